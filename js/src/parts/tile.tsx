@@ -1,0 +1,97 @@
+/** One node. Its last line opens its address, process and boot log. */
+
+import { Component } from "preact";
+import { count, memory, percent } from "../format";
+import type { Cell } from "../pool";
+import { Glyph } from "./glyph";
+
+interface TileProps {
+  cell: Cell;
+  over: boolean;
+  log: string[];
+}
+
+export class Tile extends Component<TileProps, { open: boolean }> {
+  override state = { open: false };
+
+  /** A hundred nodes change ten times a second, few of them each time. */
+  override shouldComponentUpdate(next: TileProps, state: { open: boolean }): boolean {
+    if (state.open !== this.state.open || next.over !== this.props.over) return true;
+    if (state.open && next.log !== this.props.log) return true;
+    const [before, after] = [this.props.cell, next.cell];
+    return (Object.keys(after) as (keyof Cell)[]).some((key) => before[key] !== after[key]);
+  }
+
+  override render({ cell, over, log }: TileProps, { open }: { open: boolean }) {
+    const live = cell.known && !over && cell.state !== "lost";
+    return (
+      <div role="row" class={`tile ${cell.state}${open ? " open" : ""}`}>
+        <span role="rowheader" class="rank">
+          <span class="aside">Node </span>
+          {cell.rank}
+        </span>
+        <span role="cell" class="state">
+          <Glyph state={cell.state} />
+          {cell.state}
+        </span>
+        <Load cell={cell} shown={live} />
+        <span role="cell" class="memory">
+          {live && cell.memory > 0 ? memory(cell.memory) : "–"}
+        </span>
+        <span role="cell" class="tasks">
+          <span>{count(cell.done)} done</span>
+          {live && cell.running > 0 && <b>{count(cell.running)} running</b>}
+        </span>
+        <div role="cell" class="more">
+          <details open={open} onToggle={(event) => this.setState({ open: event.currentTarget.open })}>
+            <summary title={`${cell.phase || "Details"}: address, process and boot log`}>
+              <span class="aside">Node {cell.rank}: </span>
+              <span class="phase">{cell.phase || "details"}</span>
+            </summary>
+            {open && <Details cell={cell} log={log} />}
+          </details>
+        </div>
+      </div>
+    );
+  }
+}
+
+/** CPU as a share of what the node's slots can use; the number is the truth where it uses more. */
+function Load({ cell, shown }: { cell: Cell; shown: boolean }) {
+  const share = shown ? Math.min(cell.cpu / Math.max(cell.slots, 1), 100) : 0;
+  return (
+    <span role="cell" class="load">
+      <span class="bar" aria-hidden="true">
+        <i style={{ transform: `scaleX(${(share / 100).toFixed(3)})` }} />
+      </span>
+      <span class="cpu">
+        <span class="aside">CPU </span>
+        {shown ? percent(cell.cpu) : "–"}
+      </span>
+    </span>
+  );
+}
+
+function Details({ cell, log }: { cell: Cell; log: string[] }) {
+  const facts = [
+    ["Address", cell.address || "–"],
+    ["Process", cell.pid > 0 ? String(cell.pid) : "–"],
+    ["Slots", `${count(cell.busy)} of ${count(cell.slots)} busy`],
+  ];
+  return (
+    <div class="details">
+      <dl>
+        {facts.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard */}
+      <pre class="log" role="region" tabIndex={0} aria-label={`Boot log of node ${cell.rank}`}>
+        {log.length > 0 ? log.join("\n") : "The boot log is empty."}
+      </pre>
+    </div>
+  );
+}

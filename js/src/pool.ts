@@ -1,0 +1,140 @@
+/** A pool as the page knows it: the slow snapshot joined with the last live numbers. */
+
+import { History } from "./history";
+import { listen, type Model } from "./model";
+import {
+  type Delta,
+  decodeDelta,
+  decodeRefusal,
+  type NodeRow,
+  type NodeState,
+  type Numbers,
+  type Snapshot,
+} from "./wire";
+
+/** One node, ready to be drawn. `known` is false until its first live numbers arrived. */
+export interface Cell extends NodeRow, Numbers {
+  known: boolean;
+}
+
+export type Census = Record<NodeState, number>;
+
+const NOTHING: Omit<Numbers, "state"> = { cpu: 0, memory: 0, running: 0, done: 0, busy: 0 };
+
+export class Pool {
+  readonly history = new History();
+  refusal = "";
+  queued = 0;
+  rate = 0;
+  /** Whether any live number arrived yet. */
+  known = false;
+  cells: Cell[] = [];
+  readonly #model: Model;
+  readonly #changed: () => void;
+  #seq = -1;
+  #skew = 0;
+  #finished = 0;
+
+  constructor(model: Model, changed: () => void, signal: AbortSignal) {
+    this.#model = model;
+    this.#changed = changed;
+    this.#join();
+    if (model.get("ended") as number) this.#settle();
+    listen(model, "change:snapshot", () => this.#refresh(), signal);
+    listen(model, "change:ended", () => this.#refresh(), signal);
+    listen(model, "change:last", () => this.#refresh(), signal);
+    listen(model, "change:logs", () => changed(), signal);
+    listen(model, "msg:custom", (content, buffers) => this.#receive(content, buffers), signal);
+  }
+
+  get snapshot(): Snapshot {
+    return this.#model.get("snapshot") as Snapshot;
+  }
+
+  /** The lines of one node's boot log. */
+  log(rank: number): string[] {
+    return (this.#model.get("logs") as Record<string, string[]>)[String(rank)] ?? [];
+  }
+
+  /** Seconds since the pool started, or that it ran. The kernel's clock may differ from the page's. */
+  get age(): number {
+    const ended = this.#model.get("ended") as number;
+    return (ended > 0 ? ended : Date.now() / 1000 + this.#skew) - this.snapshot.started;
+  }
+
+  /** Tasks that ended, on nodes that are still here or, once the pool is over, on all it had. */
+  get finished(): number {
+    return Math.max(this.#finished, total(this.cells, "done"));
+  }
+
+  get census(): Census {
+    const census: Census = { idle: 0, waiting: 0, active: 0, lost: 0 };
+    for (const cell of this.cells) census[cell.state]++;
+    return census;
+  }
+
+  /** Say why something was not done; an empty sentence takes that back. */
+  refuse(sentence: string): void {
+    this.refusal = sentence;
+    this.#changed();
+  }
+
+  #refresh(): void {
+    this.#join();
+    if (this.#model.get("ended") as number) this.#settle();
+    this.#changed();
+  }
+
+  /** The pool is over: of its numbers only what was done remains. */
+  #settle(): void {
+    const { done = [], finished = 0 } = this.#model.get("last") as { done?: number[]; finished?: number };
+    this.#finished = finished;
+    [this.queued, this.rate, this.known] = [0, 0, true];
+    this.cells = this.cells.map((cell, place) => ({
+      ...cell,
+      ...NOTHING,
+      done: done[place] ?? cell.done,
+      known: true,
+    }));
+  }
+
+  #receive(content: Record<string, unknown>, buffers: unknown[]): void {
+    const delta = decodeDelta(content, buffers);
+    if (delta !== undefined) this.#take(delta);
+    this.refusal = decodeRefusal(content) ?? this.refusal;
+    this.#changed();
+  }
+
+  #take(delta: Delta): void {
+    if (delta.seq <= this.#seq) return;
+    this.#seq = delta.seq;
+    this.#skew = delta.at - Date.now() / 1000;
+    this.queued = delta.queued;
+    this.rate = delta.rate;
+    this.known = true;
+    this.history.add(delta.at, delta.rate);
+    if (delta.rows.length === this.snapshot.nodes.length) this.#join(delta.rows);
+  }
+
+  /** Join the snapshot's nodes with `rows`, or with what was known of each rank when there are none. */
+  #join(rows?: Numbers[]): void {
+    const before = new Map(this.cells.map((cell) => [cell.rank, cell]));
+    this.cells = this.snapshot.nodes.map((node, place) => {
+      const fresh = rows?.[place];
+      if (fresh !== undefined) return { ...node, ...fresh, known: true };
+      const { cpu, memory, running, done, busy, known } = before.get(node.rank) ?? {
+        ...NOTHING,
+        known: false,
+      };
+      return { ...node, cpu, memory, running, done, busy, known };
+    });
+  }
+}
+
+/** The sum of one of the nodes' numbers. */
+export function total(
+  cells: readonly Cell[],
+  column: "cpu" | "memory" | "running" | "done" | "busy" | "slots",
+) {
+  return cells.reduce((sum, cell) => sum + cell[column], 0);
+}

@@ -1,0 +1,105 @@
+/** What crosses between the kernel and the page: the shapes of widgets/source.py, and their decoding. */
+
+/** The states of a node; a state's place is its code in a delta's rows. */
+export const STATES = ["idle", "waiting", "active", "lost"] as const;
+export type NodeState = (typeof STATES)[number];
+
+/** The numbers per node in a delta: state code, CPU, memory, running, done, busy. */
+const COLUMNS = 6;
+
+export interface NodeRow {
+  rank: number;
+  state: NodeState;
+  phase: string;
+  address: string;
+  pid: number;
+  slots: number;
+}
+
+export interface Snapshot {
+  pool: string;
+  provider: string;
+  state: string;
+  note: string;
+  started: number;
+  nodes: NodeRow[];
+  smallest: number;
+  largest: number;
+}
+
+/** One node's live numbers: CPU in percent of a core, memory in MiB. */
+export interface Numbers {
+  state: NodeState;
+  cpu: number;
+  memory: number;
+  running: number;
+  done: number;
+  busy: number;
+}
+
+export interface Delta {
+  seq: number;
+  at: number;
+  queued: number;
+  rate: number;
+  rows: Numbers[];
+}
+
+/** What the page asks of the pool. */
+export type Command = { kind: "scale"; nodes: number } | { kind: "interrupt" } | { kind: "stop" };
+
+/** What the page tells about itself: whether this view of the widget is on somebody's screen. */
+export interface Sight {
+  kind: "visible";
+  visible: boolean;
+  view: string;
+}
+
+type Content = Record<string, unknown>;
+
+/** Decode a delta, or undefined when `content` is another kind of message. */
+export function decodeDelta(content: Content, buffers: readonly unknown[]): Delta | undefined {
+  if (content.kind !== "delta") return undefined;
+  const rows = decodeRows(buffers[0]);
+  return {
+    seq: number(content.seq),
+    at: number(content.at),
+    queued: number(content.queued),
+    rate: number(content.rate),
+    rows,
+  };
+}
+
+/** Why the pool did not do as it was asked, or undefined when `content` is another kind of message. */
+export function decodeRefusal(content: Content): string | undefined {
+  return content.kind === "refusal" && typeof content.sentence === "string" ? content.sentence : undefined;
+}
+
+function decodeRows(buffer: unknown): Numbers[] {
+  const bytes = view(buffer);
+  if (bytes === undefined) return [];
+  const rows: Numbers[] = [];
+  for (let offset = 0; offset + COLUMNS * 4 <= bytes.byteLength; offset += COLUMNS * 4) {
+    const at = (column: number) => bytes.getFloat32(offset + column * 4, true);
+    rows.push({
+      state: STATES[at(0)] ?? "lost",
+      cpu: at(1),
+      memory: at(2),
+      running: at(3),
+      done: at(4),
+      busy: at(5),
+    });
+  }
+  return rows;
+}
+
+/** Hosts hand over buffers as views or as bare array buffers. */
+function view(buffer: unknown): DataView | undefined {
+  if (ArrayBuffer.isView(buffer)) return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  if (buffer instanceof ArrayBuffer) return new DataView(buffer);
+  return undefined;
+}
+
+function number(value: unknown): number {
+  return typeof value === "number" ? value : 0;
+}

@@ -1,0 +1,122 @@
+"""Skyward for notebooks, under the name users import: ``import skyward as sky``, ``%load_ext skyward``.
+
+Names are loaded when they are first used, so importing this costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skyward_jupyter.agent.context import InstanceInfo, instance_info
+    from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
+    from skyward_jupyter.api.future import PoolFuture
+    from skyward_jupyter.api.output import silent, stderr, stdout
+    from skyward_jupyter.api.pool import ComputePool
+    from skyward_jupyter.api.registry import pool, pools
+    from skyward_jupyter.api.shard import shard
+    from skyward_jupyter.api.spec import Worker
+    from skyward_jupyter.api.stream import ResultStream
+    from skyward_jupyter.errors import (
+        BlockingRefused,
+        CellFailed,
+        NodeLost,
+        NoPool,
+        NotPicklable,
+        PoolError,
+        PoolStopped,
+        ProvisioningFailed,
+        ResultNotPicklable,
+        SkywardError,
+        SlotDied,
+        TaskFailed,
+        TaskInterrupted,
+        TaskTimeout,
+        UnknownNode,
+        UsageError,
+    )
+    from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
+
+_HOMES = {
+    "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
+    "skyward_jupyter.api.compute": ("ComputeFunction", "PendingCompute", "PendingGroup", "compute", "gather"),
+    "skyward_jupyter.api.future": ("PoolFuture",),
+    "skyward_jupyter.api.output": ("silent", "stderr", "stdout"),
+    "skyward_jupyter.api.pool": ("ComputePool",),
+    "skyward_jupyter.api.registry": ("pool", "pools"),
+    "skyward_jupyter.api.shard": ("shard",),
+    "skyward_jupyter.api.spec": ("Worker",),
+    "skyward_jupyter.api.stream": ("ResultStream",),
+    "skyward_jupyter.errors": (
+        "BlockingRefused",
+        "CellFailed",
+        "NodeLost",
+        "NoPool",
+        "NotPicklable",
+        "PoolError",
+        "PoolStopped",
+        "ProvisioningFailed",
+        "ResultNotPicklable",
+        "SkywardError",
+        "SlotDied",
+        "TaskFailed",
+        "TaskInterrupted",
+        "TaskTimeout",
+        "UnknownNode",
+        "UsageError",
+    ),
+    "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "BlockingRefused",
+    "CellFailed",
+    "ComputeFunction",
+    "ComputePool",
+    "InstanceInfo",
+    "NoPool",
+    "NodeLost",
+    "NotPicklable",
+    "PendingCompute",
+    "PendingGroup",
+    "PoolError",
+    "PoolFuture",
+    "PoolStopped",
+    "ProvisioningFailed",
+    "ResultNotPicklable",
+    "ResultStream",
+    "SkywardError",
+    "SlotDied",
+    "TaskFailed",
+    "TaskInterrupted",
+    "TaskTimeout",
+    "UnknownNode",
+    "UsageError",
+    "Worker",
+    "compute",
+    "gather",
+    "instance_info",
+    "load_ipython_extension",
+    "pool",
+    "pools",
+    "shard",
+    "silent",
+    "stderr",
+    "stdout",
+    "unload_ipython_extension",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'skyward' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

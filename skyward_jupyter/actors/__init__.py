@@ -1,0 +1,1 @@
+"""The actors of the kernel: pool, node, provider, task and panel."""

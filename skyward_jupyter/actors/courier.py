@@ -1,0 +1,181 @@
+"""The one conversation between the kernel and a node.
+
+Tasks, codes and controls go out with the next exchange; events come back in order. Whatever was on its way when the
+link broke goes again, and the node recognises it. There is at most one exchange whose answer counts: a new one makes
+the node answer the one before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import casty
+
+from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Task
+
+#: Bytes of tasks in one exchange.
+EXCHANGE_BOUND = 2 * 2**20
+#: How many yields a generator may be ahead of its reader.
+CREDIT = 16
+_CODES = 512
+_RETRY = 0.05
+
+
+class Ask(Protocol):
+    """How an exchange reaches the node."""
+
+    async def __call__(self, exchange: Exchange, /) -> Batch: ...
+
+
+class Courier:
+    """Carries tasks to one node and brings its events back.
+
+    Parameters
+    ----------
+    ask
+        Sends an exchange to the node's worker.
+    deliver
+        Called with each event, in order, once.
+    settled
+        Called after a batch that had last events, with how many and their summed seconds.
+    unreachable
+        Called when the node did not answer for `patience` seconds.
+
+    Attributes
+    ----------
+    following
+        The tasks whose end has not come yet, and whether the task actor placed each.
+    """
+
+    def __init__(
+        self,
+        client: str,
+        ask: Ask,
+        deliver: Callable[[Event], None],
+        settled: Callable[[], bool],
+        unreachable: Callable[[str], None],
+        patience: float = 20.0,
+    ) -> None:
+        self._client = client
+        self._ask = ask
+        self._deliver = deliver
+        self._settled = settled
+        self._unreachable = unreachable
+        self._patience = patience
+        self._seen = 0
+        self._tasks: list[TaskEntry] = []
+        self._controls: list[Control] = []
+        self._codes: dict[str, None] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._turn = 0
+        self._silent_since: float | None = None
+        self.following: dict[int, bool] = {}
+        self.closed = False
+        self.dropped = 0
+
+    def add(self, entry: TaskEntry) -> None:
+        """Put a task into the next exchange."""
+        self._tasks.append(entry)
+        self.following[entry.id] = entry.pooled
+
+    def control(self, control: Control) -> None:
+        """Put a control into the next exchange."""
+        self._controls.append(control)
+
+    def advance(self, event: Event) -> bool:
+        """Take an event that came another way, if it is the next one."""
+        if event.seq != self._seen + 1:
+            return False
+        self._seen = event.seq
+        return True
+
+    def flush(self) -> None:
+        """Ask now, if there is anything to send or to wait for."""
+        while not self.closed and (self._tasks or self._controls or self.following):
+            tasks = self._take()
+            self._turn += 1
+            exchange = self._exchange(tasks)
+            work = asyncio.get_running_loop().create_task(self._converse(exchange, tasks, self._turn))
+            self._running.add(work)
+            work.add_done_callback(self._running.discard)
+            if not self._tasks:
+                return
+
+    def close(self) -> None:
+        """Stop; nothing is delivered after."""
+        self.closed = True
+        for work in self._running:
+            work.cancel()
+
+    def _take(self) -> list[TaskEntry]:
+        size, count = 0, 0
+        for entry in self._tasks:
+            size += len(entry.args) + len(entry.code.body)
+            if count and size > EXCHANGE_BOUND:
+                break
+            count += 1
+        taken, self._tasks = self._tasks[:count], self._tasks[count:]
+        return taken
+
+    def _exchange(self, entries: list[TaskEntry]) -> Exchange:
+        codes: dict[str, Code] = {}
+        for entry in entries:
+            if entry.code.digest not in self._codes:
+                codes[entry.code.digest] = entry.code
+                self._codes[entry.code.digest] = None
+        while len(self._codes) > _CODES:
+            del self._codes[next(iter(self._codes))]
+        controls, self._controls = tuple(self._controls), []
+        tasks = tuple(map(task_of, entries))
+        return Exchange(self._client, self._seen, tasks, tuple(codes.values()), controls)
+
+    async def _converse(self, exchange: Exchange, entries: list[TaskEntry], turn: int) -> None:
+        try:
+            batch = await self._ask(exchange)
+        except (casty.Unavailable, casty.NotStarted, casty.ActorFailed, TimeoutError) as error:
+            await self._failed(exchange, entries, str(error))
+            return
+        if self.closed:
+            return
+        self._silent_since = None
+        self.dropped += batch.dropped
+        self._receive(batch)
+        if turn == self._turn and not self._settled():
+            self.flush()
+
+    def _receive(self, batch: Batch) -> None:
+        # A batch starts at the oldest event the node keeps, so a number that is missing was output it dropped.
+        for event in batch.events:
+            if event.seq > self._seen:
+                self._seen = event.seq
+                self._deliver(event)
+
+    async def _failed(self, exchange: Exchange, entries: list[TaskEntry], why: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._silent_since is None:
+            self._silent_since = now
+        self._codes.clear()
+        self._tasks[:0] = [entry for entry in entries if not entry.outcome.done()]
+        self._controls[:0] = exchange.controls
+        if now - self._silent_since > self._patience:
+            self._unreachable(why)
+            return
+        await asyncio.sleep(_RETRY)
+        if not self.closed:
+            self.flush()
+
+
+def task_of(entry: TaskEntry) -> Task:
+    """The message for a task."""
+    return Task(
+        id=entry.id,
+        code=entry.code.digest,
+        args=entry.args,
+        session=entry.session,
+        timeout=entry.timeout,
+        credit=CREDIT if entry.yields is not None else 0,
+        flags=entry.flags,
+    )

@@ -1,0 +1,128 @@
+"""What the actors' numbers stand for: the tasks in flight of one pool and the state of its nodes.
+
+Everything here is touched on the runtime's loop only. An actor changes a task or a node it is responsible for; the rest
+of the project reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from skyward_jupyter.wire.blobs import Blob
+from skyward_jupyter.wire.events import Outcome, TaskEvent
+from skyward_jupyter.wire.messages import Code
+
+
+class NodeState(StrEnum):
+    """Of a node, as its actor sees it."""
+
+    WAITING = "waiting"
+    IDLE = "idle"
+    ACTIVE = "active"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """A node at one moment.
+
+    Attributes
+    ----------
+    rank, state, phase
+        Where it stands in the pool and in its life.
+    address, pid
+        Of its agent; the pid is 0 until the agent runs.
+    slots, running, done
+        Slots it has, tasks it runs, and tasks that have ended on it.
+    log
+        The last lines of its start.
+    """
+
+    rank: int
+    state: NodeState
+    phase: str
+    address: str
+    pid: int
+    slots: int
+    running: int = 0
+    done: int = 0
+    log: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class TaskEntry:
+    """One task in flight, from the kernel's side.
+
+    Attributes
+    ----------
+    outcome
+        Done with the task's `Outcome`; never with an exception.
+    rank
+        The node it is on, or is for; None while it is in the queue.
+    pooled
+        Whether the task actor placed it.
+    yields
+        For a generator: what it yielded and was not read yet; None ends it.
+    blobs
+        What it needs, which stays until it has ended.
+    stopping
+        What it was last told to do: ``interrupt`` or ``kill``.
+    """
+
+    id: int
+    code: Code
+    args: bytes
+    outcome: asyncio.Future[Outcome]
+    session: bool = False
+    timeout: float = 0.0
+    flags: str = ""
+    rank: int | None = None
+    pooled: bool = False
+    on_event: Callable[[TaskEvent], None] | None = None
+    yields: asyncio.Queue[object] | None = None
+    blobs: tuple[Blob, ...] = ()
+    stopping: str = ""
+
+
+@dataclass(slots=True)
+class Desk:
+    """The tables of one pool.
+
+    Attributes
+    ----------
+    tasks
+        In flight, by id.
+    nodes
+        The latest view of each node, by rank.
+    finished
+        When the last tasks ended (monotonic seconds), for the throughput.
+    queued
+        Tasks that wait for a node.
+    """
+
+    tasks: dict[int, TaskEntry] = field(default_factory=dict)
+    nodes: dict[int, NodeView] = field(default_factory=dict)
+    finished: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=10_000))
+    queued: int = 0
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def next_id(self) -> int:
+        """A task id that was not used before."""
+        return next(self._ids)
+
+    def count(self, ended: int) -> None:
+        """Remember that so many tasks ended now."""
+        self.finished.append((time.monotonic(), ended))
+
+    def rate(self, window: float = 3.0) -> float:
+        """Tasks ended per second over the last `window` seconds."""
+        since = time.monotonic() - window
+        while self.finished and self.finished[0][0] < since:
+            self.finished.popleft()
+        return sum(ended for _, ended in self.finished) / window

@@ -1,0 +1,217 @@
+"""From a call to tasks in flight: packing it, placing it, broadcasting it, stopping it, and waiting for its end."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import casty
+
+from skyward_jupyter.actors.courier import task_of
+from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.actors.messages import Arrived, Direct, Enqueue, Follow, Withdraw
+from skyward_jupyter.errors import NotPicklable, PoolStopped
+from skyward_jupyter.wire.blame import explain
+from skyward_jupyter.wire.blobs import Blob
+from skyward_jupyter.wire.codec import digest
+from skyward_jupyter.wire.events import Outcome, TaskEvent
+from skyward_jupyter.wire.messages import Broadcast, Code, Part, Target
+
+#: Longest wait for stopped tasks to end (seconds): the grace of a slot and some more.
+STOP_WITHIN = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A function and its arguments, and how they are to run."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    timeout: float = 0.0
+    keep: Callable[[int, bool], str] | None = None
+    stream: bool = False
+
+
+type _Packed = tuple[Code, tuple[Blob, ...]]
+
+
+class Dispatch:
+    """Sends calls to the nodes of one pool."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._working: set[asyncio.Task[None]] = set()
+
+    def pooled(self, calls: Iterable[Call], on_event: Callable[[TaskEvent], None] | None) -> list[TaskEntry]:
+        """Put calls into the queue, in order; each runs on any node. Nothing is queued when one cannot be packed."""
+        self._check()
+        codes: dict[int, _Packed] = {}
+        entries = [self._entry(call, codes, on_event) for call in calls]
+        for entry in entries:
+            entry.pooled = True
+        self._admit(entries)
+        self._hub.placer.tell(Enqueue(tuple(entry.id for entry in entries)))
+        return entries
+
+    def placed(
+        self,
+        calls: Sequence[Call],
+        ranks: Sequence[int],
+        on_event: Callable[[TaskEvent], None] | None,
+        *,
+        session: bool = False,
+    ) -> list[TaskEntry]:
+        """Run a call on each node: `calls` has one for all, or one for each of `ranks`."""
+        self._check()
+        codes: dict[int, _Packed] = {}
+        first = self._entry(calls[0], codes, on_event)
+        entries = [first]
+        for call in calls[1:] if len(calls) > 1 else ():
+            entries.append(self._entry(call, codes, on_event))
+        while len(entries) < len(ranks):
+            entries.append(self._copy(first))
+        head = min(self._hub.desk.nodes, default=0)
+        for entry, rank in zip(entries, ranks, strict=True):
+            call = calls[0] if len(calls) == 1 else calls[entries.index(entry)]
+            entry.rank, entry.session = rank, session
+            entry.flags = call.keep(rank, rank == head) if call.keep is not None else ""
+        self._admit(entries)
+        if len(calls) == 1 and len(ranks) > 1:
+            self._own(self._broadcast(entries))
+        else:
+            self._own(self._direct(entries))
+        return entries
+
+    async def ended(self, entries: Sequence[TaskEntry]) -> list[Outcome]:
+        """How each task ended.
+
+        Cancelled, it interrupts the tasks and waits for them to stop; cancelled again, it ends their slots.
+        """
+        futures = [entry.outcome for entry in entries]
+        try:
+            await _all(futures, None)
+        except asyncio.CancelledError:
+            self.stop(entries, "interrupt")
+            try:
+                await _all(futures, STOP_WITHIN)
+            except asyncio.CancelledError:
+                self.stop(entries, "kill")
+            raise
+        return [future.result() for future in futures]
+
+    def stop(self, entries: Iterable[TaskEntry], action: str) -> None:
+        """Interrupt tasks that have not ended, or ``kill`` their slots."""
+        for entry in entries:
+            if not entry.outcome.done():
+                self._hub.placer.tell(Withdraw(entry.id, action))
+
+    def _check(self) -> None:
+        if self._hub.state in ("stopping", "stopped", "failed"):
+            raise PoolStopped(f"pool {self._hub.name!r} is {self._hub.state}; start another one")
+
+    def _entry(
+        self, call: Call, codes: dict[int, _Packed], on_event: Callable[[TaskEvent], None] | None
+    ) -> TaskEntry:
+        packed = codes.get(id(call.function))
+        if packed is None:
+            packed = codes[id(call.function)] = self._code(call)
+        else:
+            self._hub.payloads.hold(packed[1])
+        code, code_blobs = packed
+        try:
+            args, blobs = self._hub.payloads.pack((call.args, dict(call.kwargs)))
+        except Exception as error:
+            raise _blame(call, error) from None
+        return TaskEntry(
+            id=self._hub.desk.next_id(),
+            code=code,
+            args=args,
+            outcome=asyncio.get_running_loop().create_future(),
+            timeout=call.timeout,
+            flags=call.keep(-1, False) if call.keep is not None else "",
+            on_event=on_event,
+            yields=asyncio.Queue() if call.stream else None,
+            blobs=code_blobs + blobs,
+        )
+
+    def _copy(self, entry: TaskEntry) -> TaskEntry:
+        self._hub.payloads.hold(entry.blobs)
+        return TaskEntry(
+            id=self._hub.desk.next_id(),
+            code=entry.code,
+            args=entry.args,
+            outcome=asyncio.get_running_loop().create_future(),
+            timeout=entry.timeout,
+            on_event=entry.on_event,
+            yields=asyncio.Queue() if entry.yields is not None else None,
+            blobs=entry.blobs,
+        )
+
+    def _code(self, call: Call) -> _Packed:
+        try:
+            body, blobs = self._hub.payloads.pack(call.function)
+        except Exception:
+            raise explain(getattr(call.function, "__name__", "the function"), call.function) from None
+        return Code(digest(body), body), blobs
+
+    def _admit(self, entries: Iterable[TaskEntry]) -> None:
+        for entry in entries:
+            self._hub.desk.tasks[entry.id] = entry
+
+    def _own(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def _direct(self, entries: Sequence[TaskEntry]) -> None:
+        for entry in entries:
+            assert entry.rank is not None
+            self._hub.node(entry.rank).tell(Direct(entry.id))
+
+    async def _broadcast(self, entries: Sequence[TaskEntry]) -> None:
+        """Let the head hand the task on; whatever does not come that way goes to the node itself."""
+        hub = self._hub
+        parts: tuple[Part, ...] = ()
+        by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
+        head = min(by_rank)
+        targets = tuple(Target(rank, hub.provider.address(rank), e.id, e.flags) for rank, e in by_rank.items())
+        for rank, entry in by_rank.items():
+            hub.node(rank).tell(Follow(entry.id))
+        try:
+            addresses = [target.address for target in targets if target.rank != head]
+            await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), addresses)
+            message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets)
+            parts = await hub.broadcaster(head).ask(message)
+        except (casty.Unavailable, casty.ActorFailed, TimeoutError):
+            pass
+        arrived = {part.rank: part.event for part in parts}
+        for rank, entry in by_rank.items():
+            event = arrived.get(rank)
+            hub.node(rank).tell(Direct(entry.id) if event is None else Arrived(event))
+
+
+async def _all(futures: Sequence[asyncio.Future[Outcome]], timeout: float | None) -> None:
+    """Wait for all; being cancelled leaves them as they are."""
+    pending = [future for future in futures if not future.done()]
+    if pending:
+        await asyncio.wait(pending, timeout=timeout)
+
+
+def _blame(call: Call, error: Exception) -> NotPicklable:
+    """The argument at fault, by the name of its parameter."""
+    name = getattr(call.function, "__name__", "call")
+    try:
+        bound = inspect.signature(call.function).bind(*call.args, **call.kwargs).arguments
+    except (TypeError, ValueError):
+        bound = {f"args[{index}]": value for index, value in enumerate(call.args)} | dict(call.kwargs)
+    for parameter, value in bound.items():
+        found = explain(parameter, value)
+        if found.reason != "pickling it failed":
+            return found
+    return NotPicklable(f"an argument of {name}", "value", str(error))
+

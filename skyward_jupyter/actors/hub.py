@@ -1,0 +1,118 @@
+"""One pool's actors and what they share: found by the pool's key, because messages carry only plain values."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import casty
+
+from skyward_jupyter.actors.desk import Desk, NodeView
+from skyward_jupyter.agent import actors as remote
+from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.wire.messages import Batch, Exchange
+
+if TYPE_CHECKING:
+    from skyward_jupyter.actors.payloads import Payloads
+    from skyward_jupyter.providers.base import NodeSpec, Provider
+
+_hubs: dict[str, Hub] = {}
+
+
+@dataclass(eq=False)
+class Hub:
+    """The shared part of one pool. Touched on the runtime's loop only.
+
+    Attributes
+    ----------
+    key
+        Unique in this process; the key of the pool's actors.
+    generation
+        How many nodes had each rank before.
+    pool, placer, supplier, panel, node_actor
+        Refs to the pool's actors, and the type of its node actors; set by `skyward_jupyter.actors.assembly`.
+    settled, ended
+        Set while the pool has its size or has given up, and once nothing of it is left.
+    """
+
+    key: str
+    name: str
+    spec: NodeSpec
+    system: casty.ActorSystem
+    provider: Provider
+    desk: Desk
+    payloads: Payloads
+    state: str = "starting"
+    note: str = ""
+    started: float = field(default_factory=time.time)
+    client: casty.Client | None = None
+    generation: dict[int, int] = field(default_factory=dict)
+    node_actor: Any = None
+    pool: Any = None
+    placer: Any = None
+    supplier: Any = None
+    panel: Any = None
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    on_change: Callable[[], None] = lambda: None
+
+    def node_key(self, rank: int) -> str:
+        """The key of the actor of the node that has this rank now; its predecessors had others."""
+        return f"{self.key}/{rank}#{self.generation.get(rank, 0)}"
+
+    def node(self, rank: int) -> casty.Ref[Any]:
+        """The actor of the node that has this rank now."""
+        return self.system.ref(self.node_actor, self.node_key(rank))
+
+    def is_current(self, key: str) -> bool:
+        """Whether the actor of this key still stands for its rank."""
+        return self.node_key(rank_of(key)) == key
+
+    def worker(self, rank: int) -> casty.Ref[Any]:
+        """The worker of a node."""
+        if self.client is None:
+            raise casty.Unavailable(f"node {rank} is not connected yet")
+        return self.client.ref(remote.worker, remote.KEY, at=self.provider.address(rank))
+
+    def broadcaster(self, rank: int) -> casty.Ref[Any]:
+        """The broadcast actor of a node."""
+        if self.client is None:
+            raise casty.Unavailable(f"node {rank} is not connected yet")
+        return self.client.ref(remote.broadcast, remote.KEY, at=self.provider.address(rank))
+
+    async def exchange(self, rank: int, exchange: Exchange) -> Batch:
+        """Ask a node's worker."""
+        batch: Batch = await self.worker(rank).ask(exchange)
+        return batch
+
+    def peers(self, ranks: tuple[int, ...]) -> tuple[Peer, ...]:
+        """The nodes of these ranks."""
+        return tuple(Peer(rank, self.provider.address(rank)) for rank in sorted(ranks))
+
+    def show(self, view: NodeView) -> None:
+        """Publish the latest view of a node."""
+        self.desk.nodes[view.rank] = view
+        self.on_change()
+
+
+def register(hub: Hub) -> None:
+    """Make a hub findable."""
+    _hubs[hub.key] = hub
+
+
+def unregister(hub: Hub) -> None:
+    """Its actors are over."""
+    _hubs.pop(hub.key, None)
+
+
+def rank_of(key: str) -> int:
+    """The rank in the key of a node's actor."""
+    return int(key.partition("/")[2].partition("#")[0])
+
+
+def find(key: str) -> Hub:
+    """The hub of an actor's key (``POOL`` or ``POOL/RANK#N``)."""
+    return _hubs[key.partition("/")[0]]

@@ -1,0 +1,179 @@
+"""What the actors of the kernel tell each other. They carry numbers; what a number stands for is in the pool's `Desk`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from skyward_jupyter.wire.messages import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """To the task actor: these tasks want any free slot, in this order."""
+
+    tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """To the task actor: this task is wanted no more; on a node, it is controlled there."""
+
+    task: int
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """To the task actor: `count` pooled tasks ended on a node, after `seconds` each on average."""
+
+    rank: int
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class NodeUp:
+    """A node takes tasks, on so many slots."""
+
+    rank: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDown:
+    """A node takes no more tasks."""
+
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """To a node actor: run these pooled tasks. Empty, it only says that there is nothing more now."""
+
+    tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """To a node actor: run this task, which is for this node alone."""
+
+    task: int
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """To a node actor: do something to a task there (see `skyward_jupyter.wire.messages.Control`)."""
+
+    task: int
+    action: str
+    amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """To a node actor: pull events until this task, started there by a broadcast, has ended."""
+
+    task: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """To a node actor: the last event of a broadcast's part on it, which the head handed over."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """To a node actor: pooled and other tasks that ended on it."""
+
+    pooled: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """To a node actor: word of its provider (``started``, ``ready``, ``joined``), with the process id when known."""
+
+    phase: str
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """To a node actor: the node is lost."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """To a node actor: take nothing new, and end the node once what runs is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """To the pool actor: have so many nodes."""
+
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """To the pool actor: a node is ready."""
+
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """To the pool actor: a node is gone, asked for or not."""
+
+    rank: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """To the pool actor: end everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """To the provider actor: start nodes."""
+
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """To the provider actor: end a node."""
+
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """To the provider actor: a report of the provider."""
+
+    rank: int
+    what: str
+    pid: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """To the panel actor: something a dashboard shows has changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """To the panel actor: somebody looks, or nobody does any more."""
+
+    visible: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """To the panel actor: time for the next delta."""

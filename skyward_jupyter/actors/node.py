@@ -1,0 +1,249 @@
+"""The actor of one node: waiting until its agent has joined, idle or active while it takes tasks, lost in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+from dataclasses import replace
+from datetime import timedelta
+
+import casty
+from casty import Context, actor
+
+from skyward_jupyter.actors import results
+from skyward_jupyter.actors.courier import Courier
+from skyward_jupyter.actors.desk import NodeState, NodeView, TaskEntry
+from skyward_jupyter.actors.hub import Hub, find, rank_of
+from skyward_jupyter.actors.messages import (
+    Act,
+    Arrived,
+    Assign,
+    Direct,
+    Drain,
+    Ended,
+    Enqueue,
+    Follow,
+    Gone,
+    Joined,
+    Kill,
+    Lost,
+    NodeDown,
+    NodeUp,
+    Phase,
+    Settled,
+)
+from skyward_jupyter.wire.events import Clear, Display, Kind, Output
+from skyward_jupyter.wire.messages import Control, Event, Measure
+
+#: How long the kernel of an awaited broadcast waits for its answer before it pulls output (seconds).
+FOLLOW_AFTER = 0.015
+_LOG_LINES = 40
+_CONNECT_RETRY = 0.01
+_NEVER = timedelta(days=365)
+
+type NodeMessage = Assign | Direct | Act | Follow | Arrived | Ended | Phase | Gone | Drain
+
+
+class _Node:
+    """What the actor of one node works with."""
+
+    def __init__(self, hub: Hub, rank: int, me: casty.Ref[NodeMessage]) -> None:
+        self.hub = hub
+        self.rank = rank
+        self._me = me
+        self._pooled = 0
+        self._seconds = 0.0
+        self._draining = False
+        self._supplying: set[asyncio.Task[None]] = set()
+        self._connecting: asyncio.Task[None] | None = None
+        self.courier = Courier(
+            hub.key,
+            lambda exchange: hub.exchange(rank, exchange),
+            self.deliver,
+            self.settled,
+            lambda why: me.tell(Gone(f"it does not answer: {why}")),
+        )
+        self.view = NodeView(
+            rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency
+        )
+        hub.show(self.view)
+
+    def handle(self, message: NodeMessage) -> bool:
+        """React to a message; returns whether the node lives on."""
+        match message:
+            case Assign(tasks):
+                for number in tasks:
+                    self.take(number)
+                self.courier.flush()
+            case Direct(number):
+                self.take(number)
+                self.courier.flush()
+            case Follow(number):
+                self.courier.following[number] = False
+                self.publish()
+                asyncio.get_running_loop().call_later(FOLLOW_AFTER, self.courier.flush)
+            case Arrived(event):
+                self.arrive(event)
+            case Act(number, action, amount):
+                self.courier.control(Control(number, action, amount))
+                self.courier.flush()
+            case Ended():
+                self.publish()
+                self._maybe_leave()
+            case Phase(phase, pid):
+                self.phase(phase, pid)
+            case Drain():
+                self._draining = True
+                self._maybe_leave()
+            case Gone(why):
+                self.lose(why)
+                return False
+        return True
+
+    def phase(self, phase: str, pid: int) -> None:
+        """Take in word of the provider."""
+        log = (*self.view.log, phase)[-_LOG_LINES:]
+        self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, log=log)
+        self.hub.show(self.view)
+        if phase == "joined" and self._connecting is None:
+            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+
+    async def _connect(self) -> None:
+        """Wait until the node answers this kernel."""
+        while True:
+            try:
+                await self.hub.worker(self.rank).ask(Measure())
+                break
+            except casty.Unavailable:
+                await asyncio.sleep(_CONNECT_RETRY)
+        self.view = replace(self.view, state=NodeState.IDLE, phase="ready")
+        self.hub.show(self.view)
+        self.hub.placer.tell(NodeUp(self.rank, self.view.slots))
+        self.hub.pool.tell(Joined(self.rank))
+
+    def take(self, number: int) -> None:
+        """Put a task into the conversation with the node."""
+        entry = self.hub.desk.tasks.get(number)
+        if entry is None or entry.outcome.done():
+            return
+        entry.rank = self.rank
+        if entry.blobs and not self.hub.payloads.shared:
+            self._supplying.add(supply := asyncio.get_running_loop().create_task(self._supply(entry)))
+            supply.add_done_callback(self._supplying.discard)
+            return
+        self._add(entry)
+
+    async def _supply(self, entry: TaskEntry) -> None:
+        """Bring what a task needs to the node, then the task."""
+        try:
+            await self.hub.payloads.send(entry.blobs, self.hub.worker, [self.rank])
+        except casty.Unavailable as error:
+            results.lose(self.hub, entry, self.rank, str(error))
+            return
+        self._add(entry)
+        self.courier.flush()
+
+    def _add(self, entry: TaskEntry) -> None:
+        self.courier.add(entry)
+        if entry.stopping:
+            self.courier.control(Control(entry.id, entry.stopping))
+        self.publish()
+
+    def deliver(self, event: Event) -> None:
+        """Hand an event to whoever waits for it."""
+        entry = self.hub.desk.tasks.get(event.task)
+        kind = Kind(event.kind)
+        if kind.final:
+            self.view = replace(self.view, done=self.view.done + 1)
+            if self.courier.following.pop(event.task, False):
+                self._pooled += 1
+                self._seconds += event.seconds
+        if entry is None or entry.outcome.done():
+            return
+        if kind.final or kind is Kind.YIELD:
+            results.settle(self.hub, entry, self.rank, event)
+        elif entry.on_event is not None:
+            entry.on_event(_readable(self.rank, kind, event.body))
+
+    def arrive(self, event: Event) -> None:
+        """Take an event that the head handed over; if others of this node come before it, pull them first."""
+        if self.courier.advance(event):
+            self.deliver(event)
+            self.publish()
+            self._maybe_leave()
+        else:
+            self.courier.flush()
+
+    def settled(self) -> bool:
+        """Report ended tasks; returns whether the task actor answers with the next ones."""
+        if not self._pooled:
+            self._me.tell(Ended(0, 0.0))
+            return False
+        pooled, seconds = self._pooled, self._seconds
+        self._pooled, self._seconds = 0, 0.0
+        self.hub.placer.tell(Settled(self.rank, pooled, seconds / pooled))
+        self._me.tell(Ended(pooled, seconds))
+        return True
+
+    def publish(self) -> None:
+        """Show what the node is doing."""
+        running = len(self.courier.following)
+        state = NodeState.ACTIVE if running else NodeState.IDLE
+        if (state, running) != (self.view.state, self.view.running) and self.view.state is not NodeState.WAITING:
+            self.view = replace(self.view, state=state, running=running)
+            self.hub.show(self.view)
+
+    def lose(self, why: str) -> None:
+        """The node is gone: fail what ran on it, and say so."""
+        self.courier.close()
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self.hub.placer.tell(NodeDown(self.rank))
+        for entry in list(self.hub.desk.tasks.values()):
+            if entry.rank == self.rank:
+                results.lose(self.hub, entry, self.rank, why)
+        self.hub.payloads.forget(self.rank)
+        self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
+        self.hub.show(self.view)
+        self.hub.pool.tell(Lost(self.rank, why))
+
+    def _maybe_leave(self) -> None:
+        if self._draining and not self.courier.following:
+            self.hub.supplier.tell(Kill(self.rank))
+
+
+def _readable(rank: int, kind: Kind, body: bytes) -> Output | Display | Clear:
+    content = pickle.loads(body)
+    match kind:
+        case Kind.OUTPUT:
+            return Output(rank, *content)
+        case Kind.DISPLAY:
+            return Display(rank, *content)
+        case _:
+            return Clear(rank, content)
+
+
+@actor(initial=0, idle_after=_NEVER)
+async def node(ctx: Context[int, NodeMessage]) -> None:
+    """One node of a pool, from its start to its loss."""
+    hub = find(ctx.key)
+    if hub.is_current(ctx.key):
+        it = _Node(hub, rank_of(ctx.key), ctx.self)
+        async for message in ctx.inbox:
+            if not it.handle(message):
+                break
+    async for message in ctx.inbox:
+        _too_late(hub, rank_of(ctx.key), message)
+
+
+def _too_late(hub: Hub, rank: int, message: NodeMessage) -> None:
+    """What was still told to a node that is gone: nothing of it has run."""
+    match message:
+        case Assign(tasks):
+            hub.placer.tell(Enqueue(tasks))
+        case Direct(number) | Follow(number):
+            entry = hub.desk.tasks.get(number)
+            if entry is not None:
+                results.lose(hub, entry, rank, "it was gone already")
+        case _:
+            return

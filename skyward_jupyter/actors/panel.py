@@ -1,0 +1,222 @@
+"""The panel actor: what dashboards see of a pool.
+
+The slow state goes out as a snapshot when it changes, the numbers as deltas while somebody looks. Nodes are asked for
+their load only then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+import casty
+from casty import Context, actor
+
+from skyward_jupyter.actors.desk import NodeState, NodeView
+from skyward_jupyter.actors.hub import Hub, find
+from skyward_jupyter.actors.messages import Changed, Tick, Watch
+from skyward_jupyter.runtime.bridge import Runtime
+from skyward_jupyter.widgets.source import Delta, NodeRow, PanelView, Snapshot
+from skyward_jupyter.wire.messages import Load, Measure
+
+#: Seconds between two deltas, and the least between two snapshots.
+DELTA_EVERY = 0.5
+SNAPSHOT_EVERY = 0.1
+_STATES = {NodeState.IDLE: 0, NodeState.WAITING: 1, NodeState.ACTIVE: 2, NodeState.LOST: 3}
+_NOTHING = Load(0.0, 0.0, 0, 0, 0)
+_ROW = struct.Struct("<6f")
+
+type PanelMessage = Changed | Watch | Tick
+
+
+class Panel:
+    """The source of every dashboard of one pool; see `skyward_jupyter.widgets.source.PanelSource`.
+
+    Parameters
+    ----------
+    scale, interrupt, stop
+        What the controls do; called on the loop.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        here: Runtime,
+        *,
+        scale: Callable[[int], None],
+        interrupt: Callable[[], None],
+        stop: Callable[[], None],
+    ) -> None:
+        self.hub = hub
+        self._here = here
+        self._scale = scale
+        self._interrupt = interrupt
+        self._stop = stop
+        self.views: dict[PanelView, bool] = {}
+        self.seq = 0
+        hub.on_change = self.changed
+        self._pending = False
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody looks."""
+        return any(self.views.values())
+
+    def snapshot(self) -> Snapshot:
+        """The slow state now."""
+        hub = self.hub
+        return Snapshot(
+            pool=hub.name,
+            provider=hub.provider.name,
+            state=hub.state,
+            note=hub.note,
+            started=hub.started,
+            nodes=[_row(view) for _, view in sorted(hub.desk.nodes.items())],
+            smallest=1,
+            largest=LARGEST,
+        )
+
+    def attach(self, view: PanelView) -> Callable[[], None]:
+        """Show the pool to `view` from now on; returns what ends that."""
+        self._here.call_soon(self._attach, view)
+        return lambda: self._here.call_soon(self._detach, view)
+
+    def visible(self, view: PanelView, visible: bool) -> None:
+        """Whether `view` is on a screen."""
+        self._here.call_soon(self._visible, view, visible)
+
+    def command(self, view: PanelView, command: Mapping[str, object]) -> None:
+        """Do what a control says; what cannot be done is answered with a sentence."""
+        self._here.call_soon(self._command, view, command)
+
+    def changed(self) -> None:
+        """Something changed; views hear of it shortly."""
+        if not self._pending and self.views:
+            self._pending = True
+            asyncio.get_running_loop().call_later(SNAPSHOT_EVERY, self._tell_changed)
+
+    def close(self) -> None:
+        """The pool is over: show how it ended, and let the views go."""
+        final = self.snapshot()
+        for view in list(self.views):
+            view.close(final)
+        self.views.clear()
+
+    def publish(self) -> None:
+        """Show the snapshot to every view."""
+        snapshot = self.snapshot()
+        for view in list(self.views):
+            view.show(snapshot)
+
+    async def measure(self) -> None:
+        """Ask every node for its load and show it to those who look."""
+        ranks = sorted(self.hub.desk.nodes)
+        loads = await asyncio.gather(*(self._load(rank) for rank in ranks))
+        rows = b"".join(
+            _ROW.pack(
+                _STATES[self.hub.desk.nodes[rank].state], load.cpu, load.memory, load.running, load.done, load.busy
+            )
+            for rank, load in zip(ranks, loads, strict=True)
+            if rank in self.hub.desk.nodes
+        )
+        self.seq += 1
+        delta = Delta(seq=self.seq, at=time.time(), queued=self.hub.desk.queued, rate=self.hub.desk.rate(), rows=rows)
+        for view, visible in list(self.views.items()):
+            if visible:
+                view.delta(delta)
+
+    async def _load(self, rank: int) -> Load:
+        view = self.hub.desk.nodes[rank]
+        if view.state in (NodeState.LOST, NodeState.WAITING):
+            return _NOTHING
+        try:
+            async with asyncio.timeout(DELTA_EVERY):
+                load: Load = await self.hub.worker(rank).ask(Measure())
+                return load
+        except (casty.Unavailable, TimeoutError):
+            return _NOTHING
+
+    def _tell_changed(self) -> None:
+        self._pending = False
+        self.hub.panel.tell(Changed())
+
+    def _attach(self, view: PanelView) -> None:
+        if self.hub.state in ("stopped", "failed"):
+            view.close(self.snapshot())
+            return
+        self.views[view] = False
+        view.show(self.snapshot())
+
+    def _detach(self, view: PanelView) -> None:
+        self.views.pop(view, None)
+
+    def _visible(self, view: PanelView, visible: bool) -> None:
+        if view in self.views:
+            self.views[view] = visible
+            self.hub.panel.tell(Watch(self.watched))
+
+    def _command(self, view: PanelView, command: Mapping[str, object]) -> None:
+        match command:
+            case {"kind": "scale", "nodes": int(nodes)} if 1 <= nodes <= LARGEST:
+                self._scale(nodes)
+            case {"kind": "scale", "nodes": nodes}:
+                view.refuse(f"a local pool has 1 to {LARGEST} nodes, not {nodes}")
+            case {"kind": "interrupt"}:
+                self._interrupt()
+            case {"kind": "stop"}:
+                self._stop()
+            case _:
+                view.refuse(f"this version does not know {command.get('kind')!r}")
+
+
+#: The most nodes of a local pool: one loopback address each.
+LARGEST = 250
+
+
+def _row(view: NodeView) -> NodeRow:
+    return NodeRow(
+        rank=view.rank,
+        state=view.state.value,
+        phase=view.phase,
+        address=view.address,
+        pid=view.pid,
+        slots=view.slots,
+        log=list(view.log),
+    )
+
+
+_panels: dict[str, Panel] = {}
+
+
+def register(panel: Panel) -> None:
+    """Make a panel findable for its actor."""
+    _panels[panel.hub.key] = panel
+
+
+def unregister(panel: Panel) -> None:
+    """Its actor is over."""
+    _panels.pop(panel.hub.key, None)
+
+
+@actor(initial=0, idle_after=timedelta(days=365))
+async def panel(ctx: Context[int, PanelMessage]) -> None:
+    """Turns what happens to a pool into what its dashboards show."""
+    it = _panels[find(ctx.key).key]
+    ticking = False
+    async for message in ctx.inbox:
+        match message:
+            case Changed():
+                it.publish()
+            case Watch(visible):
+                if visible and not ticking:
+                    ticking = True
+                    ctx.self.tell(Tick())
+            case Tick():
+                ticking = it.watched
+                if ticking:
+                    await it.measure()
+                    ctx.to_self(asyncio.sleep(DELTA_EVERY), lambda _: Tick())
+

@@ -1,0 +1,136 @@
+"""Arguments on their way to a node, results on their way back: inline, or as blobs.
+
+On this machine a blob is a file both sides map. For any other node it crosses the cluster in pieces, several in
+flight, and a node that has it is not sent it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import casty
+
+from skyward_jupyter.wire.blobs import Blob, BlobStore
+from skyward_jupyter.wire.codec import blobs_of, pack, unpack
+from skyward_jupyter.wire.messages import DropBlob, FetchPiece, HasBlobs, PutPiece
+
+#: One piece of a blob (bytes), and how many are in flight.
+PIECE = 1024 * 1024
+IN_FLIGHT = 8
+
+type Worker = Callable[[int], casty.Ref[Any]]
+
+
+class Payloads:
+    """Packs and unpacks for the nodes of one pool.
+
+    Parameters
+    ----------
+    shared
+        The directory that the nodes read too; None where they are elsewhere.
+
+    Attributes
+    ----------
+    sent
+        Bytes of blobs that left this process for a node, through the cluster.
+    """
+
+    def __init__(self, shared: str | None) -> None:
+        self.shared = shared is not None
+        self._own = None if shared else tempfile.TemporaryDirectory(prefix="skyward-blobs-")
+        self.store = BlobStore(Path(shared or self._own.name))  # type: ignore[union-attr]
+        self._at: dict[int, set[str]] = {}
+        self.sent = 0
+
+    def pack(self, value: object) -> tuple[bytes, tuple[Blob, ...]]:
+        """`value` packed, and the blobs a node needs to unpack it, pinned until `release`."""
+        blobs: list[Blob] = []
+
+        def put(data: memoryview) -> Blob:
+            blob = self.store.put(data)
+            self.store.pin(blob.name)
+            blobs.append(blob)
+            return blob
+
+        return pack(value, put), tuple(blobs)
+
+    def hold(self, blobs: Sequence[Blob]) -> None:
+        """Another task needs blobs that are here."""
+        for blob in blobs:
+            self.store.pin(blob.name)
+
+    def release(self, blobs: Sequence[Blob]) -> None:
+        """The blobs of a task that has ended may go."""
+        for blob in blobs:
+            self.store.unpin(blob.name)
+
+    def forget(self, rank: int) -> None:
+        """A node is gone, and what it had with it."""
+        self._at.pop(rank, None)
+
+    async def send(self, blobs: Sequence[Blob], worker: Worker, ranks: Sequence[int], relay: Sequence[str] = ()) -> None:
+        """Bring blobs to the first of `ranks`, which hands them on to the addresses of `relay`."""
+        if self.shared or not blobs:
+            return
+        head = ranks[0]
+        known = self._at.setdefault(head, set())
+        wanted = [blob for blob in dict.fromkeys(blobs) if relay or blob.name not in known]
+        missing = set() if relay else set(await worker(head).ask(HasBlobs(tuple(blob.name for blob in wanted))))
+        for blob in wanted:
+            if relay or blob.name in missing:
+                await self._send(blob, worker(head), tuple(relay))
+        for rank in ranks:
+            self._at.setdefault(rank, set()).update(blob.name for blob in blobs)
+
+    async def receive(self, data: bytes, worker: casty.Ref[Any]) -> object:
+        """The value a node packed; its blobs are fetched, and dropped where they came from."""
+        opened: dict[str, memoryview] = {}
+        await self._collect(data, worker, opened)
+        return unpack(data, lambda blob: opened[blob.name])
+
+    async def _collect(self, data: bytes, worker: casty.Ref[Any], opened: dict[str, memoryview]) -> None:
+        for blob in blobs_of(data):
+            if self.shared:
+                opened[blob.name] = self.store.open(blob)
+                self.store.drop(blob.name)
+            else:
+                opened[blob.name] = await self._fetch(blob, worker)
+                worker.tell(DropBlob(blob.name))
+            if data[:1] == b"b":
+                await self._collect(bytes(opened[blob.name]), worker, opened)
+
+    async def _send(self, blob: Blob, worker: casty.Ref[Any], relay: tuple[str, ...]) -> None:
+        view = self.store.open(blob)
+
+        async def piece(offset: int) -> None:
+            data = bytes(view[offset : offset + PIECE])
+            self.sent += len(data)
+            await worker.ask(PutPiece(blob.name, offset, blob.size, data, relay))
+
+        await _windowed(piece, range(0, blob.size, PIECE))
+
+    async def _fetch(self, blob: Blob, worker: casty.Ref[Any]) -> memoryview:
+        whole = bytearray(blob.size)
+
+        async def piece(offset: int) -> None:
+            whole[offset : offset + PIECE] = await worker.ask(FetchPiece(blob.name, offset, PIECE))
+
+        await _windowed(piece, range(0, blob.size, PIECE))
+        return memoryview(whole)
+
+
+async def _windowed(work: Callable[[int], Any], offsets: Sequence[int]) -> None:
+    """Run `work` for each offset, `IN_FLIGHT` at a time, started in order."""
+    gate = asyncio.Semaphore(IN_FLIGHT)
+
+    async def one(offset: int) -> None:
+        async with gate:
+            await work(offset)
+
+    async with asyncio.TaskGroup() as group:
+        for offset in offsets:
+            group.create_task(one(offset))

@@ -1,0 +1,152 @@
+"""The pool actor: how many nodes there are, how many there should be, and what is done about the difference.
+
+A node that is lost is replaced at its own rank. One that keeps dying before it is ready is given up after
+`ATTEMPTS` tries, and the pool goes on with the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from casty import Context, actor
+
+from skyward_jupyter.actors import results
+from skyward_jupyter.actors.hub import Hub, find
+from skyward_jupyter.actors.messages import Close, Drain, Enqueue, Joined, Lost, Scale, Start
+from skyward_jupyter.agent.actors import Peers
+from skyward_jupyter.errors import PoolStopped
+from skyward_jupyter.wire.events import Failure
+
+#: How often a node is started before it is given up.
+ATTEMPTS = 3
+
+type PoolMessage = Scale | Joined | Lost | Close | Enqueue
+
+
+@dataclass(slots=True)
+class _Rank:
+    """A node that should be: whether it is ready, is leaving, and how often it failed to start."""
+
+    ready: bool = False
+    leaving: bool = False
+    failures: int = 0
+
+
+class _Pool:
+    """What the actor of a pool works with."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._ranks: dict[int, _Rank] = {}
+        self._desired = 0
+
+    def handle(self, message: PoolMessage) -> None:
+        """React to a message."""
+        match message:
+            case Scale(nodes):
+                self.scale(nodes)
+            case Joined(rank):
+                self.joined(rank)
+            case Lost(rank, why):
+                self.lost(rank, why)
+            case Close():
+                self.close()
+        self._settle()
+
+    def scale(self, nodes: int) -> None:
+        """Start the ranks that are missing, let those beyond leave once what they run is done."""
+        self._desired = nodes
+        missing = tuple(rank for rank in range(nodes) if rank not in self._ranks)
+        for rank in missing:
+            self._ranks[rank] = _Rank()
+        for rank, state in self._ranks.items():
+            if rank >= nodes and not state.leaving:
+                state.leaving = True
+                self.hub.node(rank).tell(Drain())
+        if missing:
+            self._start(missing)
+
+    def joined(self, rank: int) -> None:
+        """A node is ready; the others learn of it."""
+        state = self._ranks.get(rank)
+        if state is not None:
+            state.ready, state.failures = True, 0
+            self._introduce()
+
+    def lost(self, rank: int, why: str) -> None:
+        """A node is gone: replace it, unless it was to go."""
+        state = self._ranks.get(rank)
+        if state is None:
+            return
+        if state.leaving or self.hub.state == "stopping":
+            self._remove(rank)
+            if rank < self._desired and self.hub.state != "stopping":
+                self.scale(self._desired)
+            return
+        if not state.ready:
+            state.failures += 1
+        if state.failures >= ATTEMPTS:
+            self.hub.note = f"node {rank} could not be started ({why}); the pool goes on without it"
+            self._remove(rank)
+            self._desired = min(self._desired, len(self._ranks))
+            return
+        if state.ready:
+            self.hub.note = f"node {rank} was lost ({why}) and is being replaced"
+        state.ready = False
+        self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
+        self._start((rank,))
+
+    def close(self) -> None:
+        """Fail what is in flight and end every node."""
+        if self.hub.state in ("stopping", "stopped"):
+            return
+        self.hub.state = "stopping"
+        error = PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended")
+        for entry in list(self.hub.desk.tasks.values()):
+            rank = entry.rank if entry.rank is not None else -1
+            results.end(self.hub, entry, Failure(rank, error, 0.0))
+        self.hub.provider.close()
+
+    def _start(self, ranks: tuple[int, ...]) -> None:
+        self.hub.supplier.tell(Start(ranks))
+
+    def _remove(self, rank: int) -> None:
+        self._ranks.pop(rank, None)
+        self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
+        self.hub.desk.nodes.pop(rank, None)
+        if self.hub.state != "stopping":
+            self._introduce()
+
+    def _introduce(self) -> None:
+        ready = [rank for rank, state in self._ranks.items() if state.ready and not state.leaving]
+        if len(ready) < self._desired:
+            return
+        peers = self.hub.peers(tuple(ready))
+        for rank in ready:
+            self.hub.worker(rank).tell(Peers(tuple((peer.rank, peer.address) for peer in peers)))
+
+    def _settle(self) -> None:
+        hub = self.hub
+        waiting = any(not state.ready or state.leaving for state in self._ranks.values())
+        if hub.state == "stopping":
+            if not self._ranks:
+                hub.state = "stopped"
+                hub.ended.set()
+        elif not self._ranks:
+            hub.state = "failed" if self._desired == 0 and hub.note else hub.state
+        elif not waiting:
+            hub.state = "ready"
+        if waiting and hub.state == "ready":
+            hub.settled.clear()
+        elif not waiting:
+            hub.settled.set()
+        hub.on_change()
+
+
+@actor(initial=0, idle_after=timedelta(days=365))
+async def pool(ctx: Context[int, PoolMessage]) -> None:
+    """One pool, from its start to its end."""
+    it = _Pool(find(ctx.key))
+    async for message in ctx.inbox:
+        it.handle(message)

@@ -1,0 +1,139 @@
+"""How a task ends for its caller: the event a node sent becomes a value or an error here."""
+
+from __future__ import annotations
+
+import asyncio
+
+from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.agent.failure import Failed, rebuild
+from skyward_jupyter.errors import (
+    NodeLost,
+    ResultNotPicklable,
+    SkywardError,
+    SlotDied,
+    TaskFailed,
+    TaskInterrupted,
+    TaskTimeout,
+)
+from skyward_jupyter.wire.codec import blobs_of, unpack
+from skyward_jupyter.wire.events import Failure, Kind, Outcome, Success
+from skyward_jupyter.wire.messages import Event
+
+_running: set[asyncio.Task[None]] = set()
+
+
+class StreamEnd:
+    """The last thing in a stream's queue: how its task ended."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
+    """Hand on a yield or the end of a task; what is large is fetched first, in order."""
+    if not blobs_of(event.body):
+        _finish(hub, entry, rank, event, unpack(event.body, hub.payloads.store.open))
+    elif hub.payloads.shared:
+        _finish_now(hub, entry, rank, event)
+    else:
+        work = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event))
+        _running.add(work)
+        work.add_done_callback(_running.discard)
+
+
+def lose(hub: Hub, entry: TaskEntry, rank: int, why: str) -> None:
+    """End a task whose node is gone."""
+    end(hub, entry, Failure(rank, NodeLost(rank, why), 0.0))
+
+
+def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
+    """End a task, once."""
+    if hub.desk.tasks.pop(entry.id, None) is not None:
+        hub.payloads.release(entry.blobs)
+        hub.desk.count(1)
+    if not entry.outcome.done():
+        entry.outcome.set_result(outcome)
+    if entry.yields is not None:
+        entry.yields.put_nowait(StreamEnd(outcome))
+
+
+def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, value: object) -> None:
+    match Kind(event.kind):
+        case Kind.YIELD:
+            if entry.yields is not None:
+                entry.yields.put_nowait(value)
+        case Kind.VALUE:
+            end(hub, entry, Success(rank, value, event.seconds))
+        case _:
+            assert isinstance(value, Failed)
+            end(hub, entry, Failure(rank, error_of(value, rank), event.seconds))
+
+
+def _finish_now(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
+    opened = {}
+    names = list(blobs_of(event.body))
+    while names:
+        blob = names.pop()
+        opened[blob.name] = hub.payloads.store.open(blob)
+        hub.payloads.store.drop(blob.name)
+        if event.body[:1] == b"b" and len(opened) == 1:
+            names.extend(blobs_of(bytes(opened[blob.name])))
+    _finish(hub, entry, rank, event, unpack(event.body, lambda blob: opened[blob.name]))
+
+
+async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
+    try:
+        value = await hub.payloads.receive(event.body, hub.worker(rank))
+    except Exception as error:
+        lose(hub, entry, rank, f"its result could not be fetched: {error}")
+        return
+    _finish(hub, entry, rank, event, value)
+
+
+def error_of(failed: Failed, rank: int) -> BaseException:
+    """The exception a failure is raised as."""
+    match failed.how:
+        case "died":
+            return _died(failed.facts["code"], rank)
+        case "timeout":
+            return TaskTimeout(f"the task ran longer than its {failed.facts['seconds']:g} s on node {rank}", rank)
+        case "interrupted":
+            return _with_traceback(TaskInterrupted(f"the task was interrupted on node {rank}", rank), failed)
+        case "killed":
+            return TaskInterrupted(
+                f"the task on node {rank} did not stop when interrupted, so its slot was ended; another took its place",
+                rank,
+            )
+        case "result":
+            return ResultNotPicklable(
+                f"what the task on node {rank} returned cannot be sent back: {failed.text}; return plain data instead",
+                rank,
+            )
+        case "code":
+            return TaskFailed(f"node {rank} had not received the function; run the call again", rank)
+        case "input":
+            text = f"node {rank} could not load the call: {failed.type_name}: {failed.text}"
+            return _with_traceback(TaskFailed(text, rank), failed)
+        case _:
+            return rebuild(failed, rank)
+
+
+def _with_traceback[E: SkywardError](error: E, failed: Failed) -> E:
+    error.remote_traceback = failed.formatted  # type: ignore[attr-defined]
+    return error
+
+
+def _died(code: int, rank: int) -> SlotDied:
+    if code >= 0:
+        text = f"the slot process on node {rank} ended itself with status {code} (os._exit?) while it ran the task"
+        return SlotDied(f"{text}; another has taken its place", rank, status=code)
+    import signal
+
+    name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
+    why = {"SIGSEGV": ", a crash in compiled code", "SIGKILL": ", perhaps out of memory"}.get(name, "")
+    return SlotDied(
+        f"the slot process on node {rank} was ended by {name}{why} while it ran the task; another has taken its place",
+        rank,
+        signal=-code,
+    )

@@ -1,0 +1,1 @@
+"""What runs on a machine: the template, the agent, its slots and what they host."""

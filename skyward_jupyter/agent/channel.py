@@ -1,0 +1,72 @@
+"""Short JSON messages, with file descriptors, over a Unix stream socket.
+
+Descriptors arrive in the order they were sent, so a message that says how many it carries takes that many from the
+front of the queue, however the bytes were cut.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+from collections import deque
+from typing import Any
+
+type Message = dict[str, Any]
+
+_LENGTH = struct.Struct("<I")
+_READ = 256 * 1024
+_MOST_FDS = 64
+
+
+class Channel:
+    """One end of such a socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._buffer = bytearray()
+        self._fds: deque[int] = deque()
+
+    def fileno(self) -> int:
+        """The socket's descriptor, for selectors."""
+        return self.sock.fileno()
+
+    def send(self, message: Message, fds: tuple[int, ...] = ()) -> None:
+        """Send one message; blocks while the other end does not read. A peer that is gone raises OSError."""
+        body = json.dumps({**message, "fds": len(fds)} if fds else message).encode()
+        data = _LENGTH.pack(len(body)) + body
+        if fds:
+            sent = socket.send_fds(self.sock, [data], list(fds))
+            data = data[sent:]
+        if data:
+            self.sock.sendall(data)
+
+    def receive(self) -> list[tuple[Message, tuple[int, ...]]] | None:
+        """Read once and return the messages that are complete; None when the other end is gone."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self.sock, _READ, _MOST_FDS)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        if not data:
+            return None
+        self._fds.extend(fds)
+        self._buffer += data
+        return self._complete()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.sock.close()
+
+    def _complete(self) -> list[tuple[Message, tuple[int, ...]]]:
+        found = []
+        while len(self._buffer) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._buffer)
+            end = _LENGTH.size + length
+            if len(self._buffer) < end:
+                break
+            message: Message = json.loads(self._buffer[_LENGTH.size : end])
+            del self._buffer[:end]
+            found.append((message, tuple(self._fds.popleft() for _ in range(message.pop("fds", 0)))))
+        return found

@@ -1,0 +1,58 @@
+"""How a launched process becomes an agent or a slot, whether it was forked or spawned."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+
+from setproctitle import setproctitle
+
+from skyward_jupyter.agent.config import AgentConfig
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def become(role: str, config: AgentConfig, label: str, fds: Sequence[int], parent: int) -> None:
+    """Run as `role` (``agent`` or ``slot``) until it is over; the caller ends the process then.
+
+    The process ends with its parent, forms a process group of its own, and names itself for ``ps``.
+    """
+    os.setpgid(0, 0)
+    die_with_parent(parent)
+    setproctitle(f"skyward: {role} {config.name}{label}")
+    sockets = [socket.socket(fileno=fd) for fd in fds]
+    if role == "agent":
+        from skyward_jupyter.agent.node import run_agent
+
+        run_agent(config, sockets[0])
+    else:
+        from skyward_jupyter.agent.slot import run_process
+
+        run_process(config, sockets)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the system kill this process when its parent ends (Linux; elsewhere the closed socket does it)."""
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def main() -> None:
+    """Entry of a spawned child: its specification is the one argument."""
+    spec = json.loads(sys.argv[1])
+    with contextlib.suppress(KeyboardInterrupt):
+        become(spec["role"], AgentConfig.from_json(spec["config"]), spec["label"], spec["fds"], spec["parent"])
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

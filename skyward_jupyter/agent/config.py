@@ -1,0 +1,81 @@
+"""What an agent is told when it starts, and what its user code may ask about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A node of the pool: its rank and the address of its agent (``host:port``)."""
+
+    rank: int
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentConfig:
+    """Everything an agent needs, as its launcher sends it.
+
+    Attributes
+    ----------
+    pool, rank
+        Which node of which pool this is.
+    address
+        The ``host:port`` it listens on and is dialled at.
+    seeds
+        Members to join the cluster through; none for the first.
+    cluster
+        Name of the cluster, which a stranger cannot guess.
+    concurrency, executor
+        How many slots, and whether they are processes or threads of one process.
+    store
+        Directory of its blobs.
+    owner
+        Process id of the kernel whose life this agent watches; 0 for none.
+    ttl
+        Seconds it lives on without its owner.
+    heartbeat
+        Seconds between heartbeats of the cluster; suspicion comes after five of them.
+    peers
+        The nodes of the pool when it started.
+    paths, directory, env
+        ``sys.path``, working directory and additional environment of user code.
+    """
+
+    pool: str
+    rank: int
+    address: str
+    seeds: tuple[str, ...]
+    cluster: str
+    store: str
+    concurrency: int = 1
+    executor: Literal["process", "thread"] = "process"
+    owner: int = 0
+    ttl: float = 30.0
+    heartbeat: float = 1.0
+    peers: tuple[Peer, ...] = ()
+    paths: tuple[str, ...] = ()
+    directory: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """``POOL/RANK``, as it shows in ``ps``."""
+        return f"{self.pool}/{self.rank}"
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> AgentConfig:
+        """What `to_json` was called on."""
+        fields = json.loads(text)
+        fields["peers"] = tuple(Peer(**peer) for peer in fields["peers"])
+        for name in ("seeds", "paths"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)

@@ -1,0 +1,85 @@
+"""Where user code is running: the node, its pool and its peers, as seen from inside a slot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from skyward_jupyter.agent.config import AgentConfig, Peer
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceInfo:
+    """The node that the calling code runs on.
+
+    Attributes
+    ----------
+    node
+        Rank of this node, from 0.
+    total_nodes
+        How many nodes the pool has.
+    is_head
+        Whether this is the node of the lowest rank.
+    head_addr, head_port
+        Address of the head, for code that needs a rendezvous (host, port of its agent).
+    accelerators
+        Names of the accelerators of this node.
+    total_accelerators
+        How many accelerators all nodes have together.
+    peers
+        Addresses of the other nodes, in rank order.
+    job_id
+        Name of the pool.
+    """
+
+    node: int
+    total_nodes: int
+    is_head: bool
+    head_addr: str
+    head_port: int
+    peers: tuple[str, ...]
+    job_id: str
+    accelerators: tuple[str, ...] = ()
+    total_accelerators: int = 0
+    ranks: tuple[int, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, config: AgentConfig, peers: tuple[Peer, ...]) -> InstanceInfo:
+        """The info for the node of `config` among `peers`, itself included."""
+        ordered = sorted(peers, key=lambda peer: peer.rank)
+        host, _, port = ordered[0].address.rpartition(":")
+        return cls(
+            node=config.rank,
+            total_nodes=len(ordered),
+            is_head=config.rank == ordered[0].rank,
+            head_addr=host,
+            head_port=int(port),
+            peers=tuple(peer.address for peer in ordered if peer.rank != config.rank),
+            job_id=config.pool,
+            ranks=tuple(peer.rank for peer in ordered),
+        )
+
+    @classmethod
+    def outside(cls) -> InstanceInfo:
+        """The info of code that runs in no pool: one node, which is the head."""
+        return cls(node=0, total_nodes=1, is_head=True, head_addr="127.0.0.1", head_port=0, peers=(), job_id="")
+
+    def among(self, config: AgentConfig, peers: tuple[Peer, ...]) -> InstanceInfo:
+        """The same node after the pool's nodes changed."""
+        return replace(InstanceInfo.of(config, peers), accelerators=self.accelerators)
+
+
+_current: InstanceInfo | None = None
+
+
+def enter(info: InstanceInfo) -> None:
+    """Say where the code of this process runs."""
+    global _current
+    _current = info
+
+
+def instance_info() -> InstanceInfo:
+    """Where this code runs.
+
+    In a notebook, outside any node, it describes a pool of one.
+    """
+    return _current or InstanceInfo.outside()

@@ -1,0 +1,43 @@
+"""Whether the kernel that owns a pool is alive: the process, not its event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+
+import psutil
+
+_POLL = 1.0
+
+
+async def owner_gone(pid: int) -> None:
+    """Return once process `pid` has ended; at once if there is none."""
+    if sys.platform == "linux":
+        await _watch(pid)
+    else:
+        await _poll(pid)
+
+
+async def _watch(pid: int) -> None:
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    loop.add_reader(fd, lambda: ended.done() or ended.set_result(None))
+    try:
+        await ended
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+
+
+async def _poll(pid: int) -> None:
+    try:
+        process = psutil.Process(pid)
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(_POLL)
+    except psutil.NoSuchProcess:
+        return

@@ -1,0 +1,313 @@
+"""The agent: one process per node, a member of the pool's cluster, that queues tasks for its slots and keeps their log.
+
+User code never runs here. What a task does reaches the kernel through the run log of its client; a task is known by
+its id, so one that is sent twice runs once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from skyward_jupyter.agent import actors
+from skyward_jupyter.agent.channel import Channel, Message
+from skyward_jupyter.agent.cluster import join
+from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.agent.failure import Failed
+from skyward_jupyter.agent.frames import SECONDS
+from skyward_jupyter.agent.lease import owner_gone
+from skyward_jupyter.agent.log import RunLog
+from skyward_jupyter.agent.metrics import Meter
+from skyward_jupyter.agent.slots import Running, SlotLink, connect
+from skyward_jupyter.wire.blobs import BlobStore
+from skyward_jupyter.wire.codec import pack
+from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.messages import Code, Control, Event, Exchange, Load, Task
+
+#: The slot index of the session.
+SESSION = -1
+#: Seconds that output may wait for more before an exchange is answered.
+_GATHER = 0.02
+_CODES = 512
+
+
+@dataclass(slots=True)
+class _Client:
+    """A kernel as this node knows it: its log, and the exchange that waits for events."""
+
+    log: RunLog = field(default_factory=RunLog)
+    seen: dict[int, None] = field(default_factory=dict)
+    held: Exchange | None = None
+    timer: asyncio.TimerHandle | None = None
+    waiting: dict[int, asyncio.Future[Event]] = field(default_factory=dict)
+
+
+class Agent:
+    """The state of one node."""
+
+    def __init__(self, config: AgentConfig, template: Channel) -> None:
+        self.config = config
+        self.store = BlobStore(Path(config.store))
+        self.peers = config.peers
+        self.done = 0
+        self.over = asyncio.Event()
+        self._template = template
+        self._clients: dict[str, _Client] = {}
+        self._codes: dict[str, bytes] = {}
+        self._queue: deque[Running] = deque()
+        self._session_queue: deque[Running] = deque()
+        self._slots: dict[int, SlotLink] = {}
+        self._session_asked = False
+        self._meter = Meter(os.getpid())
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- what the worker and broadcast actors ask ----------------------------------------------------------------
+
+    def exchange(self, asked: Exchange) -> None:
+        """Take in an exchange; it is answered now or when there is something to say."""
+        client = self._client(asked.client)
+        client.log.acknowledge(asked.after)
+        for code in asked.codes:
+            self.learn(code)
+        for task in asked.tasks:
+            self.submit(asked.client, task)
+        for control in asked.controls:
+            self._control(asked.client, control)
+        if client.held is not None:
+            self._answer(client)
+        client.held = asked
+        if client.log.has_after(asked.after):
+            self._answer(client)
+        else:
+            client.timer = asyncio.get_running_loop().call_later(asked.hold, self._answer, client)
+
+    def submit(self, client: str, task: Task) -> None:
+        """Queue a task, unless this node has seen it."""
+        known = self._client(client).seen
+        if task.id in known:
+            return
+        known[task.id] = None
+        while len(known) > 100_000:
+            del known[next(iter(known))]
+        running = Running(client, task)
+        if task.session:
+            self._session_queue.append(running)
+            self._ask_session()
+        else:
+            self._queue.append(running)
+        self._dispatch()
+
+    async def finished(self, client: str, task: Task) -> Event:
+        """The last event of a task that `submit` is given here."""
+        future: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        self._client(client).waiting[task.id] = future
+        self.submit(client, task)
+        return await future
+
+    def learn(self, code: Code) -> None:
+        """Keep a function for the tasks that name it."""
+        self._codes[code.digest] = code.body
+        while len(self._codes) > _CODES:
+            del self._codes[next(iter(self._codes))]
+
+    def know(self, peers: tuple[Peer, ...]) -> None:
+        """The nodes of the pool changed."""
+        self.peers = peers
+        for slot in self._slots.values():
+            slot.peers(peers)
+
+    def load(self) -> Load:
+        """What this node measures of itself now."""
+        running = [slot for slot in self._slots.values() if slot.running is not None]
+        busy = sum(slot.index != SESSION for slot in running)
+        cpu, memory = self._meter.read({slot.pid for slot in self._slots.values()})
+        return Load(cpu, memory, len(running), self.done, busy)
+
+    def stop(self) -> None:
+        """End this agent in order."""
+        self.over.set()
+
+    # -- tasks ---------------------------------------------------------------------------------------------------
+
+    def _client(self, name: str) -> _Client:
+        return self._clients.setdefault(name, _Client())
+
+    def _dispatch(self) -> None:
+        for slot in self._slots.values():
+            queue = self._session_queue if slot.index == SESSION else self._queue
+            if slot.running is None and slot.alive and queue:
+                self._start(slot, queue.popleft())
+
+    def _start(self, slot: SlotLink, running: Running) -> None:
+        code = self._codes.get(running.task.code)
+        if code is None:
+            self._end(running, Kind.ERROR, self._failed("code"))
+        else:
+            slot.run(running, code)
+
+    def _heard(self, slot: SlotLink, task: int, kind: Kind, body: bytes) -> None:
+        running = slot.running
+        if running is None or running.task.id != task:
+            return
+        if not kind.final:
+            self._log(running.client, task, kind, body)
+            return
+        (seconds,) = SECONDS.unpack_from(body)
+        slot.running = None
+        self._end(running, kind, body[SECONDS.size :], seconds)
+        self._dispatch()
+
+    def _end(self, running: Running, kind: Kind, body: bytes, seconds: float = 0.0) -> None:
+        running.cancel_timers()
+        if kind is Kind.ERROR and running.stopping == "timeout":
+            body = self._failed("timeout", {"seconds": running.task.timeout})
+        self.done += 1
+        self._log(running.client, running.task.id, kind, body, seconds)
+
+    def _failed(self, how: str, facts: dict[str, object] | None = None) -> bytes:
+        return pack(Failed(how, facts=facts or {}), self.store.put)
+
+    def _log(self, name: str, task: int, kind: Kind, body: bytes, seconds: float = 0.0) -> None:
+        client = self._client(name)
+        event = client.log.add(task, kind, body, seconds)
+        if kind.final and (waiting := client.waiting.pop(task, None)) is not None:
+            waiting.set_result(event)
+        if client.held is None:
+            return
+        loop = asyncio.get_running_loop()
+        if kind >= Kind.YIELD:
+            self._answer(client)
+        elif client.timer is None or client.timer.when() > loop.time() + _GATHER:
+            self._set_timer(client, _GATHER)
+
+    def _set_timer(self, client: _Client, delay: float) -> None:
+        if client.timer is not None:
+            client.timer.cancel()
+        client.timer = asyncio.get_running_loop().call_later(delay, self._answer, client)
+
+    def _answer(self, client: _Client) -> None:
+        asked, client.held = client.held, None
+        if client.timer is not None:
+            client.timer.cancel()
+            client.timer = None
+        if asked is not None:
+            asked.reply_to.tell(client.log.batch())
+
+    def _control(self, client: str, control: Control) -> None:
+        for queue in (self._queue, self._session_queue):
+            for running in queue:
+                if (running.client, running.task.id) == (client, control.task) and control.action != "credit":
+                    queue.remove(running)
+                    self._end(running, Kind.ERROR, self._failed("interrupted"))
+                    return
+        for slot in self._slots.values():
+            if slot.running is None or (slot.running.client, slot.running.task.id) != (client, control.task):
+                continue
+            match control.action:
+                case "interrupt":
+                    slot.interrupt("interrupted")
+                case "kill":
+                    slot.running.stopping = "interrupted"
+                    slot.kill()
+                case "credit":
+                    slot.credit(control.amount)
+                case "close":
+                    slot.close_stream()
+
+    # -- slots ---------------------------------------------------------------------------------------------------
+
+    def _ask_session(self) -> None:
+        if SESSION not in self._slots and not self._session_asked:
+            self._session_asked = True
+            self._template.send({"op": "slot", "slot": SESSION, "sockets": 1})
+
+    def serve_template(self) -> None:
+        """Take in what the template has to say; without a template there is no agent."""
+        received = self._template.receive()
+        if received is None:
+            self.stop()
+            asyncio.get_running_loop().remove_reader(self._template)
+            return
+        for message, fds in received:
+            match message["op"]:
+                case "slot":
+                    self._own(self._connect(message, fds))
+                case "slot_exited":
+                    self._slot_exited(message)
+                case "slot_failed":
+                    self._session_asked = False
+                    self.report("log", text=f"a slot could not be started: {message['why']}")
+
+    def _own(self, work: asyncio.Task[None]) -> None:
+        self._tasks.add(work)
+        work.add_done_callback(self._tasks.discard)
+
+    def _connect(self, message: Message, fds: tuple[int, ...]) -> asyncio.Task[None]:
+        async def work() -> None:
+            for link in await connect(message["slot"], message["pid"], fds, self._heard):
+                self._slots[link.index] = link
+                if self.peers != self.config.peers:
+                    link.peers(self.peers)
+            self._session_asked = SESSION in self._slots
+            self._dispatch()
+
+        return asyncio.get_running_loop().create_task(work())
+
+    def _slot_exited(self, message: Message) -> None:
+        gone = [slot for slot in self._slots.values() if slot.pid == message["pid"]]
+        for slot in gone:
+            slot.close()
+            del self._slots[slot.index]
+            if (running := slot.running) is not None:
+                how = "killed" if running.stopping == "interrupted" else "died"
+                self._end(running, Kind.ERROR, self._failed(how, {"code": message["code"]}))
+        if message["slot"] == SESSION:
+            self._session_asked = False
+            if self._session_queue:
+                self._ask_session()
+        else:
+            sockets = 1 if self.config.executor == "process" else self.config.concurrency + 1
+            self._template.send({"op": "slot", "slot": message["slot"], "sockets": sockets})
+
+    def report(self, what: str, **facts: object) -> None:
+        """Tell whoever launched this agent something."""
+        with contextlib.suppress(OSError):
+            self._template.send({"op": "report", "what": what, **facts})
+
+
+async def serve(config: AgentConfig, sock: socket.socket) -> None:
+    """Be the agent of `config` until it is stopped, or its owner has been gone for its ttl."""
+    agent = Agent(config, Channel(sock))
+    actors.host(agent)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sock, agent.serve_template)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, agent.stop)
+    lease = loop.create_task(_lease(agent))
+    try:
+        async with join(config, agent.report):
+            agent.report("ready", at=time.time())
+            await agent.over.wait()
+    finally:
+        lease.cancel()
+
+
+async def _lease(agent: Agent) -> None:
+    if agent.config.owner:
+        await owner_gone(agent.config.owner)
+        await asyncio.sleep(agent.config.ttl)
+        agent.stop()
+
+
+def run_agent(config: AgentConfig, sock: socket.socket) -> None:
+    """Entry of an agent process."""
+    sock.setblocking(True)
+    asyncio.run(serve(config, sock))
+

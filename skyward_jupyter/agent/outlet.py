@@ -1,0 +1,274 @@
+"""What user code writes and displays, on its way out of a slot.
+
+`sys.stdout` and `sys.stderr` are replaced by streams that belong to the task that writes; descriptors 1 and 2 are pipes
+that are read here, so that what C code and child processes write is not lost either. Text is gathered for a few
+hundredths of a second, never longer than the task.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import ctypes
+import io
+import os
+import pickle
+import select
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+
+from skyward_jupyter.agent.frames import frame
+from skyward_jupyter.wire.events import Kind
+
+_GATHER = 0.03
+_PIECE = 64 * 1024
+_libc = ctypes.CDLL(None)
+
+
+class Interrupts:
+    """Lets SIGINT raise KeyboardInterrupt only where user code runs, and never in the middle of a send."""
+
+    def __init__(self) -> None:
+        self.running = False
+        self._critical = 0
+        self._pending = False
+
+    def handle(self, _signum: int, _frame: object) -> None:
+        """The signal handler of a slot."""
+        if not self.running:
+            return
+        if self._critical:
+            self._pending = True
+            return
+        raise KeyboardInterrupt
+
+    def __enter__(self) -> None:
+        """Hold an interrupt of the main thread back until the block is done."""
+        if threading.current_thread() is threading.main_thread():
+            self._critical += 1
+
+    def __exit__(self, *_: object) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        self._critical -= 1
+        if self._pending and not self._critical:
+            self._pending = False
+            if self.running:
+                raise KeyboardInterrupt
+
+    def clear(self) -> None:
+        """No task runs any more: forget an interrupt meant for it."""
+        self.running = False
+        self._pending = False
+
+
+interrupts = Interrupts()
+
+
+class Outlet:
+    """The way out of one slot: its socket, and the text of its current task that was not sent yet."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._send_lock = threading.Lock()
+        self._text_lock = threading.RLock()
+        self._pending: list[tuple[str, str]] = []
+        self._size = 0
+        self.task = 0
+        self.kept: frozenset[str] = frozenset(("stdout", "stderr"))
+
+    def begin(self, task: int, flags: str) -> None:
+        """From here on, output belongs to `task`; `flags` says which streams it keeps."""
+        self.task = task
+        self.kept = frozenset(flags.split(",")) if flags else frozenset(("stdout", "stderr"))
+
+    def send(self, kind: int, body: bytes) -> None:
+        """Send one frame of the current task."""
+        data = frame(kind, self.task, body)
+        with interrupts, self._send_lock:
+            self._sock.sendall(data)
+
+    def write(self, stream: str, text: str) -> None:
+        """Take text of a stream."""
+        if stream not in self.kept or not text:
+            return
+        with interrupts, self._text_lock:
+            self._pending.append((stream, text))
+            self._size += len(text)
+            full = self._size >= _PIECE
+        if full:
+            self.flush()
+        else:
+            _flusher.wake()
+
+    def flush(self) -> None:
+        """Send the text taken so far."""
+        with interrupts:
+            with self._text_lock:
+                pending, self._pending, self._size = self._pending, [], 0
+            for stream, text in _joined(pending):
+                for start in range(0, len(text), _PIECE):
+                    self.send(Kind.OUTPUT, pickle.dumps((stream, text[start : start + _PIECE])))
+
+
+def _joined(pending: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    index = 0
+    while index < len(pending):
+        stream = pending[index][0]
+        end = index
+        while end < len(pending) and pending[end][0] == stream:
+            end += 1
+        yield stream, "".join(text for _, text in pending[index:end])
+        index = end
+
+
+class _Flusher:
+    """A thread that sends gathered text of every outlet shortly after it was written."""
+
+    def __init__(self) -> None:
+        self._wake = threading.Event()
+        self._started = False
+        self._outlets: list[Outlet] = []
+
+    def add(self, outlet: Outlet) -> None:
+        self._outlets.append(outlet)
+
+    def wake(self) -> None:
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._run, name="skyward-flush", daemon=True).start()
+        self._wake.set()
+
+    def _run(self) -> None:
+        idle = threading.Event()
+        while True:
+            self._wake.wait()
+            idle.wait(_GATHER)
+            self._wake.clear()
+            for outlet in self._outlets:
+                with contextlib.suppress(OSError):
+                    outlet.flush()
+
+
+_flusher = _Flusher()
+_current: contextvars.ContextVar[Outlet] = contextvars.ContextVar("outlet")
+_fallback: list[Outlet] = []
+
+
+def use(outlet: Outlet) -> None:
+    """Make `outlet` the one of this thread, and of threads that have none."""
+    _current.set(outlet)
+    _fallback[:] = [outlet]
+    _flusher.add(outlet)
+
+
+def current() -> Outlet:
+    """The outlet of the code that asks."""
+    return _current.get(None) or _fallback[0]
+
+
+class TaskStream(io.TextIOBase):
+    """`sys.stdout` or `sys.stderr` of user code."""
+
+    encoding = "utf-8"  # type: ignore[assignment]
+    errors = "replace"  # type: ignore[assignment]
+
+    def __init__(self, name: str, fd: int) -> None:
+        self._name = name
+        self._fd = fd
+
+    @property
+    def name(self) -> str:
+        """``<stdout>`` or ``<stderr>``."""
+        return f"<{self._name}>"
+
+    def write(self, text: str) -> int:
+        """Take text; returns its length."""
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        current().write(self._name, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Text leaves by itself; nothing to do."""
+
+    def writable(self) -> bool:
+        """True."""
+        return True
+
+    def isatty(self) -> bool:
+        """False."""
+        return False
+
+    def fileno(self) -> int:
+        """The descriptor that child processes inherit."""
+        return self._fd
+
+
+class Pipes:
+    """Descriptors 1 and 2 of the process, read here."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: dict[int, str] = {}
+        for fd, name in ((1, "stdout"), (2, "stderr")):
+            read, write = os.pipe()
+            os.dup2(write, fd)
+            os.close(write)
+            os.set_blocking(read, False)
+            self._names[read] = name
+        threading.Thread(target=self._run, name="skyward-pipes", daemon=True).start()
+
+    def drain(self) -> None:
+        """Take what was written so far, C's own buffers included."""
+        _libc.fflush(None)
+        with self._lock:
+            for fd, name in self._names.items():
+                self._read(fd, name)
+
+    def _run(self) -> None:
+        fds = list(self._names)
+        while True:
+            for fd in select.select(fds, [], [])[0]:
+                with self._lock:
+                    self._read(fd, self._names[fd])
+
+    def _read(self, fd: int, name: str) -> None:
+        while True:
+            try:
+                data = os.read(fd, _PIECE)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            (_fallback[0] if _fallback else current()).write(name, data.decode("utf-8", "replace"))
+
+
+def capture() -> Pipes:
+    """Replace the process's output by what this module reads."""
+    pipes = Pipes()
+    sys.stdout = TaskStream("stdout", 1)
+    sys.stderr = TaskStream("stderr", 2)
+    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
+    return pipes
+
+
+def display(
+    data: Mapping[str, object],
+    metadata: Mapping[str, object] | None = None,
+    transient: Mapping[str, object] | None = None,
+    update: bool = False,
+) -> None:
+    """Send a MIME bundle to the cell that waits for this task."""
+    outlet = current()
+    outlet.flush()
+    outlet.send(Kind.DISPLAY, pickle.dumps((dict(data), dict(metadata or {}), dict(transient or {}), update)))
+
+
+def clear(wait: bool = False) -> None:
+    """Clear what this task has shown; with `wait`, once something new is shown."""
+    outlet = current()
+    outlet.flush()
+    outlet.send(Kind.CLEAR, pickle.dumps(wait))

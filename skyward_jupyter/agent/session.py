@@ -1,0 +1,164 @@
+"""A session: the lasting namespace of ``%%sky`` cells on one node, and the running of a cell in it.
+
+Imported in a session process only. `run_cell` never raises for what user code does: the outcome says it. It raises
+only when it is itself interrupted, or is given something that is not a cell.
+"""
+
+from __future__ import annotations
+
+import io
+import traceback
+import uuid
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import cloudpickle
+
+from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, fingerprint
+from skyward_jupyter.agent.shell import SessionShell, make_shell, user_part
+from skyward_jupyter.wire.blame import explain
+from skyward_jupyter.wire.byvalue import by_value
+from skyward_jupyter.wire.codec import dumps, loads
+
+_IPYTHONS = ("In", "Out", "exit", "quit", "get_ipython", "_exit_code")
+
+
+class Session:
+    """The shell of this process and what the notebook has set in it."""
+
+    def __init__(self) -> None:
+        self.id = uuid.uuid4().hex
+        self.shell: SessionShell = make_shell()
+        self.digests: dict[str, str] = {}
+
+    def run(self, request: CellRequest) -> CellOutcome:
+        """Set the names the request brings, run its cell and say how it ended."""
+        missing = self._missing(request)
+        if missing:
+            return CellOutcome(self.id, missing=missing)
+        names = self.shell.user_ns
+        names.update(request.values)
+        self.digests.update(request.digests)
+        self._dress(request)
+        before = dict(names)
+        error = self.shell.run_source(request.source)
+        bound = self._bound(before, () if error else request.binds)
+        for name in bound:
+            self.digests.pop(name, None)
+        outs, refused = ({}, {}) if error else self._outs(request.outs)
+        value = self._value(request, refused) if request.wants_value and not error else None
+        return CellOutcome(
+            self.id,
+            shown=self.shell.shown,
+            value=value,
+            outs=outs,
+            refused=refused,
+            bound={name: fingerprint(names[name]) for name in bound},
+            deleted=tuple(name for name in before if name not in names),
+            error=self._error(error) if error is not None else None,
+        )
+
+    def _missing(self, request: CellRequest) -> tuple[str, ...]:
+        names = self.shell.user_ns
+        gone = [name for name, digest in request.expects.items() if self.digests.get(name) != digest]
+        return tuple({*gone, *(name for name in (*request.expects, *request.keeps) if name not in names)})
+
+    def _dress(self, request: CellRequest) -> None:
+        """Show tracebacks as the notebook does."""
+        shell = self.shell
+        if request.colours and shell.colors != request.colours:
+            shell.colors = request.colours
+        if request.mode and shell.InteractiveTB.mode != request.mode:
+            shell.InteractiveTB.set_mode(request.mode)
+
+    def _bound(self, before: Mapping[str, object], certain: tuple[str, ...]) -> list[str]:
+        names, hidden = self.shell.user_ns, self.shell.user_ns_hidden
+        absent = object()
+        return [
+            name
+            for name, value in names.items()
+            if (before.get(name, absent) is not value or name in certain)
+            and name not in _IPYTHONS
+            and name not in hidden
+            and name.strip("_")
+        ]
+
+    def _outs(self, wanted: tuple[str, ...]) -> tuple[dict[str, object], dict[str, str]]:
+        names = self.shell.user_ns
+        outs: dict[str, object] = {}
+        refused: dict[str, str] = {}
+        for name in wanted:
+            if name not in names:
+                refused[name] = "has no such name: the cell, or one before it, must bind it there"
+            elif (reason := unpicklable(name, names[name])) is not None:
+                refused[name] = reason
+            else:
+                outs[name] = names[name]
+        return outs, refused
+
+    def _value(self, request: CellRequest, refused: dict[str, str]) -> object:
+        value = self.shell.last_execution_result.result
+        reason = unpicklable("the last expression", value)
+        if reason is not None:
+            refused[""] = reason
+            return None
+        return value
+
+    def _error(self, error: BaseException) -> CellError:
+        shown = self.shell.failure
+        tb = None if isinstance(error, SyntaxError) else user_part(error.__traceback__)
+        return CellError(
+            name=type(error).__name__,
+            text=_text(error),
+            traceback=shown[1] if shown is not None else "".join(traceback.format_exception_only(error)),
+            frames=tuple((f.filename, f.lineno or 0, f.name) for f in traceback.extract_tb(tb)),
+            pickled=_pickled(error),
+            interrupted=isinstance(error, KeyboardInterrupt),
+        )
+
+
+class _Nowhere(io.RawIOBase):
+    """A file that keeps nothing: for finding out whether something can be pickled."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def unpicklable(name: str, value: object) -> str | None:
+    """Why `value` cannot leave the node, as a sentence; None when it can."""
+    try:
+        with by_value():
+            cloudpickle.Pickler(_Nowhere(), protocol=5, buffer_callback=lambda _: None).dump(value)
+    except Exception:
+        error = explain(name, value)
+        return f"{error.path} (a {error.kind}) cannot leave the node: {error.reason}"
+    return None
+
+
+def _pickled(error: BaseException) -> bytes | None:
+    try:
+        data = dumps(error)
+        return data if isinstance(loads(data), type(error)) else None
+    except Exception:
+        return None
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return error.msg if isinstance(error, SyntaxError) and error.msg else str(error)
+    except Exception:
+        return "(its text cannot be shown)"
+
+
+@cache
+def _session() -> Session:
+    return Session()
+
+
+def run_cell(request: CellRequest) -> CellOutcome:
+    """Run a cell in this process's session, which is made on first use."""
+    return _session().run(request)

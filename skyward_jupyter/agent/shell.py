@@ -1,0 +1,214 @@
+"""The IPython shell of a session: a real one, whose display goes to the notebook and which leaves nothing on disk.
+
+It has no prompt, no history file and no profile of its own. What IPython would print (the last expression, a
+traceback) is kept for `skyward_jupyter.agent.session`, which sends it back.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+from IPython.core.compilerop import CachingCompiler
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+from skyward_jupyter.agent import outlet
+from skyward_jupyter.agent.cells import Bundle, LineKeepingTransformer, Source
+
+_INLINE = "module://matplotlib_inline.backend_inline"
+
+
+class SessionPublisher(DisplayPublisher):
+    """Sends what user code displays to the cell in the notebook."""
+
+    def publish(
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        source: object = None,
+        *,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **_: object,
+    ) -> None:
+        """Send one MIME bundle."""
+        outlet.display(data, metadata or {}, transient, update)
+
+    def clear_output(self, wait: bool = False) -> None:
+        """Clear what this node has shown in the cell."""
+        outlet.clear(wait)
+
+
+class SessionHook(DisplayHook):
+    """Keeps how the last expression shows instead of printing it."""
+
+    def write_output_prompt(self) -> None:
+        """A node has no prompt."""
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
+        """Keep the bundle; one that was kept before (``ast_node_interactivity``) is displayed."""
+        shell = self.shell
+        if shell.shown is not None:
+            outlet.display(shell.shown.data, shell.shown.metadata)
+        shell.shown = Bundle(format_dict, md_dict or {})
+
+    def finish_displayhook(self) -> None:
+        """Nothing was printed, so nothing is flushed."""
+        self._is_active = False
+
+    def log_output(self, format_dict: dict[str, Any]) -> None:
+        """A session keeps no record of its outputs."""
+
+    def update_user_ns(self, result: object) -> None:
+        """Keep the last value as ``_`` and no other: results are large and a session lives long."""
+        if "_" not in vars(builtins) and self.shell.user_ns.get("_", self._) is self._:
+            self._ = result
+            self.shell.user_ns["_"] = result
+
+    def quiet(self) -> bool:
+        """Whether the cell ends in a semicolon."""
+        try:
+            return bool(self.semicolon_at_end_of_expression(self.shell.code))
+        except Exception:
+            return False
+
+
+class SessionCompiler(CachingCompiler):
+    """Compiles the running cell under the name and number it has in the notebook, with its lines as written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pending: Source | None = None
+        self._parsing: tuple[str, int] | None = None
+
+    def cache(self, transformed_code: str, number: int = 0, raw_code: str | None = None) -> str:
+        """Name the code; the first code after `pending` was set is the cell itself."""
+        source, self.pending = self.pending, None
+        if source is None:
+            return str(super().cache(transformed_code, number, raw_code))
+        name = str(super().cache(source.written, source.number))
+        self._parsing = name, source.offset
+        return name
+
+    def ast_parse(self, source: str, filename: str = "<unknown>", symbol: str = "exec") -> Any:
+        """Parse; a syntax error of the cell gets its line as written."""
+        parsing, self._parsing = self._parsing, None
+        try:
+            return super().ast_parse(source, filename, symbol)
+        except SyntaxError as error:
+            if parsing is not None and parsing[0] == filename and error.lineno:
+                error.lineno += parsing[1]
+                error.end_lineno = (error.end_lineno or 0) + parsing[1]
+            raise
+
+
+class SessionShell(InteractiveShell):
+    """IPython in a session process."""
+
+    displayhook_class = Type(SessionHook)
+    display_pub_class = Type(SessionPublisher)
+    compiler_class = Type(SessionCompiler)
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.shown: Bundle | None = None
+        self.failure: tuple[BaseException, str] | None = None
+        self.code = ""
+        self._shift = 0
+        super().__init__(**kwargs)
+        self.input_transformer_manager = LineKeepingTransformer()
+
+    def run_source(self, source: Source) -> BaseException | None:
+        """Run a cell; returns what it raised, whose traceback is then in `failure`."""
+        self.shown = self.failure = None
+        self.code = source.code
+        self._shift = source.offset
+        self.execution_count = source.number
+        self.compile.pending = source
+        result = self.run_cell(source.code, store_history=False)
+        error = result.error_before_exec or result.error_in_exec
+        if error is None and self.failure is not None:
+            print(self.failure[1], file=sys.stderr)
+            self.failure = None
+        return error
+
+    def transform_ast(self, node: Any) -> Any:
+        """Move the cell's own code to the lines it was written on."""
+        shift, self._shift = self._shift, 0
+        if shift:
+            ast.increment_lineno(node, shift)
+        return super().transform_ast(node)
+
+    def showtraceback(
+        self,
+        exc_tuple: Any = None,
+        filename: str | None = None,
+        tb_offset: int | None = None,
+        exception_only: bool = False,
+        running_compiled_code: bool = False,
+    ) -> None:
+        """Keep the traceback; exception groups and usage errors in their own forms."""
+        kind, value, tb = self._get_exc_info(exc_tuple)
+        if isinstance(value, UsageError):
+            self._showtraceback(kind, value, [f"UsageError: {value}"])
+        elif isinstance(value, BaseExceptionGroup):
+            value.__traceback__ = user_part(tb)
+            self._showtraceback(kind, value, ["".join(traceback.format_exception(value))])
+        elif isinstance(value, SystemExit):
+            self._showtraceback(kind, value, [f"SystemExit: {value}"])
+        else:
+            super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
+        self.failure = evalue, str(self.InteractiveTB.stb2text(stb))
+
+    @contextlib.contextmanager
+    def _tee(self, channel: str) -> Iterator[None]:
+        yield
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """A node has no screen: nothing to integrate with."""
+
+    def init_ipython_dir(self, ipython_dir: str | None) -> None:
+        """Share the machine's IPython directory if there is one; make none."""
+        self.ipython_dir = ipython_dir or os.path.join(tempfile.gettempdir(), "no-ipython")
+
+    def init_profile_dir(self, profile_dir: Any) -> None:
+        """A session has no profile."""
+        self.profile_dir = profile_dir
+
+
+def make_shell() -> SessionShell:
+    """The one shell of this process."""
+    os.environ["MPLBACKEND"] = _INLINE
+    warnings.filterwarnings("ignore", message="To exit: use", module="IPython")
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    config.InteractiveShell.cache_size = 0
+    config.InteractiveShell.separate_in = ""
+    config.IPCompleter.use_jedi = False
+    return SessionShell.instance(config=config)
+
+
+def user_part(tb: TracebackType | None) -> TracebackType | None:
+    """`tb` from its first frame of a cell on, or all of it when there is none."""
+    start = tb
+    while tb is not None:
+        if tb.tb_frame.f_code.co_filename.startswith("<ipython-input-"):
+            return tb
+        tb = tb.tb_next
+    return start

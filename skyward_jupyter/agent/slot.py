@@ -1,0 +1,185 @@
+"""A slot: the process (or a thread of one) that runs user code, one task at a time.
+
+It reads tasks from its agent's socket, runs them and sends back what they write, display, yield and return. When the
+agent is gone, so is the slot: the socket ends when it is idle, and its launcher kills it when it is not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import GeneratorType
+from typing import Any
+
+from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
+from skyward_jupyter.agent.failure import describe
+from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
+from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, interrupts, use
+from skyward_jupyter.wire.blobs import BlobStore
+from skyward_jupyter.wire.codec import pack, unpack
+from skyward_jupyter.wire.events import Kind
+
+#: How many functions a slot keeps ready; its agent counts the same way.
+CODES = 64
+
+
+class Slot:
+    """Runs the tasks that come over one socket."""
+
+    def __init__(self, sock: socket.socket, config: AgentConfig, pipes: Pipes, *, alone: bool) -> None:
+        self._reader = Reader(sock)
+        self._config = config
+        self._pipes = pipes
+        self._alone = alone
+        self._store = BlobStore(Path(config.store))
+        self._codes: OrderedDict[str, Callable[..., Any]] = OrderedDict()
+        self._outlet = Outlet(sock)
+        self._credit = 0
+
+    def serve(self) -> None:
+        """Run tasks until the agent is gone."""
+        use(self._outlet)
+        while (order := self._next()) is not None:
+            kind, task, body = order
+            match kind:
+                case Order.RUN:
+                    self._run(task, body)
+                case Order.PEERS:
+                    peers = tuple(Peer(*peer) for peer in pickle.loads(body))
+                    enter(instance_info().among(self._config, peers))
+
+    def _next(self) -> Frame | None:
+        while True:
+            try:
+                return self._reader.next()
+            except KeyboardInterrupt:
+                continue  # meant for a task that has just ended
+
+    def _run(self, task: int, body: bytes) -> None:
+        digest, code, args, credit, flags = pickle.loads(body)
+        self._outlet.begin(task, flags)
+        self._credit = credit
+        started = time.perf_counter()
+        try:
+            kind, result = self._outcome(digest, code, args, credit > 0)
+        except KeyboardInterrupt as error:
+            interrupts.clear()
+            kind, result = Kind.ERROR, self._pack(describe(error, "interrupted"))
+        self._pipes.drain()
+        self._outlet.flush()
+        self._outlet.send(kind, SECONDS.pack(time.perf_counter() - started) + result)
+
+    def _outcome(self, digest: str, code: bytes | None, args: bytes, stream: bool) -> tuple[Kind, bytes]:
+        try:
+            function, (positional, named) = self._function(digest, code), unpack(args, self._store.open)
+        except Exception as error:
+            return Kind.ERROR, self._pack(describe(error, "input"))
+        try:
+            if self._alone:
+                interrupts.running = True
+            value = function(*positional, **named)
+            if stream and isinstance(value, GeneratorType):
+                self._stream(value)
+                value = None
+        except (KeyboardInterrupt, SystemExit) as error:
+            interrupts.clear()
+            how = "interrupted" if isinstance(error, KeyboardInterrupt) else "raised"
+            return Kind.ERROR, self._pack(describe(error, how))
+        except BaseException as error:
+            interrupts.clear()
+            return Kind.ERROR, self._pack(describe(error))
+        interrupts.clear()
+        return self._returned(value)
+
+    def _returned(self, value: object) -> tuple[Kind, bytes]:
+        try:
+            return Kind.VALUE, self._pack(value)
+        except Exception as error:
+            return Kind.ERROR, self._pack(describe(error, "result"))
+
+    def _stream(self, values: Iterator[object]) -> None:
+        for value in values:
+            while not self._may_yield():
+                pass
+            if self._credit < 0:
+                values.close()  # type: ignore[attr-defined]
+                return
+            self._outlet.flush()
+            self._outlet.send(Kind.YIELD, self._pack(value))
+            self._credit -= 1
+
+    def _may_yield(self) -> bool:
+        """Take in credit and an early end; waits only when there is none left."""
+        order = self._reader.next() if self._credit == 0 else self._reader.poll()
+        match order:
+            case (Order.CREDIT, _, body):
+                self._credit += int.from_bytes(body, "little")
+            case (Order.CLOSE, _, _):
+                self._credit = -1
+        return order is None or self._credit < 0
+
+    def _function(self, digest: str, code: bytes | None) -> Callable[..., Any]:
+        if code is not None:
+            self._codes[digest] = unpack(code, self._store.open)  # type: ignore[assignment]
+        self._codes.move_to_end(digest)
+        while len(self._codes) > CODES:
+            self._codes.popitem(last=False)
+        return self._codes[digest]
+
+    def _pack(self, value: object) -> bytes:
+        return pack(value, self._store.put)
+
+
+def run_process(config: AgentConfig, sockets: list[socket.socket]) -> None:
+    """Be a slot process: one socket is served by the main thread, several by a thread each.
+
+    With several, the last socket carries the orders to interrupt a thread.
+    """
+    _prepare(config)
+    pipes = capture()
+    if len(sockets) == 1:
+        signal.signal(signal.SIGINT, interrupts.handle)
+        Slot(sockets[0], config, pipes, alone=True).serve()
+        return
+    *served, control = sockets
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threads = [_thread(Slot(sock, config, pipes, alone=False), index) for index, sock in enumerate(served)]
+    reader = Reader(control)
+    while (order := reader.next()) is not None:
+        if order[0] == Order.INTERRUPT:
+            _raise_in(threads[order[1]])
+
+
+def _thread(slot: Slot, index: int) -> threading.Thread:
+    thread = threading.Thread(target=slot.serve, name=f"skyward-slot-{index}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _raise_in(thread: threading.Thread) -> None:
+    """Raise KeyboardInterrupt in another thread at its next bytecode."""
+    if thread.ident is not None:
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+
+
+def _prepare(config: AgentConfig) -> None:
+    """Make the process look to user code like the kernel's: its path, directory and environment."""
+    sys.path[:] = list(config.paths) or sys.path
+    sys.argv[:] = [""]
+    if config.directory and os.path.isdir(config.directory):
+        os.chdir(config.directory)
+    os.environ.update(config.env)
+    peers = config.peers or (Peer(config.rank, config.address),)
+    enter(InstanceInfo.of(config, peers))
+
+

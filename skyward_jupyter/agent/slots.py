@@ -1,0 +1,148 @@
+"""The agent's side of its slots: a connection to each, the task it runs, and the ways to stop that task."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pickle
+import signal
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.agent.frames import Order, Parser, frame
+from skyward_jupyter.agent.slot import CODES
+from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.messages import Task
+
+#: Seconds between an interrupt and the end of a slot that ignores it.
+GRACE = 5.0
+
+type Heard = Callable[["SlotLink", int, Kind, bytes], None]
+
+
+@dataclass(slots=True)
+class Running:
+    """A task on a slot: who asked for it, and why it is being stopped, if it is."""
+
+    client: str
+    task: Task
+    stopping: str = ""
+    timer: asyncio.TimerHandle | None = None
+    deadline: asyncio.TimerHandle | None = None
+
+    def cancel_timers(self) -> None:
+        """Its end came by itself."""
+        for timer in (self.timer, self.deadline):
+            if timer is not None:
+                timer.cancel()
+
+
+class SlotLink(asyncio.Protocol):
+    """The connection to one slot."""
+
+    def __init__(self, index: int, pid: int, thread: int | None, heard: Heard) -> None:
+        self.index = index
+        self.pid = pid
+        self.running: Running | None = None
+        self.alive = True
+        self._thread = thread
+        self._heard = heard
+        self._parser = Parser()
+        self._transport: asyncio.Transport | None = None
+        self._codes: OrderedDict[str, None] = OrderedDict()
+        self.control: socket.socket | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's callback."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio's callback."""
+        for kind, task, body in self._parser.feed(data):
+            self._heard(self, task, Kind(kind), body)
+
+    def run(self, running: Running, code: bytes) -> None:
+        """Send a task; the slot must be free."""
+        task = running.task
+        self.running = running
+        known = task.code in self._codes
+        self._codes[task.code] = None
+        self._codes.move_to_end(task.code)
+        while len(self._codes) > CODES:
+            self._codes.popitem(last=False)
+        body = pickle.dumps((task.code, None if known else code, task.args, task.credit, task.flags), 5)
+        self._send(Order.RUN, task.id, body)
+        if task.timeout:
+            loop = asyncio.get_running_loop()
+            running.deadline = loop.call_later(task.timeout, self.interrupt, "timeout")
+
+    def forget(self, code: str) -> None:
+        """The slot could not load this function; send it again the next time."""
+        self._codes.pop(code, None)
+
+    def peers(self, peers: tuple[Peer, ...]) -> None:
+        """Tell the slot which nodes the pool has now."""
+        self._send(Order.PEERS, 0, pickle.dumps([(peer.rank, peer.address) for peer in peers]))
+
+    def credit(self, amount: int) -> None:
+        """Let the running generator yield `amount` more."""
+        if self.running is not None:
+            self._send(Order.CREDIT, self.running.task.id, amount.to_bytes(4, "little"))
+
+    def close_stream(self) -> None:
+        """Nobody reads the running generator any more."""
+        if self.running is not None:
+            self._send(Order.CLOSE, self.running.task.id)
+
+    def interrupt(self, why: str) -> None:
+        """Raise KeyboardInterrupt in the running task; after `GRACE` seconds, kill the slot."""
+        running = self.running
+        if running is None or running.stopping:
+            return
+        running.stopping = why
+        running.timer = asyncio.get_running_loop().call_later(GRACE, self.kill)
+        if self._thread is not None and self.control is not None:
+            self.control.sendall(frame(Order.INTERRUPT, self._thread))
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGINT)
+
+    def kill(self) -> None:
+        """End the slot's process at once, with everything it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        self.alive = False
+        if self._transport is not None:
+            self._transport.close()
+        if self.control is not None:
+            self.control.close()
+
+    def _send(self, kind: Order, task: int, body: bytes = b"") -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame(kind, task, body))
+
+
+async def connect(index: int, pid: int, fds: tuple[int, ...], heard: Heard) -> list[SlotLink]:
+    """The links to a slot process: one, or one per thread when the last descriptor is for control."""
+    loop = asyncio.get_running_loop()
+    sockets = [socket.socket(fileno=fd) for fd in fds]
+    threads = len(sockets) > 1
+    links = []
+    for number, sock in enumerate(sockets[:-1] if threads else sockets):
+        link = SlotLink(index + number, pid, number if threads else None, heard)
+        sock.setblocking(False)
+        await loop.create_unix_connection(lambda link=link: link, sock=sock)  # type: ignore[misc]
+        links.append(link)
+    if threads:
+        links[0].control = sockets[-1]
+        for link in links[1:]:
+            link.control = sockets[-1].dup()
+    return links

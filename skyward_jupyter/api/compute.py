@@ -1,0 +1,187 @@
+"""Calls as values: `@compute`, what calling such a function gives, and the operators that send it to a pool."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from skyward_jupyter.actors.dispatch import Call
+from skyward_jupyter.api.output import keeper
+from skyward_jupyter.errors import UsageError
+
+if TYPE_CHECKING:
+    from skyward_jupyter.api.future import PoolFuture
+    from skyward_jupyter.api.pool import ComputePool
+
+P = ParamSpec("P")
+R = TypeVar("R", covariant=True)
+
+type Target = ComputePool | ModuleType
+
+
+def pool_of(target: Target) -> ComputePool:
+    """The pool that an operator's right-hand side means: itself, or for the module ``sky`` the active one."""
+    from skyward_jupyter.api.pool import ComputePool
+    from skyward_jupyter.api.registry import pool
+
+    if isinstance(target, ComputePool):
+        return target
+    if isinstance(target, ModuleType) and target.__name__ in ("skyward", "skyward_jupyter"):
+        return pool()
+    raise UsageError(f"{target!r} is no pool; write `call >> pool`, or `call >> sky` for the active pool")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PendingCompute[R]:
+    """A call that has not run: send it with ``>> pool`` (any node), ``@ pool`` (every node) or ``> pool`` (a future)."""
+
+    function: Callable[..., R]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    timeout: float = 0.0
+
+    def with_timeout(self, seconds: float) -> PendingCompute[R]:
+        """The same call, stopped with `TaskTimeout` when it runs longer than `seconds` on a node."""
+        if not seconds > 0:
+            raise UsageError(f"a timeout of {seconds!r} s cannot be kept; give a positive number of seconds")
+        return replace(self, timeout=float(seconds))
+
+    @property
+    def streams(self) -> bool:
+        """Whether it yields its results one by one."""
+        return inspect.isgeneratorfunction(inspect.unwrap(self.function))
+
+    def call(self) -> Call:
+        """It, as the pool takes it."""
+        keep = keeper(self.function)
+        return Call(self.function, self.args, self.kwargs, self.timeout, keep, self.streams)
+
+    def __rshift__(self, target: Target) -> R:
+        return pool_of(target).run_blocking(self)
+
+    def __matmul__(self, target: Target) -> list[R]:
+        return pool_of(target).broadcast_blocking(self)
+
+    def __gt__(self, target: Target) -> PoolFuture[R]:
+        return pool_of(target).submit(self)
+
+    def __and__[S](self, other: PendingCompute[S]) -> PendingGroup:
+        return PendingGroup((self, other), form=tuple)
+
+    def __bool__(self) -> bool:
+        raise UsageError("a call that has not run has no truth value; run it first, with `call >> pool`")
+
+    def __repr__(self) -> str:
+        name = getattr(self.function, "__name__", repr(self.function))
+        given = [repr(value) for value in self.args] + [f"{key}={value!r}" for key, value in self.kwargs.items()]
+        text = ", ".join(given)
+        shown = text if len(text) <= 60 else text[:57] + "..."
+        return f"<{name}({shown}), not run yet; send it with `>> pool`>"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PendingGroup:
+    """Several calls that run side by side; made by ``&`` (gives a tuple) or `gather` (gives a list)."""
+
+    calls: tuple[PendingCompute[Any], ...]
+    form: Callable[[list[Any]], Any] = list
+    stream: bool = False
+    ordered: bool = True
+
+    def __and__(self, other: PendingCompute[Any] | PendingGroup) -> PendingGroup:
+        more = other.calls if isinstance(other, PendingGroup) else (other,)
+        return replace(self, calls=self.calls + more)
+
+    def with_timeout(self, seconds: float) -> PendingGroup:
+        """The same calls, each with this timeout."""
+        return replace(self, calls=tuple(call.with_timeout(seconds) for call in self.calls))
+
+    def __rshift__(self, target: Target) -> Any:
+        return pool_of(target).run_blocking(self)
+
+    def __gt__(self, target: Target) -> PoolFuture[Any]:
+        return pool_of(target).submit(self)
+
+    def __len__(self) -> int:
+        return len(self.calls)
+
+    def __iter__(self) -> Iterator[PendingCompute[Any]]:
+        return iter(self.calls)
+
+    def __repr__(self) -> str:
+        return f"<{len(self.calls)} calls, not run yet; send them with `>> pool`>"
+
+
+def gather(*calls: PendingCompute[Any], stream: bool = False, ordered: bool = True) -> PendingGroup:
+    """Several calls as one.
+
+    Parameters
+    ----------
+    stream
+        Give an iterator that yields results while others still run, instead of a list.
+    ordered
+        With `stream`, in the order of `calls`; otherwise as they come.
+    """
+    for call in calls:
+        if not isinstance(call, PendingCompute):
+            raise UsageError(f"gather takes calls of @sky.compute functions, not {call!r}")
+    return PendingGroup(calls, stream=stream, ordered=ordered)
+
+
+class ComputeFunction[**P, R]:
+    """A function whose calls are values to send to a pool; made by `compute`."""
+
+    def __init__(self, function: Callable[P, R], timeout: float = 0.0) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.timeout = timeout
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> PendingCompute[R]:
+        """The call, not run. Arguments that do not fit the signature are refused here."""
+        try:
+            inspect.signature(self.function).bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.function.__name__}(): {error}") from None
+        except ValueError:
+            pass
+        return PendingCompute(self.function, args, kwargs, self.timeout)
+
+    def local(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run it here and now, without a pool."""
+        return self.function(*args, **kwargs)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        return ComputeFunction(functools.partial(self.function, instance), self.timeout)  # type: ignore[arg-type]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ComputeFunction, (self.function, self.timeout)
+
+    def __repr__(self) -> str:
+        return f"<compute function {getattr(self.function, '__qualname__', self.function)!s}>"
+
+
+@overload
+def compute[**P, R](function: Callable[P, R], /) -> ComputeFunction[P, R]: ...
+@overload
+def compute[**P, R](*, timeout: float = 0.0) -> Callable[[Callable[P, R]], ComputeFunction[P, R]]: ...
+def compute(function: Callable[..., Any] | None = None, /, *, timeout: float = 0.0) -> Any:
+    """Make a function one whose calls can be sent to a pool.
+
+    Calling it then runs nothing: it gives a `PendingCompute`. ``f.local(...)`` runs it here.
+
+    Parameters
+    ----------
+    timeout
+        Seconds each call may run on a node; 0 for no limit.
+    """
+    if function is None:
+        return lambda inner: ComputeFunction(inner, timeout)
+    if not callable(function):
+        raise UsageError(f"@sky.compute goes on a function, not on {function!r}")
+    return ComputeFunction(function, timeout)

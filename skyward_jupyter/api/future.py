@@ -1,0 +1,50 @@
+"""The future that ``call > pool`` gives: for threads, for `concurrent.futures`, and to await."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Generator
+from typing import Any
+
+from skyward_jupyter.runtime.bridge import runtime, wait
+
+
+class PoolFuture[T](concurrent.futures.Future[T]):
+    """A `concurrent.futures.Future` that can also be awaited, and whose `cancel` stops the remote code."""
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return asyncio.wrap_future(self).__await__()
+
+    def result(self, timeout: float | None = None) -> T:
+        """The result, waiting for it up to `timeout` seconds; an error of the call is raised."""
+        if not self.done() and runtime().in_kernel:
+            self._wait(timeout)
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """The error of the call, or None, waiting for it up to `timeout` seconds."""
+        if not self.done() and runtime().in_kernel:
+            self._wait(timeout)
+        return super().exception(timeout)
+
+    def cancel(self) -> bool:
+        """Stop the call wherever it is; returns whether it had not ended yet."""
+        if self.done():
+            return False
+        runtime().call_soon(self._stop)
+        return super().cancel()
+
+    def _wait(self, timeout: float | None) -> None:
+        """Wait without blocking the loop that will set the result."""
+
+        async def done() -> None:
+            await asyncio.wait([asyncio.wrap_future(self)], timeout=timeout)
+
+        wait(done(), "await future")
+        if not self.done():
+            raise TimeoutError(f"the call has not ended after {timeout:g} s; it goes on, see `.cancel()`")

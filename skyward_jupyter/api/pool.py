@@ -1,0 +1,426 @@
+"""A pool of nodes, as the user holds it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self, overload
+
+from skyward_jupyter.actors import assembly
+from skyward_jupyter.actors.desk import NodeView, TaskEntry
+from skyward_jupyter.actors.dispatch import Dispatch
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.actors.panel import LARGEST, Panel
+from skyward_jupyter.api import registry
+from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
+from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.run import Launched
+from skyward_jupyter.api.spec import Worker
+from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
+from skyward_jupyter.errors import NoPool, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
+from skyward_jupyter.providers.base import NodeSpec
+from skyward_jupyter.runtime.bridge import bridge, runtime, wait
+from skyward_jupyter.wire.events import Failure, Outcome, TaskEvent
+
+type Pending = PendingCompute[Any] | PendingGroup
+type OnEvent = Callable[[TaskEvent], None]
+
+_numbers = itertools.count(1)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
+
+
+class ComputePool:
+    """Some nodes that calls and ``%%sky`` cells run on.
+
+    Use it with ``with`` (blocks), with ``async with``, or with `start` and `stop`.
+
+    Parameters
+    ----------
+    nodes
+        How many, from 1 to 250 on this machine.
+    name
+        What it is called in ``%sky``, in ``ps`` and in errors; made up when not given.
+    worker
+        How each node runs tasks.
+    ttl
+        Seconds the nodes live on when this process is gone.
+    env
+        Environment variables for the code on the nodes, on top of this process's own.
+    timeout
+        Seconds the nodes may take to start.
+    """
+
+    def __init__(
+        self,
+        nodes: int = 1,
+        *,
+        name: str | None = None,
+        worker: Worker | None = None,
+        ttl: float = 30.0,
+        env: dict[str, str] | None = None,
+        timeout: float = 60.0,
+        _share: bool = True,
+    ) -> None:
+        worker = worker or Worker()
+        self.name = _checked_name(name)
+        self._nodes = _checked_size(nodes)
+        self._timeout = timeout
+        self._share = _share
+        self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, dict(env or {}))
+        self._hub: Hub | None = None
+        self._dispatch: Dispatch | None = None
+        self._panel: Panel | None = None
+
+    # -- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Start the nodes and wait until they are ready; does nothing when they run.
+
+        Raises
+        ------
+        ProvisioningFailed
+            The nodes did not start; nothing of them is left.
+        """
+        wait(self.start_async(), "await pool.start_async()")
+        return self
+
+    async def start_async(self) -> Self:
+        """`start`, to await."""
+        await bridge(self._start())
+        return self
+
+    def stop(self) -> None:
+        """End every node and whatever runs on it; does nothing when none run."""
+        wait(self.stop_async(), "await pool.stop_async()")
+
+    async def stop_async(self) -> None:
+        """`stop`, to await."""
+        await bridge(self._stop())
+
+    def scale(self, nodes: int) -> None:
+        """Have `nodes` nodes, and wait until it is so. Nodes that go finish what they run."""
+        wait(self.scale_async(nodes), "await pool.scale_async(n)")
+
+    async def scale_async(self, nodes: int) -> None:
+        """`scale`, to await."""
+        await bridge(self._scale(_checked_size(nodes)))
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Self:
+        return await self.start_async()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.stop_async()
+
+    def close_now(self) -> None:
+        """End every node without waiting for the loop: for the process's own end."""
+        if self._hub is not None:
+            self._hub.provider.close()
+
+    # -- calls -----------------------------------------------------------------------------------------------------
+
+    @overload
+    async def run[R](self, pending: PendingCompute[R]) -> R: ...
+    @overload
+    async def run(self, pending: PendingGroup) -> Any: ...
+    async def run(self, pending: Pending) -> Any:
+        """Run a call on any free slot, or several side by side, and return what they return.
+
+        A call of a generator function, and ``gather(..., stream=True)``, give a `ResultStream` at once.
+        """
+        return await bridge(self._run(pending))
+
+    async def broadcast[R](self, pending: PendingCompute[R]) -> list[R]:
+        """Run a call on every node; the results in node order.
+
+        Raises
+        ------
+        ExceptionGroup
+            It raised on several nodes; each error notes its node. One alone is raised as it is.
+        """
+        return await bridge(self._broadcast(pending))
+
+    def stream(self, pending: Pending) -> ResultStream[Any]:
+        """Results while others still run, or what a generator yields: for ``async for`` and ``for``."""
+        group = pending if isinstance(pending, PendingGroup) else None
+        return self._on_loop(lambda: self._streamed(pending, group.ordered if group else True))
+
+    def map[R](self, function: ComputeFunction[..., R] | Callable[..., R], *iterables: Iterable[Any]) -> list[R]:
+        """`function` over items, side by side; the results in order. Blocks."""
+        made = function if isinstance(function, ComputeFunction) else compute(function)
+        calls = [made(*items) for items in zip(*iterables, strict=False)]
+        results: list[R] = self.run_blocking(gather(*calls))
+        return results
+
+    def run_blocking(self, pending: Pending) -> Any:
+        """`run`, blocking: what ``>>`` does."""
+        return wait(self._run(pending), "await pool.run(...)")
+
+    def broadcast_blocking[R](self, pending: PendingCompute[R]) -> list[R]:
+        """`broadcast`, blocking: what ``@`` does."""
+        return wait(self._broadcast(pending), "await pool.broadcast(...)")
+
+    def submit(self, pending: Pending) -> PoolFuture[Any]:
+        """Start a call and return its future: what ``>`` does."""
+        return self._on_loop(lambda: self._submit(pending))
+
+    def launch(
+        self,
+        pending: PendingCompute[Any] | Sequence[PendingCompute[Any]],
+        nodes: Sequence[int],
+        *,
+        session: bool = False,
+        on_event: OnEvent | None = None,
+        timeout: float | None = None,
+    ) -> Launched:
+        """Start a call on each of `nodes`, or one call for each, and return what watches it.
+
+        Call it on the runtime's loop. `on_event` is called there with output as it comes. With `session`, the code
+        runs in the nodes' lasting sessions instead of their slots.
+        """
+        calls = [pending] if isinstance(pending, PendingCompute) else list(pending)
+        ranks = [self._known(rank) for rank in nodes]
+        if timeout:
+            calls = [call.with_timeout(timeout) for call in calls]
+        entries = self._sender.placed([call.call() for call in calls], ranks, on_event, session=session)
+        return Launched(self._sender, entries)
+
+    def interrupt(self) -> None:
+        """Interrupt everything that runs on the pool; it stays usable."""
+        runtime().call_soon(self._interrupt)
+
+    # -- what it is ------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """``new``, ``starting``, ``ready``, ``stopping``, ``stopped`` or ``failed``."""
+        return self._hub.state if self._hub is not None else "new"
+
+    @property
+    def nodes(self) -> tuple[NodeView, ...]:
+        """The nodes as they are now, by rank."""
+        if self._hub is None:
+            return ()
+        return tuple(view for _, view in sorted(self._hub.desk.nodes.items()))
+
+    @property
+    def size(self) -> int:
+        """How many nodes it has, or will have once it has started."""
+        return len(self.nodes) or self._nodes
+
+    @property
+    def concurrency(self) -> int:
+        """Tasks at a time on one node."""
+        return self._spec.concurrency
+
+    @property
+    def panel(self) -> Panel:
+        """What dashboards of this pool attach to."""
+        if self._panel is None:
+            raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
+        return self._panel
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that left this process for the nodes through the cluster."""
+        if self._hub is None or self._hub.client is None:
+            return 0
+        return sum(link.sent for link in self._hub.client.stats().connections)
+
+    def __repr__(self) -> str:
+        return f"<ComputePool {self.name!r}: {self.size} local node{'s' * (self.size != 1)}, {self.state}>"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        if self._panel is None:
+            return {"text/plain": repr(self)}
+        from skyward_jupyter.widgets.dashboard import show
+
+        return show(self._panel)
+
+    # -- on the loop -----------------------------------------------------------------------------------------------
+
+    async def _start(self) -> None:
+        if self.state in ("starting", "ready"):
+            return
+        if any(pool.name == self.name for pool in registry.pools()):
+            raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
+        self._hub = hub = await assembly.assemble(self.name, self._spec, share=self._share)
+        self._dispatch = Dispatch(hub)
+        self._panel = Panel(
+            hub,
+            runtime(),
+            scale=lambda nodes: assembly.resize(hub, nodes),
+            interrupt=self._interrupt,
+            stop=lambda: runtime().spawn(self._stop()),
+        )
+        assembly.attach_panel(hub, self._panel)
+        registry.add(self)
+        try:
+            await self._resized(self._nodes)
+        except BaseException:
+            await asyncio.shield(runtime().spawn(self._stop()))
+            raise
+
+    async def _scale(self, nodes: int) -> None:
+        if self.state not in ("starting", "ready"):
+            raise PoolStopped(f"pool {self.name!r} is {self.state}; start it before scaling it")
+        await self._resized(nodes)
+
+    async def _resized(self, nodes: int) -> None:
+        assert self._hub is not None
+        assembly.resize(self._hub, nodes)
+        try:
+            await asyncio.wait_for(self._hub.settled.wait(), self._timeout)
+        except TimeoutError:
+            slow = [str(view.rank) for view in self.nodes if view.phase != "ready"]
+            raise ProvisioningFailed(
+                f"nodes {', '.join(slow)} of pool {self.name!r} were not ready after {self._timeout:g} s"
+            ) from None
+        if len(self._hub.desk.nodes) < nodes:
+            raise ProvisioningFailed(self._hub.note or f"pool {self.name!r} could not start {nodes} nodes")
+
+    async def _stop(self) -> None:
+        hub, self_panel = self._hub, self._panel
+        if hub is None or hub.state == "stopped":
+            return
+        await assembly.dismantle(hub)
+        registry.remove(self)
+        if self_panel is not None:
+            self_panel.close()
+
+    async def _run(self, pending: Pending) -> Any:
+        if isinstance(pending, PendingGroup):
+            return await self._run_group(pending)
+        if pending.streams:
+            return self._streamed(pending, True)
+        entries = self._sender.pooled([pending.call()], _print)
+        (outcome,) = await self._sender.ended(entries)
+        return _value(outcome)
+
+    async def _run_group(self, group: PendingGroup) -> Any:
+        if group.stream:
+            return self._streamed(group, group.ordered)
+        entries = self._sender.pooled([call.call() for call in group.calls], _print)
+        await self._first_failure(entries)
+        return group.form([_value(entry.outcome.result()) for entry in entries])
+
+    async def _first_failure(self, entries: list[TaskEntry]) -> None:
+        """Wait until all have ended, or one has failed; the others are stopped then."""
+
+        def check(future: asyncio.Future[Outcome]) -> None:
+            if isinstance(future.result(), Failure):
+                failed.append(future.result())
+                self._sender.stop(entries, "interrupt")
+
+        failed: list[Outcome] = []
+        for entry in entries:
+            entry.outcome.add_done_callback(check)
+        await self._sender.ended(entries)
+        if failed:
+            _value(failed[0])
+
+    async def _broadcast(self, pending: PendingCompute[Any]) -> list[Any]:
+        if not isinstance(pending, PendingCompute):
+            raise UsageError("@ sends one call to every node; send a group with >>")
+        ranks = [view.rank for view in self.nodes]
+        entries = self._sender.placed([pending.call()], ranks, _print)
+        if pending.streams:
+            return [yields_of(self._started, self._sender, entry) for entry in entries]
+        outcomes = await self._sender.ended(entries)
+        errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
+        if len(errors) > 1:
+            text = f"the call raised on {len(errors)} of {len(outcomes)} nodes"
+            if all(isinstance(error, Exception) for error in errors):
+                raise ExceptionGroup(text, [error for error in errors if isinstance(error, Exception)])
+            raise BaseExceptionGroup(text, errors)
+        return [_value(outcome) for outcome in outcomes]
+
+    def _streamed(self, pending: Pending, ordered: bool) -> ResultStream[Any]:
+        calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
+        entries = self._sender.pooled([call.call() for call in calls], _print)
+        if isinstance(pending, PendingCompute) and pending.streams:
+            return yields_of(self._started, self._sender, entries[0])
+        return outcomes_of(self._sender, entries, ordered=ordered)
+
+    def _submit(self, pending: Pending) -> PoolFuture[Any]:
+        work = runtime().spawn(self._run(pending))
+        future: PoolFuture[Any] = PoolFuture(work.cancel)
+
+        def done(task: asyncio.Task[Any]) -> None:
+            if task.cancelled():
+                future.cancel()
+            elif not future.cancelled():
+                error = task.exception()
+                future.set_exception(error) if error is not None else future.set_result(task.result())
+
+        work.add_done_callback(done)
+        return future
+
+    def _interrupt(self) -> None:
+        if self._hub is not None and self._dispatch is not None:
+            self._dispatch.stop(list(self._hub.desk.tasks.values()), "interrupt")
+
+    def _on_loop[T](self, work: Callable[[], T]) -> T:
+        """Do something on the loop from wherever we are; it does not wait for anything."""
+        here = runtime()
+        if here.on_loop:
+            return work()
+
+        async def run() -> T:
+            return work()
+
+        return wait(run())
+
+    @property
+    def _started(self) -> Hub:
+        if self._hub is None:
+            raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
+        return self._hub
+
+    @property
+    def _sender(self) -> Dispatch:
+        if self._dispatch is None:
+            raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
+        return self._dispatch
+
+    def _known(self, rank: int) -> int:
+        if rank not in self._started.desk.nodes:
+            raise UnknownNode(rank, self.size)
+        return rank
+
+
+def _value(outcome: Outcome) -> Any:
+    if isinstance(outcome, Failure):
+        raise outcome.error
+    return outcome.value
+
+
+def _print(event: TaskEvent) -> None:
+    """Show what a call writes, labelled with its node."""
+    from skyward_jupyter.api.echo import echo
+
+    echo(event)
+
+
+def _checked_name(name: str | None) -> str:
+    if name is None:
+        return f"pool{next(_numbers)}"
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no pool name: use up to 32 letters, digits, - and _, a letter first")
+    return name
+
+
+def _checked_size(nodes: int) -> int:
+    if isinstance(nodes, bool) or not isinstance(nodes, int) or not 1 <= nodes <= LARGEST:
+        raise UsageError(f"nodes is {nodes!r}; a pool on this machine has 1 to {LARGEST}")
+    return nodes

@@ -1,0 +1,54 @@
+"""The pools of this process: the active one, and the others by name."""
+
+from __future__ import annotations
+
+import atexit
+from typing import TYPE_CHECKING
+
+from skyward_jupyter.errors import NoPool
+
+if TYPE_CHECKING:
+    from skyward_jupyter.api.pool import ComputePool
+
+_pools: dict[str, ComputePool] = {}
+
+
+def add(made: ComputePool) -> None:
+    """Make a pool that starts the active one."""
+    if not _pools:
+        atexit.register(_close_all)
+    _pools[made.name] = made
+
+
+def remove(made: ComputePool) -> None:
+    """A pool is over."""
+    if _pools.get(made.name) is made:
+        del _pools[made.name]
+
+
+def pools() -> tuple[ComputePool, ...]:
+    """The pools that run, the active one last."""
+    return tuple(_pools.values())
+
+
+def pool(name: str | None = None) -> ComputePool:
+    """The active pool, the last one started and not stopped, or the one called `name`.
+
+    Raises
+    ------
+    NoPool
+        There is none.
+    """
+    if name is not None:
+        if name not in _pools:
+            running = ", ".join(_pools) or "none"
+            raise NoPool(f"there is no pool {name!r} (running: {running}); start it with `%sky start --name {name}`")
+        return _pools[name]
+    if not _pools:
+        raise NoPool("no pool is running; start one with `%sky start --nodes 4` or `sky.ComputePool(nodes=4)`")
+    return next(reversed(_pools.values()))
+
+
+def _close_all() -> None:
+    for made in list(_pools.values()):
+        made.close_now()

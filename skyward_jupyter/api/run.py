@@ -1,0 +1,37 @@
+"""A call on several nodes, while it runs: how `%%sky` cells and broadcasts are watched and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.dispatch import Dispatch
+from skyward_jupyter.wire.events import Outcome
+
+
+class Launched:
+    """What `ComputePool.launch` gives. Used on the runtime's loop."""
+
+    def __init__(self, dispatch: Dispatch, entries: Sequence[TaskEntry]) -> None:
+        self._dispatch = dispatch
+        self._entries = entries
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended on every node."""
+        return all(entry.outcome.done() for entry in self._entries)
+
+    async def outcomes(self) -> list[Outcome]:
+        """How it ended on each node, in the order the nodes were named; errors are values here.
+
+        Cancelled, it interrupts the code and waits until it has stopped.
+        """
+        return await self._dispatch.ended(self._entries)
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in the running code; what ignores it for 5 s loses its slot."""
+        self._dispatch.stop(self._entries, "interrupt")
+
+    def kill(self) -> None:
+        """End the slots it runs in, at once."""
+        self._dispatch.stop(self._entries, "kill")

@@ -1,0 +1,31 @@
+"""How the nodes of a pool are to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from skyward_jupyter.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """How a node runs tasks.
+
+    Attributes
+    ----------
+    concurrency
+        Tasks at a time on one node, at least 1.
+    executor
+        ``"process"`` gives each its own process: one can crash without harm to the others, and they use as many cores.
+        ``"thread"`` runs them as threads of one process, which share memory and imports; a crash ends all of them.
+    """
+
+    concurrency: int = 1
+    executor: Literal["process", "thread"] = "process"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.concurrency, int) or self.concurrency < 1:
+            raise UsageError(f"concurrency is {self.concurrency!r}; a node runs at least 1 task at a time")
+        if self.executor not in ("process", "thread"):
+            raise UsageError(f"executor is {self.executor!r}; choose 'process' or 'thread'")

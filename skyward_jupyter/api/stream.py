@@ -1,0 +1,112 @@
+"""Results that come one by one, for `for` and for `async for`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.dispatch import Dispatch
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.actors.messages import Act
+from skyward_jupyter.actors.results import StreamEnd
+from skyward_jupyter.runtime.bridge import bridge, runtime, wait
+from skyward_jupyter.wire.events import Failure
+
+#: How many yields are read before the node may send as many more.
+_BATCH = 8
+
+
+class ResultStream[T]:
+    """An iterator over results, usable with ``for`` (blocks) and ``async for``.
+
+    Leaving it early, by ``break`` or an error, stops what still runs for it.
+    """
+
+    def __init__(self, source: AsyncIterator[T], close: Callable[[], None]) -> None:
+        self._source = source
+        self._close = close
+        self._over = False
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        try:
+            return wait(self.__anext__(), "async for")
+        except StopAsyncIteration:
+            raise StopIteration from None
+        except KeyboardInterrupt:
+            self.close()
+            raise
+
+    def __aiter__(self) -> AsyncIterator[T]:
+        return self
+
+    async def __anext__(self) -> T:
+        try:
+            return await bridge(self._source.__anext__())
+        except BaseException:
+            self._over = True
+            raise
+
+    def close(self) -> None:
+        """Stop what still runs for it."""
+        if not self._over:
+            self._over = True
+            runtime().call_soon(self._close)
+
+    def __del__(self) -> None:
+        if not self._over and not runtime().loop.is_closed():
+            self.close()
+
+
+def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[Any]:
+    """What the generator of a task yields."""
+
+    async def read() -> AsyncIterator[Any]:
+        assert entry.yields is not None
+        count = 0
+        while True:
+            item = await entry.yields.get()
+            if isinstance(item, StreamEnd):
+                if isinstance(item.outcome, Failure):
+                    raise item.outcome.error
+                return
+            yield item
+            count += 1
+            if count % _BATCH == 0 and entry.rank is not None and not entry.outcome.done():
+                hub.node(entry.rank).tell(Act(entry.id, "credit", _BATCH))
+
+    def close() -> None:
+        if not entry.outcome.done():
+            if entry.rank is not None:
+                hub.node(entry.rank).tell(Act(entry.id, "close"))
+            dispatch.stop([entry], "interrupt")
+
+    return ResultStream(read(), close)
+
+
+def outcomes_of(dispatch: Dispatch, entries: list[TaskEntry], *, ordered: bool) -> ResultStream[Any]:
+    """The values of tasks while others still run, in their order or as they come; the first error ends it."""
+
+    async def read() -> AsyncIterator[Any]:
+        try:
+            waiting = [entry.outcome for entry in entries]
+            while waiting:
+                done = {waiting[0]}
+                if ordered:
+                    await asyncio.wait(done)
+                else:
+                    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for future in [future for future in waiting if future in done]:
+                    waiting.remove(future)
+                    outcome = future.result()
+                    if isinstance(outcome, Failure):
+                        raise outcome.error
+                    yield outcome.value
+        finally:
+            dispatch.stop(entries, "interrupt")
+
+    return ResultStream(read(), lambda: dispatch.stop(entries, "interrupt"))

@@ -1,0 +1,157 @@
+"""Every error the project raises on purpose, in one tree.
+
+::
+
+    SkywardError
+    ├── UsageError             an option, name or value that cannot mean anything (also ValueError)
+    │   ├── NoPool             there is no such pool, or none at all
+    │   ├── UnknownNode        a node number outside the pool
+    │   └── BlockingRefused    a blocking call where blocking would deadlock; names the awaitable form
+    ├── NotPicklable           a value that cannot travel; names the path to the part at fault
+    ├── PoolError              the pool as a whole
+    │   ├── PoolStopped        the pool was stopped, or is stopping
+    │   └── ProvisioningFailed a machine or its agent could not be started
+    ├── NodeLost               the node died with the task on it
+    ├── TaskFailed             the task ended without a result of its own
+    │   ├── SlotDied           the process that ran it ended (segfault, os._exit, out of memory)
+    │   ├── TaskTimeout        it ran longer than allowed (also TimeoutError)
+    │   ├── TaskInterrupted    it was interrupted or cancelled from here
+    │   └── ResultNotPicklable it ended well, but what it returned cannot travel
+    └── CellFailed             a ``%%sky`` cell raised on at least one node
+
+A message says what happened, to which node or name, and what to do next. The facts are attributes.
+An exception raised by user code on a node is not in this tree: it arrives as its own type.
+"""
+
+from __future__ import annotations
+
+
+class SkywardError(Exception):
+    """Base of every error of this project."""
+
+
+class UsageError(SkywardError, ValueError):
+    """An option, a name or a value that cannot mean anything; nothing was run."""
+
+
+class NoPool(UsageError):
+    """There is no pool of that name, or no pool at all."""
+
+
+class UnknownNode(UsageError):
+    """A node number that the pool does not have."""
+
+    def __init__(self, node: int, size: int) -> None:
+        self.node = node
+        self.size = size
+        last = f"0 to {size - 1}" if size > 1 else "only 0"
+        super().__init__(f"there is no node {node}: this pool has {size} ({last})")
+
+
+class BlockingRefused(UsageError):
+    """Blocking here would wait for itself; the message names the form to await instead."""
+
+
+class NotPicklable(SkywardError, TypeError):
+    """A value that cannot travel to a node.
+
+    Attributes
+    ----------
+    path
+        Where the part at fault is, written as Python would reach it (``model.callbacks[2].lock``).
+    kind
+        The type of that part, as ``module.qualname``.
+    """
+
+    def __init__(self, path: str, kind: str, reason: str, advice: str = "") -> None:
+        self.path = path
+        self.kind = kind
+        self.reason = reason
+        advice = advice or "make it on the node instead, or leave it out of what you send"
+        super().__init__(f"{path} (a {kind}) cannot be sent to a node: {reason}; {advice}")
+
+
+class PoolError(SkywardError):
+    """Something concerns a pool as a whole."""
+
+
+class PoolStopped(PoolError):
+    """The pool was stopped, or is stopping."""
+
+
+class ProvisioningFailed(PoolError):
+    """A machine, or the agent on it, could not be started; what had been made is removed."""
+
+
+class NodeLost(SkywardError):
+    """A node died, or was removed, with the task on it.
+
+    Attributes
+    ----------
+    node
+        Rank of the node in its pool.
+    """
+
+    def __init__(self, node: int, why: str = "") -> None:
+        self.node = node
+        self.why = why
+        detail = f" ({why})" if why else ""
+        super().__init__(
+            f"node {node} was lost while the task ran on it{detail}; the pool starts another in its place, "
+            "run the call again if repeating it is safe"
+        )
+
+
+class TaskFailed(SkywardError):
+    """A task ended without a result of its own.
+
+    Attributes
+    ----------
+    node
+        Rank of the node it ran on, or None when it never reached one.
+    """
+
+    def __init__(self, message: str, node: int | None = None) -> None:
+        self.node = node
+        super().__init__(message)
+
+
+class SlotDied(TaskFailed):
+    """The slot process that ran the task ended; another has taken its place.
+
+    Attributes
+    ----------
+    signal, status
+        The signal that ended the process, or its exit status; the other is None.
+    """
+
+    def __init__(self, message: str, node: int | None = None, *, signal: int | None = None, status: int | None = None):
+        self.signal = signal
+        self.status = status
+        super().__init__(message, node)
+
+
+class TaskTimeout(TaskFailed, TimeoutError):
+    """The task ran longer than it was allowed to and was stopped."""
+
+
+class TaskInterrupted(TaskFailed):
+    """The task was interrupted or cancelled from here."""
+
+
+class ResultNotPicklable(TaskFailed):
+    """The task ended well, but what it returned cannot travel."""
+
+
+class CellFailed(SkywardError):
+    """A ``%%sky`` cell raised on at least one node.
+
+    Attributes
+    ----------
+    errors
+        The error of each failed node, by rank.
+    """
+
+    def __init__(self, message: str, errors: dict[int, BaseException]) -> None:
+        self.errors = errors
+        super().__init__(message)

@@ -1,0 +1,221 @@
+"""The options of ``%sky`` and ``%%sky`` lines: one table that parsing, completion and help read.
+
+Nothing on a line is evaluated, and a line that cannot mean anything raises UsageError with one sentence that names
+the word at fault and says what to write instead.
+"""
+
+from __future__ import annotations
+
+import difflib
+import keyword
+import math
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from skyward_jupyter.errors import UsageError
+from skyward_jupyter.notebook import ranks
+from skyward_jupyter.notebook.ranks import ALL, Selection
+
+type Kind = Literal["flag", "count", "seconds", "name", "names", "nodes", "pool", "choice", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: how it is written, what it takes, what it does."""
+
+    flag: str
+    field: str
+    kind: Kind
+    help: str
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    hidden: bool = False
+
+
+GROUPS = ("same", "node", "time")
+
+CELL = (
+    Option("--nodes", "nodes", "count", "run on the first N nodes; starts a local pool when there is none", "N"),
+    Option("--on", "on", "nodes", "all, any, head, or numbers as in 0,2,4-6", "NODES", ranks.WORDS),
+    Option("-i", "send", "names", "send these names even if the nodes have their own", "a,b"),
+    Option("-o", "out", "names", "bring these names back, as a list in node order", "x,y"),
+    Option("--into", "into", "name", "bind the last expression's values to NAME", "NAME"),
+    Option("--pool", "pool", "pool", "the pool to run on, when there are several", "NAME"),
+    Option("--timeout", "timeout", "seconds", "stop the cell after S seconds", "S"),
+    Option("--bg", "bg", "flag", "go on at once; the cell's value is the run"),
+    Option("--group", "group", "choice", "merge equal lines, keep nodes apart, or lines as they come", "HOW", GROUPS),
+    Option("--quiet", "quiet", "flag", "show neither output nor values; errors still show"),
+    Option("--awaited", "awaited", "flag", "", hidden=True),
+)
+
+START = (
+    Option("--nodes", "nodes", "count", "how many nodes", "N"),
+    Option("--name", "name", "name", "what to call the pool", "NAME"),
+    Option("--concurrency", "concurrency", "count", "how many calls a node runs at once", "K"),
+)
+
+POOL = (Option("--pool", "pool", "pool", "which pool, when there are several", "NAME"),)
+
+#: The words after ``%sky`` that are commands, with what each does.
+COMMANDS = {
+    "start": "start a pool on this machine",
+    "status": "the pool's nodes as text",
+    "stop": "stop the pool",
+    "scale": "change how many nodes the pool has",
+    "pools": "the pools that run",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CellOptions:
+    """What a ``%%sky`` line says."""
+
+    nodes: int | None = None
+    on: Selection = ALL
+    send: tuple[str, ...] = ()
+    out: tuple[str, ...] = ()
+    into: str | None = None
+    pool: str | None = None
+    timeout: float | None = None
+    bg: bool = False
+    group: str = "same"
+    quiet: bool = False
+    awaited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """What a ``%sky start`` line says."""
+
+    nodes: int | None = None
+    name: str | None = None
+    concurrency: int = 1
+
+
+def cell_options(line: str, defaults: CellOptions) -> CellOptions:
+    """Read the line after ``%%sky``."""
+    given, words = parse(line, CELL, "%%sky")
+    if words:
+        raise UsageError(_stray(words[0], "%%sky", given))
+    return CellOptions(**{**{f.name: getattr(defaults, f.name) for f in fields(CellOptions)}, **given})
+
+
+def start_options(line: str) -> StartOptions:
+    """Read the line after ``%sky start``."""
+    given, words = parse(line, START, "%sky start")
+    if words:
+        hint = f"; did you mean --nodes {words[0]}?" if words[0].isdecimal() else ""
+        raise UsageError(f"%sky start takes no word {words[0]!r}{hint or '; its options are ' + _listed(START)}")
+    return StartOptions(**given)
+
+
+def parse(line: str, options: Iterable[Option], command: str) -> tuple[dict[str, Any], list[str]]:
+    """The options given on a line by field name, and the words that are none."""
+    known = {option.flag: option for option in options}
+    given: dict[str, Any] = {}
+    words: list[str] = []
+    tokens = _tokens(line, command)
+    while tokens:
+        token = tokens.pop(0)
+        if not token.startswith("-") or token == "-":
+            words.append(token)
+            continue
+        option, attached = _find(token, known, command)
+        value = True if option.kind == "flag" else _convert(option, _argument(option, attached, tokens))
+        if option.kind == "flag" and attached is not None:
+            raise UsageError(f"{option.flag} takes no value; write {option.flag} alone")
+        if option.kind == "names":
+            value = (*given.get(option.field, ()), *value)
+        given[option.field] = value
+    return given, words
+
+
+def _tokens(line: str, command: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError as error:
+        raise UsageError(f"{command} {line}: {str(error).lower()}; close the quote") from None
+
+
+def _find(token: str, known: dict[str, Option], command: str) -> tuple[Option, str | None]:
+    flag, equals, attached = token.partition("=")
+    if flag in known:
+        return known[flag], attached if equals else None
+    short = flag[:2]
+    if short in known and not flag.startswith("--"):
+        return known[short], token[2:]
+    shown = [name for name, option in known.items() if not option.hidden]
+    close = difflib.get_close_matches(flag, shown, n=2, cutoff=0.5)
+    advice = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(shown)}"
+    raise UsageError(f"{command} has no option {flag}; {advice}")
+
+
+def _argument(option: Option, attached: str | None, tokens: list[str]) -> str:
+    text = attached if attached is not None else (tokens.pop(0) if tokens else "")
+    while option.kind in ("names", "nodes") and text.endswith(",") and tokens:
+        text += tokens.pop(0)
+    if not text or (attached is None and text.startswith("-") and not text[1:].isdecimal()):
+        raise UsageError(f"{option.flag} needs a value: {option.flag} {option.metavar}")
+    return text
+
+
+def _convert(option: Option, text: str) -> Any:
+    return _CONVERT[option.kind](option, text)
+
+
+def _count(option: Option, text: str) -> int:
+    if not text.lstrip("+-").isdecimal() or int(text) < 1:
+        raise UsageError(f"{option.flag} {text}: {option.metavar} is a whole number of at least 1")
+    return int(text)
+
+
+def _seconds(option: Option, text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise UsageError(f"{option.flag} {text}: {option.metavar} is a number of seconds above 0")
+    return seconds
+
+
+def _name(option: Option, text: str) -> str:
+    if not text.isidentifier() or keyword.iskeyword(text):
+        raise UsageError(f"{option.flag} {text}: {text!r} is not a name")
+    return text
+
+
+def _names(option: Option, text: str) -> tuple[str, ...]:
+    return tuple(_name(option, part.strip()) for part in text.split(",") if part.strip())
+
+
+def _choice(option: Option, text: str) -> str:
+    if text not in option.choices:
+        raise UsageError(f"{option.flag} {text}: choose one of {', '.join(option.choices)}")
+    return text
+
+
+_CONVERT: dict[str, Callable[[Option, str], Any]] = {
+    "count": _count,
+    "seconds": _seconds,
+    "name": _name,
+    "names": _names,
+    "choice": _choice,
+    "nodes": lambda option, text: ranks.parse(text),
+    "pool": lambda option, text: text,
+    "text": lambda option, text: text,
+}
+
+
+def _stray(word: str, command: str, given: dict[str, Any]) -> str:
+    if word.isdecimal():
+        return f"{command} takes no word {word!r}; did you mean --nodes {word} or --on {word}?"
+    if word.isidentifier() and ("out" in given or "send" in given):
+        return f"{command} takes no word {word!r}; separate names by commas, as in -o x,{word}"
+    return f"{command} takes no word {word!r}; the code goes below this line, options are {_listed(CELL)}"
+
+
+def _listed(options: Iterable[Option]) -> str:
+    return ", ".join(option.flag for option in options if not option.hidden)

@@ -1,0 +1,113 @@
+"""Which pool and which of its nodes a line of a magic means."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from skyward_jupyter.errors import NoPool, UsageError
+from skyward_jupyter.notebook import ranks
+from skyward_jupyter.notebook.options import CellOptions
+from skyward_jupyter.notebook.ranks import Selection
+
+type Pool = Any
+
+
+def running() -> tuple[Pool, ...]:
+    """The pools that run, oldest first."""
+    import skyward
+
+    return tuple(skyward.pools())
+
+
+def find(name: str | None) -> Pool:
+    """The pool of this name, or the active one; raises NoPool, saying what there is."""
+    import skyward
+
+    pools = running()
+    if name is not None:
+        for pool in pools:
+            if pool.name == name:
+                return pool
+        raise NoPool(_no_such(name, [pool.name for pool in pools]))
+    if not pools:
+        raise NoPool("there is no pool: start one with %sky start --nodes 4, or give --nodes 4 to the cell")
+    return skyward.pool()
+
+
+async def for_cell(options: CellOptions, default_nodes: int) -> Pool:
+    """The pool a cell runs on, started, or grown if it may, to have ``--nodes``."""
+    wanted = options.nodes or 0
+    if options.pool is None and not running():
+        if not (wanted or default_nodes):
+            find(None)
+        return await start(wanted or default_nodes)
+    pool = find(options.pool)
+    if pool.state == "starting":
+        await pool.start_async()
+    if wanted > pool.size:
+        await _grow(pool, wanted)
+    return pool
+
+
+async def start(nodes: int, name: str | None = None, concurrency: int = 1) -> Pool:
+    """Start a pool on this machine."""
+    import skyward
+
+    pool = skyward.ComputePool(nodes=nodes, name=name, worker=skyward.Worker(concurrency=concurrency))
+    await pool.start_async()
+    return pool
+
+
+async def _grow(pool: Pool, wanted: int) -> None:
+    largest = largest_of(pool)
+    if largest < wanted:
+        raise UsageError(
+            f"--nodes {wanted}: pool {pool.name} has {pool.size} node{'s' * (pool.size != 1)} and is not to grow "
+            f"{f'beyond {largest}' if largest > pool.size else 'by itself'}; nothing was run: use %sky scale {wanted}, "
+            f"or fewer nodes"
+        )
+    await pool.scale_async(wanted)
+
+
+def largest_of(pool: Pool) -> int:
+    """How many nodes the pool may grow to by itself."""
+    bounds = getattr(pool, "bounds", None)
+    return int(bounds.max) if bounds is not None else int(pool.size)
+
+
+def select(pool: Pool, options: CellOptions) -> list[int]:
+    """The nodes a cell runs on, ascending; raises UnknownNode.
+
+    With ``--nodes N`` the cell sees the first N nodes of a larger pool.
+    """
+    present = sorted(node.rank for node in pool.nodes)[: options.nodes or None]
+    selection = options.on
+    match selection.kind:
+        case "all":
+            return present
+        case "head":
+            return present[:1]
+        case "any":
+            return [_free(pool, present)]
+    ranks.check(selection, len(present))
+    return list(selection.ranks)
+
+
+def _free(pool: Pool, present: list[int]) -> int:
+    """The node that does least, then the one that did least."""
+    nodes = [node for node in pool.nodes if node.rank in present]
+    return int(min(nodes, key=lambda node: (node.running, node.done, node.rank)).rank)
+
+
+def is_single(selection: Selection) -> bool:
+    """Whether values that come out are one value, not a list."""
+    return selection.single
+
+
+def _no_such(name: str, names: list[str]) -> str:
+    if not names:
+        return f"there is no pool {name!r}, and no other: start it with %sky start --name {name} --nodes 4"
+    close = difflib.get_close_matches(name, names, n=1)
+    advice = f"did you mean {close[0]}?" if close else f"there {'is' if len(names) == 1 else 'are'} {', '.join(names)}"
+    return f"there is no pool {name!r}; {advice}"

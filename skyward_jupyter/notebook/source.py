@@ -1,0 +1,83 @@
+"""A ``%%sky`` cell before it is sent: its text as written, and its syntax.
+
+A cell that does not compile raises here, pointing at the line as written, and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from skyward_jupyter.agent.cells import LineKeepingTransformer, Source
+from skyward_jupyter.errors import UsageError
+from skyward_jupyter.notebook.tracebacks import shown_as
+
+
+class CellSyntaxError(UsageError):
+    """A ``%%sky`` cell is not Python; nothing was sent. Its ``__cause__`` is the SyntaxError."""
+
+
+def source_of(raw: str, line: str, body: str, number: int) -> Source:
+    """The source of a cell, from what IPython says was typed, or from its parts where that is something else."""
+    source = Source.of(raw, body, number)
+    lines = raw.splitlines()
+    magic = len(lines) - len(body.splitlines()) - 1
+    if 0 <= magic and lines[magic].lstrip().startswith("%%sky") and raw.rstrip().endswith(_last_line(body)):
+        return source
+    return Source.of(f"%%sky {line}".rstrip() + "\n" + body, body, number)
+
+
+def compiled(shell: InteractiveShell, source: Source) -> ast.Module:
+    """The cell's syntax tree; raises CellSyntaxError where there is none."""
+    try:
+        tree = _parsed(shell, source.code)
+    except SyntaxError as error:
+        if error.lineno:
+            error.lineno += source.offset
+            error.end_lineno = (error.end_lineno or error.lineno) + source.offset
+        raise _shown(shell, source, error) from error
+    try:
+        _compile(ast.increment_lineno(tree, source.offset))
+    except SyntaxError as error:
+        raise _shown(shell, source, error) from error
+    return tree
+
+
+def _parsed(shell: InteractiveShell, code: str) -> ast.Module:
+    text = LineKeepingTransformer().transform_cell(code)
+    try:
+        return _parse(text)
+    except SyntaxError:
+        if len(text.splitlines()) != 1:
+            raise
+        with shell.builtin_trap:
+            again = shell.prefilter_manager.prefilter_lines(text)
+        if again.strip() == text.strip():
+            raise
+        return _parse(again)
+
+
+def _parse(text: str) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(text, "<cell>")
+
+
+def _compile(tree: ast.Module) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compile(tree, "<cell>", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+
+
+def _shown(shell: InteractiveShell, source: Source, error: SyntaxError) -> CellSyntaxError:
+    compiler: Any = shell.compile
+    error.filename = compiler.cache(source.written, source.number)
+    lines = shell.SyntaxTB.structured_traceback(type(error), error, [])
+    return shown_as(CellSyntaxError(f"line {error.lineno}: {error.msg}"), lines)
+
+
+def _last_line(body: str) -> str:
+    return body.rstrip().rpartition("\n")[2]

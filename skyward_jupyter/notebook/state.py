@@ -1,0 +1,78 @@
+"""What the magics know of the notebook they are loaded in: its shell, its settings, and what each pool's nodes have."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from skyward_jupyter.config import Sky
+from skyward_jupyter.notebook.options import CellOptions
+from skyward_jupyter.notebook.sending import Ledger
+
+#: Names that IPython keeps in every namespace, with values of its own.
+_IPYTHONS = re.compile(r"_+|_i+|_ih|_oh|_dh|_i?\d+|_exit_code|In|Out|get_ipython|exit|quit|__\w+__")
+
+
+class Notebook:
+    """One shell with the extension loaded.
+
+    Attributes
+    ----------
+    raw, number
+        The cell that runs, as typed, and its execution count.
+    depth
+        How many cells run inside each other; 0 between cells.
+    """
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self.shell = shell
+        self.settings = Sky(parent=shell)
+        self.raw = ""
+        self.number = 0
+        self.depth = 0
+        self._ledgers: WeakKeyDictionary[Any, Ledger] = WeakKeyDictionary()
+
+    @property
+    def in_kernel(self) -> bool:
+        """Whether a front end is at the other end, as opposed to a terminal."""
+        return hasattr(self.shell, "kernel")
+
+    def ledger(self, pool: Any) -> Ledger:
+        """What the nodes of `pool` have."""
+        return self._ledgers.setdefault(pool, Ledger())
+
+    def defaults(self) -> CellOptions:
+        """What a ``%%sky`` line that says nothing means."""
+        return CellOptions(group=self.settings.group, quiet=self.settings.quiet)
+
+    def names(self) -> dict[str, object]:
+        """The user's global names: those of the shell, without IPython's own."""
+        hidden = self.shell.user_ns_hidden
+        absent = object()
+        return {
+            name: value
+            for name, value in self.shell.user_ns.items()
+            if not _IPYTHONS.fullmatch(name) and hidden.get(name, absent) is not value
+        }
+
+    def bind(self, name: str, value: object) -> None:
+        """Set a global name of the user's."""
+        self.shell.push({name: value}, interactive=False)
+
+    def before_cell(self, info: Any = None) -> None:
+        """A cell starts."""
+        if info is not None:
+            count = int(self.shell.execution_count)
+            self.raw = info.raw_cell or ""
+            self.number = count - 1 if info.store_history else count
+
+    def enter(self) -> None:
+        """A cell, or one inside it, starts."""
+        self.depth += 1
+
+    def leave(self) -> None:
+        """It ended."""
+        self.depth = max(0, self.depth - 1)

@@ -1,0 +1,66 @@
+"""What a pool needs of a provider: nodes started and ended at their ranks, and word of what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from skyward_jupyter.agent.config import Peer
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """What every node of a pool is like.
+
+    Attributes
+    ----------
+    concurrency, executor
+        Slots of a node, and whether they are processes or threads.
+    ttl
+        Seconds a node lives on without its kernel.
+    env
+        Additional environment of user code.
+    """
+
+    concurrency: int = 1
+    executor: Literal["process", "thread"] = "process"
+    ttl: float = 30.0
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Word of one node: ``started``, ``ready``, ``exited``, ``member`` or ``log``, and what goes with it."""
+
+    rank: int
+    what: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+type Heard = Callable[[Report], None]
+
+
+class Provider(Protocol):
+    """Where the nodes of one pool come from. Everything is called on the runtime's loop."""
+
+    name: str
+    cluster: str
+    #: Directory that this process and every node can read and write, or None where they share no machine.
+    shared: str | None
+
+    def address(self, rank: int) -> str:
+        """The ``host:port`` of a node's agent."""
+        ...
+
+    def start(self, ranks: Sequence[int], peers: Sequence[Peer], running: Sequence[int]) -> None:
+        """Start nodes. `peers` are all nodes of the pool then, `running` the ranks that are members already."""
+        ...
+
+    def kill(self, rank: int) -> None:
+        """End a node at once; it is reported as exited."""
+        ...
+
+    def close(self) -> None:
+        """End every node and remove what was made for them; safe to call again, and at the process's end."""
+        ...

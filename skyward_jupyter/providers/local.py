@@ -1,0 +1,163 @@
+"""Nodes on this machine: real agents of a real cluster on loopback, forked from a warm template.
+
+On Linux each node has its own loopback address and the standard port; elsewhere they share 127.0.0.1 and get ports of
+their own. Arguments and results go through files in shared memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+from skyward_jupyter.agent.channel import Message
+from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.providers.base import Heard, NodeSpec, Report
+from skyward_jupyter.providers.launcher import Launcher, launcher
+
+PORT = 25520
+#: Above this many nodes heartbeats are rarer, so that a busy machine suspects none of them falsely.
+_MANY = 32
+_PREFIX = "skyward-"
+
+
+class LocalProvider:
+    """Starts the nodes of one pool on this machine."""
+
+    name = "local"
+
+    def __init__(self, pool: str, spec: NodeSpec, heard: Heard, *, share: bool = True) -> None:
+        self._pool = pool
+        self._spec = spec
+        self._heard = heard
+        self._block = _free_block()
+        self._ports: dict[int, int] = {}
+        self._launcher: Launcher | None = None
+        self._pids: dict[int, int] = {}
+        self.cluster = f"{pool}-{secrets.token_hex(16)}"
+        self.store = _new_store(pool)
+        self.shared = self.store if share else None
+
+    def address(self, rank: int) -> str:
+        """The ``host:port`` of a node's agent."""
+        if self._block:
+            return f"{self._block}.{rank + 1}:{PORT}"
+        return f"127.0.0.1:{self._ports.setdefault(rank, _free_port())}"
+
+    def start(self, ranks: Sequence[int], peers: Sequence[Peer], running: Sequence[int]) -> None:
+        """Start nodes; those that join a pool join it through up to three running ones, else through the lowest."""
+        if self._launcher is None or not self._launcher.alive:
+            self._launcher = launcher()
+            self._launcher.listen(self._pool, self._hear)
+        for rank in ranks:
+            seeds = [peer for peer in running if peer != rank][:3] or [min(ranks)]
+            config = AgentConfig(
+                pool=self._pool,
+                rank=rank,
+                address=self.address(rank),
+                seeds=tuple(self.address(seed) for seed in seeds if seed != rank),
+                cluster=self.cluster,
+                store=self.store if self.shared else f"{self.store}/{rank}",
+                concurrency=self._spec.concurrency,
+                executor=self._spec.executor,
+                owner=os.getpid(),
+                ttl=self._spec.ttl,
+                heartbeat=1.0 if len(peers) <= _MANY else 2.0,
+                peers=tuple(peers),
+                paths=tuple(sys.path),
+                directory=os.getcwd(),
+                env=self._spec.env,
+            )
+            self._launcher.send({"op": "start", "config": config.to_json()})
+
+    def kill(self, rank: int) -> None:
+        """End a node at once."""
+        if self._launcher is not None:
+            self._launcher.send({"op": "kill", "pool": self._pool, "rank": rank})
+
+    def close(self) -> None:
+        """End every node and remove the pool's files."""
+        if self._launcher is not None:
+            for rank in list(self._pids):
+                self.kill(rank)
+            self._launcher.send({"op": "forget", "store": self.store})
+        shutil.rmtree(self.store, ignore_errors=True)
+
+    def forget(self) -> None:
+        """Stop listening, once every node has ended."""
+        if self._launcher is not None:
+            self._launcher.forget(self._pool)
+
+    def _hear(self, message: Message) -> None:
+        match message["op"]:
+            case "template_gone":
+                for rank in list(self._pids):
+                    del self._pids[rank]
+                    self._heard(Report(rank, "exited", {"why": f"the template process ended, {message['why']}"}))
+            case "started":
+                self._pids[message["rank"]] = message["pid"]
+                self._heard(Report(message["rank"], "started", {"pid": message["pid"]}))
+            case "exited":
+                self._exited(message)
+            case "report":
+                self._heard(Report(message["rank"], message["what"], message))
+
+    def _exited(self, message: Message) -> None:
+        rank = message["rank"]
+        if message["pid"] in (0, self._pids.get(rank)):
+            self._pids.pop(rank, None)
+            self._heard(Report(rank, "exited", {"why": message["why"]}))
+
+
+def _free_block() -> str:
+    """A loopback /24 of this pool's own, as ``127.a.b``; empty where the system has only 127.0.0.1."""
+    if sys.platform != "linux":
+        return ""
+    for _ in range(64):
+        block = f"127.{random.randint(64, 191)}.{random.randint(0, 255)}"
+        with socket.socket() as probe:
+            try:
+                probe.bind((f"{block}.1", PORT))
+            except OSError:
+                continue
+            return block
+    return ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _new_store(pool: str) -> str:
+    """A directory in shared memory where there is one; those of owners that are gone are removed on the way."""
+    base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+    _sweep(base)
+    return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{pool}-", dir=base)
+
+
+def _sweep(base: Path) -> None:
+    for path in base.glob(f"{_PREFIX}*-*"):
+        owner = path.name.removeprefix(_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if owner.isdigit() and not psutil.pid_exists(int(owner)) and not _in_use(path):
+                shutil.rmtree(path)
+
+
+def _in_use(store: Path) -> bool:
+    """Whether agents of an owner that is gone are still counting down, and will remove it themselves."""
+    pool = store.name.removeprefix(_PREFIX).partition("-")[2].rpartition("-")[0]
+    return any(
+        (process.info["name"] or "").startswith("skyward") and f" {pool}/" in " ".join(process.info["cmdline"] or ())
+        for process in psutil.process_iter(["name", "cmdline"])
+    )

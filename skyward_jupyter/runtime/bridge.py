@@ -1,0 +1,199 @@
+"""The loop the runtime lives on, and the ways to reach it: `wait` blocks, `bridge` awaits.
+
+In a kernel the runtime shares the kernel's own event loop and `wait` nests in it (nest-asyncio2). In a script or a
+terminal it has a loop on a daemon thread. Nothing else in the project decides between the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import contextvars
+import inspect
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from skyward_jupyter.errors import BlockingRefused
+from skyward_jupyter.runtime.interrupts import on_sigint
+
+_lock = threading.Lock()
+_runtime: Runtime | None = None
+
+
+class Runtime:
+    """The event loop of this process's pools.
+
+    Attributes
+    ----------
+    loop
+        The loop itself.
+    in_kernel
+        Whether it is the kernel's own.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, in_kernel: bool) -> None:
+        self.loop = loop
+        self.in_kernel = in_kernel
+        self._cell: asyncio.Task[Any] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def call_soon(self, function: Callable[..., object], *args: object) -> None:
+        """Call `function` on the loop, from any thread."""
+        self.loop.call_soon_threadsafe(function, *args)
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a coroutine beside everything else; the runtime keeps it until it is done. Call it on the loop."""
+        task = self.loop.create_task(work, context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def enter_cell(self, *_: object) -> None:
+        """Remember which task runs the user's cell: the one that may block."""
+        try:
+            self._cell = asyncio.current_task()
+        except RuntimeError:
+            self._cell = None
+
+    @property
+    def on_loop(self) -> bool:
+        """Whether the caller runs on the runtime's loop."""
+        return _running_loop() is self.loop
+
+    def may_block(self) -> bool:
+        """Whether `wait` can be answered here: a cell, or a thread other than the loop's."""
+        if not self.in_kernel:
+            return not self.on_loop
+        if threading.current_thread() is not threading.main_thread():
+            return False
+        return not self.on_loop or asyncio.current_task() is self._cell
+
+
+def runtime() -> Runtime:
+    """The runtime of this process, made on first use."""
+    global _runtime
+    with _lock:
+        if _runtime is None:
+            _runtime = _kernel_runtime() or _thread_runtime()
+        return _runtime
+
+
+def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
+    """Block until `awaitable` is done and return what it gives.
+
+    An interrupt cancels it and raises KeyboardInterrupt once it has ended, also when its result arrived meanwhile.
+
+    Parameters
+    ----------
+    instead
+        The form to await, for the error that refuses to block.
+
+    Raises
+    ------
+    BlockingRefused
+        Where blocking would wait for itself: in a background task or on a thread beside a kernel.
+    """
+    here = runtime()
+    if not here.may_block():
+        if inspect.iscoroutine(awaitable):
+            awaitable.close()
+        raise BlockingRefused(f"blocking here would stop the event loop it waits for; use `{instead}`")
+    return _nested(here, awaitable) if here.in_kernel else _across(here, awaitable)
+
+
+async def bridge[T](awaitable: Awaitable[T]) -> T:
+    """Await something of the runtime from any event loop."""
+    here = runtime()
+    if here.on_loop:
+        return await awaitable
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_of(awaitable), here.loop))
+
+
+def prewarm() -> None:
+    """Start what the first pool needs, in the background."""
+    from skyward_jupyter.providers.launcher import launcher
+
+    runtime().call_soon(launcher)
+
+
+async def _of[T](awaitable: Awaitable[T]) -> T:
+    return await awaitable
+
+
+def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
+    import nest_asyncio2
+
+    _refuse_foreign_patch()
+    nest_asyncio2.apply(here.loop)
+    task = asyncio.ensure_future(awaitable, loop=here.loop)
+    interrupted: list[bool] = []
+
+    def interrupt() -> None:
+        interrupted.append(True)
+        here.loop.call_soon_threadsafe(task.cancel)
+
+    with on_sigint(interrupt):
+        try:
+            result: T = here.loop.run_until_complete(task)
+        except BaseException as error:
+            if interrupted and not isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
+    if interrupted:
+        raise KeyboardInterrupt
+    return result
+
+
+def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
+    future = asyncio.run_coroutine_threadsafe(_of(awaitable), here.loop)
+    while True:
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            future.cancel()
+            concurrent.futures.wait([future])
+            raise
+        except concurrent.futures.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _refuse_foreign_patch() -> None:
+    """The original nest_asyncio loses the cell behind a blocked one; its patch cannot be undone."""
+    run = asyncio.run
+    if getattr(run, "__module__", "") == "nest_asyncio":
+        raise BlockingRefused(
+            "nest_asyncio has patched this kernel's event loop, and with it blocking calls lose cells; remove "
+            "`nest_asyncio.apply()` (Skyward brings nest-asyncio2), restart the kernel, or await the call instead"
+        )
+
+
+def _kernel_runtime() -> Runtime | None:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    kernel = getattr(shell, "kernel", None)
+    if shell is None or kernel is None:
+        return None
+    loop = _running_loop() or getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
+    if loop is None:
+        return None
+    made = Runtime(loop, in_kernel=True)
+    made.enter_cell()
+    shell.events.register("pre_run_cell", made.enter_cell)
+    return made
+
+
+def _thread_runtime() -> Runtime:
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="skyward", daemon=True).start()
+    atexit.register(loop.call_soon_threadsafe, loop.stop)
+    return Runtime(loop, in_kernel=False)

@@ -1,0 +1,28 @@
+"""SIGINT while the main thread waits for the runtime.
+
+The default handler raises KeyboardInterrupt at whatever bytecode happens to run, which inside an event loop is some
+unrelated task. Here a signal only calls back; the waiting frame raises.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def on_sigint(callback: Callable[[], None]) -> Iterator[None]:
+    """Call `callback` for each SIGINT inside the block, instead of raising.
+
+    Only the main thread receives signals; elsewhere the block runs as it is.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, lambda *_: callback())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous if previous is not None else signal.default_int_handler)

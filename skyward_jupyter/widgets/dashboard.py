@@ -1,0 +1,231 @@
+"""The live dashboard of a pool.
+
+One pool has one widget model, however often it is displayed. While the pool lives the model follows
+its `PanelSource`; when the pool is over it keeps the final state and follows nothing.
+
+A front end's messages may arrive on a subshell thread, so the handlers here touch no trait: they
+pass on to the source, which is thread-safe. Traits are set on the runtime's loop only. A view that
+is on screen says so every 20 seconds; one that has been silent for `LEASE` counts as gone, so that
+a closed laptop does not keep the pool's metrics flowing.
+
+Without the built script (a fresh checkout before `make`) everything here still works, and `show`
+gives the text and HTML forms only.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import traitlets
+from anywidget import AnyWidget
+from IPython.display import DisplayHandle, display
+
+from skyward_jupyter.widgets.source import OVER, Delta, PanelSource, Snapshot
+from skyward_jupyter.widgets.static import Picture
+
+type Bundle = dict[str, Any]
+
+STATIC = Path(__file__).parent.parent / "static"
+SCRIPT = STATIC / "dashboard.js"
+STYLE = STATIC / "dashboard.css"
+
+LEASE = 60.0
+"""Seconds for which a view counts as visible after it last said so."""
+
+LOGGED = 200
+"""The most lines of a node's boot log that travel to the page."""
+
+UNBUILT = "The live dashboard is not built here: run `make` in the project's folder, then restart the kernel."
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+_STUB = f"export default {{ render({{ el }}) {{ el.textContent = {UNBUILT!r}; }} }};"
+
+_dashboards: dict[int, Dashboard] = {}
+"""The dashboard of each source by the source's id, which stays its own: a dashboard keeps its source."""
+
+
+def built() -> bool:
+    """Tell whether the page's script is there."""
+    return SCRIPT.is_file() and STYLE.is_file()
+
+
+class Dashboard(AnyWidget):
+    """The widget model of one pool.
+
+    Parameters
+    ----------
+    source
+        The pool to follow until it is over or this widget is closed.
+    """
+
+    _esm = SCRIPT if built() else _STUB
+    _css = STYLE if built() else ""
+
+    snapshot = traitlets.Dict().tag(sync=True)
+    logs = traitlets.Dict().tag(sync=True)
+    last = traitlets.Dict().tag(sync=True)
+    ended = traitlets.Float(0.0).tag(sync=True)
+
+    def __init__(self, source: PanelSource) -> None:
+        self._source = source
+        self._current = source.snapshot()
+        self._delta: Delta | None = None
+        self._seen: dict[str, float] = {}
+        self._handles: list[DisplayHandle] = []
+        super().__init__(snapshot=_slim(self._current), logs=_logs(self._current))
+        self.on_msg(self._receive)
+        self._view = _View(self)
+        self._detach = source.attach(self._view)
+
+    @property
+    def picture(self) -> Picture:
+        """What is known of the pool now, for the forms that are not live."""
+        return Picture(self._current, self._delta, self.ended or time.time())
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Show the pool's slow state; logs travel only when they changed."""
+        self._current = snapshot
+        with self.hold_sync():
+            self.logs = _logs(snapshot)
+            self.snapshot = _slim(snapshot)
+
+    def tick(self, delta: Delta) -> None:
+        """Pass live numbers to the page, and forget the views that fell silent."""
+        self._delta = delta
+        content = {"kind": "delta", "seq": delta.seq, "at": delta.at, "queued": delta.queued, "rate": delta.rate}
+        self.send(content, buffers=[delta.rows])
+        self._expire(time.monotonic())
+
+    def finish(self, snapshot: Snapshot) -> None:
+        """Show the final state and follow the pool no longer."""
+        self._detach()
+        with self.hold_sync():
+            self.last = _totals(self._delta)
+            self.ended = time.time()
+            self.take(snapshot)
+        for handle in self._handles:
+            handle.update(static(self.picture), raw=True)
+        self._handles.clear()
+
+    def settle(self, handle: DisplayHandle) -> None:
+        """Replace what `handle` displays by the final text and HTML when the pool is over."""
+        self._handles.append(handle)
+
+    def close(self) -> None:
+        """Close the widget in every front end and follow the pool no longer."""
+        if hasattr(self, "_detach"):
+            self._detach()
+            _dashboards.pop(id(self._source), None)
+        super().close()
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[Bundle, Bundle]:
+        return self.bundle(), {}
+
+    def bundle(self) -> Bundle:
+        """Return what displays the pool now: the widget while the pool lives, text and HTML always."""
+        bundle = static(self.picture)
+        if not self.ended:
+            bundle[_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return bundle
+
+    def _receive(self, widget: object, content: Mapping[str, object], buffers: object) -> None:
+        match content:
+            case {"kind": "visible", "visible": bool(visible), "view": str(view)}:
+                self._see(view, visible)
+            case {"kind": str()} if not self.ended:
+                self._source.command(self._view, content)
+
+    def _see(self, view: str, visible: bool) -> None:
+        """Tell the source at every renewal too, so that a tick that expired the view just now is mended."""
+        if visible:
+            self._seen[view] = time.monotonic()
+        elif self._seen.pop(view, None) is None:
+            return
+        if not self.ended:
+            self._source.visible(self._view, bool(self._seen))
+
+    def _expire(self, now: float) -> None:
+        silent = [view for view, seen in self._seen.copy().items() if now - seen > LEASE]
+        for view in silent:
+            self._see(view, False)
+
+
+class _View:
+    """The dashboard as its source knows it: a widget's own `close` means another thing."""
+
+    def __init__(self, dashboard: Dashboard) -> None:
+        self._dashboard = dashboard
+
+    def show(self, snapshot: Snapshot) -> None:
+        self._dashboard.take(snapshot)
+
+    def delta(self, delta: Delta) -> None:
+        self._dashboard.tick(delta)
+
+    def refuse(self, sentence: str) -> None:
+        self._dashboard.send({"kind": "refusal", "sentence": sentence})
+
+    def close(self, snapshot: Snapshot) -> None:
+        self._dashboard.finish(snapshot)
+
+
+def show(source: PanelSource) -> Bundle:
+    """Return the MIME bundle that displays a pool: live where that can be, text and HTML always.
+
+    A pool's `_repr_mimebundle_` returns this as it is.
+
+    Live needs a kernel, the built script and a pool that is not over. Each pool has one widget
+    model, which every display of it shares.
+    """
+    if known := _dashboards.get(id(source)):
+        return known.bundle()
+    snapshot = source.snapshot()
+    picture = Picture(snapshot, None, time.time())
+    if snapshot["state"] in OVER or not _in_kernel():
+        return static(picture)
+    if not built():
+        return static(picture, UNBUILT)
+    _dashboards[id(source)] = dashboard = Dashboard(source)
+    return dashboard.bundle()
+
+
+def present(source: PanelSource) -> None:
+    """Display a pool as `show` does; when it is over, only the final text and HTML remain there.
+
+    Those alone stay readable in a saved notebook that is opened where no widget can run.
+    """
+    handle = display(show(source), raw=True, display_id=True)
+    dashboard = _dashboards.get(id(source))
+    if dashboard is not None and handle is not None and not dashboard.ended:
+        dashboard.settle(handle)
+
+
+def static(picture: Picture, note: str = "") -> Bundle:
+    """Return the forms of a pool that need no kernel; `note` is a sentence to add."""
+    plain = picture.plain()
+    return {"text/plain": f"{plain}\n{note}" if note else plain, "text/html": picture.html(note)}
+
+
+def _in_kernel() -> bool:
+    """Tell whether there is a front end that could show a widget."""
+    shell = sys.modules.get("IPython")
+    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
+
+
+def _slim(snapshot: Snapshot) -> dict[str, object]:
+    """Return the snapshot without the logs, which are long and seldom change."""
+    nodes = [{name: value for name, value in node.items() if name != "log"} for node in snapshot["nodes"]]
+    return {**snapshot, "nodes": nodes}
+
+
+def _logs(snapshot: Snapshot) -> dict[str, list[str]]:
+    return {str(node["rank"]): node["log"][-LOGGED:] for node in snapshot["nodes"]}
+
+
+def _totals(delta: Delta | None) -> dict[str, object]:
+    done = [row[4] for row in delta.table()] if delta is not None else []
+    return {"finished": sum(done), "done": done}

@@ -1,0 +1,149 @@
+"""A pool as plain text and as HTML that needs nothing: what stays when the kernel is gone.
+
+Both forms are complete in themselves: no script, no style sheet, no link. The HTML inherits the
+text colour of the page around it, so it reads in light and dark, and stays a readable table where a
+code host strips its inline styles. Every value is escaped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+
+from skyward_jupyter.widgets.source import OVER, STATES, Delta, NodeRow, Snapshot
+
+LISTED = 32
+"""The most nodes that are listed one by one."""
+
+GLYPHS = {"idle": "○", "waiting": "◐", "active": "▶", "lost": "✕"}
+
+_COLUMNS = ("node", "state", "phase", "address", "CPU", "memory", "running", "done")
+_NUMERIC = frozenset({"node", "CPU", "memory", "running", "done"})
+_QUIET = "opacity:.7"
+_CELL = "padding:2px 12px 2px 0;border:0;border-bottom:1px solid rgba(128,128,128,.3);background:none"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A pool at one moment.
+
+    `delta` holds the live numbers where any were seen; `moment` is in seconds since the epoch.
+    """
+
+    snapshot: Snapshot
+    delta: Delta | None
+    moment: float
+
+    @property
+    def over(self) -> bool:
+        return self.snapshot["state"] in OVER
+
+    def plain(self) -> str:
+        """Render as text: a line for the pool, then a line per node."""
+        lines = [f"pool {self.snapshot['pool']}: {self._facts()}"]
+        if self.snapshot["note"]:
+            lines.append(f"  {self.snapshot['note']}")
+        rows = self._rows()
+        if rows:
+            lines += [f"  {line}" for line in _aligned(self._columns(), rows)]
+        if self._unlisted():
+            lines.append(f"  … and {self._unlisted()} more")
+        return "\n".join(lines)
+
+    def html(self, note: str = "") -> str:
+        """Render as one HTML element; `note` is a sentence to add below."""
+        parts = [f"<div><strong>{escape(self.snapshot['pool'])}</strong> · {escape(self._facts())}</div>"]
+        if self.snapshot["note"]:
+            parts.append(f"<div>{escape(self.snapshot['note'])}</div>")
+        if rows := self._rows():
+            parts.append(_table(self._columns(), rows))
+        if self._unlisted():
+            parts.append(f"<div>… and {self._unlisted()} more</div>")
+        moment = datetime.fromtimestamp(self.moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        parts.append(f'<div style="{_QUIET};font-size:85%">As of {moment}. {escape(note)}</div>')
+        return f'<div style="line-height:1.5;font-variant-numeric:tabular-nums">{"".join(parts)}</div>'
+
+    def _facts(self) -> str:
+        snapshot = self.snapshot
+        nodes = snapshot["nodes"]
+        census = Counter(node["state"] for node in nodes)
+        facts = [snapshot["state"], snapshot["provider"], f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"]
+        if not self.over:
+            facts += [f"{census[state]} {state}" for state in STATES if census[state]]
+        if self.delta is not None:
+            done = round(sum(row[4] for row in self.delta.table()))
+            facts.append(f"{done:,} task{'' if done == 1 else 's'} done")
+        facts.append(f"{'ran' if self.over else 'up'} {duration(self.moment - snapshot['started'])}")
+        return ", ".join(facts)
+
+    def _columns(self) -> tuple[str, ...]:
+        return _COLUMNS if self._numbers() else _COLUMNS[:4]
+
+    def _numbers(self) -> list[tuple[float, ...]]:
+        """Return the live numbers, if they belong to the snapshot's nodes and still mean something."""
+        if self.delta is None or self.over:
+            return []
+        table = self.delta.table()
+        return table if len(table) == len(self.snapshot["nodes"]) else []
+
+    def _rows(self) -> list[list[str]]:
+        numbers = self._numbers()
+        rows = []
+        for place, node in enumerate(self.snapshot["nodes"][:LISTED]):
+            rows.append(_slow(node) + (_live(numbers[place]) if numbers else []))
+        return rows
+
+    def _unlisted(self) -> int:
+        return max(0, len(self.snapshot["nodes"]) - LISTED)
+
+
+def duration(seconds: float) -> str:
+    """Write a length of time with its two largest units."""
+    whole = max(0, int(seconds))
+    for size, unit, smaller, name in ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s")):
+        if whole >= size:
+            return f"{whole // size}{unit} {whole % size // smaller}{name}"
+    return f"{whole}s"
+
+
+def memory(mebibytes: float) -> str:
+    """Write an amount of memory given in MiB."""
+    return f"{mebibytes:.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GiB"
+
+
+def _slow(node: NodeRow) -> list[str]:
+    return [str(node["rank"]), f"{GLYPHS[node['state']]} {node['state']}", node["phase"], node["address"]]
+
+
+def _live(numbers: Sequence[float]) -> list[str]:
+    _, cpu, size, running, done, _ = numbers
+    return [f"{cpu:.0f}%", memory(size), f"{running:.0f}", f"{done:.0f}"]
+
+
+def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(line[place]) for line in (columns, *rows)) for place in range(len(columns))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.rjust(width) if name in _NUMERIC else cell.ljust(width)
+            for cell, width, name in zip(cells, widths, columns, strict=True)
+        ]
+        return "  ".join(padded).rstrip()
+
+    return [line(columns), *map(line, rows)]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    aligned = [f"{_CELL};text-align:{'right' if name in _NUMERIC else 'left'}" for name in columns]
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        body = "".join(f'<{tag} style="{style}">{escape(c)}</{tag}>' for style, c in zip(aligned, cells, strict=True))
+        return f'<tr style="background:none">{body}</tr>'
+
+    body = "".join(line("td", row) for row in rows)
+    head = line("th", columns)
+    style = "border-collapse:collapse;margin:6px 0;color:inherit"
+    return f'<table style="{style}"><thead>{head}</thead><tbody>{body}</tbody></table>'

@@ -1,0 +1,1 @@
+"""What crosses between the kernel, the agents and the slots: payloads, blobs, messages and events."""

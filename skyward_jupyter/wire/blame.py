@@ -1,0 +1,70 @@
+"""Which part of a value cannot be pickled, and where it sits inside it."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Iterator, Mapping
+
+from skyward_jupyter.errors import NotPicklable
+from skyward_jupyter.wire.codec import dumps
+
+_DEPTH = 12
+_WIDTH = 1000
+
+
+def explain(name: str, value: object) -> NotPicklable:
+    """The error for a `value` called `name` that pickling refused.
+
+    Parts are tried one by one, depth first, and the deepest one that fails on its own is named.
+    """
+    path, part = _deepest(name, value, 0, {id(value)})
+    reason = _failure(part) or "pickling it failed"
+    kind = type(part)
+    return NotPicklable(path, f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."), reason)
+
+
+def _failure(value: object) -> str | None:
+    try:
+        dumps(value)
+    except RecursionError:
+        return "it is nested too deeply"
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return None
+
+
+def _deepest(path: str, value: object, depth: int, seen: set[int]) -> tuple[str, object]:
+    if depth < _DEPTH:
+        for inner, part in _parts(path, value):
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+            if _failure(part) is not None:
+                return _deepest(inner, part, depth + 1, seen)
+    return path, value
+
+
+def _parts(path: str, value: object) -> Iterator[tuple[str, object]]:
+    match value:
+        case Mapping():
+            for key, item in list(value.items())[:_WIDTH]:
+                yield f"{path}[{key!r}]", item
+        case list() | tuple() | set() | frozenset():
+            for index, item in enumerate(list(value)[:_WIDTH]):
+                yield f"{path}[{index}]", item
+        case types.FunctionType():
+            yield from _closure(path, value)
+        case types.MethodType():
+            yield f"{path}.__self__", value.__self__
+        case _:
+            for key, item in list(getattr(value, "__dict__", {}).items())[:_WIDTH]:
+                yield f"{path}.{key}", item
+
+
+def _closure(path: str, function: types.FunctionType) -> Iterator[tuple[str, object]]:
+    found = inspect.getclosurevars(function)
+    for name, item in {**found.nonlocals, **found.globals}.items():
+        yield f"{name} (used by {path})", item
+    for index, item in enumerate(function.__defaults__ or ()):
+        yield f"{path}.__defaults__[{index}]", item

@@ -1,0 +1,144 @@
+"""Large buffers as files named by their content, shared by everything on one machine that may read them.
+
+A blob is written once, under its digest, and never changed after: a reader maps it privately, so what it does to its
+copy stays its own and a 64 MB array reaches eight processes of a machine with one copy of the bytes. The digest is
+xxHash's XXH3 with 128 bits: it tells contents apart, it does not authenticate them.
+
+The directory belongs to one pool on one machine; whoever made it removes it. What is evicted while a process has it
+mapped stays readable there.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections import OrderedDict
+from collections.abc import Buffer
+from dataclasses import dataclass
+from pathlib import Path
+
+import xxhash
+
+#: Buffers at least this large travel as blobs, smaller ones inside the payload (bytes).
+INLINE_LIMIT = 256 * 1024
+
+#: How many bytes of arguments a store keeps for the next use, before the oldest unused go.
+KEEP = 4 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Name (digest of the content) and size in bytes of a blob."""
+
+    name: str
+    size: int
+
+
+def digest(data: Buffer) -> str:
+    """Content hash of `data` as 32 hex digits (XXH3, 128 bits)."""
+    return xxhash.xxh3_128_hexdigest(data)  # type: ignore[arg-type]
+
+
+class BlobStore:
+    """The blobs in one directory.
+
+    Parameters
+    ----------
+    directory
+        Where the files are; made with mode 0700 when missing.
+    keep
+        Bytes kept before unused blobs are evicted, oldest use first.
+    """
+
+    def __init__(self, directory: Path, keep: int = KEEP) -> None:
+        self.directory = directory
+        self.keep = keep
+        self._sizes: OrderedDict[str, int] = OrderedDict()
+        self._pins: dict[str, int] = {}
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def path(self, name: str) -> Path:
+        """The file of a blob, whether or not it is there."""
+        return self.directory / name
+
+    def has(self, name: str) -> bool:
+        """Whether the blob is here, whole."""
+        return self.path(name).exists()
+
+    def put(self, data: Buffer) -> Blob:
+        """Keep `data`, which must be contiguous bytes, and return its blob. Kept already, it is not written again."""
+        view = memoryview(data)
+        blob = Blob(digest(view), view.nbytes)
+        if not self.has(blob.name):
+            self._write(blob.name, view)
+        self._touch(blob)
+        return blob
+
+    def open(self, blob: Blob) -> memoryview:
+        """The content of a blob, mapped copy-on-write: writable, and private to this process."""
+        if blob.size == 0:
+            return memoryview(bytearray())
+        fd = os.open(self.path(blob.name), os.O_RDONLY)
+        try:
+            flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_POPULATE", 0)
+            return memoryview(mmap.mmap(fd, blob.size, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE))
+        finally:
+            os.close(fd)
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """At most `length` bytes of a blob from `offset` on."""
+        with self.path(name).open("rb") as file:
+            file.seek(offset)
+            return file.read(length)
+
+    def write_piece(self, name: str, offset: int, data: bytes, size: int) -> bool:
+        """Keep one piece of a blob that arrives in pieces, in order; returns whether it is now whole."""
+        partial = self.path(name + ".part")
+        with partial.open("r+b" if offset else "wb") as file:
+            file.seek(offset)
+            file.write(data)
+        if offset + len(data) < size:
+            return False
+        partial.rename(self.path(name))
+        self._touch(Blob(name, size))
+        return True
+
+    def pin(self, name: str) -> None:
+        """Keep a blob while something in flight needs it."""
+        self._pins[name] = self._pins.get(name, 0) + 1
+
+    def unpin(self, name: str) -> None:
+        """Take back one `pin`."""
+        left = self._pins.get(name, 0) - 1
+        if left > 0:
+            self._pins[name] = left
+        else:
+            self._pins.pop(name, None)
+
+    def drop(self, name: str) -> None:
+        """Remove a blob, unless it is one this store keeps or has pinned; absent, nothing happens."""
+        if name not in self._sizes and name not in self._pins:
+            self.path(name).unlink(missing_ok=True)
+
+    def _write(self, name: str, view: memoryview) -> None:
+        partial = self.path(f"{name}.{os.getpid()}")
+        try:
+            with partial.open("wb", buffering=0) as file:
+                rest = view.cast("B")
+                while rest.nbytes:
+                    rest = rest[file.write(rest) :]
+            partial.rename(self.path(name))
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    def _touch(self, blob: Blob) -> None:
+        self._sizes[blob.name] = blob.size
+        self._sizes.move_to_end(blob.name)
+        total = sum(self._sizes.values())
+        for name in list(self._sizes):
+            if total <= self.keep:
+                return
+            if name != blob.name and name not in self._pins:
+                total -= self._sizes.pop(name)
+                self.path(name).unlink(missing_ok=True)

@@ -1,0 +1,189 @@
+"""The messages between the kernel, or an agent, and the actors of an agent.
+
+One standing question drives everything that flows to the kernel: `Exchange` hands a node new tasks and controls,
+acknowledges events up to a number, and is answered with the next ones. A node numbers the events of one client from 1
+on and keeps each until it is acknowledged, so an exchange that got lost is simply asked again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from casty import Askable
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A pickled function under its digest: sent to a node once."""
+
+    digest: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One execution on one node.
+
+    Attributes
+    ----------
+    id
+        Given by the client, unique to it. A node that has seen it does not run it again.
+    code
+        Digest of the function.
+    args
+        The packed ``(args, kwargs)``.
+    session
+        Whether it runs in the node's session instead of a slot.
+    timeout
+        Seconds it may run; 0 for no limit.
+    credit
+        For a generator: how many yields may be unread. 0 for a plain call.
+    flags
+        Which output is kept, ``"stdout"`` and ``"stderr"`` separated by a comma.
+    """
+
+    id: int
+    code: str
+    args: bytes
+    session: bool = False
+    timeout: float = 0.0
+    credit: int = 0
+    flags: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Something to do to a task: ``interrupt``, ``kill``, ``credit`` (by `amount`) or ``close`` its stream."""
+
+    task: int
+    action: str
+    amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One numbered event of a task; `kind` is a `skyward_jupyter.wire.events.Kind`, `body` its packed content.
+
+    `seconds` is how long the task ran, on its last event.
+    """
+
+    seq: int
+    task: int
+    kind: int
+    body: bytes
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events of a client, in order, and how many bytes of output were dropped since the last one."""
+
+    events: tuple[Event, ...]
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
+class Exchange(Askable[Batch]):
+    """Take `tasks`, `codes` and `controls`; forget events up to `after`; answer with later ones.
+
+    Without any, the answer is held for up to `hold` seconds, or until the next exchange of the same client.
+    """
+
+    client: str
+    after: int
+    tasks: tuple[Task, ...] = ()
+    codes: tuple[Code, ...] = ()
+    controls: tuple[Control, ...] = ()
+    hold: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The last event of one node's part of a broadcast; `lost` says why there is none."""
+
+    rank: int
+    event: Event | None
+    lost: str = ""
+
+
+@dataclass(frozen=True)
+class Relay(Askable[Part]):
+    """One node's part of a broadcast, asked by the head."""
+
+    client: str
+    task: Task
+    code: Code
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One node of a broadcast: where it is, and the id and flags of its own task."""
+
+    rank: int
+    address: str
+    task: int
+    flags: str
+
+
+@dataclass(frozen=True)
+class Broadcast(Askable[tuple[Part, ...]]):
+    """Run `task` on every node of `targets` and answer with the last event of each.
+
+    Whatever a node printed meanwhile is pulled from that node; the last event is also in its own numbering, so a lost
+    answer loses nothing.
+    """
+
+    client: str
+    task: Task
+    code: Code
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class PutPiece(Askable[bool]):
+    """A piece of a blob, in order; `targets` are nodes to hand it on to."""
+
+    name: str
+    offset: int
+    size: int
+    data: bytes
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FetchPiece(Askable[bytes]):
+    """At most `length` bytes of a blob from `offset` on."""
+
+    name: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class HasBlobs(Askable[tuple[str, ...]]):
+    """Which of these blobs the node lacks."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DropBlob:
+    """Forget a blob that was a result."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a node measures of itself: CPU in percent of one core, memory in MiB, and its tasks."""
+
+    cpu: float
+    memory: float
+    running: int
+    done: int
+    busy: int
+
+
+@dataclass(frozen=True)
+class Measure(Askable[Load]):
+    """Ask a node for its `Load` since the last time it was asked."""

@@ -1,0 +1,55 @@
+"""A browser for a module's tests, and pages that play a widget's host.
+
+Playwright's synchronous API keeps an event loop running in the main thread for as long as it is
+open, which asyncio tests would trip over; so a browser lives for one module, not for the session.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.lab import Lab
+from tests.browser.stage import Stage
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    path = next(filter(None, map(shutil.which, CHROMIUMS)), None)
+    if path is None:
+        pytest.skip(f"there is no Chromium on PATH (looked for {', '.join(CHROMIUMS)})")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page; an error that no script caught fails the test."""
+    context = browser.new_context(viewport={"width": 1000, "height": 800}, color_scheme="light")
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert not errors
+
+
+@pytest.fixture
+def stage(page: Page) -> Stage:
+    """A bare page with the dashboard's model, nothing rendered yet."""
+    return Stage(page)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A JupyterLab server; the first page of it takes seconds, the next ones less."""
+    with Lab.started(tmp_path_factory.mktemp("lab")) as lab:
+        yield lab

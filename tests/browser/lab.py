@@ -1,0 +1,210 @@
+"""A real JupyterLab, driven through its own commands.
+
+One server serves a test session; each test opens its own notebook in a page of its own. Nothing
+here sleeps: every wait is for a condition in the page, with a deadline.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Locator, Page
+
+START_S = 60
+OPEN_MS = 90_000
+RUN_MS = 60_000
+
+SETTINGS = {
+    # A windowed notebook takes cells that are scrolled away out of the document.
+    "notebook-extension/tracker": {"windowingMode": "none", "autoStartDefaultKernel": True},
+    "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "docmanager-extension/plugin": {"autosave": False},
+}
+
+OPEN = """async path => {
+    const app = window.jupyterapp;
+    await app.restored;
+    const panel = await app.commands.execute("docmanager:open", { path, factory: "Notebook" });
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    window.notebook = panel;
+}"""
+
+OUTPUTS = "index => window.notebook.content.widgets[index].model.outputs?.toJSON() ?? []"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab server; notebooks live in `root`."""
+
+    url: str
+    root: Path
+
+    @staticmethod
+    @contextmanager
+    def started(folder: Path) -> Iterator[Lab]:
+        """Run a server of its own, with configuration and kernels' folders under `folder`."""
+        root, port = folder / "root", _free_port()
+        root.mkdir()
+        with (folder / "server.log").open("w") as log:
+            command = _command(root, port)
+            server = subprocess.Popen(command, env=_environment(folder), stdout=log, stderr=log)
+            try:
+                lab = Lab(f"http://127.0.0.1:{port}", root)
+                lab._until_up(server, folder / "server.log")
+                yield lab
+            finally:
+                server.terminate()
+                try:
+                    server.wait(20)
+                except subprocess.TimeoutExpired:
+                    server.kill()
+                    server.wait()
+
+    def open_notebook(self, page: Page, cells: Sequence[str], *, name: str = "test", dark: bool = False) -> Notebook:
+        """Write `cells` to a notebook, open it in `page` and wait until its kernel is ready."""
+        path = f"{name}.ipynb"
+        book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        (self.root / path).write_text(nbformat.writes(book))
+        page.goto(f"{self.url}/lab?reset", timeout=OPEN_MS)
+        page.wait_for_function("window.jupyterapp !== undefined", timeout=OPEN_MS)
+        notebook = Notebook(page, path)
+        notebook.open()
+        notebook.theme(dark=dark)
+        return notebook
+
+    def _until_up(self, server: subprocess.Popen[bytes], log: Path) -> None:
+        """Wait for the server's first answer: each refused connection is tried again until the deadline."""
+        for _ in range(START_S * 10):
+            if server.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"{self.url}/api", timeout=START_S):
+                    return
+            except (urllib.error.URLError, ConnectionError):
+                # Half-open is over when the process ends or answers; a process's end is what wait() sees.
+                try:
+                    server.wait(0.1)
+                except subprocess.TimeoutExpired:
+                    continue
+        raise RuntimeError(f"JupyterLab did not start; it said:\n{log.read_text()[-4000:]}")
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """An open notebook in a page."""
+
+    page: Page
+    path: str
+
+    def open(self) -> None:
+        """Open the notebook and wait for its kernel."""
+        self.page.evaluate(OPEN, self.path)
+
+    def theme(self, *, dark: bool) -> None:
+        """Switch JupyterLab between its light and its dark theme."""
+        name = "JupyterLab Dark" if dark else "JupyterLab Light"
+        self.command("apputils:change-theme", theme=name)
+        self.page.wait_for_function(
+            "light => document.body.dataset.jpThemeLight === light", arg="false" if dark else "true", timeout=RUN_MS
+        )
+
+    def command(self, name: str, **arguments: object) -> None:
+        """Execute one of JupyterLab's commands and wait for its end."""
+        self.page.evaluate("([name, parts]) => window.jupyterapp.commands.execute(name, parts).then(() => null)",
+                           [name, arguments])  # fmt: skip
+
+    def run_all(self, *, wait: bool = True) -> None:
+        """Run every cell; without `wait`, return while they run."""
+        self.page.evaluate(
+            "() => { window.running = true; window.jupyterapp.commands.execute('notebook:run-all-cells')"
+            ".finally(() => { window.running = false; }); }"
+        )
+        if wait:
+            self.finished()
+
+    def finished(self, timeout: float = RUN_MS) -> None:
+        """Wait until what `run_all` started is over."""
+        self.page.wait_for_function("window.running === false", timeout=timeout)
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel as the menu does."""
+        self.command("notebook:interrupt-kernel")
+
+    def outputs(self, index: int) -> list[dict[str, Any]]:
+        """Return a cell's outputs as they would be saved."""
+        outputs: list[dict[str, Any]] = self.page.evaluate(OUTPUTS, index)
+        return outputs
+
+    def cell(self, index: int) -> Locator:
+        """Return a cell as it is drawn."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(index)
+
+    def text(self, index: int) -> str:
+        """Return the text of a cell's outputs as they are drawn."""
+        return self.cell(index).locator(".jp-Cell-outputArea").inner_text()
+
+    def wait_text(self, index: int, expected: str, timeout: float = RUN_MS) -> None:
+        """Wait until a cell's outputs, as they are drawn, contain a text."""
+        area = self.cell(index).locator(".jp-Cell-outputArea")
+        area.filter(has_text=expected).wait_for(timeout=timeout)
+
+    def evaluate(self, expression: str, index: int = 0) -> str:
+        """Run code in the kernel beside the notebook's cells and return what it printed."""
+        return str(self.page.evaluate(EVALUATE, expression))
+
+
+EVALUATE = """async code => {
+    const kernel = window.notebook.sessionContext.session.kernel;
+    const future = kernel.requestExecute({ code, store_history: false });
+    let text = "";
+    future.onIOPub = ({ header, content }) => { if (header.msg_type === "stream") text += content.text; };
+    const reply = await future.done;
+    if (reply.content.status !== "ok") throw new Error(`${reply.content.ename}: ${reply.content.evalue}`);
+    return text;
+}"""
+
+
+def _command(root: Path, port: int) -> list[str]:
+    return [
+        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
+        *("--ServerApp.port_retries=0", "--IdentityProvider.token=", "--allow-root", "--expose-app-in-browser"),
+        f"--ServerApp.root_dir={root}",
+    ]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Keep a person's own settings out, and leave none behind."""
+    own = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    for name, settings in SETTINGS.items():
+        file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(settings))
+    return {**os.environ, **{name: str(folder / place) for name, place in own.items()}}
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
