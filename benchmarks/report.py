@@ -25,8 +25,9 @@ A limit is what nobody can beat there: {limits}. Measured on {date} with {cpus} 
 {table}
 
 Each call is a call of its own: nothing is put together in chunks. An array has content that was not sent before,
-except where the row says so, and the node reads every page of it. `bytes` counts what the kernel's process sends over
-its sockets and writes into memory shared with the nodes; 1 x is the array itself.
+except where the row says so, and the node reads every page of it. Getting ready is timed in a process that has
+imported the system and done nothing else. What leaves the kernel is counted at its sockets (for Ray, whose nodes on one
+machine share a store, at the store); for Skyward as if the nodes were on other machines.
 
 The numbers come from `make bench`, and this page from `python -m benchmarks --record docs/benchmarks.md`.
 """

@@ -11,7 +11,7 @@ from skyward_jupyter.notebook.options import GROUPS
 class Sky(Configurable):
     """Settings of %sky and %%sky."""
 
-    nodes = Int(0, min=0, help="How many nodes %%sky starts when there is no pool and it has no --nodes; 0 for none.").tag(
+    nodes = Int(0, min=0, help="How many nodes %%sky starts without a pool and without --nodes; 0 for none.").tag(
         config=True
     )
     group = Enum(GROUPS, default_value="same", help="How %%sky groups output when it has no --group.").tag(config=True)

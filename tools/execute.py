@@ -61,13 +61,14 @@ def execute(source: Path, *, timeout: float = 300, on_cell: CellHook | None = No
             km=manager,
             timeout=timeout,
             store_widget_state=False,
+            coalesce_streams=True,
             extra_arguments=["--log-level=ERROR"],  # a word about encryption on loopback, each time
             resources={"metadata": {"path": str(source.parent)}},
             on_cell_execute=start,
             on_cell_executed=end,
         )
         try:
-            client.execute(env={**os.environ, "IPYTHONDIR": profile})
+            client.execute(cleanup_kc=True, env={**os.environ, "IPYTHONDIR": profile})
         except CellExecutionError as error:
             raise Stopped(notebook, str(error)) from None
     return notebook

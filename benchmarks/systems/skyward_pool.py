@@ -17,6 +17,7 @@ class Skyward(System):
 
     def __init__(self) -> None:
         self._pool: Any = None
+        self._far: Any = None
         self._one: Any = None
         self._checksum: Any = None
         self._echo: Any = None
@@ -30,9 +31,10 @@ class Skyward(System):
         self.everywhere()
 
     def stop(self) -> None:
-        if self._pool is not None:
-            self._pool.stop()
-        self._pool = None
+        for pool in (self._pool, self._far):
+            if pool is not None:
+                pool.stop()
+        self._pool = self._far = None
 
     def call(self) -> object:
         return self._one() >> self._pool
@@ -45,12 +47,23 @@ class Skyward(System):
     def everywhere(self) -> object:
         return self._one() @ self._pool
 
+    def _as_if_far(self) -> Any:
+        """A second pool, of the same size, whose nodes share no memory with this process."""
+        import skyward as sky
+
+        if self._far is None:
+            self._far = sky.ComputePool(nodes=self._pool.size, _share=False).start()
+        return self._far
+
     def send(self, array: Array) -> float:
         return float(self._checksum(array) >> self._pool)
+
+    def send_over_tcp(self, array: Array) -> float:
+        return float(self._checksum(array) >> self._as_if_far())
 
     def echo(self, array: Array) -> Array:
         back: Array = self._echo(array) >> self._pool
         return back
 
     def send_to_all(self, array: Array) -> list[float]:
-        return list(self._checksum(array) @ self._pool)
+        return list(self._checksum(array) @ self._as_if_far())

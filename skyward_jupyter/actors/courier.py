@@ -8,8 +8,7 @@ the node answer the one before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 import casty
 
@@ -24,10 +23,7 @@ _CODES = 512
 _RETRY = 0.05
 
 
-class Ask(Protocol):
-    """How an exchange reaches the node."""
-
-    async def __call__(self, exchange: Exchange, /) -> Batch: ...
+type Ask = Callable[[Exchange], Awaitable[Batch]]
 
 
 class Courier:
@@ -40,7 +36,7 @@ class Courier:
     deliver
         Called with each event, in order, once.
     settled
-        Called after a batch that had last events, with how many and their summed seconds.
+        Called after each batch; returns whether the next exchange is left to whoever is told of it.
     unreachable
         Called when the node did not answer for `patience` seconds.
 

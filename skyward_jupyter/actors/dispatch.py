@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import casty
 
@@ -19,6 +20,7 @@ from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import digest
 from skyward_jupyter.wire.events import Outcome, TaskEvent
+from skyward_jupyter.wire.functions import reads, same
 from skyward_jupyter.wire.messages import Broadcast, Code, Part, Target
 
 #: Longest wait for stopped tasks to end (seconds): the grace of a slot and some more.
@@ -46,6 +48,7 @@ class Dispatch:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._working: set[asyncio.Task[None]] = set()
+        self._codes: WeakKeyDictionary[Callable[..., Any], tuple[tuple[object, ...], Code]] = WeakKeyDictionary()
 
     def pooled(self, calls: Iterable[Call], on_event: Callable[[TaskEvent], None] | None) -> list[TaskEntry]:
         """Put calls into the queue, in order; each runs on any node. Nothing is queued when one cannot be packed."""
@@ -153,11 +156,19 @@ class Dispatch:
         )
 
     def _code(self, call: Call) -> _Packed:
+        function = call.function
+        now = reads(function)
+        known = self._codes.get(function) if now is not None else None
+        if known is not None and same(known[0], now):
+            return known[1], ()
         try:
-            body, blobs = self._hub.payloads.pack(call.function)
+            body, blobs = self._hub.payloads.pack(function)
         except Exception:
-            raise explain(getattr(call.function, "__name__", "the function"), call.function) from None
-        return Code(digest(body), body), blobs
+            raise explain(getattr(function, "__name__", "the function"), function) from None
+        code = Code(digest(body), body)
+        if now is not None and not blobs:
+            self._codes[function] = now, code
+        return code, blobs
 
     def _admit(self, entries: Iterable[TaskEntry]) -> None:
         for entry in entries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +58,8 @@ class Hub:
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     on_change: Callable[[], None] = lambda: None
+    _refs: dict[tuple[str, int], casty.Ref[Any]] = field(default_factory=dict)
+    _node_refs: dict[str, casty.Ref[Any]] = field(default_factory=dict)
 
     def node_key(self, rank: int) -> str:
         """The key of the actor of the node that has this rank now; its predecessors had others."""
@@ -65,7 +67,11 @@ class Hub:
 
     def node(self, rank: int) -> casty.Ref[Any]:
         """The actor of the node that has this rank now."""
-        return self.system.ref(self.node_actor, self.node_key(rank))
+        key = self.node_key(rank)
+        known = self._node_refs.get(key)
+        if known is None:
+            known = self._node_refs[key] = self.system.ref(self.node_actor, key)
+        return known
 
     def is_current(self, key: str) -> bool:
         """Whether the actor of this key still stands for its rank."""
@@ -73,20 +79,25 @@ class Hub:
 
     def worker(self, rank: int) -> casty.Ref[Any]:
         """The worker of a node."""
-        if self.client is None:
-            raise casty.Unavailable(f"node {rank} is not connected yet")
-        return self.client.ref(remote.worker, remote.KEY, at=self.provider.address(rank))
+        return self._remote(remote.worker, rank)
 
     def broadcaster(self, rank: int) -> casty.Ref[Any]:
         """The broadcast actor of a node."""
+        return self._remote(remote.broadcast, rank)
+
+    def _remote(self, actor: Any, rank: int) -> casty.Ref[Any]:
+        """A ref costs a message to its node, so it is made once."""
         if self.client is None:
             raise casty.Unavailable(f"node {rank} is not connected yet")
-        return self.client.ref(remote.broadcast, remote.KEY, at=self.provider.address(rank))
+        known = self._refs.get((actor.name, rank))
+        if known is None:
+            known = self.client.ref(actor, remote.KEY, at=self.provider.address(rank))
+            self._refs[actor.name, rank] = known
+        return known
 
-    async def exchange(self, rank: int, exchange: Exchange) -> Batch:
+    def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""
-        batch: Batch = await self.worker(rank).ask(exchange)
-        return batch
+        return self.worker(rank).ask(exchange)
 
     def peers(self, ranks: tuple[int, ...]) -> tuple[Peer, ...]:
         """The nodes of these ranks."""

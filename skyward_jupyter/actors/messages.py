@@ -84,14 +84,6 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """To a node actor: pooled and other tasks that ended on it."""
-
-    pooled: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Phase:
     """To a node actor: word of its provider (``started``, ``ready``, ``joined``), with the process id when known."""
 

@@ -20,7 +20,6 @@ from skyward_jupyter.actors.messages import (
     Assign,
     Direct,
     Drain,
-    Ended,
     Enqueue,
     Follow,
     Gone,
@@ -37,11 +36,15 @@ from skyward_jupyter.wire.messages import Control, Event, Measure
 
 #: How long the kernel of an awaited broadcast waits for its answer before it pulls output (seconds).
 FOLLOW_AFTER = 0.015
+#: Least seconds between two views of a node's work.
+PUBLISH_EVERY = 0.05
+#: How long the task actor may be left unaware of free slots while its queue is empty (seconds).
+REPORT_AFTER = 0.001
 _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
 _NEVER = timedelta(days=365)
 
-type NodeMessage = Assign | Direct | Act | Follow | Arrived | Ended | Phase | Gone | Drain
+type NodeMessage = Assign | Direct | Act | Follow | Arrived | Phase | Gone | Drain
 
 
 class _Node:
@@ -53,6 +56,9 @@ class _Node:
         self._me = me
         self._pooled = 0
         self._seconds = 0.0
+        self._done = 0
+        self._publishing: asyncio.TimerHandle | None = None
+        self._reporting: asyncio.TimerHandle | None = None
         self._draining = False
         self._supplying: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
@@ -87,9 +93,6 @@ class _Node:
             case Act(number, action, amount):
                 self.courier.control(Control(number, action, amount))
                 self.courier.flush()
-            case Ended():
-                self.publish()
-                self._maybe_leave()
             case Phase(phase, pid):
                 self.phase(phase, pid)
             case Drain():
@@ -154,7 +157,7 @@ class _Node:
         entry = self.hub.desk.tasks.get(event.task)
         kind = Kind(event.kind)
         if kind.final:
-            self.view = replace(self.view, done=self.view.done + 1)
+            self._done += 1
             if self.courier.following.pop(event.task, False):
                 self._pooled += 1
                 self._seconds += event.seconds
@@ -175,27 +178,51 @@ class _Node:
             self.courier.flush()
 
     def settled(self) -> bool:
-        """Report ended tasks; returns whether the task actor answers with the next ones."""
+        """After a batch: let the task actor know of its tasks that ended, and answer with the next ones if it has any.
+
+        While nothing waits for a place there is no hurry, and whoever waits for a result goes first.
+        """
+        self.publish()
+        self._maybe_leave()
         if not self._pooled:
-            self._me.tell(Ended(0, 0.0))
             return False
+        if self.hub.desk.queued:
+            self._report()
+            return True
+        if self._reporting is None:
+            self._reporting = asyncio.get_running_loop().call_later(REPORT_AFTER, self._report)
+        return False
+
+    def _report(self) -> None:
+        if self._reporting is not None:
+            self._reporting.cancel()
+            self._reporting = None
         pooled, seconds = self._pooled, self._seconds
         self._pooled, self._seconds = 0, 0.0
-        self.hub.placer.tell(Settled(self.rank, pooled, seconds / pooled))
-        self._me.tell(Ended(pooled, seconds))
-        return True
+        if pooled:
+            self.hub.placer.tell(Settled(self.rank, pooled, seconds / pooled))
 
     def publish(self) -> None:
-        """Show what the node is doing."""
+        """Show what the node is doing, shortly: many tasks may come and go meanwhile."""
+        if self._publishing is None:
+            self._publishing = asyncio.get_running_loop().call_later(PUBLISH_EVERY, self._publish)
+
+    def _publish(self) -> None:
+        self._publishing = None
+        if self.view.state in (NodeState.WAITING, NodeState.LOST):
+            return
         running = len(self.courier.following)
         state = NodeState.ACTIVE if running else NodeState.IDLE
-        if (state, running) != (self.view.state, self.view.running) and self.view.state is not NodeState.WAITING:
-            self.view = replace(self.view, state=state, running=running)
+        if (state, running, self._done) != (self.view.state, self.view.running, self.view.done):
+            self.view = replace(self.view, state=state, running=running, done=self._done)
             self.hub.show(self.view)
 
     def lose(self, why: str) -> None:
         """The node is gone: fail what ran on it, and say so."""
         self.courier.close()
+        for timer in (self._publishing, self._reporting):
+            if timer is not None:
+                timer.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
         self.hub.placer.tell(NodeDown(self.rank))

@@ -98,7 +98,8 @@ class Session:
         return outs, refused
 
     def _value(self, request: CellRequest, refused: dict[str, str]) -> object:
-        value = self.shell.last_execution_result.result
+        last = self.shell.last_execution_result
+        value = last.result if last is not None else None
         reason = unpicklable("the last expression", value)
         if reason is not None:
             refused[""] = reason

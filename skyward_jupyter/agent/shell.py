@@ -16,7 +16,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
@@ -61,7 +61,7 @@ class SessionHook(DisplayHook):
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None) -> None:
         """Keep the bundle; one that was kept before (``ast_node_interactivity``) is displayed."""
-        shell = self.shell
+        shell: Any = self.shell
         if shell.shown is not None:
             outlet.display(shell.shown.data, shell.shown.metadata)
         shell.shown = Bundle(format_dict, md_dict or {})
@@ -75,14 +75,15 @@ class SessionHook(DisplayHook):
 
     def update_user_ns(self, result: object) -> None:
         """Keep the last value as ``_`` and no other: results are large and a session lives long."""
-        if "_" not in vars(builtins) and self.shell.user_ns.get("_", self._) is self._:
-            self._ = result
-            self.shell.user_ns["_"] = result
+        names = cast(SessionShell, self.shell).user_ns
+        if "_" not in vars(builtins) and names.get("_", self._) is self._:
+            names["_"] = result
+            self._ = cast(str, result)
 
     def quiet(self) -> bool:
         """Whether the cell ends in a semicolon."""
         try:
-            return bool(self.semicolon_at_end_of_expression(self.shell.code))
+            return bool(self.semicolon_at_end_of_expression(cast(SessionShell, self.shell).code))
         except Exception:
             return False
 
@@ -137,13 +138,18 @@ class SessionShell(InteractiveShell):
         self.code = source.code
         self._shift = source.offset
         self.execution_count = source.number
-        self.compile.pending = source
+        cast(SessionCompiler, self.compile).pending = source
         result = self.run_cell(source.code, store_history=False)
-        error = result.error_before_exec or result.error_in_exec
-        if error is None and self.failure is not None:
-            print(self.failure[1], file=sys.stderr)
-            self.failure = None
+        error: BaseException | None = result.error_before_exec or result.error_in_exec
+        if error is None:
+            self._print_failure()
         return error
+
+    def _print_failure(self) -> None:
+        """Show a traceback that the cell asked for and went on after."""
+        if self.failure is not None:
+            sys.stderr.write(f"{self.failure[1]}\n")
+            self.failure = None
 
     def transform_ast(self, node: Any) -> Any:
         """Move the cell's own code to the lines it was written on."""
@@ -170,6 +176,7 @@ class SessionShell(InteractiveShell):
         elif isinstance(value, SystemExit):
             self._showtraceback(kind, value, [f"SystemExit: {value}"])
         else:
+            _cut_ours(value.__traceback__)
             super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
@@ -202,6 +209,15 @@ def make_shell() -> SessionShell:
     config.InteractiveShell.separate_in = ""
     config.IPCompleter.use_jedi = False
     return SessionShell.instance(config=config)
+
+
+def _cut_ours(tb: TracebackType | None) -> None:
+    """Leave out the frame of our signal handler, where KeyboardInterrupt is raised."""
+    while tb is not None:
+        following = tb.tb_next
+        if following is not None and following.tb_frame.f_code.co_filename == outlet.__file__:
+            tb.tb_next = None
+        tb = tb.tb_next
 
 
 def user_part(tb: TracebackType | None) -> TracebackType | None:

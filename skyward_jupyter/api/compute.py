@@ -61,9 +61,11 @@ class PendingCompute[R]:
         return Call(self.function, self.args, self.kwargs, self.timeout, keep, self.streams)
 
     def __rshift__(self, target: Target) -> R:
+        __tracebackhide__ = True
         return pool_of(target).run_blocking(self)
 
     def __matmul__(self, target: Target) -> list[R]:
+        __tracebackhide__ = True
         return pool_of(target).broadcast_blocking(self)
 
     def __gt__(self, target: Target) -> PoolFuture[R]:
@@ -101,6 +103,7 @@ class PendingGroup:
         return replace(self, calls=tuple(call.with_timeout(seconds) for call in self.calls))
 
     def __rshift__(self, target: Target) -> Any:
+        __tracebackhide__ = True
         return pool_of(target).run_blocking(self)
 
     def __gt__(self, target: Target) -> PoolFuture[Any]:
@@ -139,15 +142,18 @@ class ComputeFunction[**P, R]:
         functools.update_wrapper(self, function)
         self.function = function
         self.timeout = timeout
+        try:
+            self._signature: inspect.Signature | None = inspect.signature(function)
+        except (TypeError, ValueError):
+            self._signature = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> PendingCompute[R]:
         """The call, not run. Arguments that do not fit the signature are refused here."""
-        try:
-            inspect.signature(self.function).bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{self.function.__name__}(): {error}") from None
-        except ValueError:
-            pass
+        if self._signature is not None:
+            try:
+                self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise TypeError(f"{self.__name__}(): {error}") from None
         return PendingCompute(self.function, args, kwargs, self.timeout)
 
     def local(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -138,6 +138,7 @@ class ComputePool:
 
         A call of a generator function, and ``gather(..., stream=True)``, give a `ResultStream` at once.
         """
+        __tracebackhide__ = True
         return await bridge(self._run(pending))
 
     async def broadcast[R](self, pending: PendingCompute[R]) -> list[R]:
@@ -148,6 +149,7 @@ class ComputePool:
         ExceptionGroup
             It raised on several nodes; each error notes its node. One alone is raised as it is.
         """
+        __tracebackhide__ = True
         return await bridge(self._broadcast(pending))
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
@@ -164,10 +166,12 @@ class ComputePool:
 
     def run_blocking(self, pending: Pending) -> Any:
         """`run`, blocking: what ``>>`` does."""
+        __tracebackhide__ = True
         return wait(self._run(pending), "await pool.run(...)")
 
     def broadcast_blocking[R](self, pending: PendingCompute[R]) -> list[R]:
         """`broadcast`, blocking: what ``@`` does."""
+        __tracebackhide__ = True
         return wait(self._broadcast(pending), "await pool.broadcast(...)")
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:

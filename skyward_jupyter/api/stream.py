@@ -33,6 +33,7 @@ class ResultStream[T]:
         return self
 
     def __next__(self) -> T:
+        __tracebackhide__ = True
         try:
             return wait(self.__anext__(), "async for")
         except StopAsyncIteration:
@@ -45,6 +46,7 @@ class ResultStream[T]:
         return self
 
     async def __anext__(self) -> T:
+        __tracebackhide__ = True
         try:
             return await bridge(self._source.__anext__())
         except BaseException:

@@ -26,6 +26,8 @@ _LABEL = 'style="opacity:.65;font-family:var(--jp-code-font-family, monospace)"'
 class CellScreen:
     """The cell that runs now."""
 
+    raw = True
+
     def __init__(self, shell: InteractiveShell, pool: str) -> None:
         self._shell = shell
         self._pool = pool
@@ -51,6 +53,10 @@ class CellScreen:
     def bundle(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Display a MIME bundle of this side."""
         self._send(data, metadata, {}, False)
+
+    def text(self, text: str) -> None:
+        """Show text that is a value, not output."""
+        self.bundle({"text/plain": text}, {})
 
     def live(self, key: str, text: str) -> None:
         """Show text in a display of its own; a terminal, which has none, gets the last one at the end."""
@@ -87,33 +93,39 @@ class RunScreen(CellScreen):
         Called when the text has changed.
     """
 
+    raw = False
+
     def __init__(self, shell: InteractiveShell, pool: str, redraw: Callable[[], None]) -> None:
         super().__init__(shell, pool)
         self._redraw = redraw
-        self.text = ""
-        self.places: dict[str, str] = {}
+        self._written = ""
+        self._places: dict[str, str] = {}
 
     def write(self, stream: str, text: str) -> None:
         """Add text to the display."""
-        self.text = _last(self.text + text)
+        self._written = _last(self._written + text)
         self._redraw()
+
+    def text(self, text: str) -> None:
+        """Add the value to the display."""
+        self.write("stdout", text + "\n")
 
     def live(self, key: str, text: str) -> None:
         """Show text below the rest."""
-        self.places[key] = text
+        self._places[key] = text
         self._redraw()
 
     def clear(self, wait: bool) -> None:
         """Empty the display."""
-        self.text = ""
-        self.places.clear()
+        self._written = ""
+        self._places.clear()
 
     def end(self) -> None:
         """Nothing is held back."""
 
     def show(self, head: str, update: bool) -> None:
         """Draw the display: a line about the run, then its output."""
-        body = "\n".join(part.rstrip("\n") for part in (self.text, *self.places.values()) if part)
+        body = "\n".join(part.rstrip("\n") for part in (self._written, *self._places.values()) if part)
         plain = f"{head}\n{body}" if body else head
         page = f"<div {_LABEL}>{html.escape(head)}</div>" + (f"<pre {_PRE}>{html.escape(body)}</pre>" if body else "")
         self._send({"text/plain": plain, "text/html": page}, {}, {"display_id": f"sky-{self._id}"}, update)
@@ -122,20 +134,20 @@ class RunScreen(CellScreen):
 def show_values(screen: CellScreen, shown: dict[int, Bundle], labelled: bool) -> None:
     """Show last expressions: plain ones as labelled lines together, rich ones each with its label; equal ones once."""
     plain: list[str] = []
-    for ranks, bundle in _equal(shown):
+    for ranks, bundle in equal_bundles(shown):
         text = bundle.data.get("text/plain")
-        if set(bundle.data) == {"text/plain"} and isinstance(text, str) and labelled:
-            plain.append(_labelled(ranks, text))
+        if set(bundle.data) == {"text/plain"} and isinstance(text, str) and (labelled or not screen.raw):
+            plain.append(_labelled(ranks, text) if labelled else text)
             continue
         if plain:
-            screen.bundle({"text/plain": "\n".join(plain)}, {})
+            screen.text("\n".join(plain))
             plain = []
         screen.publish(ranks, Display(ranks[0], bundle.data, bundle.metadata, {}), labelled)
     if plain:
-        screen.bundle({"text/plain": "\n".join(plain)}, {})
+        screen.text("\n".join(plain))
 
 
-def _equal(shown: dict[int, Bundle]) -> list[tuple[list[int], Bundle]]:
+def equal_bundles(shown: dict[int, Bundle]) -> list[tuple[list[int], Bundle]]:
     groups: list[tuple[list[int], Bundle]] = []
     for rank, bundle in sorted(shown.items()):
         for ranks, first in groups:

@@ -18,19 +18,26 @@ from skyward_jupyter.wire.events import Clear, Display, Output, TaskEvent
 
 #: Seconds that output is gathered for.
 TICK = 0.08
-#: At most this many lines are written in a tick,
-LINES_A_TICK = 1000
-#: this many characters in a cell (the last lines always are),
+#: At most this many lines are written in a tick, and this many characters in a cell;
+LINES_A_TICK = 5000
 CELL_LIMIT = 4_000_000
-#: this many of the last lines of a cell that is over its limit,
+#: of what is beyond, this many of the last lines.
 TAIL = 50
-#: and this many lines of a node where nodes are kept apart.
+#: How many of the last lines of a node are kept where nodes are kept apart.
 NODE_LINES = 500
 _LONGEST = 20_000
 
 
 class Screen(Protocol):
-    """Where output goes: the cell, or the display of a run in the background."""
+    """Where output goes: the cell, or the display of a run in the background.
+
+    Attributes
+    ----------
+    raw
+        Whether text of a single node may go there as it is, carriage returns included.
+    """
+
+    raw: bool
 
     def write(self, stream: str, text: str) -> None:
         """Text of a stream."""
@@ -55,6 +62,21 @@ class _Entry:
     text: str
     ranks: list[int] = field(default_factory=list)
     event: Display | None = None
+    place: int = 0
+
+
+class _Skipped:
+    """Lines that are not shown: how many, and the last of them."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.tail: deque[_Entry] = deque(maxlen=TAIL)
+
+    def add(self, entry: _Entry) -> None:
+        """Take one that is not shown now."""
+        entry.text = entry.text[-_LONGEST:]
+        self.tail.append(entry)
+        self.lines += max(entry.text.count("\n"), 1)
 
 
 class Grouped:
@@ -78,16 +100,17 @@ class Grouped:
         self._screen = screen
         self._ranks = sorted(ranks)
         self._alone = len(self._ranks) == 1
+        self._raw = self._alone and screen.raw
         self._how = how
         self._later = later
         self._ticking = False
         self._readers: dict[tuple[int, str], LineReader] = {}
         self._pending: dict[Hashable, _Entry] = {}
         self._seen: Counter[Hashable] = Counter()
+        self._places: Counter[int] = Counter()
         self._written = 0
-        self._skipped = 0
-        self._left_out = 0
-        self._tail: deque[_Entry] = deque(maxlen=TAIL)
+        self._skipped = _Skipped()
+        self._left_out = _Skipped()
         self._sections: dict[int, deque[str]] = {rank: deque(maxlen=NODE_LINES) for rank in self._ranks}
         self._section_lines: Counter[int] = Counter()
         self._drawn: dict[str, str] = {}
@@ -112,11 +135,7 @@ class Grouped:
             for line in reader.end():
                 self._line(node, stream, line)
         self.flush()
-        if self._left_out:
-            self._screen.write("stderr", f"… {self._left_out:,} lines not shown …\n")
-            self._write(self._tail)
-            self._left_out = 0
-            self._tail.clear()
+        self._write_skipped(self._left_out)
 
     def flush(self) -> None:
         """Write what was gathered."""
@@ -125,11 +144,12 @@ class Grouped:
             self._cleared.clear()
             self._drawn.clear()
         entries, self._pending = list(self._pending.values()), {}
+        if self._how == "same":
+            entries.sort(key=lambda entry: (entry.place, min(entry.ranks)))
         self._seen.clear()
+        self._places.clear()
         self._write(self._within_limit(entries))
-        if self._skipped:
-            self._screen.write("stderr", f"… {self._skipped:,} lines not shown\n")
-            self._skipped = 0
+        self._write_skipped(self._skipped)
         self._draw()
 
     def _tick(self) -> None:
@@ -137,19 +157,19 @@ class Grouped:
         self.flush()
 
     def _text(self, node: int, stream: str, text: str) -> None:
-        if self._alone:
-            self._alone_text(node, stream, text)
+        if self._raw:
+            self._raw_text(node, stream, text)
             return
         reader = self._readers.setdefault((node, stream), LineReader())
         for line in reader.feed(text):
             self._line(node, stream, line)
 
-    def _alone_text(self, node: int, stream: str, text: str) -> None:
+    def _raw_text(self, node: int, stream: str, text: str) -> None:
         last = next(reversed(self._pending.values()), None)
         if last is None or last.event is not None or last.stream != stream:
             last = self._pending[len(self._pending)] = _Entry(stream, "", [node])
         if len(last.text) > CELL_LIMIT:
-            self._skipped += text.count("\n")
+            self._skipped.add(_Entry(stream, text, [node]))
         else:
             last.text += text
 
@@ -161,12 +181,10 @@ class Grouped:
             self._section_lines[node] += 1
             return
         key = self._key(node, (stream, line))
-        if (entry := self._pending.get(key)) is not None:
-            entry.ranks.append(node)
-        elif len(self._pending) >= LINES_A_TICK:
-            self._skipped += 1
+        if key not in self._pending and len(self._pending) >= LINES_A_TICK:
+            self._skipped.add(_Entry(stream, line + "\n", [node]))
         else:
-            self._pending[key] = _Entry(stream, line + "\n", [node])
+            self._add(node, key, _Entry(stream, line + "\n"))
 
     def _key(self, node: int, what: Hashable) -> Hashable:
         """Equal for what counts as the same output of several nodes within a tick."""
@@ -176,16 +194,21 @@ class Grouped:
         return what, self._seen[node, what]
 
     def _display(self, event: Display) -> None:
-        key = self._key(event.node, _identity(event))
-        if (entry := self._pending.get(key)) is not None:
-            entry.ranks.append(event.node)
-        else:
-            self._pending[key] = _Entry("", "", [event.node], event)
+        self._add(event.node, self._key(event.node, _identity(event)), _Entry("", "", event=event))
+
+    def _add(self, node: int, key: Hashable, new: _Entry) -> None:
+        """Put a node's next piece of output with the same piece of others, or where it stands in the node's own."""
+        entry = self._pending.setdefault(key, new)
+        entry.ranks.append(node)
+        entry.place = max(entry.place, self._places[node])
+        self._places[node] += 1
 
     def _clear(self, node: int, wait: bool) -> None:
         """Forget what the node wrote; the cell is cleared once all its nodes ask for it."""
-        for key in [key for key, entry in self._pending.items() if entry.ranks == [node]]:
-            del self._pending[key]
+        for key, entry in list(self._pending.items()):
+            entry.ranks = [rank for rank in entry.ranks if rank != node]
+            if not entry.ranks:
+                del self._pending[key]
         self._sections[node].clear()
         if node not in self._cleared:
             self._cleared.add(node)
@@ -197,8 +220,7 @@ class Grouped:
             if self._written <= CELL_LIMIT or entry.event is not None:
                 shown.append(entry)
                 continue
-            self._left_out += entry.text.count("\n")
-            self._tail.append(entry)
+            self._left_out.add(entry)
         return shown
 
     def _write(self, entries: Iterable[_Entry]) -> None:
@@ -211,8 +233,20 @@ class Grouped:
             if entry.event is not None:
                 self._screen.publish(entry.ranks, entry.event, not self._alone)
             else:
-                text.append(entry.text if self._alone else f"{label(entry.ranks)} {entry.text}")
+                text.append(f"{self._label(entry.ranks)}{entry.text}")
         self._put(stream, text)
+
+    def _label(self, ranks: list[int]) -> str:
+        return "" if self._alone else f"{label(ranks)} "
+
+    def _write_skipped(self, skipped: _Skipped) -> None:
+        """Write how much was skipped, and the last of it."""
+        tail, hidden = list(skipped.tail), skipped.lines - sum(entry.text.count("\n") for entry in skipped.tail)
+        if hidden > 0:
+            self._screen.write("stderr", f"… {hidden:,} lines not shown …\n")
+        self._write(tail)
+        skipped.lines = 0
+        skipped.tail.clear()
 
     def _put(self, stream: str, text: list[str]) -> None:
         if text:
@@ -222,7 +256,7 @@ class Grouped:
     def _draw(self) -> None:
         """Bring the places up to date that replace their text: progress, and sections by node."""
         bars = [
-            f"{label([node])} {row}"
+            f"{self._label([node])}{row}"
             for (node, _), reader in sorted(self._readers.items())
             for row in reader.live.shown()
         ]
@@ -254,4 +288,5 @@ def _identity(event: Display) -> Hashable:
 
 
 def _frozen(bundle: Mapping[str, object]) -> Hashable:
-    return tuple(sorted((kind, value if isinstance(value, str | bytes) else repr(value)) for kind, value in bundle.items()))
+    items = ((kind, value if isinstance(value, str | bytes) else repr(value)) for kind, value in bundle.items())
+    return tuple(sorted(items, key=lambda item: item[0]))

@@ -123,11 +123,11 @@ def parse(line: str, options: Iterable[Option], command: str) -> tuple[dict[str,
             words.append(token)
             continue
         option, attached = _find(token, known, command)
-        value = True if option.kind == "flag" else _convert(option, _argument(option, attached, tokens))
+        value: Any = True if option.kind == "flag" else _convert(option, _argument(option, attached, tokens))
         if option.kind == "flag" and attached is not None:
             raise UsageError(f"{option.flag} takes no value; write {option.flag} alone")
         if option.kind == "names":
-            value = (*given.get(option.field, ()), *value)
+            value = given.get(option.field, ()) + value
         given[option.field] = value
     return given, words
 

@@ -63,9 +63,9 @@ async def _grow(pool: Pool, wanted: int) -> None:
     largest = largest_of(pool)
     if largest < wanted:
         raise UsageError(
-            f"--nodes {wanted}: pool {pool.name} has {pool.size} node{'s' * (pool.size != 1)} and is not to grow "
-            f"{f'beyond {largest}' if largest > pool.size else 'by itself'}; nothing was run: use %sky scale {wanted}, "
-            f"or fewer nodes"
+            f"--nodes {wanted}: pool {pool.name} has {pool.size} node{'s' * (pool.size != 1)} and does not grow "
+            f"{f'beyond {largest}' if largest > pool.size else 'by itself'}; nothing was run: use %sky scale {wanted} "
+            f"first, or fewer nodes"
         )
     await pool.scale_async(wanted)
 

@@ -50,9 +50,7 @@ def parse(text: str) -> Selection:
 def _range(part: str, text: str) -> range:
     first, dash, last = part.partition("-")
     if not first.isdecimal() or (dash and not last.isdecimal()):
-        raise UsageError(
-            f"--on {text}: {part!r} is no node number; give all, any, head, or numbers as in --on 0,2,4-6"
-        )
+        raise UsageError(f"--on {text}: {part!r} is no node number; give all, any, head, or numbers as in --on 0,2,4-6")
     low, high = int(first), int(last or first)
     if high < low:
         raise UsageError(f"--on {text}: {part} runs backwards; write {high}-{low}")

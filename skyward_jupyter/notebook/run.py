@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from skyward_jupyter.agent.cells import Bundle, CellError
-from skyward_jupyter.errors import UnknownNode
+from skyward_jupyter.errors import TaskInterrupted, UnknownNode
 from skyward_jupyter.notebook.ranks import label, spoken
 from skyward_jupyter.notebook.tracebacks import plain
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
@@ -136,7 +136,6 @@ class CellRun:
         node = self.nodes[rank]
         node.shown, node.error = shown, error
         node.state = "done" if error is None else "failed"
-        self.changed()
 
     def end(self, value: object, error: BaseException | None) -> None:
         """The run has ended."""
@@ -159,7 +158,7 @@ class CellRun:
     async def _finished(self) -> object:
         value, error = await asyncio.shield(self._done)
         if isinstance(error, KeyboardInterrupt):
-            raise asyncio.CancelledError(str(error))
+            raise TaskInterrupted(f"the run was cancelled: {error}")
         if error is not None:
             raise error
         return value

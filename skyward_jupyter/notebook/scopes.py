@@ -64,58 +64,58 @@ class _Reader(ast.NodeVisitor):
     def __init__(self) -> None:
         self.scope = Scope()
 
-    def visit_Name(self, node: ast.Name) -> None:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> None:
         if isinstance(node.ctx, ast.Load):
             self.scope.loads.setdefault(node.id)
         else:
             self.scope.stores.add(node.id)
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> None:  # noqa: N802
+    def visit_AugAssign(self, node: ast.AugAssign) -> None:
         if isinstance(node.target, ast.Name):
             self.scope.loads.setdefault(node.target.id)
         self.generic_visit(node)
 
-    def visit_Assign(self, node: ast.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> None:
         self.visit(node.value)
         for target in node.targets:
             self.visit(target)
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:  # noqa: N802
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.visit(node.value)
         self.scope.walrus.add(node.target.id)
         self.scope.stores.add(node.target.id)
 
-    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
             self.scope.stores.add(alias.asname or alias.name.partition(".")[0])
         self.scope.stores.discard("*")
 
     visit_ImportFrom = visit_Import  # noqa: N815
 
-    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:  # noqa: N802
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         if node.name:
             self.scope.stores.add(node.name)
         self.generic_visit(node)
 
-    def visit_Global(self, node: ast.Global) -> None:  # noqa: N802
+    def visit_Global(self, node: ast.Global) -> None:
         self.scope.declared_global.update(node.names)
 
-    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:  # noqa: N802
+    def visit_Nonlocal(self, node: ast.Nonlocal) -> None:
         self.scope.declared_nonlocal.update(node.names)
 
-    def visit_MatchAs(self, node: ast.MatchAs | ast.MatchStar) -> None:  # noqa: N802
+    def visit_MatchAs(self, node: ast.MatchAs | ast.MatchStar) -> None:
         if node.name:
             self.scope.stores.add(node.name)
         self.generic_visit(node)
 
     visit_MatchStar = visit_MatchAs  # noqa: N815
 
-    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:  # noqa: N802
+    def visit_MatchMapping(self, node: ast.MatchMapping) -> None:
         if node.rest:
             self.scope.stores.add(node.rest)
         self.generic_visit(node)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for decorator in node.decorator_list:
             self.visit(decorator)
         self._signature(node.args)
@@ -126,22 +126,22 @@ class _Reader(ast.NodeVisitor):
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
 
-    def visit_Lambda(self, node: ast.Lambda) -> None:  # noqa: N802
+    def visit_Lambda(self, node: ast.Lambda) -> None:
         self._signature(node.args)
         self._now(self._body(node))
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for part in (*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)):
             self.visit(part)
         body = scope_of(node.body)
-        own = {parameter.name for parameter in node.type_params}
+        own = {_name_of(parameter) for parameter in node.type_params}
         for name in body.loads:
             if name not in body.local() and name not in own:
                 self.scope.loads.setdefault(name)
         self.scope.globals_bound |= body.globals_bound | (body.declared_global & body.stores)
         self._later(node.name, [name for name in body.inner if name not in own])
 
-    def visit_ListComp(self, node: _Comprehension) -> None:  # noqa: N802
+    def visit_ListComp(self, node: _Comprehension) -> None:
         self.visit(node.generators[0].iter)
         inner = _Reader()
         for index, generator in enumerate(node.generators):
@@ -159,8 +159,8 @@ class _Reader(ast.NodeVisitor):
 
     visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp  # noqa: N815
 
-    def visit_TypeAlias(self, node: ast.TypeAlias) -> None:  # noqa: N802
-        own = {parameter.name for parameter in node.type_params}
+    def visit_TypeAlias(self, node: ast.TypeAlias) -> None:
+        own = {_name_of(parameter) for parameter in node.type_params}
         self.scope.stores.add(node.name.id)
         self._now([name for name in scope_of([node.value]).free() if name not in own])
 
@@ -177,7 +177,7 @@ class _Reader(ast.NodeVisitor):
         scope = scope_of([node.body] if isinstance(node, ast.Lambda) else node.body)
         own = scope.local() | {arg.arg for arg in _all_args(node.args)}
         if not isinstance(node, ast.Lambda):
-            own |= {parameter.name for parameter in node.type_params}
+            own |= {_name_of(parameter) for parameter in node.type_params}
         self.scope.globals_bound |= scope.globals_bound | (scope.declared_global & scope.stores)
         return [name for name in scope.free() if name not in own]
 
@@ -191,6 +191,10 @@ class _Reader(ast.NodeVisitor):
     def _now(self, free: Iterable[str]) -> None:
         for name in free:
             self.scope.loads.setdefault(name)
+
+
+def _name_of(parameter: ast.type_param) -> str:
+    return str(getattr(parameter, "name", ""))
 
 
 def _all_args(args: ast.arguments) -> list[ast.arg]:

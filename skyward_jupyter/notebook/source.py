@@ -25,7 +25,7 @@ def source_of(raw: str, line: str, body: str, number: int) -> Source:
     source = Source.of(raw, body, number)
     lines = raw.splitlines()
     magic = len(lines) - len(body.splitlines()) - 1
-    if 0 <= magic and lines[magic].lstrip().startswith("%%sky") and raw.rstrip().endswith(_last_line(body)):
+    if magic >= 0 and lines[magic].lstrip().startswith("%%sky") and raw.rstrip().endswith(_last_line(body)):
         return source
     return Source.of(f"%%sky {line}".rstrip() + "\n" + body, body, number)
 
@@ -53,8 +53,9 @@ def _parsed(shell: InteractiveShell, code: str) -> ast.Module:
     except SyntaxError:
         if len(text.splitlines()) != 1:
             raise
+        prefilter: Any = shell.prefilter_manager
         with shell.builtin_trap:
-            again = shell.prefilter_manager.prefilter_lines(text)
+            again = str(prefilter.prefilter_lines(text))
         if again.strip() == text.strip():
             raise
         return _parse(again)
@@ -75,7 +76,8 @@ def _compile(tree: ast.Module) -> None:
 def _shown(shell: InteractiveShell, source: Source, error: SyntaxError) -> CellSyntaxError:
     compiler: Any = shell.compile
     error.filename = compiler.cache(source.written, source.number)
-    lines = shell.SyntaxTB.structured_traceback(type(error), error, [])
+    formatter: Any = shell.SyntaxTB
+    lines = formatter.structured_traceback(type(error), error, [])
     return shown_as(CellSyntaxError(f"line {error.lineno}: {error.msg}"), lines)
 
 

@@ -34,9 +34,15 @@ class Cause:
         """The nodes it happened on."""
         return sorted(self.texts)
 
+    def text(self) -> str:
+        """Type and message."""
+        first = self.ranks[0]
+        text = self.texts[first]
+        return _joined(self.name, text if len(self.texts) == 1 else _anywhere(text, first))
+
     def headline(self) -> str:
         """Nodes, type and message: ``[0,2-3] ZeroDivisionError: division by zero``."""
-        return f"{label(self.ranks)} {_joined(self.name, self.texts[self.ranks[0]])}"
+        return f"{label(self.ranks)} {self.text()}"
 
 
 def causes_of(failed: Mapping[int, Failed]) -> list[Cause]:
@@ -49,7 +55,7 @@ def causes_of(failed: Mapping[int, Failed]) -> list[Cause]:
         else:
             name, text = type(error).__name__, _text_of(error)
             shown = _remote(error)
-            key = (name, re.sub(r"\d+", "#", text))
+            key = (name, _anywhere(text, rank))
         found.setdefault(key, Cause(name, shown)).texts[rank] = text
     return list(found.values())
 
@@ -69,10 +75,8 @@ def rendered(causes: list[Cause]) -> list[str]:
 def cell_failed(failed: Mapping[int, Failed], total: int) -> CellFailed:
     """The error that a cell raises here for what happened on its nodes."""
     causes = causes_of(failed)
-    parts = [
-        f"{_joined(cause.name, cause.texts[cause.ranks[0]])} (on {spoken(cause.ranks)}{f' of {total}' if total > 1 else ''})"
-        for cause in causes[:CAUSES]
-    ]
+    of = f" of {total}" if total > 1 else ""
+    parts = [f"{cause.text()} (on {spoken(cause.ranks)}{of})" for cause in causes[:CAUSES]]
     more = f"; and {len(causes) - CAUSES} other causes" if len(causes) > CAUSES else ""
     errors = {rank: _exception(rank, error) for rank, error in failed.items()}
     return shown_as(CellFailed("; ".join(parts) + more, errors), rendered(causes))
@@ -104,12 +108,18 @@ def plain(text: str) -> str:
 
 
 def _differing(cause: Cause) -> list[str]:
-    first = cause.texts[cause.ranks[0]]
-    others = [(rank, text) for rank, text in sorted(cause.texts.items()) if text != first]
+    first = cause.ranks[0]
+    same = _anywhere(cause.texts[first], first)
+    others = [(rank, text) for rank, text in sorted(cause.texts.items()) if _anywhere(text, rank) != same]
     lines = [f"{label([rank])} {_joined(cause.name, text)}" for rank, text in others[:MESSAGES]]
     if len(others) > MESSAGES:
         lines.append(f"… and on {len(others) - MESSAGES} other nodes")
     return lines
+
+
+def _anywhere(text: str, rank: int) -> str:
+    """A message without the number of the node it is about."""
+    return re.sub(rf"\bnode {rank}\b", "the node", text)
 
 
 def _exception(rank: int, error: Failed) -> BaseException:

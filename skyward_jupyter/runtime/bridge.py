@@ -17,7 +17,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from skyward_jupyter.errors import BlockingRefused
-from skyward_jupyter.runtime.interrupts import on_sigint
+from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
+from skyward_jupyter.runtime.tracebacks import without_carriers
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
@@ -38,6 +39,7 @@ class Runtime:
         self.loop = loop
         self.in_kernel = in_kernel
         self._cell: asyncio.Task[Any] | None = None
+        self._interrupted = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
@@ -52,11 +54,21 @@ class Runtime:
         return task
 
     def enter_cell(self, *_: object) -> None:
-        """Remember which task runs the user's cell: the one that may block."""
+        """Remember which task runs the user's cell, the one that may block, and whether it is interrupted."""
         try:
             self._cell = asyncio.current_task()
         except RuntimeError:
             self._cell = None
+        self._interrupted = False
+        if threading.current_thread() is threading.main_thread():
+            note_sigint(self._note_interrupt)
+
+    def interrupted_here(self) -> bool:
+        """Whether the caller runs in the cell's own task, and the cell was interrupted."""
+        return self._interrupted and self.on_loop and asyncio.current_task() is self._cell
+
+    def _note_interrupt(self) -> None:
+        self._interrupted = True
 
     @property
     def on_loop(self) -> bool:
@@ -101,15 +113,30 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
         if inspect.iscoroutine(awaitable):
             awaitable.close()
         raise BlockingRefused(f"blocking here would stop the event loop it waits for; use `{instead}`")
-    return _nested(here, awaitable) if here.in_kernel else _across(here, awaitable)
+    __tracebackhide__ = True
+    try:
+        return _nested(here, awaitable) if here.in_kernel else _across(here, awaitable)
+    except BaseException as error:
+        raise without_carriers(error)  # noqa: B904
 
 
 async def bridge[T](awaitable: Awaitable[T]) -> T:
-    """Await something of the runtime from any event loop."""
+    """Await something of the runtime from any event loop.
+
+    In an awaited cell, an interrupt ends it with KeyboardInterrupt.
+    """
+    __tracebackhide__ = True
     here = runtime()
-    if here.on_loop:
-        return await awaitable
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_of(awaitable), here.loop))
+    try:
+        if here.on_loop:
+            return await awaitable
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_of(awaitable), here.loop))
+    except asyncio.CancelledError:
+        if here.interrupted_here():
+            raise KeyboardInterrupt from None
+        raise
+    except Exception as error:
+        raise without_carriers(error)  # noqa: B904
 
 
 def prewarm() -> None:

@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
@@ -26,3 +27,16 @@ def on_sigint(callback: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous if previous is not None else signal.default_int_handler)
+
+
+def note_sigint(callback: Callable[[], None]) -> None:
+    """Call `callback` before whatever handles SIGINT now; ipykernel sets its own handler again for the next cell."""
+    previous = signal.getsignal(signal.SIGINT)
+    if not callable(previous):
+        return
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        callback()
+        previous(signum, frame)
+
+    signal.signal(signal.SIGINT, handle)

@@ -49,7 +49,14 @@ def stage(page: Page) -> Stage:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A JupyterLab server; the first page of it takes seconds, the next ones less."""
     with Lab.started(tmp_path_factory.mktemp("lab")) as lab:
         yield lab
+
+
+@pytest.fixture
+def lab(server: Lab) -> Iterator[Lab]:
+    """The session's JupyterLab server, whose kernels end with the test."""
+    yield server
+    server.shut_down_kernels()

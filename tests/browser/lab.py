@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -44,6 +45,16 @@ OPEN = """async path => {
 
 OUTPUTS = "index => window.notebook.content.widgets[index].model.outputs?.toJSON() ?? []"
 
+EVALUATE = """async code => {
+    const kernel = window.notebook.sessionContext.session.kernel;
+    const future = kernel.requestExecute({ code, store_history: false });
+    let text = "";
+    future.onIOPub = ({ header, content }) => { if (header.msg_type === "stream") text += content.text; };
+    const reply = await future.done;
+    if (reply.content.status !== "ok") throw new Error(`${reply.content.ename}: ${reply.content.evalue}`);
+    return text;
+}"""
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -73,6 +84,10 @@ class Lab:
                     server.kill()
                     server.wait()
 
+    def add(self, file: Path) -> None:
+        """Put a copy of `file` where the notebooks are, so that they can import or read it."""
+        shutil.copy(file, self.root / file.name)
+
     def open_notebook(self, page: Page, cells: Sequence[str], *, name: str = "test", dark: bool = False) -> Notebook:
         """Write `cells` to a notebook, open it in `page` and wait until its kernel is ready."""
         path = f"{name}.ipynb"
@@ -86,6 +101,14 @@ class Lab:
         notebook.theme(dark=dark)
         return notebook
 
+    def shut_down_kernels(self) -> None:
+        """End every kernel, in order, as the menu does."""
+        with urllib.request.urlopen(f"{self.url}/api/kernels", timeout=START_S) as answer:
+            kernels = json.load(answer)
+        for kernel in kernels:
+            request = urllib.request.Request(f"{self.url}/api/kernels/{kernel['id']}", method="DELETE")
+            urllib.request.urlopen(request, timeout=START_S).close()
+
     def _until_up(self, server: subprocess.Popen[bytes], log: Path) -> None:
         """Wait for the server's first answer: each refused connection is tried again until the deadline."""
         for _ in range(START_S * 10):
@@ -95,7 +118,7 @@ class Lab:
                 with urllib.request.urlopen(f"{self.url}/api", timeout=START_S):
                     return
             except (urllib.error.URLError, ConnectionError):
-                # Half-open is over when the process ends or answers; a process's end is what wait() sees.
+                # Wait for the process's end rather than sleep: a server that failed is seen at once.
                 try:
                     server.wait(0.1)
                 except subprocess.TimeoutExpired:
@@ -124,8 +147,8 @@ class Notebook:
 
     def command(self, name: str, **arguments: object) -> None:
         """Execute one of JupyterLab's commands and wait for its end."""
-        self.page.evaluate("([name, parts]) => window.jupyterapp.commands.execute(name, parts).then(() => null)",
-                           [name, arguments])  # fmt: skip
+        execute = "([name, parts]) => window.jupyterapp.commands.execute(name, parts).then(() => null)"
+        self.page.evaluate(execute, [name, arguments])
 
     def run_all(self, *, wait: bool = True) -> None:
         """Run every cell; without `wait`, return while they run."""
@@ -162,27 +185,16 @@ class Notebook:
         area = self.cell(index).locator(".jp-Cell-outputArea")
         area.filter(has_text=expected).wait_for(timeout=timeout)
 
-    def evaluate(self, expression: str, index: int = 0) -> str:
+    def evaluate(self, code: str) -> str:
         """Run code in the kernel beside the notebook's cells and return what it printed."""
-        return str(self.page.evaluate(EVALUATE, expression))
-
-
-EVALUATE = """async code => {
-    const kernel = window.notebook.sessionContext.session.kernel;
-    const future = kernel.requestExecute({ code, store_history: false });
-    let text = "";
-    future.onIOPub = ({ header, content }) => { if (header.msg_type === "stream") text += content.text; };
-    const reply = await future.done;
-    if (reply.content.status !== "ok") throw new Error(`${reply.content.ename}: ${reply.content.evalue}`);
-    return text;
-}"""
+        return str(self.page.evaluate(EVALUATE, code))
 
 
 def _command(root: Path, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
         *("--ServerApp.port_retries=0", "--IdentityProvider.token=", "--allow-root", "--expose-app-in-browser"),
-        f"--ServerApp.root_dir={root}",
+        *("--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={root}"),
     ]
 
 

@@ -1,0 +1,154 @@
+"""``%load_ext skyward`` and ``%unload_ext skyward``.
+
+Loading twice does nothing the second time; unloading takes back everything that loading did, except pools: those run
+until they are stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from skyward_jupyter.notebook.awaiting import AwaitTransformer
+from skyward_jupyter.notebook.completion import matcher
+from skyward_jupyter.notebook.magics import SkyMagics
+from skyward_jupyter.notebook.state import Notebook
+
+#: The name our distribution has; the import name is the shorter one.
+DISTRIBUTION = "skyward-jupyter"
+#: A distribution of someone else's with the same import name.
+STRANGER = "skyward"
+_MARK = "_skyward_loaded"
+
+
+class Loaded:
+    """Everything the extension put into one shell, and how to take it back."""
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        self._undo: list[Callable[[], object]] = []
+        self.notebook = Notebook(shell)
+        magics = SkyMagics(self.notebook)
+        magics.install()
+        self._undo.append(magics.remove)
+        self._settings(shell)
+        self._events(shell)
+        self._completion(shell)
+        if self.notebook.in_kernel:
+            self._await_cells(shell)
+            self._wake_up(shell)
+
+    def undo(self) -> None:
+        """Take everything back."""
+        while self._undo:
+            self._undo.pop()()
+
+    def _settings(self, shell: InteractiveShell) -> None:
+        settings = self.notebook.settings
+        configurables: list[Any] = shell.configurables
+        configurables.append(settings)
+        self._undo.append(lambda: configurables.remove(settings))
+
+    def _events(self, shell: InteractiveShell) -> None:
+        notebook = self.notebook
+        for event, callback in (
+            ("pre_run_cell", notebook.before_cell),
+            ("pre_execute", notebook.enter),
+            ("post_execute", notebook.leave),
+        ):
+            shell.events.register(event, callback)
+            self._undo.append(_unregister(shell, event, callback))
+        notebook.enter()
+
+    def _completion(self, shell: InteractiveShell) -> None:
+        complete = matcher(self.notebook)
+        matchers = shell.Completer.custom_matchers
+        matchers.append(complete)
+        self._undo.append(lambda: matchers.remove(complete))
+
+    def _await_cells(self, shell: InteractiveShell) -> None:
+        transformer = AwaitTransformer(self.notebook)
+        shell.input_transformers_post.append(transformer)
+        self._undo.append(lambda: shell.input_transformers_post.remove(transformer))
+
+    def _wake_up(self, shell: Any) -> None:
+        """Let SIGINT wake the kernel's idle event loop.
+
+        A loop with a signal handler of its own, whichever signal it is for, is told of every signal at once; without
+        one it learns of an interrupt only when something else happens.
+        """
+        if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGUSR2"):
+            return
+        loop = _loop_of(shell)
+        if loop is None or signal.getsignal(signal.SIGUSR2) not in (signal.SIG_DFL, None):
+            return
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(signal.SIGUSR2, _nothing)
+            self._undo.append(lambda: loop.remove_signal_handler(signal.SIGUSR2))
+
+
+def load(shell: InteractiveShell) -> None:
+    """Put the magics, their settings and completion into a shell, once."""
+    if getattr(shell, _MARK, None) is not None:
+        return
+    setattr(shell, _MARK, Loaded(shell))
+    if sentence := stranger():
+        sys.stderr.write(f"{sentence}\n")
+    _prewarm()
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take back what `load` did; without it, do nothing."""
+    loaded: Loaded | None = getattr(shell, _MARK, None)
+    if loaded is not None:
+        loaded.undo()
+        setattr(shell, _MARK, None)
+
+
+load_ipython_extension = load
+unload_ipython_extension = unload
+
+
+def stranger() -> str:
+    """A sentence about another distribution that has the import name ``skyward`` too; empty when there is none."""
+    try:
+        version = distribution(STRANGER).version
+    except PackageNotFoundError:
+        return ""
+    return (
+        f"another distribution, {STRANGER} {version}, is installed beside {DISTRIBUTION}, and both provide the package "
+        f"skyward, so one overwrites the other: run pip uninstall {STRANGER}, then pip install --force-reinstall "
+        f"{DISTRIBUTION}"
+    )
+
+
+def _prewarm() -> None:
+    from skyward_jupyter.runtime import bridge
+
+    bridge.prewarm()
+
+
+def _loop_of(shell: Any) -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return getattr(getattr(shell.kernel, "io_loop", None), "asyncio_loop", None)
+
+
+def _unregister(shell: InteractiveShell, event: str, callback: Callable[..., object]) -> Callable[[], None]:
+    def undo() -> None:
+        with contextlib.suppress(ValueError):
+            shell.events.unregister(event, callback)
+
+    return undo
+
+
+def _nothing() -> None:
+    pass

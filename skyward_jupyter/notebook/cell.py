@@ -1,0 +1,294 @@
+"""One execution of a ``%%sky`` cell: from its options to what it binds, shows and raises here."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Source
+from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, TaskTimeout
+from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook.displays import CellScreen, RunScreen, show_values
+from skyward_jupyter.notebook.grouping import Grouped
+from skyward_jupyter.notebook.names import names_in
+from skyward_jupyter.notebook.options import CellOptions
+from skyward_jupyter.notebook.ranks import spoken
+from skyward_jupyter.notebook.run import CellRun
+from skyward_jupyter.notebook.sending import Plan
+from skyward_jupyter.notebook.state import Notebook
+from skyward_jupyter.notebook.tracebacks import (
+    Failed,
+    cell_failed,
+    in_a_sentence,
+    interrupted,
+    plain,
+    shown_as,
+)
+from skyward_jupyter.wire.codec import dumps
+from skyward_jupyter.wire.events import Failure, Outcome, Success, TaskEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a cell ended here: with a value, or with an error that is raised where the user waits."""
+
+    value: object = None
+    error: BaseException | None = None
+
+    def unwrap(self) -> Any:
+        """The value; raises the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class Cell:
+    """A cell that is ready to run: its options are read and it compiles."""
+
+    def __init__(
+        self, notebook: Notebook, options: CellOptions, source: Source, tree: ast.Module, *, wants_value: bool = False
+    ) -> None:
+        self._notebook = notebook
+        self._options = options
+        self._source = source
+        self._names = names_in(tree)
+        self._wants_value = wants_value or options.into is not None or options.bg
+        self.outcomes: dict[int, CellOutcome] = {}
+
+    async def execute(self) -> Verdict:
+        """Run the cell, on the runtime's loop; never raises for what a user may do.
+
+        Cancelling it once interrupts the code on its nodes, twice ends the processes that run it; either way it goes
+        on until every node's part has ended.
+        """
+        try:
+            await self._prepare()
+        except asyncio.CancelledError:
+            return Verdict(error=shown_as(KeyboardInterrupt(), ["KeyboardInterrupt: nothing was run"]))
+        except SkywardError as error:
+            return Verdict(error=in_a_sentence(error))
+        if not self._options.bg:
+            return await self._finish()
+        self._go_on()
+        return Verdict(self._run)
+
+    async def _prepare(self) -> None:
+        """Find the pool and its nodes, and what to send; nothing has run when this fails."""
+        self._pool = await pools.for_cell(self._options, self._notebook.settings.nodes)
+        self._ranks = pools.select(self._pool, self._options)
+        self._ledger = self._notebook.ledger(self._pool)
+        self._run = CellRun(self._ranks)
+        plan = self._plan(self._ranks)
+        loop = asyncio.get_running_loop()
+        screen = self._screen()
+        self._grouped = Grouped(screen, self._ranks, self._options.group, loop.call_later)
+        self._say(plan.notes)
+        self._started = [self._launch(plan, self._ranks)]
+        self._plans = dict.fromkeys(self._ranks, plan)
+
+    def _screen(self) -> CellScreen:
+        shell, name = self._notebook.shell, self._pool.name
+        if not self._options.bg:
+            self._on_page = CellScreen(shell, name)
+            return self._on_page
+        screen = RunScreen(shell, name, lambda: screen.show(self._run.head(), True))
+        screen.show(self._run.head(), False)
+        self._run.changed = lambda: screen.show(self._run.head(), True)
+        self._on_page = screen
+        return screen
+
+    def _plan(self, ranks: Sequence[int]) -> Plan:
+        notebook = self._notebook
+        return self._ledger.plan(self._names, self._options.send, notebook.names(), ranks, notebook.settings.size_limit)
+
+    def _say(self, notes: Sequence[str]) -> None:
+        if notes and not self._options.quiet:
+            self._on_page.write("stderr", "".join(f"{note}\n" for note in notes))
+
+    def _launch(self, plan: Plan, ranks: Sequence[int]) -> Any:
+        """Send the cell; nodes that get the same share one request, which leaves here once."""
+        import skyward
+        from skyward_jupyter.agent.session import run_cell
+
+        shared: dict[object, Any] = {}
+        for rank in ranks:
+            parcel = plan.parcels[rank]
+            if parcel not in shared:
+                shared[parcel] = skyward.compute(run_cell)(self._request(plan, rank))
+        calls = [shared[plan.parcels[rank]] for rank in ranks]
+        launched = self._pool.launch(
+            calls[0] if len(shared) == 1 else calls,
+            list(ranks),
+            session=True,
+            on_event=self._take,
+            timeout=self._options.timeout,
+        )
+        self._run.stop_with(launched.interrupt, launched.kill)
+        return launched
+
+    def _request(self, plan: Plan, rank: int) -> CellRequest:
+        parcel = plan.parcels[rank]
+        shell: Any = self._notebook.shell
+        return CellRequest(
+            self._source,
+            values={name: plan.values[name] for name in parcel.send},
+            digests={name: plan.digests[name] for name in parcel.send},
+            expects=dict(parcel.expects),
+            keeps=parcel.keeps,
+            binds=tuple(sorted(self._names.certain)),
+            outs=self._options.out,
+            wants_value=self._wants_value,
+            colours=str(shell.colors),
+            mode=str(shell.InteractiveTB.mode),
+        )
+
+    def _take(self, event: TaskEvent) -> None:
+        if self._options.bg:
+            self._run.nodes[event.node].take(event)
+        if not self._options.quiet:
+            self._grouped.take(event)
+
+    async def _finish(self) -> Verdict:
+        outcomes = await self._outcomes(self._started[0])
+        again = self._missing(outcomes)
+        if again:
+            plan = self._plan(again)
+            self._plans.update(dict.fromkeys(again, plan))
+            outcomes = [one for one in outcomes if one.node not in again]
+            outcomes += await self._outcomes(self._launch(plan, again))
+        self._grouped.end()
+        try:
+            verdict = self._verdict(outcomes)
+        except SkywardError as error:
+            verdict = Verdict(error=in_a_sentence(error))
+        self._on_page.end()
+        return verdict
+
+    async def _outcomes(self, launched: Any) -> list[Outcome]:
+        """Wait for every node's part; each cancelling on the way stops the cell harder."""
+        waiting = asyncio.ensure_future(launched.outcomes())
+        while True:
+            try:
+                return list(await asyncio.shield(waiting))
+            except asyncio.CancelledError:
+                if waiting.cancelled():
+                    raise
+                self._run.stop()
+
+    def _missing(self, outcomes: Sequence[Outcome]) -> list[int]:
+        """Nodes whose session is another one than before, so that the cell did not run there yet."""
+        again = [
+            outcome.node
+            for outcome in outcomes
+            if isinstance(outcome, Success) and isinstance(outcome.value, CellOutcome) and outcome.value.missing
+        ]
+        self._tell_gone(again)
+        return [] if self._run.interrupted else again
+
+    def _tell_gone(self, ranks: Sequence[int]) -> None:
+        """Say which names went with the sessions of these nodes."""
+        gone: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for rank in ranks:
+            gone[self._ledger.forget(rank)].append(rank)
+        self._say(
+            [
+                f"{spoken(found)}: what earlier cells bound there went with the process that ran them "
+                f"({', '.join(names)}); run those cells again"
+                for names, found in gone.items()
+                if names
+            ]
+        )
+
+    def _verdict(self, outcomes: Sequence[Outcome]) -> Verdict:
+        failed: dict[int, Failed] = {}
+        died = [one.node for one in outcomes if isinstance(one, Failure) and isinstance(one.error, SlotDied | NodeLost)]
+        self._tell_gone(died)
+        for outcome in sorted(outcomes, key=lambda one: one.node):
+            error = self._take_outcome(outcome)
+            if error is not None:
+                failed[outcome.node] = error
+            if self._options.bg:
+                done = self.outcomes.get(outcome.node)
+                self._run.mark(outcome.node, shown=done.shown if done else None, error=error)
+        if not self._options.quiet:
+            shown = {rank: done.shown for rank, done in self.outcomes.items() if done.shown is not None}
+            show_values(self._on_page, shown, len(self._ranks) > 1)
+        if self._run.interrupted:
+            return Verdict(error=interrupted(failed, self._ranks))
+        if failed:
+            return Verdict(error=cell_failed(failed, len(self._ranks)))
+        self._refuse()
+        return Verdict(self._bind())
+
+    def _take_outcome(self, outcome: Outcome) -> Failed | None:
+        match outcome:
+            case Success(rank, CellOutcome() as done):
+                plan = self._plans[rank]
+                self._ledger.record(rank, done, plan.parcels[rank], plan.digests, self._names)
+                if done.error is None:
+                    self.outcomes[rank] = done
+                return self._timed_out(done.error, outcome.seconds, rank)
+            case Failure(_, error):
+                return error
+        return None
+
+    def _timed_out(self, error: CellError | None, seconds: float, rank: int) -> CellError | None:
+        """Call an interrupt that came from ``--timeout`` by its name."""
+        limit = self._options.timeout
+        if error is None or not error.interrupted or not limit or self._run.interrupted or seconds < limit:
+            return error
+        text = f"the cell ran longer than its {limit:g} s"
+        return replace(error, name="TaskTimeout", text=text, pickled=dumps(TaskTimeout(text, rank)))
+
+    def _refuse(self) -> None:
+        """Raise when something that was asked for could not be brought here."""
+        reasons: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for rank, done in self.outcomes.items():
+            for name, reason in done.refused.items():
+                if name or self._options.into or not self._options.bg:
+                    reasons[name, reason].append(rank)
+        sentences = [
+            f"{f'-o {name}' if name else 'the value'}, {spoken(found)}: {reason}"
+            for (name, reason), found in reasons.items()
+        ]
+        if sentences:
+            raise CellFailed("; ".join(sentences), {})
+
+    def _bind(self) -> object:
+        """Bind what was asked for; returns the value of the last expression."""
+        for name in self._options.out:
+            self._set(name, self._in_order({rank: done.outs[name] for rank, done in self.outcomes.items()}))
+        value = self._in_order({rank: done.value for rank, done in self.outcomes.items()})
+        if self._options.into is not None and not self._options.bg:
+            self._set(self._options.into, value)
+        return value if self._wants_value and (self._options.bg or self._options.into is None) else None
+
+    def _in_order(self, values: Mapping[int, object]) -> object:
+        ordered = [values[rank] for rank in sorted(values)]
+        return ordered[0] if self._options.on.single and ordered else ordered
+
+    def _set(self, name: str, value: object) -> None:
+        self._notebook.bind(name, value)
+        self._ledger.returned(name, value)
+
+    def _go_on(self) -> None:
+        """Let the run go on in the background."""
+        from skyward_jupyter.runtime.bridge import runtime
+
+        if self._options.into is not None:
+            self._notebook.bind(self._options.into, self._run)
+        self._behind = runtime().spawn(self._in_background())
+
+    async def _in_background(self) -> None:
+        try:
+            verdict = await self._finish()
+        except Exception as error:
+            verdict = Verdict(error=error)
+        if verdict.error is not None:
+            render = getattr(verdict.error, "_render_traceback_", lambda: [repr(verdict.error)])
+            self._on_page.write("stderr", plain("\n".join(render())) + "\n")
+        self._run.end(verdict.value, verdict.error)

@@ -1,0 +1,148 @@
+"""``%sky`` and the words after it."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from IPython.display import display
+
+from skyward_jupyter.agent.cells import Source
+from skyward_jupyter.errors import UsageError
+from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook.awaiting import blocking
+from skyward_jupyter.notebook.cell import Cell
+from skyward_jupyter.notebook.options import COMMANDS, POOL, CellOptions, parse, start_options
+from skyward_jupyter.notebook.source import compiled
+from skyward_jupyter.notebook.state import Notebook
+from skyward_jupyter.notebook.values import NodeValues
+from skyward_jupyter.runtime.bridge import wait
+
+
+def run_line(notebook: Notebook, line: str) -> object:
+    """What ``%sky LINE`` gives."""
+    text = line.strip()
+    word, _, rest = text.partition(" ")
+    if not text:
+        display(pools.find(None))
+        return None
+    if word in _COMMANDS:
+        _COMMANDS[word](str(notebook.shell.var_expand(rest)) if rest else "")
+        return None
+    return _expression(notebook, text)
+
+
+def _expression(notebook: Notebook, text: str) -> object:
+    code = text.removesuffix(";")
+    try:
+        ast.parse(code.strip(), mode="eval")
+    except SyntaxError:
+        raise UsageError(_neither(text)) from None
+    source = Source(f"%sky {code}", code, 0, notebook.number)
+    cell = Cell(notebook, CellOptions(quiet=True), source, compiled(notebook.shell, source), wants_value=True)
+    values = blocking(cell)
+    shown = {rank: done.shown for rank, done in cell.outcomes.items() if done.shown is not None}
+    return NodeValues(values, shown)
+
+
+def _neither(text: str) -> str:
+    word = text.split()[0]
+    close = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.6)
+    advice = f"did you mean %sky {close[0]}?" if close else f"the commands are {', '.join(COMMANDS)}"
+    return f"%sky {text}: neither a command nor an expression; {advice}"
+
+
+def _start(line: str) -> None:
+    options = start_options(line)
+    name = options.name
+    for pool in pools.running():
+        if name is None or pool.name == name:
+            _already(pool, options.nodes, name)
+            return
+    if options.nodes is None:
+        raise UsageError("%sky start needs to know how many nodes: %sky start --nodes 4")
+    started = time.monotonic()
+    pool = _wait(pools.start(options.nodes, name, options.concurrency))
+    _say(f"pool {pool.name}: {_nodes(pool.size)} ready in {time.monotonic() - started:.1f} s")
+
+
+def _already(pool: Any, nodes: int | None, name: str | None) -> None:
+    """A pool that runs is left as it is, and a wish that it does not meet is refused."""
+    if nodes is not None and nodes != pool.size:
+        other = "" if name is not None else ", or %sky start --name NAME for a second pool"
+        raise UsageError(
+            f"pool {pool.name} already runs, with {_nodes(pool.size)}: use %sky scale {nodes}, %sky stop first{other}"
+        )
+    _say(f"pool {pool.name} already runs, with {_nodes(pool.size)}")
+
+
+def _status(line: str) -> None:
+    pool = pools.find(_pool_name("status", line))
+    _say(f"pool {pool.name}: {pool.state}, {_nodes(pool.size)}")
+    _say(f"{'node':>5}  {'state':<8} {'phase':<10} {'running':>7} {'done':>7}  address")
+    for node in pool.nodes:
+        row = f"{node.rank:>5}  {node.state!s:<8} {node.phase!s:<10} {node.running:>7} {node.done:>7}  {node.address}"
+        _say(row.rstrip())
+
+
+def _stop(line: str) -> None:
+    pool = pools.find(_pool_name("stop", line))
+    _wait(_do(pool.stop_async()))
+    _say(f"pool {pool.name} is stopped")
+
+
+def _scale(line: str) -> None:
+    given, words = parse(line, POOL, "%sky scale")
+    if len(words) != 1 or not words[0].isdecimal() or int(words[0]) < 1:
+        raise UsageError(f"%sky scale {line}: say how many nodes, as in %sky scale 4")
+    pool = pools.find(given.get("pool"))
+    _wait(_do(pool.scale_async(int(words[0]))))
+    _say(f"pool {pool.name}: {_nodes(pool.size)}")
+
+
+def _pools(line: str) -> None:
+    if line.strip():
+        raise UsageError("%sky pools takes nothing more; for one pool use %sky status NAME")
+    found = pools.running()
+    if not found:
+        _say("no pool runs; start one with %sky start --nodes 4")
+    active = pools.find(None) if found else None
+    for pool in found:
+        _say(f"{pool.name}: {pool.state}, {_nodes(pool.size)}{' (active)' if pool is active else ''}")
+
+
+def _pool_name(command: str, line: str) -> str | None:
+    given, words = parse(line, POOL, f"%sky {command}")
+    if len(words) > 1 or (words and "pool" in given):
+        raise UsageError(f"%sky {command} takes one pool at most: %sky {command} NAME")
+    name: str | None = words[0] if words else given.get("pool")
+    return name
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node{'s' if count != 1 else ''}"
+
+
+def _wait[T](work: Coroutine[Any, Any, T]) -> T:
+    return wait(work, "the pool's own start_async, stop_async or scale_async")
+
+
+async def _do(work: Any) -> None:
+    await work
+
+
+_COMMANDS: dict[str, Callable[[str], None]] = {
+    "start": _start,
+    "status": _status,
+    "stop": _stop,
+    "scale": _scale,
+    "pools": _pools,
+}

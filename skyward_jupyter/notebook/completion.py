@@ -1,0 +1,87 @@
+"""Tab on ``%sky`` and ``%%sky`` lines: commands, options, their choices, pools, node numbers, names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+
+from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook.options import CELL, COMMANDS, POOL, START, Option
+from skyward_jupyter.notebook.state import Notebook
+
+_LINE = re.compile(r"^\s*(?P<magic>%%?sky)\s(?P<rest>.*)$", re.DOTALL)
+
+
+def matcher(notebook: Notebook) -> Callable[[CompletionContext], Any]:
+    """A matcher for IPython's completer, which answers for our lines and leaves others alone."""
+
+    def sky(context: CompletionContext) -> Any:
+        found = _LINE.match(context.text_until_cursor)
+        if found is None or (found["magic"] == "%%sky" and context.cursor_line != _first(context.full_text)):
+            return {"completions": [], "suppress": False}
+        words = completions(found["magic"], found["rest"], notebook.names())
+        token = context.token
+        fitting = [SimpleCompletion(word, type=kind) for word, kind in words if word.startswith(token)]
+        return {"completions": fitting, "suppress": bool(fitting), "ordered": True}
+
+    mark: Any = context_matcher(identifier="skyward", priority=100)
+    marked: Callable[[CompletionContext], Any] = mark(sky)
+    return marked
+
+
+def _first(text: str) -> int:
+    return next((index for index, line in enumerate(text.split("\n")) if line.strip()), 0)
+
+
+def completions(magic: str, rest: str, names: Iterable[str]) -> list[tuple[str, str]]:
+    """What may stand where `rest`, the text after the magic, ends: words and what each is."""
+    done = re.split(r"\s+", rest)[:-1]
+    last = re.split(r"\s+", rest)[-1]
+    if magic == "%%sky":
+        return _option_words(CELL, done, last, names)
+    command = done[0] if done else ""
+    if not done:
+        return [(word, "command") for word in COMMANDS if word.startswith(last)]
+    if command == "start":
+        return _option_words(START, done[1:], last, names)
+    if command in ("stop", "status") and not last.startswith("-"):
+        return [(name, "pool") for name in _pool_names()]
+    if command in ("stop", "status", "scale"):
+        return _option_words(POOL, done[1:], last, names)
+    return []
+
+
+def _option_words(options: Iterable[Option], done: list[str], last: str, names: Iterable[str]) -> list[tuple[str, str]]:
+    known = {option.flag: option for option in options if not option.hidden}
+    flag, equals, _ = last.partition("=")
+    asked = known.get(flag) if equals else known.get(done[-1]) if done else None
+    if asked is not None and asked.kind != "flag":
+        return _values(asked, names)
+    used = {word.partition("=")[0] for word in done}
+    return [(flag, "option") for flag in known if flag not in used]
+
+
+def _values(option: Option, names: Iterable[str]) -> list[tuple[str, str]]:
+    match option.kind:
+        case "nodes":
+            return [*((word, "choice") for word in option.choices), *((rank, "node") for rank in _node_numbers())]
+        case "pool":
+            return [(name, "pool") for name in _pool_names()]
+        case "choice":
+            return [(choice, "choice") for choice in option.choices]
+        case "names":
+            return [(name, "name") for name in sorted(names)]
+        case _:
+            return []
+
+
+def _pool_names() -> list[str]:
+    return [pool.name for pool in pools.running()]
+
+
+def _node_numbers() -> list[str]:
+    found = pools.running()
+    return [str(node.rank) for node in pools.find(None).nodes] if found else []

@@ -1,0 +1,89 @@
+"""What ``%%sky?`` and ``%sky?`` show, made from the tables that the options are read by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from skyward_jupyter.notebook.options import CELL, COMMANDS, START, Option
+
+
+def cell_help() -> str:
+    """The text of ``%%sky?``."""
+    return f"""Run the cell on the nodes of a pool, in each node's session.
+
+    %%sky [options]
+    code
+
+A session is an IPython shell with a lasting namespace: !commands, %magics, await, display, figures and progress bars
+work there as here. Global names that the cell reads go to the nodes by themselves; names come back with -o. The last
+expression shows for each node, equal ones once. An error fails the cell; Interrupt stops the code on the nodes, a
+second Interrupt ends its processes.
+
+Options
+{_listed(CELL)}
+
+Examples
+    Eight nodes on this machine, started when there is no pool:
+
+        %%sky --nodes 8
+        import os
+        os.getpid()
+
+    A name of the notebook goes in, results come out, as a list in node order:
+
+        rates = [0.1, 0.2, 0.5]
+
+        %%sky -o loss
+        import skyward as sky
+        loss = train(rates[sky.instance_info().node % 3])
+
+    Some nodes only; one value instead of a list:
+
+        %%sky --on 0,2,4-6
+        !nvidia-smi
+
+        %%sky --on head --into summary
+        model.describe()
+
+    Send a name although the nodes have their own:
+
+        %%sky -i model
+        model.score(x, y)
+
+    In the background; await it, or look at one node:
+
+        %%sky --bg --into run
+        long()
+
+        run[3].output
+        await run
+"""
+
+
+def line_help() -> str:
+    """The text of ``%sky?``."""
+    commands = "\n".join(f"    {f'%sky {word}':<24}{what}" for word, what in COMMANDS.items())
+    return f"""Look at the pool, start and stop it, or see an expression's value on every node.
+
+    %sky                    the pool's dashboard
+    %sky EXPRESSION         its value on every node: a list in node order
+{commands}
+
+%sky start
+{_listed(START)}
+
+Examples
+    %sky start --nodes 8
+    %sky start --nodes 2 --name big
+    %sky scale 4
+    losses = %sky history[-1]
+    %sky stop big
+
+An expression that begins with a command's name goes in parentheses: %sky (status).
+"""
+
+
+def _listed(options: Iterable[Option]) -> str:
+    return "\n".join(
+        f"    {f'{option.flag} {option.metavar}':<20}{option.help}" for option in options if not option.hidden
+    )

@@ -1,0 +1,69 @@
+"""``%sky`` and ``%%sky``: reading the line, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.magic import no_var_expand
+
+from skyward_jupyter.errors import SkywardError
+from skyward_jupyter.notebook.awaiting import awaited, blocking
+from skyward_jupyter.notebook.cell import Cell
+from skyward_jupyter.notebook.commands import run_line
+from skyward_jupyter.notebook.help import cell_help, line_help
+from skyward_jupyter.notebook.options import cell_options
+from skyward_jupyter.notebook.source import compiled, source_of
+from skyward_jupyter.notebook.state import Notebook
+from skyward_jupyter.notebook.tracebacks import in_a_sentence
+
+
+class SkyMagics:
+    """The two magics of one notebook."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        self._notebook = notebook
+        self.line = self._line_magic()
+        self.cell = self._cell_magic()
+
+    def install(self) -> None:
+        """Make the magics known to the shell."""
+        self._notebook.shell.register_magic_function(self.line, "line", "sky")
+        self._notebook.shell.register_magic_function(self.cell, "cell", "sky")
+
+    def remove(self) -> None:
+        """Take them back."""
+        magics = self._notebook.shell.magics_manager.magics
+        for kind in ("line", "cell"):
+            magics[kind].pop("sky", None)
+
+    def _line_magic(self) -> Any:
+        notebook = self._notebook
+
+        def sky(line: str) -> object:
+            try:
+                return run_line(notebook, line)
+            except SkywardError as error:
+                raise _shown(error) from None
+
+        sky.__doc__ = line_help()
+        return no_var_expand(sky)
+
+    def _cell_magic(self) -> Any:
+        notebook = self._notebook
+
+        def sky(line: str, cell: str) -> object:
+            try:
+                options = cell_options(line, notebook.defaults())
+                typed = line.removeprefix("--awaited").strip()
+                source = source_of(notebook.raw, typed, cell, notebook.number)
+                ready = Cell(notebook, options, source, compiled(notebook.shell, source))
+            except SkywardError as error:
+                raise _shown(error) from None
+            return awaited(ready) if options.awaited else blocking(ready)
+
+        sky.__doc__ = cell_help()
+        return sky
+
+
+def _shown(error: SkywardError) -> SkywardError:
+    return error if hasattr(error, "_render_traceback_") else in_a_sentence(error)

@@ -1,0 +1,33 @@
+"""The value of an expression on every node: ``%sky EXPR``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from skyward_jupyter.agent.cells import Bundle
+from skyward_jupyter.notebook.displays import equal_bundles
+from skyward_jupyter.notebook.ranks import label
+
+
+class NodeValues(list[Any]):
+    """An expression's values in node order; shows equal ones once, with their nodes."""
+
+    def __init__(self, values: list[Any], shown: Mapping[int, Bundle]) -> None:
+        super().__init__(values)
+        self._shown = dict(shown)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return list, (list(self),)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("..." if cycle else self._text())
+
+    def _text(self) -> str:
+        lines: list[str] = []
+        for ranks, bundle in equal_bundles(self._shown):
+            text = str(bundle.data.get("text/plain", ""))
+            if len(self._shown) > 1:
+                text = f"{label(ranks)}{chr(10) if chr(10) in text else ' '}{text}"
+            lines.append(text)
+        return "\n".join(lines) if lines else list.__repr__(self)

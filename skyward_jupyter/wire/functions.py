@@ -1,0 +1,72 @@
+"""Whether pickling a function again would give the same bytes.
+
+A function sent by value takes along the globals it reads. If all of those are immutable, or modules and functions of
+which the same holds, and none was bound anew, the bytes are the same; then a call costs no second pickling. Anything
+else makes the answer "unknown", which is always right.
+"""
+
+from __future__ import annotations
+
+import types
+import weakref
+
+from skyward_jupyter.wire.byvalue import is_own
+
+_IMMUTABLE = (int, float, complex, str, bytes, bool, type(None))
+_DEPTH = 4
+
+_names: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
+_own: weakref.WeakKeyDictionary[types.ModuleType, bool] = weakref.WeakKeyDictionary()
+
+
+def reads(function: object) -> tuple[object, ...] | None:
+    """What `function` would take along, to be compared by identity; None when that says nothing about its bytes."""
+    found: list[object] = []
+    return tuple(found) if _collect(function, found, 0) else None
+
+
+def same(before: tuple[object, ...], now: tuple[object, ...] | None) -> bool:
+    """Whether two readings are of the same objects."""
+    return now is not None and len(before) == len(now) and all(a is b for a, b in zip(before, now, strict=True))
+
+
+def _collect(value: object, found: list[object], depth: int) -> bool:
+    if isinstance(value, _IMMUTABLE):
+        found.append(value)
+        return True
+    if isinstance(value, types.ModuleType):
+        found.append(value)
+        return not _is_own(value)
+    if isinstance(value, types.BuiltinFunctionType):
+        found.append(value)
+        return True
+    if not isinstance(value, types.FunctionType) or depth > _DEPTH or value.__dict__:
+        return False
+    if value in found:
+        return True
+    found.extend((value, value.__code__))
+    inner = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
+    for cell in value.__closure__ or ():
+        try:
+            inner.append(cell.cell_contents)
+        except ValueError:
+            return False
+    scope = value.__globals__
+    inner.extend(scope[name] for name in _global_names(value.__code__) if name in scope)
+    return all(_collect(part, found, depth + 1) for part in inner)
+
+
+def _global_names(code: types.CodeType) -> tuple[str, ...]:
+    known = _names.get(code)
+    if known is None:
+        inner = [const for const in code.co_consts if isinstance(const, types.CodeType)]
+        known = tuple(dict.fromkeys((*code.co_names, *(name for part in inner for name in _global_names(part)))))
+        _names[code] = known
+    return known
+
+
+def _is_own(module: types.ModuleType) -> bool:
+    known = _own.get(module)
+    if known is None:
+        known = _own[module] = is_own(module)
+    return known
