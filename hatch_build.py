@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,23 +30,14 @@ class WidgetsNotBuilt(RuntimeError):
     """The widgets could not be built; the message says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
 class Widgets:
     """The sources of the widgets and what is built from them, under `root`."""
 
-    root: Path
-
-    @property
-    def sources(self) -> Path:
-        return self.root / "js"
-
-    @property
-    def static(self) -> Path:
-        return self.root / "skyward_jupyter" / "static"
-
-    @property
-    def stamp(self) -> Path:
-        return self.static / "digest"
+    # No dataclass: hatchling runs this file without entering it in sys.modules, where dataclasses look.
+    def __init__(self, root: Path) -> None:
+        self.sources = root / "js"
+        self.static = root / "skyward_jupyter" / "static"
+        self.stamp = self.static / "digest"
 
     def digest(self) -> str:
         """Return the digest of everything that decides what is built."""
@@ -73,10 +63,9 @@ class Widgets:
         """
         if self.fresh():
             return False
-        run = Npm(self.sources)
         if not self._installed():
-            run("ci", "--omit=dev", "--no-audit", "--no-fund")
-        run("run", "build")
+            run_npm(self.sources, "ci", "--omit=dev", "--no-audit", "--no-fund")
+        run_npm(self.sources, "run", "build")
         self.stamp.write_text(self.digest())
         return True
 
@@ -96,23 +85,18 @@ def _version(lock: Path, package: str) -> object:
     return json.loads(lock.read_text())["packages"].get(f"node_modules/{package}", {}).get("version")
 
 
-@dataclass(frozen=True, slots=True)
-class Npm:
-    """Runs npm in `folder`: the one on PATH, else the one from PyPI."""
-
-    folder: Path
-
-    def __call__(self, *arguments: str) -> None:
-        command, environment = npm()
-        done = subprocess.run(
-            [*command, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, check=False
+def run_npm(folder: Path, *arguments: str) -> None:
+    """Run npm in `folder`; raise `WidgetsNotBuilt` with what it said last if it fails."""
+    command, environment = npm()
+    done = subprocess.run(
+        [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-30:])
+        raise WidgetsNotBuilt(
+            f"the widgets of {folder} could not be built: `npm {' '.join(arguments)}` ended with "
+            f"status {done.returncode} and said\n\n{said}\n"
         )
-        if done.returncode:
-            said = "\n".join((done.stdout + done.stderr).strip().splitlines()[-30:])
-            raise WidgetsNotBuilt(
-                f"the widgets of {self.folder} could not be built: `npm {' '.join(arguments)}` ended with "
-                f"status {done.returncode} and said\n\n{said}\n"
-            )
 
 
 def npm() -> tuple[Sequence[str], Mapping[str, str]]:

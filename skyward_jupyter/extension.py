@@ -65,7 +65,6 @@ class Loaded:
         ):
             shell.events.register(event, callback)
             self._undo.append(_unregister(shell, event, callback))
-        notebook.enter()
 
     def _completion(self, shell: InteractiveShell) -> None:
         complete = matcher(self.notebook)

@@ -117,9 +117,7 @@ class Dispatch:
         if self._hub.state in ("stopping", "stopped", "failed"):
             raise PoolStopped(f"pool {self._hub.name!r} is {self._hub.state}; start another one")
 
-    def _entry(
-        self, call: Call, codes: dict[int, _Packed], on_event: Callable[[TaskEvent], None] | None
-    ) -> TaskEntry:
+    def _entry(self, call: Call, codes: dict[int, _Packed], on_event: Callable[[TaskEvent], None] | None) -> TaskEntry:
         packed = codes.get(id(call.function))
         if packed is None:
             packed = codes[id(call.function)] = self._code(call)
@@ -225,4 +223,3 @@ def _blame(call: Call, error: Exception) -> NotPicklable:
         if found.reason != "pickling it failed":
             return found
     return NotPicklable(f"an argument of {name}", "value", str(error))
-

@@ -1,4 +1,7 @@
-"""What the actors of the kernel tell each other. They carry numbers; what a number stands for is in the pool's `Desk`."""
+"""What the actors of the kernel tell each other.
+
+They carry numbers; what a number stands for is in the pool's `Desk`.
+"""
 
 from __future__ import annotations
 

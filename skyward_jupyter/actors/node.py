@@ -69,9 +69,7 @@ class _Node:
             self.settled,
             lambda why: me.tell(Gone(f"it does not answer: {why}")),
         )
-        self.view = NodeView(
-            rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency
-        )
+        self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
 
     def handle(self, message: NodeMessage) -> bool:

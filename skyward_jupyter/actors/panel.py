@@ -219,4 +219,3 @@ async def panel(ctx: Context[int, PanelMessage]) -> None:
                 if ticking:
                     await it.measure()
                     ctx.to_self(asyncio.sleep(DELTA_EVERY), lambda _: Tick())
-

@@ -7,14 +7,13 @@ flight, and a node that has it is not sent it again.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import casty
 
-from skyward_jupyter.wire.blobs import Blob, BlobStore
+from skyward_jupyter.wire.blobs import Blob, BlobMemory, BlobStore
 from skyward_jupyter.wire.codec import blobs_of, pack, unpack
 from skyward_jupyter.wire.messages import DropBlob, FetchPiece, HasBlobs, PutPiece
 
@@ -41,8 +40,7 @@ class Payloads:
 
     def __init__(self, shared: str | None) -> None:
         self.shared = shared is not None
-        self._own = None if shared else tempfile.TemporaryDirectory(prefix="skyward-blobs-")
-        self.store = BlobStore(Path(shared or self._own.name))  # type: ignore[union-attr]
+        self.store = BlobMemory() if shared is None else BlobStore(Path(shared))
         self._at: dict[int, set[str]] = {}
         self.sent = 0
 
@@ -72,7 +70,9 @@ class Payloads:
         """A node is gone, and what it had with it."""
         self._at.pop(rank, None)
 
-    async def send(self, blobs: Sequence[Blob], worker: Worker, ranks: Sequence[int], relay: Sequence[str] = ()) -> None:
+    async def send(
+        self, blobs: Sequence[Blob], worker: Worker, ranks: Sequence[int], relay: Sequence[str] = ()
+    ) -> None:
         """Bring blobs to the first of `ranks`, which hands them on to the addresses of `relay`."""
         if self.shared or not blobs:
             return

@@ -11,7 +11,7 @@ from casty import Context, Event, actor
 
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import Gone, Heard, Kill, Phase, Start
-from skyward_jupyter.agent.cluster import LIMITS, PATIENCE
+from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE
 
 #: How often the client asks for the members (seconds): how long a new node may stay unknown.
 SYNC = 0.25
@@ -82,6 +82,7 @@ class _Supplier:
             seeds=seeds,
             name=self.hub.provider.cluster,
             limits=LIMITS,
+            compression=COMPRESSION,
             ask_timeout=PATIENCE,
             sync_every=timedelta(seconds=SYNC),
             observer=_quiet,

@@ -55,7 +55,8 @@ class RunLog:
 
     def batch(self) -> Batch:
         """The oldest events, as many as fit into one answer."""
-        events, size = [], 0
+        events: list[Event] = []
+        size = 0
         for event in self._events:
             if events and size + len(event.body) > BATCH_BOUND:
                 break

@@ -310,4 +310,3 @@ def run_agent(config: AgentConfig, sock: socket.socket) -> None:
     """Entry of an agent process."""
     sock.setblocking(True)
     asyncio.run(serve(config, sock))
-

@@ -172,8 +172,8 @@ def current() -> Outlet:
 class TaskStream(io.TextIOBase):
     """`sys.stdout` or `sys.stderr` of user code."""
 
-    encoding = "utf-8"  # type: ignore[assignment]
-    errors = "replace"  # type: ignore[assignment]
+    encoding = "utf-8"
+    errors = "replace"
 
     def __init__(self, name: str, fd: int) -> None:
         self._name = name
@@ -251,7 +251,8 @@ def capture() -> Pipes:
     pipes = Pipes()
     sys.stdout = TaskStream("stdout", 1)
     sys.stderr = TaskStream("stderr", 2)
-    sys.__stdout__, sys.__stderr__ = sys.stdout, sys.stderr  # type: ignore[misc]
+    sys.__stdout__ = sys.stdout  # type: ignore[misc, assignment]
+    sys.__stderr__ = sys.stderr  # type: ignore[misc, assignment]
     return pipes
 
 

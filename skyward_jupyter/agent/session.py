@@ -16,6 +16,7 @@ from typing import Any
 import cloudpickle
 
 from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, fingerprint
+from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.shell import SessionShell, make_shell, user_part
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.byvalue import by_value
@@ -31,6 +32,7 @@ class Session:
         self.id = uuid.uuid4().hex
         self.shell: SessionShell = make_shell()
         self.digests: dict[str, str] = {}
+        self.refresher = Refresher()
 
     def run(self, request: CellRequest) -> CellOutcome:
         """Set the names the request brings, run its cell and say how it ended."""
@@ -41,6 +43,7 @@ class Session:
         names.update(request.values)
         self.digests.update(request.digests)
         self._dress(request)
+        self.refresher.refresh(self.shell)
         before = dict(names)
         error = self.shell.run_source(request.source)
         bound = self._bound(before, () if error else request.binds)

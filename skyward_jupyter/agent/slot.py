@@ -81,7 +81,9 @@ class Slot:
 
     def _outcome(self, digest: str, code: bytes | None, args: bytes, stream: bool) -> tuple[Kind, bytes]:
         try:
-            function, (positional, named) = self._function(digest, code), unpack(args, self._store.open)
+            function = self._function(digest, code)
+            given: Any = unpack(args, self._store.open)
+            positional, named = given
         except Exception as error:
             return Kind.ERROR, self._pack(describe(error, "input"))
         try:
@@ -181,5 +183,3 @@ def _prepare(config: AgentConfig) -> None:
     os.environ.update(config.env)
     peers = config.peers or (Peer(config.rank, config.address),)
     enter(InstanceInfo.of(config, peers))
-
-

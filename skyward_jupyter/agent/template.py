@@ -64,12 +64,15 @@ class Template:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        assert self._control is not None
-        self._selector.register(self._control, selectors.EVENT_READ, self._control)
-        while self._control is not None or self._agents:
+        if self._control is not None:
+            self._selector.register(self._control, selectors.EVENT_READ, self._control)
+        while self._wanted():
             self._turn()
         for store in self._stores:
             shutil.rmtree(store, ignore_errors=True)
+
+    def _wanted(self) -> bool:
+        return self._control is not None or bool(self._agents)
 
     def _turn(self) -> None:
         ready = self._selector.select(0 if self._later else None)
@@ -79,10 +82,10 @@ class Template:
         for key, _ in ready:
             if key.data is None:
                 self._reap()
-            elif key.data is self._control:
-                self._serve_kernel(key.data)
-            else:
+            elif isinstance(key.data, _Agent):
                 self._serve_agent(key.data)
+            else:
+                self._serve_kernel(key.data)
 
     def _serve_kernel(self, control: Channel) -> None:
         received = control.receive()

@@ -30,14 +30,17 @@ def pool_of(target: Target) -> ComputePool:
 
     if isinstance(target, ComputePool):
         return target
-    if isinstance(target, ModuleType) and target.__name__ in ("skyward", "skyward_jupyter"):
+    if getattr(target, "__name__", "") in ("skyward", "skyward_jupyter"):
         return pool()
     raise UsageError(f"{target!r} is no pool; write `call >> pool`, or `call >> sky` for the active pool")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingCompute[R]:
-    """A call that has not run: send it with ``>> pool`` (any node), ``@ pool`` (every node) or ``> pool`` (a future)."""
+    """A call that has not run.
+
+    Send it with ``>> pool`` (any node), ``@ pool`` (every node) or ``> pool`` (a future).
+    """
 
     function: Callable[..., R]
     args: tuple[Any, ...]
@@ -62,7 +65,8 @@ class PendingCompute[R]:
 
     def __rshift__(self, target: Target) -> R:
         __tracebackhide__ = True
-        return pool_of(target).run_blocking(self)
+        result: R = pool_of(target).run_blocking(self)
+        return result
 
     def __matmul__(self, target: Target) -> list[R]:
         __tracebackhide__ = True
@@ -153,7 +157,7 @@ class ComputeFunction[**P, R]:
             try:
                 self._signature.bind(*args, **kwargs)
             except TypeError as error:
-                raise TypeError(f"{self.__name__}(): {error}") from None
+                raise TypeError(f"{getattr(self.function, '__name__', self.function)}(): {error}") from None
         return PendingCompute(self.function, args, kwargs, self.timeout)
 
     def local(self, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -33,5 +33,5 @@ def _write(node: int, stream: str, text: str) -> None:
 def _display(node: int, data: dict[str, object], metadata: dict[str, object]) -> None:
     from IPython.display import display
 
-    print(f"[{node}]")
-    display(data, metadata=metadata, raw=True)  # type: ignore[no-untyped-call]
+    sys.stdout.write(f"[{node}]\n")
+    display(data, metadata=metadata, raw=True)

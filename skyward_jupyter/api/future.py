@@ -13,7 +13,7 @@ from skyward_jupyter.runtime.bridge import runtime, wait
 class PoolFuture[T](concurrent.futures.Future[T]):
     """A `concurrent.futures.Future` that can also be awaited, and whose `cancel` stops the remote code."""
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(self, stop: Callable[[], object]) -> None:
         super().__init__()
         self._stop = stop
 

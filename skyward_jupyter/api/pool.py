@@ -18,7 +18,7 @@ from skyward_jupyter.api import registry
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.run import Launched
-from skyward_jupyter.api.spec import Worker
+from skyward_jupyter.api.spec import Worker, is_count
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
 from skyward_jupyter.errors import NoPool, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
 from skyward_jupyter.providers.base import NodeSpec
@@ -73,6 +73,7 @@ class ComputePool:
         self._hub: Hub | None = None
         self._dispatch: Dispatch | None = None
         self._panel: Panel | None = None
+        self._stopping: asyncio.Task[None] | None = None
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -239,7 +240,7 @@ class ComputePool:
         """Bytes that left this process for the nodes through the cluster."""
         if self._hub is None or self._hub.client is None:
             return 0
-        return sum(link.sent for link in self._hub.client.stats().connections)
+        return self._hub.client.stats().bytes_sent
 
     def __repr__(self) -> str:
         return f"<ComputePool {self.name!r}: {self.size} local node{'s' * (self.size != 1)}, {self.state}>"
@@ -265,7 +266,7 @@ class ComputePool:
             runtime(),
             scale=lambda nodes: assembly.resize(hub, nodes),
             interrupt=self._interrupt,
-            stop=lambda: runtime().spawn(self._stop()),
+            stop=self._stop_soon,
         )
         assembly.attach_panel(hub, self._panel)
         registry.add(self)
@@ -374,6 +375,9 @@ class ComputePool:
         if self._hub is not None and self._dispatch is not None:
             self._dispatch.stop(list(self._hub.desk.tasks.values()), "interrupt")
 
+    def _stop_soon(self) -> None:
+        self._stopping = runtime().spawn(self._stop())
+
     def _on_loop[T](self, work: Callable[[], T]) -> T:
         """Do something on the loop from wherever we are; it does not wait for anything."""
         here = runtime()
@@ -425,6 +429,6 @@ def _checked_name(name: str | None) -> str:
 
 
 def _checked_size(nodes: int) -> int:
-    if isinstance(nodes, bool) or not isinstance(nodes, int) or not 1 <= nodes <= LARGEST:
+    if not is_count(nodes) or nodes > LARGEST:
         raise UsageError(f"nodes is {nodes!r}; a pool on this machine has 1 to {LARGEST}")
     return nodes

@@ -38,7 +38,8 @@ def shard(*arrays: Any, shuffle: bool = False, seed: int = 0, drop_last: bool = 
         raise UsageError("shard needs at least one array")
     lengths = {len(array) for array in arrays}
     if len(lengths) > 1:
-        raise UsageError(f"the arrays have different lengths ({', '.join(map(str, sorted(lengths)))}); align them first")
+        found = ", ".join(map(str, sorted(lengths)))
+        raise UsageError(f"the arrays have different lengths ({found}); align them first")
     indices = _indices(lengths.pop(), shuffle, seed, drop_last)
     parts = tuple(_take(array, indices) for array in arrays)
     return parts[0] if len(parts) == 1 else parts

@@ -8,6 +8,11 @@ from typing import Literal
 from skyward_jupyter.errors import UsageError
 
 
+def is_count(value: object) -> bool:
+    """Whether `value` is a whole number of at least 1."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """How a node runs tasks.
@@ -25,7 +30,7 @@ class Worker:
     executor: Literal["process", "thread"] = "process"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.concurrency, int) or self.concurrency < 1:
+        if not is_count(self.concurrency):
             raise UsageError(f"concurrency is {self.concurrency!r}; a node runs at least 1 task at a time")
         if self.executor not in ("process", "thread"):
             raise UsageError(f"executor is {self.executor!r}; choose 'process' or 'thread'")

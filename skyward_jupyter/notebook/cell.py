@@ -95,9 +95,10 @@ class Cell:
         if not self._options.bg:
             self._on_page = CellScreen(shell, name)
             return self._on_page
-        screen = RunScreen(shell, name, lambda: screen.show(self._run.head(), True))
-        screen.show(self._run.head(), False)
-        self._run.changed = lambda: screen.show(self._run.head(), True)
+        run = self._run
+        screen = RunScreen(shell, name, lambda: screen.show(run.head(), last=run.done))
+        screen.show(run.head(), update=False)
+        run.changed = lambda: screen.show(run.head(), last=run.done)
         self._on_page = screen
         return screen
 

@@ -123,8 +123,10 @@ class RunScreen(CellScreen):
     def end(self) -> None:
         """Nothing is held back."""
 
-    def show(self, head: str, update: bool) -> None:
-        """Draw the display: a line about the run, then its output."""
+    def show(self, head: str, *, update: bool = True, last: bool = False) -> None:
+        """Draw the display: a line about the run, then its output. A terminal shows the last state only."""
+        if not (self._updates or last):
+            return
         body = "\n".join(part.rstrip("\n") for part in (self._written, *self._places.values()) if part)
         plain = f"{head}\n{body}" if body else head
         page = f"<div {_LABEL}>{html.escape(head)}</div>" + (f"<pre {_PRE}>{html.escape(body)}</pre>" if body else "")

@@ -79,7 +79,7 @@ Examples
     losses = %sky history[-1]
     %sky stop big
 
-An expression that begins with a command's name goes in parentheses: %sky (status).
+An expression that begins with a command's name goes in parentheses: %sky (status). %%sky? explains cells.
 """
 
 

@@ -65,7 +65,8 @@ def rendered(causes: list[Cause]) -> list[str]:
     lines: list[str] = []
     for cause in causes[:CAUSES]:
         lines.append(cause.headline())
-        lines += [cause.traceback.rstrip("\n")] if cause.traceback else []
+        if plain(cause.traceback).strip() not in ("", cause.text()):
+            lines.append(cause.traceback.rstrip("\n"))
         lines += _differing(cause)
         lines.append("")
     lines += [cause.headline() for cause in causes[CAUSES:]]

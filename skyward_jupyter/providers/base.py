@@ -61,6 +61,10 @@ class Provider(Protocol):
         """End a node at once; it is reported as exited."""
         ...
 
+    def forget(self) -> None:
+        """Report nothing any more: every node has ended."""
+        ...
+
     def close(self) -> None:
         """End every node and remove what was made for them; safe to call again, and at the process's end."""
         ...

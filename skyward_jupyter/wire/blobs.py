@@ -10,6 +10,7 @@ mapped stays readable there.
 
 from __future__ import annotations
 
+import io
 import mmap
 import os
 from collections import OrderedDict
@@ -23,7 +24,7 @@ import xxhash
 INLINE_LIMIT = 256 * 1024
 
 #: How many bytes of arguments a store keeps for the next use, before the oldest unused go.
-KEEP = 4 * 2**30
+KEEP = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Blob:
 
 def digest(data: Buffer) -> str:
     """Content hash of `data` as 32 hex digits (XXH3, 128 bits)."""
-    return xxhash.xxh3_128_hexdigest(data)  # type: ignore[arg-type]
+    return xxhash.xxh3_128_hexdigest(data)
 
 
 class BlobStore:
@@ -55,6 +56,7 @@ class BlobStore:
         self.keep = keep
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._pins: dict[str, int] = {}
+        self._arriving: dict[str, tuple[io.FileIO, int]] = {}
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def path(self, name: str) -> Path:
@@ -80,8 +82,8 @@ class BlobStore:
             return memoryview(bytearray())
         fd = os.open(self.path(blob.name), os.O_RDONLY)
         try:
-            flags = mmap.MAP_PRIVATE | getattr(mmap, "MAP_POPULATE", 0)
-            return memoryview(mmap.mmap(fd, blob.size, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE))
+            mapped = mmap.mmap(fd, blob.size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+            return memoryview(mapped)
         finally:
             os.close(fd)
 
@@ -92,13 +94,23 @@ class BlobStore:
             return file.read(length)
 
     def write_piece(self, name: str, offset: int, data: bytes, size: int) -> bool:
-        """Keep one piece of a blob that arrives in pieces, in order; returns whether it is now whole."""
+        """Keep one piece of a blob that arrives in pieces; returns whether it is now whole.
+
+        A piece that starts at 0 starts the blob anew, so an upload that was broken off can be repeated.
+        """
         partial = self.path(name + ".part")
-        with partial.open("r+b" if offset else "wb") as file:
-            file.seek(offset)
-            file.write(data)
-        if offset + len(data) < size:
+        if offset == 0 and name in self._arriving:
+            self._arriving.pop(name)[0].close()
+        if name not in self._arriving:
+            self._arriving[name] = partial.open("wb", buffering=0), 0
+        file, arrived = self._arriving[name]
+        os.pwrite(file.fileno(), data, offset)
+        arrived += len(data)
+        self._arriving[name] = file, arrived
+        if arrived < size:
             return False
+        del self._arriving[name]
+        file.close()
         partial.rename(self.path(name))
         self._touch(Blob(name, size))
         return True
@@ -142,3 +154,39 @@ class BlobStore:
             if name != blob.name and name not in self._pins:
                 total -= self._sizes.pop(name)
                 self.path(name).unlink(missing_ok=True)
+
+
+class BlobMemory:
+    """The blobs of a sender that shares no machine with its nodes: copies in memory, for as long as they are pinned."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, tuple[bytes, int]] = {}
+
+    def put(self, data: Buffer) -> Blob:
+        """Copy `data`, unless it is here already."""
+        view = memoryview(data)
+        blob = Blob(digest(view), view.nbytes)
+        if blob.name not in self._held:
+            self._held[blob.name] = bytes(view), 0
+        return blob
+
+    def open(self, blob: Blob) -> memoryview:
+        """The content of a pinned blob."""
+        return memoryview(self._held[blob.name][0])
+
+    def pin(self, name: str) -> None:
+        """Keep a blob while something in flight needs it."""
+        if name in self._held:
+            content, pins = self._held[name]
+            self._held[name] = content, pins + 1
+
+    def unpin(self, name: str) -> None:
+        """Take back one `pin`; with the last one the copy goes."""
+        content, pins = self._held.get(name, (b"", 0))
+        if pins > 1:
+            self._held[name] = content, pins - 1
+        else:
+            self._held.pop(name, None)
+
+    def drop(self, name: str) -> None:
+        """Nothing: results are not kept here."""

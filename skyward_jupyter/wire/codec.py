@@ -70,9 +70,9 @@ def pack(obj: object, put: Put) -> bytes:
 def unpack(data: bytes, open: Open) -> object:
     """What `pack` was given. Arrays are writable."""
     view = memoryview(data)
-    if view[:1] == b"p":
+    if data[:1] == b"p":
         return pickle.loads(view[1:])
-    if view[:1] == b"b":
+    if data[:1] == b"b":
         return unpack(bytes(open(pickle.loads(view[1:]))), open)
     body, *buffers = (_whole(part, open) for part in pickle.loads(view[1:]))
     return pickle.loads(body, buffers=buffers)
@@ -119,6 +119,6 @@ def _is_plain(obj: object) -> bool:
     kind = type(obj)
     if kind in _PLAIN:
         return not isinstance(obj, str | bytes) or len(obj) < COMPRESS_FROM
-    if kind is tuple:
-        return len(obj) < 8 and all(map(_is_plain, obj))  # type: ignore[arg-type]
+    if isinstance(obj, tuple):
+        return kind is tuple and len(obj) < 8 and all(map(_is_plain, obj))
     return kind is dict and not obj

@@ -1,28 +1,43 @@
 /** The pool's numbers as a whole. */
 
-import type { ComponentChildren } from "preact";
+import type { ComponentChild } from "preact";
 import { cores, count, memory, plural, rate } from "../format";
 import { type Pool, total } from "../pool";
 import { highest, Sparkline } from "./sparkline";
 
-export function Figures({ pool, over }: { pool: Pool; over: boolean }) {
-  const shown = (text: string) => (pool.known && !over ? text : "–");
+export function Figures({ pool }: { pool: Pool }) {
+  const shown = (text: string) => (pool.known ? text : "–");
   const { cells } = pool;
   const peak = highest(pool.history);
   return (
     <div class="figures">
-      <Figure name="Tasks/s" value={shown(rate(pool.rate))} unit={peak > 0 ? `peak ${rate(peak)}` : ""} wide>
-        <Sparkline history={pool.history} now={pool.rate} />
-      </Figure>
+      <Figure
+        name="Tasks/s"
+        value={shown(rate(pool.rate))}
+        unit={peak > 0 ? `peak ${rate(peak)}` : ""}
+        picture={<Sparkline history={pool.history} now={pool.rate} />}
+      />
       <Figure name="Queued" value={shown(count(pool.queued))} />
       <Figure
         name="Running"
         value={shown(count(total(cells, "running")))}
         unit={`/ ${plural(total(cells, "slots"), "slot")}`}
       />
-      <Figure name="Done" value={pool.known ? count(pool.finished) : "–"} />
+      <Figure name="Done" value={shown(count(pool.finished))} />
       <Figure name="CPU" value={shown(cores(total(cells, "cpu")))} unit="cores" />
       <Figure name="Memory" value={shown(memory(total(cells, "memory")))} />
+    </div>
+  );
+}
+
+/** What remains to be said of a pool that is over. */
+export function FinalFigures({ pool }: { pool: Pool }) {
+  const peak = highest(pool.history);
+  const picture = <Sparkline history={pool.history} now={pool.rate} />;
+  return (
+    <div class="figures">
+      {peak > 0 && <Figure name="Last peak" value={rate(peak)} unit="tasks/s" picture={picture} />}
+      <Figure name="Done" value={count(pool.finished)} unit={pool.finished === 1 ? "task" : "tasks"} />
     </div>
   );
 }
@@ -31,20 +46,18 @@ interface FigureProps {
   name: string;
   value: string;
   unit?: string;
-  wide?: boolean;
-  children?: ComponentChildren;
+  picture?: ComponentChild;
 }
 
-function Figure({ name, value, unit, wide, children }: FigureProps) {
-  const none = value === "–";
+function Figure({ name, value, unit = "", picture }: FigureProps) {
   return (
-    <div class={wide ? "figure wide" : "figure"}>
+    <div class={picture === undefined ? "figure" : "figure wide"}>
       <div class="what">{name}</div>
       <div class="value">
         <span>{value}</span>
-        {!none && unit !== undefined && <span class="unit"> {unit}</span>}
+        {value !== "–" && unit !== "" && <span class="unit"> {unit}</span>}
       </div>
-      {children}
+      {picture}
     </div>
   );
 }

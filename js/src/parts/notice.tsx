@@ -1,12 +1,12 @@
 /** What is said to the person: the pool's refusals, its note, and for a screen reader its state. */
 
-import { count, plural } from "../format";
+import { capital, count, plural } from "../format";
 import type { Pool } from "../pool";
 
 export function Refusal({ pool }: { pool: Pool }) {
   return (
     <div role="alert" class="refusal" hidden={pool.refusal === ""}>
-      <span>{pool.refusal}</span>
+      <span>{capital(pool.refusal)}</span>
       {pool.refusal !== "" && (
         <button type="button" aria-label="Dismiss" onClick={() => pool.refuse("")}>
           ×
@@ -17,7 +17,7 @@ export function Refusal({ pool }: { pool: Pool }) {
 }
 
 export function Note({ note }: { note: string }) {
-  return note === "" ? null : <p class="note">{note}</p>;
+  return note === "" ? null : <p class="note">{capital(note)}</p>;
 }
 
 /** Changes only with the slow state, so that a screen reader is not flooded by live numbers. */

@@ -5,7 +5,7 @@ import type { Pool } from "../pool";
 import type { Command, NodeState } from "../wire";
 import { CensusBar } from "./census";
 import { Controls } from "./controls";
-import { Figures } from "./figures";
+import { Figures, FinalFigures } from "./figures";
 import { Header } from "./header";
 import { Nodes } from "./nodes";
 import { Note, Refusal, Spoken } from "./notice";
@@ -27,7 +27,7 @@ export function Panel({ pool, send }: PanelProps) {
   }, [said]);
   const { snapshot } = pool;
   const over = snapshot.state === "stopped" || snapshot.state === "failed";
-  const heard = pool.refusal === "" ? said : "";
+  const heard = pool.refusal === "" && !over ? said : "";
   const ask = (command: Command) => {
     pool.refuse("");
     say(acknowledge(command));
@@ -41,9 +41,9 @@ export function Panel({ pool, send }: PanelProps) {
       </header>
       <Refusal pool={pool} />
       <Note note={snapshot.note} />
-      <Figures pool={pool} over={over} />
-      <CensusBar census={pool.census} only={only} choose={setOnly} />
-      <Nodes pool={pool} over={over} only={only} />
+      {over ? <FinalFigures pool={pool} /> : <Figures pool={pool} />}
+      {!over && <CensusBar census={pool.census} only={only} choose={setOnly} />}
+      <Nodes pool={pool} over={over} only={over ? undefined : only} />
       <Spoken pool={pool} said={heard} />
     </section>
   );

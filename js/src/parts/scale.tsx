@@ -13,7 +13,7 @@ export function Scale({ snapshot, enabled, send }: ScaleProps) {
   const { smallest, largest } = snapshot;
   const size = snapshot.nodes.length;
   const [draft, setDraft] = useState(String(size));
-  useEffect(() => setDraft(String(size)), [size]);
+  useEffect(() => setDraft(String(size)), [size, enabled]);
   const wanted = /^\d+$/.test(draft.trim()) ? Number(draft) : undefined;
   const step = (by: number) =>
     setDraft(String(Math.min(Math.max((wanted ?? size) + by, smallest), Math.max(largest, smallest))));

@@ -24,15 +24,18 @@ export class Tile extends Component<TileProps, { open: boolean }> {
 
   override render({ cell, over, log }: TileProps, { open }: { open: boolean }) {
     const live = cell.known && !over && cell.state !== "lost";
+    // What a node was doing when its pool ended says nothing any more; that it was lost does.
+    const ended = over && cell.state !== "lost";
+    const phase = (!ended && cell.phase) || "details";
     return (
-      <div role="row" class={`tile ${cell.state}${open ? " open" : ""}`}>
+      <div role="row" class={`tile ${ended ? "ended" : cell.state}${open ? " open" : ""}`}>
         <span role="rowheader" class="rank">
           <span class="aside">Node </span>
           {cell.rank}
         </span>
         <span role="cell" class="state">
-          <Glyph state={cell.state} />
-          {cell.state}
+          {!ended && <Glyph state={cell.state} />}
+          {ended ? "ended" : cell.state}
         </span>
         <Load cell={cell} shown={live} />
         <span role="cell" class="memory">
@@ -44,9 +47,9 @@ export class Tile extends Component<TileProps, { open: boolean }> {
         </span>
         <div role="cell" class="more">
           <details open={open} onToggle={(event) => this.setState({ open: event.currentTarget.open })}>
-            <summary title={`${cell.phase || "Details"}: address, process and boot log`}>
+            <summary title={`${phase}: address, process and boot log`}>
               <span class="aside">Node {cell.rank}: </span>
-              <span class="phase">{cell.phase || "details"}</span>
+              <span class="phase">{phase}</span>
             </summary>
             {open && <Details cell={cell} log={log} />}
           </details>

@@ -1,0 +1,177 @@
+"""Output of many nodes: merged, labelled, bounded."""
+
+from __future__ import annotations
+
+import time
+
+from skyward_jupyter.notebook.grouping import CELL_LIMIT, LINES_A_TICK
+from skyward_jupyter.wire.events import Clear, Display
+from tests.unit.notebook.fakes import Cell
+
+
+def test_equal_lines_of_a_tick_become_one() -> None:
+    cell = Cell(8)
+    for node in range(8):
+        cell.say(node, "hello\n" if node != 3 else "bye\n")
+    assert cell.screen.log == []
+    cell.ticks.turn()
+    assert cell.screen.text == "[0-2,4-7] hello\n[3] bye\n"
+
+
+def test_lines_repeat_as_often_as_a_node_wrote_them() -> None:
+    cell = Cell(2)
+    cell.say(0, "a\na\n")
+    cell.say(1, "a\n")
+    cell.ticks.turn()
+    assert cell.screen.text == "[0-1] a\n[0] a\n"
+
+
+def test_lines_of_a_tick_are_in_node_order_and_each_nodes_order_holds() -> None:
+    cell = Cell(3)
+    for node in (2, 0, 1):
+        cell.say(node, f"first {node}\nsame\n")
+    cell.ticks.turn()
+    assert cell.screen.text.splitlines() == ["[0] first 0", "[1] first 1", "[2] first 2", "[0-2] same"]
+
+
+def test_lines_of_different_ticks_stay_apart() -> None:
+    cell = Cell(2)
+    cell.say(0, "a\n")
+    cell.ticks.turn()
+    cell.say(1, "a\n")
+    cell.ticks.turn()
+    assert cell.screen.text == "[0] a\n[1] a\n"
+
+
+def test_by_time_nothing_is_merged() -> None:
+    cell = Cell(2, "time")
+    cell.say(1, "a\n")
+    cell.say(0, "a\n")
+    cell.output.end()
+    assert cell.screen.text == "[1] a\n[0] a\n"
+
+
+def test_by_node_each_nodes_lines_stay_together() -> None:
+    cell = Cell(2, "node")
+    cell.say(1, "b1\n")
+    cell.say(0, "a1\n")
+    cell.ticks.turn()
+    cell.say(1, "b2\n")
+    cell.output.end()
+    assert cell.screen.lives["nodes"] == "[0]\n  a1\n[1]\n  b1\n  b2"
+
+
+def test_one_node_has_no_label_and_its_text_passes_unchanged() -> None:
+    cell = Cell(1)
+    cell.say(0, "no newline")
+    cell.ticks.turn()
+    cell.say(0, "\r50%\r100%\n")
+    cell.output.end()
+    assert cell.screen.text == "no newline\r50%\r100%\n"
+
+
+def test_text_without_newline_is_written_at_the_end() -> None:
+    cell = Cell(2)
+    cell.say(0, "half")
+    cell.ticks.turn()
+    assert cell.screen.text == ""
+    cell.output.end()
+    assert cell.screen.text == "[0] half\n"
+
+
+def test_streams_keep_their_own() -> None:
+    cell = Cell(2)
+    cell.say(0, "out\n")
+    cell.say(0, "err\n", "stderr")
+    cell.output.end()
+    assert cell.screen.log == [("stdout", "[0] out\n"), ("stderr", "[0] err\n")]
+
+
+def test_progress_bars_share_one_display_with_a_row_for_each_node() -> None:
+    cell = Cell(2)
+    for percent in (0, 50, 100):
+        for node in range(2):
+            cell.say(node, f"\r{percent}% of node {node}", "stderr")
+        cell.ticks.turn()
+    assert cell.screen.lives == {"progress": "[0] 100% of node 0\n[1] 100% of node 1"}
+    for node in range(2):
+        cell.say(node, "\n", "stderr")
+    cell.say(0, "done\n")
+    cell.output.end()
+    assert cell.screen.lives == {"progress": "[0] 100% of node 0\n[1] 100% of node 1"}
+    assert cell.screen.text == "[0] done\n"
+
+
+def test_equal_displays_are_shown_once_and_in_order_with_text() -> None:
+    cell = Cell(2)
+    for node in range(2):
+        cell.say(node, "before\n")
+        cell.output.take(Display(node, {"text/html": "<b>"}, {}, {}))
+        cell.say(node, "after\n")
+    cell.output.end()
+    kinds = [kind for kind, _ in cell.screen.log]
+    assert kinds == ["stdout", "display", "stdout"]
+    assert cell.screen.log[1][1].startswith("[0, 1]")
+
+
+def test_displays_that_will_be_updated_are_not_merged() -> None:
+    cell = Cell(2)
+    for node in range(2):
+        cell.output.take(Display(node, {"text/plain": "x"}, {}, {"display_id": "d"}))
+    cell.output.end()
+    assert len(cell.screen.log) == 2
+
+
+def test_clearing_waits_for_all_nodes() -> None:
+    cell = Cell(2)
+    cell.say(0, "old\n")
+    cell.say(1, "old\n")
+    cell.output.take(Clear(0, True))
+    cell.say(0, "new\n")
+    cell.ticks.turn()
+    assert cell.screen.log == [("stdout", "[1] old\n[0] new\n")] or cell.screen.text == "[0] new\n[1] old\n"
+    cell.output.take(Clear(1, True))
+    cell.ticks.turn()
+    assert cell.screen.log[-1] == ("clear", "True")
+
+
+def test_a_flood_in_a_tick_is_bounded_counted_and_its_end_is_shown() -> None:
+    cell = Cell(2)
+    for number in range(4 * LINES_A_TICK):
+        cell.say(number % 2, f"line {number}\n")
+    cell.output.end()
+    assert f"line {4 * LINES_A_TICK - 1}\n" in cell.screen.text
+    assert cell.screen.text.count("\n") < 1.1 * LINES_A_TICK
+    assert f"{3 * LINES_A_TICK - 50:,} lines not shown" in cell.screen.text
+
+
+def test_a_cell_that_never_stops_writing_is_bounded() -> None:
+    cell = Cell(2, "time")
+    line = "x" * 1000 + "\n"
+    for _ in range(3 * CELL_LIMIT // len(line) // 1000):
+        cell.say(0, line * 1000)
+        cell.ticks.turn()
+    cell.say(1, "the end\n")
+    cell.output.end()
+    assert len(cell.screen.text) < 1.1 * CELL_LIMIT
+    assert "lines not shown" in cell.screen.text
+    assert cell.screen.text.endswith("[1] the end\n")
+
+
+def test_many_lines_are_cheap() -> None:
+    cell = Cell(8)
+    started = time.process_time()
+    for node in range(8):
+        cell.say(node, "".join(f"{number}\n" for number in range(4000)))
+    cell.output.end()
+    assert cell.screen.text.count("\n") == 4000
+    assert time.process_time() - started < 2.0
+
+
+def test_a_run_in_the_background_shows_bars_of_one_node_without_label() -> None:
+    cell = Cell(1, raw=False)
+    cell.say(0, "\r1%\r100%")
+    cell.say(0, "\nplain\n")
+    cell.output.end()
+    assert cell.screen.lives["progress"] == "100%"
+    assert cell.screen.text == "plain\n"

@@ -1,0 +1,84 @@
+"""Lines of %sky and %%sky: what they mean, and the sentence when they mean nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from skyward_jupyter.errors import UsageError
+from skyward_jupyter.notebook.options import CELL, GROUPS, CellOptions, cell_options, start_options
+from skyward_jupyter.notebook.ranks import ALL, Selection
+
+
+def read(line: str) -> CellOptions:
+    return cell_options(line, CellOptions())
+
+
+def test_an_empty_line_gives_the_defaults() -> None:
+    assert read("") == CellOptions(on=ALL, group="same")
+    assert cell_options("", CellOptions(group="time", quiet=True)).group == "time"
+
+
+def test_everything_at_once() -> None:
+    options = read("--nodes 8 --on 0,2 -i a,b -o x --into v --pool big --timeout 2.5 --bg --group node --quiet")
+    assert options == CellOptions(
+        8, Selection("ranks", (0, 2)), ("a", "b"), ("x",), "v", "big", 2.5, True, "node", True, False
+    )
+
+
+@pytest.mark.parametrize("line", ["-o x,y", "-o x, y", "-ox,y", "-o=x,y", "-o x -o y", "-o 'x,y'"])
+def test_ways_to_write_names(line: str) -> None:
+    assert read(line).out == ("x", "y")
+
+
+@pytest.mark.parametrize("line", ["--nodes=4", "--nodes 4", "--nodes 4  # why"])
+def test_ways_to_write_a_value(line: str) -> None:
+    assert read(line).nodes == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--node 3", "no option --node; did you mean --nodes"),
+        ("--zzz", "no option --zzz; it has --nodes"),
+        ("--nodes", "--nodes needs a value: --nodes N"),
+        ("--nodes --bg", "--nodes needs a value"),
+        ("--nodes 0", "at least 1"),
+        ("--nodes two", "at least 1"),
+        ("--timeout -1", "above 0"),
+        ("--timeout inf", "above 0"),
+        ("--group foo", "choose one of same, node, time"),
+        ("-o 2x", "'2x' is not a name"),
+        ("-o class", "'class' is not a name"),
+        ("--bg=3", "--bg takes no value"),
+        ("4", "did you mean --nodes 4 or --on 4?"),
+        ("-o x y", "as in -o x,y"),
+        ("model", "the code goes below this line"),
+        ("'abc", "close the quote"),
+    ],
+)
+def test_a_wrong_line_is_one_sentence_that_says_what_to_do(line: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        read(line)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_is_evaluated() -> None:
+    with pytest.raises(UsageError, match="is not a name"):
+        read("-o __import__('os').getpid()")
+
+
+def test_start() -> None:
+    options = start_options("--nodes 8 --name big --concurrency 2")
+    assert (options.nodes, options.name, options.concurrency) == (8, "big", 2)
+    with pytest.raises(UsageError, match="did you mean --nodes 8"):
+        start_options("8")
+    with pytest.raises(UsageError, match="no option --provider"):
+        start_options("--provider aws")
+
+
+def test_the_table_is_complete() -> None:
+    fields = set(CellOptions.__dataclass_fields__)
+    assert {option.field for option in CELL} == fields
+    assert all(option.help for option in CELL if not option.hidden)
+    assert next(option for option in CELL if option.flag == "--group").choices == GROUPS
