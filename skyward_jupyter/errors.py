@@ -7,6 +7,7 @@
     │   ├── NoPool             there is no such pool, or none at all
     │   ├── UnknownNode        a node number outside the pool
     │   └── BlockingRefused    a blocking call where blocking would deadlock; names the awaitable form
+    ├── NoRoom                 shared memory, or the disk, is full
     ├── NotPicklable           a value that cannot travel; names the path to the part at fault
     ├── PoolError              the pool as a whole
     │   ├── PoolStopped        the pool was stopped, or is stopping
@@ -69,6 +70,10 @@ class NotPicklable(SkywardError, TypeError):
         self.reason = reason
         advice = advice or "make it on the node instead, or leave it out of what you send"
         super().__init__(f"{path} (a {kind}) cannot be sent to a node: {reason}; {advice}")
+
+
+class NoRoom(SkywardError):
+    """A payload does not fit into shared memory, or onto the disk; nothing was sent."""
 
 
 class PoolError(SkywardError):

@@ -15,7 +15,7 @@ from skyward_jupyter.actors.courier import task_of
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Arrived, Direct, Enqueue, Follow, Withdraw
-from skyward_jupyter.errors import NotPicklable, PoolStopped
+from skyward_jupyter.errors import NoRoom, NotPicklable, PoolStopped
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import digest
@@ -126,6 +126,8 @@ class Dispatch:
         code, code_blobs = packed
         try:
             args, blobs = self._hub.payloads.pack((call.args, dict(call.kwargs)))
+        except NoRoom:
+            raise
         except Exception as error:
             raise _blame(call, error) from None
         return TaskEntry(
@@ -161,6 +163,8 @@ class Dispatch:
             return known[1], ()
         try:
             body, blobs = self._hub.payloads.pack(function)
+        except NoRoom:
+            raise
         except Exception:
             raise explain(getattr(function, "__name__", "the function"), function) from None
         code = Code(digest(body), body)

@@ -28,6 +28,7 @@ class _Supplier:
         self.hub = hub
         self._expected: set[int] = set()
         self._joined: set[int] = set()
+        self._founder = -1
         self._connecting: asyncio.Task[None] | None = None
         self._together = asyncio.Event()
 
@@ -44,11 +45,17 @@ class _Supplier:
     def start(self, ranks: tuple[int, ...]) -> None:
         """Have the provider start nodes."""
         self._expected.update(ranks)
-        running = sorted(self._joined - set(ranks))
+        seeds = sorted(self._joined - set(ranks)) or [self._founder_among(ranks)]
         everyone = self.hub.peers(tuple(self._joined | self._expected))
         for rank in ranks:
             self.hub.node(rank).tell(Phase("starting"))
-        self.hub.provider.start(ranks, everyone, running)
+        self.hub.provider.start(ranks, everyone, seeds)
+
+    def _founder_among(self, ranks: tuple[int, ...]) -> int:
+        """The node that starts the cluster while there is none: one, or there would be several."""
+        if self._founder not in self._expected:
+            self._founder = min(ranks)
+        return self._founder
 
     def heard(self, rank: int, what: str, pid: int, text: str) -> None:
         """Pass on word of a node."""

@@ -21,6 +21,12 @@ class Refresher:
         self._loaded: dict[str, float] = {}
         self._objects: dict[Any, Any] = {}
 
+    def remember(self) -> None:
+        """Note when the modules that a cell has just imported were changed."""
+        for module in own_modules():
+            if module.__name__ not in self._loaded:
+                self._loaded[module.__name__] = _changed(module)
+
     def refresh(self, shell: Any) -> None:
         """Load again what was edited; a module that fails to load is said and left as it is."""
         for module in own_modules():

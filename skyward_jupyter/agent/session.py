@@ -46,6 +46,7 @@ class Session:
         self.refresher.refresh(self.shell)
         before = dict(names)
         error = self.shell.run_source(request.source)
+        self.refresher.remember()
         bound = self._bound(before, () if error else request.binds)
         for name in bound:
             self.digests.pop(name, None)

@@ -25,6 +25,7 @@ from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
 from skyward_jupyter.agent.failure import describe
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, interrupts, use
+from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack, unpack
 from skyward_jupyter.wire.events import Kind
@@ -106,6 +107,8 @@ class Slot:
     def _returned(self, value: object) -> tuple[Kind, bytes]:
         try:
             return Kind.VALUE, self._pack(value)
+        except NoRoom as error:
+            return Kind.ERROR, self._pack(describe(error))
         except Exception as error:
             return Kind.ERROR, self._pack(describe(error, "result"))
 
@@ -139,7 +142,7 @@ class Slot:
         return self._codes[digest]
 
     def _pack(self, value: object) -> bytes:
-        return pack(value, self._store.put)
+        return pack(value, self._store.hand_over)
 
 
 def run_process(config: AgentConfig, sockets: list[socket.socket]) -> None:

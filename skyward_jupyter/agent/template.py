@@ -99,6 +99,10 @@ class Template:
                     self._start_agent(AgentConfig.from_json(message["config"]))
                 case "kill":
                     self._kill_agent(message["pool"], message["rank"])
+                case "end":
+                    for agent in self._agents.values():
+                        self._kill_slots(agent)
+                        _kill(agent.pid)
                 case "forget":
                     self._stores.discard(message["store"])
                     shutil.rmtree(message["store"], ignore_errors=True)

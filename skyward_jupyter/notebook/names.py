@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import ast
 import re
-import string
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from skyward_jupyter.notebook.scopes import Scope, scope_of
 _CODE_MAGICS = frozenset({"time", "timeit", "prun", "memit", "lprun", "mprun"})
 _NAME_MAGICS = frozenset({"pinfo", "pinfo2", "psource", "pdef", "pdoc", "pfile"})
 _LEADING_OPTIONS = re.compile(r"^(\s*-{1,2}\w+(\s+\d+)?(?=\s|$))*\s*")
+_BRACES = re.compile(r"(?<!\{)\{([^{}:!]+)(?:![rsa])?(?::[^{}]*)?\}")
 _DOLLAR = re.compile(r"(?<!\$)\$\{?([A-Za-z_]\w*)")
 
 
@@ -258,13 +258,9 @@ _MAGIC: dict[str, Callable[[_Flow, list[str]], None]] = {
 def expanded(text: str) -> list[str]:
     """The names that IPython would put into a shell or magic line for ``$name`` and ``{expression}``."""
     found = _DOLLAR.findall(text)
-    try:
-        fields = [name for _, name, _, _ in string.Formatter().parse(text) if name]
-    except ValueError:
-        return found
-    for part in fields:
+    for part in _BRACES.findall(text):
         try:
-            found += scope_of([ast.parse(part, mode="eval")]).free()
+            found += scope_of([ast.parse(part.strip(), mode="eval")]).free()
         except SyntaxError:
             continue
     return found

@@ -53,8 +53,8 @@ class Provider(Protocol):
         """The ``host:port`` of a node's agent."""
         ...
 
-    def start(self, ranks: Sequence[int], peers: Sequence[Peer], running: Sequence[int]) -> None:
-        """Start nodes. `peers` are all nodes of the pool then, `running` the ranks that are members already."""
+    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
+        """Start nodes. `peers` are all nodes of the pool then, `seeds` the ranks to join the cluster through."""
         ...
 
     def kill(self, rank: int) -> None:

@@ -84,8 +84,9 @@ class Launcher:
             heard({"op": "template_gone", "why": f"exit status {self._process.returncode}"})
 
     def close(self) -> None:
-        """Let the template go; it ends once no agent is left."""
+        """End the template and everything it started."""
         if self.alive:
+            self.send({"op": "end"})
             with contextlib.suppress(RuntimeError):
                 self._loop.remove_reader(self._channel.sock)
             self._channel.close()

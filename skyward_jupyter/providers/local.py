@@ -53,18 +53,17 @@ class LocalProvider:
             return f"{self._block}.{rank + 1}:{PORT}"
         return f"127.0.0.1:{self._ports.setdefault(rank, _free_port())}"
 
-    def start(self, ranks: Sequence[int], peers: Sequence[Peer], running: Sequence[int]) -> None:
-        """Start nodes; those that join a pool join it through up to three running ones, else through the lowest."""
+    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
+        """Start nodes, which join through up to three of `seeds`; one that is its own only seed starts the cluster."""
         if self._launcher is None or not self._launcher.alive:
             self._launcher = launcher()
             self._launcher.listen(self._pool, self._hear)
         for rank in ranks:
-            seeds = [peer for peer in running if peer != rank][:3] or [min(ranks)]
             config = AgentConfig(
                 pool=self._pool,
                 rank=rank,
                 address=self.address(rank),
-                seeds=tuple(self.address(seed) for seed in seeds if seed != rank),
+                seeds=tuple(self.address(seed) for seed in seeds[:3] if seed != rank),
                 cluster=self.cluster,
                 store=self.store if self.shared else f"{self.store}/{rank}",
                 concurrency=self._spec.concurrency,
@@ -139,9 +138,15 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def shared_memory() -> Path:
+    """A directory in memory that every process of this machine can map, or the one for temporary files."""
+    memory = Path("/dev/shm")
+    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
 def _new_store(pool: str) -> str:
     """A directory in shared memory where there is one; those of owners that are gone are removed on the way."""
-    base = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else Path(tempfile.gettempdir())
+    base = shared_memory()
     _sweep(base)
     return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{pool}-", dir=base)
 

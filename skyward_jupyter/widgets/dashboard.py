@@ -14,6 +14,7 @@ gives the text and HTML forms only.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Mapping
@@ -42,7 +43,7 @@ LOGGED = 200
 UNBUILT = "The live dashboard is not built here: run `make` in the project's folder, then restart the kernel."
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
-_STUB = f"export default {{ render({{ el }}) {{ el.textContent = {UNBUILT!r}; }} }};"
+_STUB = f"export default {{ render({{ el }}) {{ el.textContent = {json.dumps(UNBUILT)}; }} }};"
 
 _dashboards: dict[int, Dashboard] = {}
 """The dashboard of each source by the source's id, which stays its own: a dashboard keeps its source."""

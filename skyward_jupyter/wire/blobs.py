@@ -11,14 +11,18 @@ mapped stays readable there.
 from __future__ import annotations
 
 import io
+import itertools
 import mmap
 import os
+import secrets
 from collections import OrderedDict
 from collections.abc import Buffer
 from dataclasses import dataclass
 from pathlib import Path
 
 import xxhash
+
+from skyward_jupyter.errors import NoRoom
 
 #: Buffers at least this large travel as blobs, smaller ones inside the payload (bytes).
 INLINE_LIMIT = 256 * 1024
@@ -29,7 +33,7 @@ KEEP = 2**30
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Name (digest of the content) and size in bytes of a blob."""
+    """Name (the digest of its content, or one of its own for a result) and size in bytes of a blob."""
 
     name: str
     size: int
@@ -56,6 +60,8 @@ class BlobStore:
         self.keep = keep
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._pins: dict[str, int] = {}
+        self._token = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
         self._arriving: dict[str, tuple[io.FileIO, int]] = {}
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -74,6 +80,20 @@ class BlobStore:
         if not self.has(blob.name):
             self._write(blob.name, view)
         self._touch(blob)
+        return blob
+
+    def hand_over(self, data: Buffer) -> Blob:
+        """Write `data` under a name of its own, for one reader, who drops it.
+
+        Two equal results are two blobs, so neither's reader can drop the other's. Content that is here already (an
+        argument that comes back) is linked, not copied.
+        """
+        view = memoryview(data)
+        blob = Blob(f"{self._token}-{next(self._numbers)}", view.nbytes)
+        try:
+            os.link(self.path(digest(view)), self.path(blob.name))
+        except OSError:
+            self._write(blob.name, view)
         return blob
 
     def open(self, blob: Blob) -> memoryview:
@@ -140,6 +160,12 @@ class BlobStore:
                 while rest.nbytes:
                     rest = rest[file.write(rest) :]
             partial.rename(self.path(name))
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise NoRoom(
+                f"there is no room for {view.nbytes / 2**20:.0f} MB in {self.directory.parent} ({error.strerror}); "
+                "send or return less at a time"
+            ) from None
         except BaseException:
             partial.unlink(missing_ok=True)
             raise

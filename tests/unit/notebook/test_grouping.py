@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from skyward_jupyter.notebook.grouping import CELL_LIMIT, LINES_A_TICK
 from skyward_jupyter.wire.events import Clear, Display
 from tests.unit.notebook.fakes import Cell
@@ -156,16 +154,6 @@ def test_a_cell_that_never_stops_writing_is_bounded() -> None:
     assert len(cell.screen.text) < 1.1 * CELL_LIMIT
     assert "lines not shown" in cell.screen.text
     assert cell.screen.text.endswith("[1] the end\n")
-
-
-def test_many_lines_are_cheap() -> None:
-    cell = Cell(8)
-    started = time.process_time()
-    for node in range(8):
-        cell.say(node, "".join(f"{number}\n" for number in range(4000)))
-    cell.output.end()
-    assert cell.screen.text.count("\n") == 4000
-    assert time.process_time() - started < 2.0
 
 
 def test_a_run_in_the_background_shows_bars_of_one_node_without_label() -> None:

@@ -1,0 +1,171 @@
+"""A real IPython kernel, and what its cells show."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_TIMEOUT = 60
+
+
+@dataclass
+class Shown:
+    """What a cell showed.
+
+    Attributes
+    ----------
+    status, ename, evalue, traceback
+        How it ended; the traceback without colours.
+    stdout, stderr
+        What it wrote.
+    displays
+        MIME bundles in order; one that was updated has its last state.
+    seconds
+        From request to reply.
+    """
+
+    status: str = ""
+    ename: str = ""
+    evalue: str = ""
+    traceback: str = ""
+    stdout: str = ""
+    stderr: str = ""
+    displays: list[dict[str, Any]] = field(default_factory=list)
+    cleared: int = 0
+    seconds: float = 0.0
+    _ids: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The plain text of its displays, one below the other."""
+        return "\n".join(str(data.get("text/plain", "")) for data in self.displays)
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Take one message of the kernel."""
+        content = message["content"]
+        match message["msg_type"]:
+            case "stream":
+                setattr(self, content["name"], getattr(self, content["name"]) + content["text"])
+            case "display_data" | "execute_result":
+                if display_id := content.get("transient", {}).get("display_id"):
+                    self._ids[display_id] = len(self.displays)
+                self.displays.append(content["data"])
+            case "update_display_data":
+                self.displays[self._ids[content["transient"]["display_id"]]] = content["data"]
+            case "clear_output":
+                self.cleared += 1
+            case "error":
+                self.ename, self.evalue = content["ename"], content["evalue"]
+                self.traceback = _ANSI.sub("", "\n".join(content["traceback"]))
+
+
+class Kernel:
+    """A kernel in a process of its own, with a client.
+
+    What an earlier cell shows after its end is added to what it showed.
+
+    Attributes
+    ----------
+    folder
+        Its working directory.
+    """
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        self._manager = KernelManager()
+        spec = self._manager.kernel_spec
+        assert spec is not None
+        spec.argv[:] = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        self.folder, self._env = folder, env
+        self._manager.start_kernel(cwd=str(folder), env=env)
+        self._client = self._manager.blocking_client()
+        self._client.start_channels()
+        self._client.wait_for_ready(timeout=_TIMEOUT)
+        self._cells: dict[str, Shown] = {}
+
+    def run(self, code: str, *, interrupt_at: str = "", times: int = 1) -> Shown:
+        """Run a cell to its end; interrupt the kernel `times` when it has written `interrupt_at`."""
+        shown = self.start(code)
+        for _ in range(times if interrupt_at else 0):
+            self.until(shown, interrupt_at)
+            self._manager.interrupt_kernel()
+            interrupt_at = "again"
+        return self.finish(shown)
+
+    def ok(self, code: str) -> Shown:
+        """Run a cell that must not fail."""
+        shown = self.run(code)
+        assert shown.status == "ok", f"{code}\n{shown.traceback}\n{shown.stderr}"
+        return shown
+
+    def start(self, code: str) -> Shown:
+        """Start a cell and return what it will show."""
+        self._request = self._client.execute(code, store_history=True)
+        self._started = time.monotonic()
+        return self._cells.setdefault(self._request, Shown())
+
+    def until(self, shown: Shown, text: str) -> None:
+        """Read what the cell shows until its streams have `text`."""
+        while text not in shown.stdout + shown.stderr:
+            assert not self._read(shown), f"the cell ended without {text!r}: {shown}"
+
+    def finish(self, shown: Shown) -> Shown:
+        """Read to the cell's end."""
+        while not self._read(shown):
+            pass
+        reply = self._client.get_shell_msg(timeout=_TIMEOUT)
+        shown.status = reply["content"]["status"]
+        shown.seconds = time.monotonic() - self._started
+        return shown
+
+    def interrupt(self) -> None:
+        """Send SIGINT, as a front end's stop button does."""
+        self._manager.interrupt_kernel()
+
+    def restart(self) -> None:
+        """Restart the kernel."""
+        self._manager.restart_kernel(now=False, cwd=str(self.folder), env=self._env)
+        self._client.wait_for_ready(timeout=_TIMEOUT)
+
+    def complete(self, code: str) -> list[str]:
+        """What Tab at the end of `code` offers."""
+        self._client.complete(code)
+        matches: list[str] = self._client.get_shell_msg(timeout=_TIMEOUT)["content"]["matches"]
+        return matches
+
+    def stop(self) -> None:
+        """End it."""
+        self._client.stop_channels()
+        self._manager.shutdown_kernel()
+
+    def _read(self, shown: Shown) -> bool:
+        """Take the next message; returns whether the cell has ended."""
+        message = self._client.get_iopub_msg(timeout=_TIMEOUT)
+        parent = message["parent_header"].get("msg_id")
+        if parent != self._request:
+            if parent in self._cells:
+                self._cells[parent].take(message)
+            return False
+        if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            return True
+        shown.take(message)
+        return False
+
+
+@contextmanager
+def kernel_in(folder: Path, env: dict[str, str]) -> Iterator[Kernel]:
+    """A kernel whose files are in `folder`, with the extension loaded."""
+    made = Kernel(folder, env)
+    try:
+        made.ok("%load_ext skyward")
+        yield made
+    finally:
+        made.stop()

@@ -1,0 +1,67 @@
+"""Cells with --bg."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.notebooks.kernel import Kernel
+
+pytestmark = pytest.mark.kernel
+
+
+def test_a_run_goes_on_while_other_cells_run(nodes: Kernel) -> None:
+    waiting = "while not pathlib.Path('end').exists(): time.sleep(.01)"
+    started = nodes.ok(f"%%sky --bg --into run\nimport pathlib\nprint('node', n)\n{waiting}\nn * 2")
+    assert "run on nodes 0-2: running" in started.text
+    assert nodes.ok("run.done").text == "False"
+    assert nodes.ok("import pathlib\npathlib.Path('end').touch()\nawait run").text == "[0, 2, 4]"
+    assert nodes.ok("run[2].output").text == "'node 2\\n'"
+    assert nodes.ok("run.result()").text == "[0, 2, 4]"
+    assert nodes.ok("run").text.startswith("<run on nodes 0-2: done")
+    assert nodes.run("run[7]").ename == "UnknownNode"
+
+
+def test_its_output_is_in_a_display_of_its_own(nodes: Kernel) -> None:
+    shown = nodes.ok("%%sky --bg --into run\nprint('written')\n'valued'")
+    nodes.ok("await run")
+    lines = shown.displays[0]["text/plain"].splitlines()
+    assert lines[0].startswith("run on nodes 0-2: done")
+    assert lines[1:] == ["[0-2] written", "[0-2] 'valued'"]
+    assert "<pre" in shown.displays[0]["text/html"]
+    assert shown.stdout == ""
+
+
+def test_a_run_without_into_is_the_cells_value(nodes: Kernel) -> None:
+    nodes.ok("%%sky --bg --on 1\nn + 10")
+    assert nodes.ok("await _").text == "11"
+
+
+def test_names_come_out_when_it_has_ended(nodes: Kernel) -> None:
+    nodes.ok("%%sky --bg -o late --into run\nlate = n")
+    nodes.ok("await run")
+    assert nodes.ok("late").text == "[0, 1, 2]"
+
+
+def test_its_error_is_raised_where_it_is_awaited(nodes: Kernel) -> None:
+    assert nodes.run("%%sky --bg --into run\n1 / 0").status == "ok"
+    for code in ("await run", "run.result()"):
+        shown = nodes.run(code)
+        assert shown.ename == "CellFailed"
+        assert "----> 2 1 / 0" in shown.traceback
+    assert nodes.ok("run[1]").text == "<node 1: failed: ZeroDivisionError: division by zero>"
+
+
+def test_cancel(nodes: Kernel) -> None:
+    nodes.ok("%%sky --bg --into run\ntime.sleep(60)")
+    nodes.ok("run.cancel()")
+    shown = nodes.run("await run")
+    assert shown.ename == "TaskInterrupted"
+    assert nodes.ok("run.state").text == "'cancelled'"
+    assert nodes.ok("%%sky\n1").text == "[0-2] 1"
+
+
+def test_a_result_that_is_not_there_in_time(nodes: Kernel) -> None:
+    nodes.ok("%%sky --bg --into run\ntime.sleep(60)")
+    assert nodes.run("run.result(timeout=0.05)").ename == "TimeoutError"
+    nodes.ok("run.cancel()")
+    nodes.run("await run")

@@ -1,0 +1,57 @@
+"""Tab on %sky and %%sky lines."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook.completion import completions
+
+
+@pytest.fixture(autouse=True)
+def _two_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pool(name: str, size: int) -> Any:
+        return SimpleNamespace(name=name, nodes=[SimpleNamespace(rank=rank) for rank in range(size)])
+
+    found = (pool("local", 3), pool("big", 2))
+    monkeypatch.setattr(pools, "running", lambda: found)
+    monkeypatch.setattr(pools, "find", lambda name: found[0])
+
+
+def words(magic: str, rest: str) -> list[str]:
+    return [word for word, _ in completions(magic, rest, ["beta", "alpha"])]
+
+
+def test_options_that_are_not_there_yet() -> None:
+    assert {"--nodes", "--on", "-o", "--group"} <= set(words("%%sky", ""))
+    assert "--awaited" not in words("%%sky", "")
+    assert "--nodes" not in words("%%sky", "--nodes 4 ")
+    assert "--on" in words("%%sky", "--bg --o")
+
+
+@pytest.mark.parametrize(
+    ("rest", "expected"),
+    [
+        ("--on ", ["all", "any", "head", "0", "1", "2"]),
+        ("--on=", ["all", "any", "head", "0", "1", "2"]),
+        ("--on 0,", ["all", "any", "head", "0", "1", "2"]),
+        ("--group ", ["same", "node", "time"]),
+        ("--pool ", ["local", "big"]),
+        ("-o ", ["alpha", "beta"]),
+        ("-i alpha,", ["alpha", "beta"]),
+        ("--timeout ", []),
+    ],
+)
+def test_values_of_options(rest: str, expected: list[str]) -> None:
+    assert words("%%sky", rest) == expected
+
+
+def test_commands_and_what_follows_them() -> None:
+    assert words("%sky", "st") == ["start", "status", "stop"]
+    assert words("%sky", "start --") == ["--nodes", "--name", "--concurrency"]
+    assert words("%sky", "stop ") == ["local", "big"]
+    assert words("%sky", "scale 3 --pool ") == ["local", "big"]
+    assert words("%sky", "x.y ") == []

@@ -1,0 +1,144 @@
+"""Which names go to which node."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from skyward_jupyter.agent.cells import CellOutcome, fingerprint
+from skyward_jupyter.errors import NotPicklable, UsageError
+from skyward_jupyter.notebook.names import names_of
+from skyward_jupyter.notebook.sending import Ledger, Plan, weigh
+
+LIMIT = 100_000
+
+
+class Nodes:
+    """Two nodes, as a ledger sees them."""
+
+    def __init__(self) -> None:
+        self.ledger = Ledger()
+
+    def plan(self, code: str, notebook: Mapping[str, object], send: tuple[str, ...] = (), nodes: int = 2) -> Plan:
+        return self.ledger.plan(names_of(code), send, notebook, range(nodes), LIMIT)
+
+    def run(
+        self, code: str, notebook: Mapping[str, object], *, bound: Mapping[str, object] | None = None, **more: Any
+    ) -> Plan:
+        plan = self.plan(code, notebook, more.pop("send", ()))
+        prints = {name: fingerprint(value) for name, value in (bound or {}).items()}
+        for rank in more.pop("ranks", (0, 1)):
+            outcome = CellOutcome(more.get("session", f"s{rank}"), bound=prints, deleted=more.get("deleted", ()))
+            self.ledger.record(rank, outcome, plan.parcels[rank], plan.digests, names_of(code))
+        return plan
+
+
+@pytest.fixture
+def nodes() -> Nodes:
+    return Nodes()
+
+
+def test_only_what_is_read_and_known_here_goes(nodes: Nodes) -> None:
+    plan = nodes.plan("y = x + len(z)", {"x": 1, "y": 2, "other": 3})
+    assert plan.parcels[0].send == ("x",)
+    assert plan.values == {"x": 1}
+
+
+def test_an_unchanged_value_goes_once_and_a_changed_one_again(nodes: Nodes) -> None:
+    data = list(range(1000))
+    assert nodes.run("data", {"data": data}).parcels[0].send == ("data",)
+    again = nodes.run("data", {"data": data})
+    assert again.parcels[0].send == ()
+    assert again.parcels[0].expects == (("data", again.digests["data"]),)
+    data.append(1)
+    assert nodes.plan("data", {"data": data}).parcels[1].send == ("data",)
+
+
+def test_names_that_a_cell_bound_belong_to_the_nodes(nodes: Nodes) -> None:
+    nodes.run("x = 1", {}, bound={"x": 1})
+    plan = nodes.plan("x", {"x": 1})
+    assert plan.parcels[0].send == ()
+    assert plan.parcels[0].keeps == ("x",)
+    assert plan.notes == ()
+
+
+def test_another_value_here_is_said_once_and_names_i(nodes: Nodes) -> None:
+    nodes.run("x = 1", {}, bound={"x": 1})
+    (note,) = nodes.plan("x", {"x": 2}).notes
+    assert "x: nodes 0-1 have their own value" in note
+    assert "-i x" in note
+    assert nodes.plan("x", {"x": 2}).notes == ()
+    assert len(nodes.plan("x", {"x": 3}).notes) == 1
+
+
+def test_the_list_that_o_brought_is_no_other_value(nodes: Nodes) -> None:
+    nodes.run("x = 1", {}, bound={"x": 1})
+    values = [1, 1]
+    nodes.ledger.returned("x", values)
+    assert nodes.plan("x", {"x": values}).notes == ()
+
+
+def test_i_sends_what_the_nodes_own_and_takes_it_back(nodes: Nodes) -> None:
+    nodes.run("x = 1", {}, bound={"x": 1})
+    plan = nodes.run("x", {"x": 2}, send=("x",))
+    assert plan.parcels[0].send == ("x",)
+    assert nodes.plan("x", {"x": 3}).parcels[0].send == ("x",)
+
+
+def test_a_deleted_name_is_nobodys(nodes: Nodes) -> None:
+    nodes.run("x = 1", {}, bound={"x": 1})
+    nodes.run("del x", {}, deleted=("x",))
+    assert nodes.plan("x", {"x": 5}).parcels[0].send == ("x",)
+
+
+def test_nodes_differ(nodes: Nodes) -> None:
+    nodes.run("x = 1", {"x": 7}, bound={"x": 1}, ranks=(0,))
+    plan = nodes.plan("x", {"x": 7})
+    assert plan.parcels[0].send == ()
+    assert plan.parcels[1].send == ("x",)
+    assert "node 0 has its own value" in plan.notes[0]
+
+
+def test_a_new_session_has_nothing(nodes: Nodes) -> None:
+    nodes.run("x = y", {"y": 1}, bound={"x": 1})
+    assert nodes.ledger.forget(0) == ("x",)
+    plan = nodes.plan("x, y", {"y": 1})
+    assert plan.parcels[0].send == ("y",)
+    assert plan.parcels[0].keeps == ()
+    assert plan.parcels[1].send == ()
+
+
+def test_a_function_of_the_nodes_brings_what_it_reads(nodes: Nodes) -> None:
+    nodes.run("def f(): return rate", {"rate": 1}, bound={"f": object()})
+    assert nodes.plan("f()", {"rate": 2}).parcels[0].send == ("rate",)
+
+
+def test_what_cannot_be_pickled_is_named_with_its_path(nodes: Nodes) -> None:
+    with pytest.raises(NotPicklable, match=r"model\['a'\]\[1\]"):
+        nodes.plan("model", {"model": {"a": [1, threading.Lock()]}})
+
+
+def test_a_large_value_goes_only_when_it_is_asked_for(nodes: Nodes) -> None:
+    big = bytearray(2 * LIMIT)
+    with pytest.raises(UsageError, match=r"big is over 100 kB.*-i big"):
+        nodes.plan("big", {"big": big})
+    assert nodes.run("big", {"big": big}, send=("big",)).parcels[0].send == ("big",)
+    assert nodes.run("big", {"big": big}).parcels[0].send == ()
+    big[0] = 1
+    with pytest.raises(UsageError, match="-i big"):
+        nodes.plan("big", {"big": big})
+
+
+def test_i_of_a_name_that_is_not_here(nodes: Nodes) -> None:
+    with pytest.raises(UsageError, match="no name modle; did you mean model"):
+        nodes.plan("1", {"model": 1}, ("modle",))
+
+
+def test_weights() -> None:
+    assert weigh("a", b"x" * 1000, None).size >= 1000
+    assert weigh("a", [1, 2], None).digest == weigh("b", [1, 2], None).digest
+    assert weigh("a", [1, 2], None).digest != weigh("a", [1, 3], None).digest
+    assert weigh("threading", threading, None).size == 0
