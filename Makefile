@@ -12,8 +12,8 @@ DEMO := $(BUILD)/demo/01_quickstart.ipynb
 SOURCES := pyproject.toml $(wildcard hatch_build.py) \
 	$(shell find js -name node_modules -prune -o -type f -print 2>/dev/null)
 
-QUICK := tests/unit tests/integration
-REST := tests/notebooks tests/faults tests/browser
+QUICK := $(wildcard tests/unit tests/integration)
+REST := $(wildcard tests/notebooks tests/faults tests/browser)
 
 .PHONY: help demo lab test test-quick check check-js format docs bench setup clean
 .NOTPARALLEL:

@@ -19,6 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from skyward_jupyter.notebook.awaiting import AwaitTransformer
 from skyward_jupyter.notebook.completion import matcher
+from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
 from skyward_jupyter.notebook.state import Notebook
 
@@ -44,6 +45,7 @@ class Loaded:
         if self.notebook.in_kernel:
             self._await_cells(shell)
             self._wake_up(shell)
+            self._guard(shell)
 
     def undo(self) -> None:
         """Take everything back."""
@@ -91,6 +93,16 @@ class Loaded:
         with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
             loop.add_signal_handler(signal.SIGUSR2, _nothing)
             self._undo.append(lambda: loop.remove_signal_handler(signal.SIGUSR2))
+
+    def _guard(self, shell: Any) -> None:
+        """Keep SIGINT away from the kernel's own work around a cell."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        interrupts = CellInterrupts(self.notebook, shell.kernel)
+        interrupts.install()
+        self._undo.append(interrupts.remove)
+        shell.events.register("pre_execute", interrupts.cell_starts)
+        self._undo.append(_unregister(shell, "pre_execute", interrupts.cell_starts))
 
 
 def load(shell: InteractiveShell) -> None:

@@ -1,4 +1,4 @@
-/** What crosses between the kernel and the page: the shapes of widgets/source.py, and their decoding. */
+/** What crosses between the kernel and the page: the shapes of actors/source.py, and their decoding. */
 
 /** The states of a node; a state's place is its code in a delta's rows. */
 export const STATES = ["idle", "waiting", "active", "lost"] as const;

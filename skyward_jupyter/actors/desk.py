@@ -73,6 +73,8 @@ class TaskEntry:
         What it needs, which stays until it has ended.
     stopping
         What it was last told to do: ``interrupt`` or ``kill``.
+    fetching
+        Brings a large yield or result from the node; what comes after it waits for it.
     """
 
     id: int
@@ -88,6 +90,7 @@ class TaskEntry:
     yields: asyncio.Queue[object] | None = None
     blobs: tuple[Blob, ...] = ()
     stopping: str = ""
+    fetching: asyncio.Task[None] | None = None
 
 
 @dataclass(slots=True)

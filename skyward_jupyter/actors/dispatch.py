@@ -196,8 +196,7 @@ class Dispatch:
         for rank, entry in by_rank.items():
             hub.node(rank).tell(Follow(entry.id))
         try:
-            addresses = [target.address for target in targets if target.rank != head]
-            await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), addresses)
+            await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.provider.address)
             message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets)
             parts = await hub.broadcaster(head).ask(message)
         except (casty.Unavailable, casty.ActorFailed, TimeoutError):

@@ -75,6 +75,10 @@ class _Node:
     def handle(self, message: NodeMessage) -> bool:
         """React to a message; returns whether the node lives on."""
         match message:
+            case Assign(tasks) if self._draining:
+                if tasks:
+                    self.hub.placer.tell(Enqueue(tasks))
+                self.courier.flush()
             case Assign(tasks):
                 for number in tasks:
                     self.take(number)
@@ -95,6 +99,7 @@ class _Node:
                 self.phase(phase, pid)
             case Drain():
                 self._draining = True
+                self.hub.placer.tell(NodeDown(self.rank))
                 self._maybe_leave()
             case Gone(why):
                 self.lose(why)
@@ -137,7 +142,7 @@ class _Node:
     async def _supply(self, entry: TaskEntry) -> None:
         """Bring what a task needs to the node, then the task."""
         try:
-            await self.hub.payloads.send(entry.blobs, self.hub.worker, [self.rank])
+            await self.hub.payloads.send(entry.blobs, self.hub.worker, [self.rank], self.hub.provider.address)
         except casty.Unavailable as error:
             results.lose(self.hub, entry, self.rank, str(error))
             return
@@ -227,13 +232,12 @@ class _Node:
         for entry in list(self.hub.desk.tasks.values()):
             if entry.rank == self.rank:
                 results.lose(self.hub, entry, self.rank, why)
-        self.hub.payloads.forget(self.rank)
         self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
         self.hub.show(self.view)
         self.hub.pool.tell(Lost(self.rank, why))
 
     def _maybe_leave(self) -> None:
-        if self._draining and not self.courier.following:
+        if self._draining and not self.courier.following and not self._supplying:
             self.hub.supplier.tell(Kill(self.rank))
 
 

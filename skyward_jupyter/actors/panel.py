@@ -19,7 +19,7 @@ from skyward_jupyter.actors.desk import NodeState, NodeView
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
 from skyward_jupyter.runtime.bridge import Runtime
-from skyward_jupyter.widgets.source import Delta, NodeRow, PanelView, Snapshot
+from skyward_jupyter.actors.source import Delta, NodeRow, PanelView, Snapshot
 from skyward_jupyter.wire.messages import Load, Measure
 
 #: Seconds between two deltas, and the least between two snapshots.
@@ -33,7 +33,7 @@ type PanelMessage = Changed | Watch | Tick
 
 
 class Panel:
-    """The source of every dashboard of one pool; see `skyward_jupyter.widgets.source.PanelSource`.
+    """The source of every dashboard of one pool; see `skyward_jupyter.actors.source.PanelSource`.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import casty
 
@@ -41,7 +42,7 @@ class Payloads:
     def __init__(self, shared: str | None) -> None:
         self.shared = shared is not None
         self.store = BlobMemory() if shared is None else BlobStore(Path(shared))
-        self._at: dict[int, set[str]] = {}
+        self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self.sent = 0
 
     def pack(self, value: object) -> tuple[bytes, tuple[Blob, ...]]:
@@ -66,25 +67,22 @@ class Payloads:
         for blob in blobs:
             self.store.unpin(blob.name)
 
-    def forget(self, rank: int) -> None:
-        """A node is gone, and what it had with it."""
-        self._at.pop(rank, None)
-
     async def send(
-        self, blobs: Sequence[Blob], worker: Worker, ranks: Sequence[int], relay: Sequence[str] = ()
+        self, blobs: Sequence[Blob], worker: Worker, ranks: Sequence[int], address: Callable[[int], str]
     ) -> None:
-        """Bring blobs to the first of `ranks`, which hands them on to the addresses of `relay`."""
-        if self.shared or not blobs:
+        """Bring blobs to those of `ranks` that lack them: to one of these, which hands them on to the others.
+
+        A blob is on its way only once at a time, so tasks that need the same one wait for each other here.
+        """
+        if self.shared:
             return
-        head = ranks[0]
-        known = self._at.setdefault(head, set())
-        wanted = [blob for blob in dict.fromkeys(blobs) if relay or blob.name not in known]
-        missing = set() if relay else set(await worker(head).ask(HasBlobs(tuple(blob.name for blob in wanted))))
-        for blob in wanted:
-            if relay or blob.name in missing:
-                await self._send(blob, worker(head), tuple(relay))
-        for rank in ranks:
-            self._at.setdefault(rank, set()).update(blob.name for blob in blobs)
+        for blob in dict.fromkeys(blobs):
+            async with self._sending.setdefault(blob.name, asyncio.Lock()):
+                answers = await asyncio.gather(*(worker(rank).ask(HasBlobs((blob.name,))) for rank in ranks))
+                lacking = [rank for rank, missing in zip(ranks, answers, strict=True) if missing]
+                if lacking:
+                    first, *others = lacking
+                    await self._send(blob, worker(first), tuple(map(address, others)))
 
     async def receive(self, data: bytes, worker: casty.Ref[Any]) -> object:
         """The value a node packed; its blobs are fetched, and dropped where they came from."""

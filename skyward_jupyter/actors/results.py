@@ -32,14 +32,15 @@ class StreamEnd:
 
 def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
     """Hand on a yield or the end of a task; what is large is fetched first, in order."""
-    if not blobs_of(event.body):
+    before = entry.fetching if entry.fetching is not None and not entry.fetching.done() else None
+    if before is None and not blobs_of(event.body):
         _finish(hub, entry, rank, event, unpack(event.body, hub.payloads.store.open))
-    elif hub.payloads.shared:
+    elif before is None and hub.payloads.shared:
         _finish_now(hub, entry, rank, event)
     else:
-        work = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event))
-        _running.add(work)
-        work.add_done_callback(_running.discard)
+        entry.fetching = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event, before))
+        _running.add(entry.fetching)
+        entry.fetching.add_done_callback(_running.discard)
 
 
 def lose(hub: Hub, entry: TaskEntry, rank: int, why: str) -> None:
@@ -82,7 +83,9 @@ def _finish_now(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
     _finish(hub, entry, rank, event, unpack(event.body, lambda blob: opened[blob.name]))
 
 
-async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
+async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event, before: asyncio.Task[None] | None) -> None:
+    if before is not None:
+        await asyncio.wait([before])
     try:
         value = await hub.payloads.receive(event.body, hub.worker(rank))
     except Exception as error:

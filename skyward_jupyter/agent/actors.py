@@ -119,5 +119,6 @@ async def _put(ctx: Context[int, WorkerMessage], agent: Agent, message: PutPiece
     whole = agent.store.write_piece(message.name, message.offset, message.data, message.size)
     onward = PutPiece(message.name, message.offset, message.size, message.data)
     targets = [ctx.system.ref(worker, KEY, at=address) for address in message.targets]
-    await asyncio.gather(*(target.ask(onward) for target in targets))
+    # A target that is gone takes nothing with it: its own part of the broadcast fails, the others need the piece.
+    await asyncio.gather(*(target.ask(onward) for target in targets), return_exceptions=True)
     message.reply_to.tell(whole)

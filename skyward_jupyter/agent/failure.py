@@ -1,7 +1,8 @@
 """A remote exception on its way to the kernel: its type, its text, its traceback.
 
 An exception that survives a round trip through pickle arrives as itself; any other as a `RemoteError` that carries
-its type's name and text.
+its type's name and text. So does one that would end more here than the call it belongs to: SystemExit and whatever
+else is no `Exception`, and StopIteration.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from skyward_jupyter.wire.codec import dumps, loads
 #: Frames of these files are ours and say nothing to the user.
 _OURS = ("skyward_jupyter/agent/", "skyward_jupyter\\agent\\")
 _CHAIN = 5
+#: The most frames of one traceback that travel: the outermost and the innermost half.
+_FRAMES = 100
+_NOT_RAISED_HERE = (StopIteration, StopAsyncIteration)
 
 
 class RemoteError(TaskFailed):
@@ -68,8 +72,18 @@ class Failed:
 
 
 def describe(error: BaseException, how: str = "raised") -> Failed:
-    """`error` with its traceback, without frames of ours, as something that can travel."""
-    error.__traceback__ = _user_part(error.__traceback__)
+    """`error` with its traceback, without frames of ours, as something that can travel.
+
+    Whatever the exception is like, this does not raise: at worst only its type's name is left.
+    """
+    try:
+        return _described(error, how)
+    except Exception:
+        return Failed(how, type(error).__qualname__, _text(error))
+
+
+def _described(error: BaseException, how: str) -> Failed:
+    _set(error, "__traceback__", _user_part(error.__traceback__))
     return Failed(
         how=how,
         type_name=type(error).__qualname__,
@@ -85,16 +99,21 @@ def rebuild(failed: Failed, node: int) -> BaseException:
     error: BaseException
     try:
         error = loads(failed.pickled) if failed.pickled is not None else None  # type: ignore[assignment]
-        if not isinstance(error, BaseException):
+        if not isinstance(error, Exception) or isinstance(error, _NOT_RAISED_HERE):
             raise TypeError
     except Exception:
         error = RemoteError(failed.type_name, failed.text, node)
     for link, frames in zip(_chain(error), failed.frames, strict=False):
         if frames is not None:
-            link.__traceback__ = tblib.Traceback.from_dict(frames).as_traceback()
-    error.__notes__ = [*getattr(error, "__notes__", ()), f"raised on node {node}"]
-    error.remote_traceback = failed.formatted  # type: ignore[attr-defined]
+            _set(link, "__traceback__", tblib.Traceback.from_dict(frames).as_traceback())
+    _set(error, "__notes__", [*getattr(error, "__notes__", ()), f"raised on node {node}"])
+    _set(error, "remote_traceback", failed.formatted)
     return error
+
+
+def _set(error: BaseException, name: str, value: object) -> None:
+    """Set an attribute, also of an exception whose own `__setattr__` refuses (a frozen dataclass)."""
+    BaseException.__setattr__(error, name, value)
 
 
 def _user_part(tb: TracebackType | None) -> TracebackType | None:
@@ -113,8 +132,15 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _frames(error: BaseException) -> dict[str, Any] | None:
-    tb = error.__traceback__
-    return tblib.Traceback(tb).as_dict() if tb is not None else None
+    if error.__traceback__ is None:
+        return None
+    links = [tblib.Traceback(error.__traceback__)]
+    while links[-1].tb_next is not None:
+        links.append(links[-1].tb_next)
+    if len(links) > _FRAMES:
+        links[_FRAMES // 2 - 1].tb_next = links[-_FRAMES // 2]
+    frames: dict[str, Any] = links[0].as_dict()
+    return frames
 
 
 def _text(error: BaseException) -> str:
@@ -153,5 +179,5 @@ class _Chained:
 
 
 def _join(error: BaseException, cause: BaseException | None) -> BaseException:
-    error.__cause__ = cause
+    _set(error, "__cause__", cause)
     return error

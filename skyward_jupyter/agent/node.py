@@ -36,6 +36,9 @@ SESSION = -1
 #: Seconds that output may wait for more before an exchange is answered.
 _GATHER = 0.02
 _CODES = 512
+#: A slot that ends sooner than this after its start (seconds) may never have worked; so many are replaced at once.
+_SHORT_LIFE = 1.0
+_SHORT_LIVES = 20
 
 
 @dataclass(slots=True)
@@ -65,6 +68,8 @@ class Agent:
         self._session_queue: deque[Running] = deque()
         self._slots: dict[int, SlotLink] = {}
         self._session_asked = False
+        self._slot_since: dict[int, float] = {}
+        self._short_lives = 0
         self._meter = Meter(os.getpid())
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -253,6 +258,7 @@ class Agent:
         async def work() -> None:
             for link in await connect(message["slot"], message["pid"], fds, self._heard):
                 self._slots[link.index] = link
+                self._slot_since[link.index] = asyncio.get_running_loop().time()
                 if self.peers != self.config.peers:
                     link.peers(self.peers)
             self._session_asked = SESSION in self._slots
@@ -273,8 +279,18 @@ class Agent:
             if self._session_queue:
                 self._ask_session()
         else:
-            sockets = 1 if self.config.executor == "process" else self.config.concurrency + 1
-            self._template.send({"op": "slot", "slot": message["slot"], "sockets": sockets})
+            self._replace_slot(message["slot"], message["code"])
+
+    def _replace_slot(self, slot: int, code: int) -> None:
+        """Ask for another slot: at once, or later and later when it keeps ending as soon as it starts."""
+        loop = asyncio.get_running_loop()
+        short = loop.time() - self._slot_since.get(slot, 0.0) < _SHORT_LIFE
+        self._short_lives = self._short_lives + 1 if short else 0
+        delay = 0.0 if self._short_lives <= _SHORT_LIVES else min(10.0, 0.1 * 2 ** (self._short_lives - _SHORT_LIVES))
+        if delay:
+            self.report("log", text=f"slot {slot} ended right after its start (exit {code}); the next in {delay:g} s")
+        sockets = 1 if self.config.executor == "process" else self.config.concurrency + 1
+        loop.call_later(delay, self._template.send, {"op": "slot", "slot": slot, "sockets": sockets})
 
     def report(self, what: str, **facts: object) -> None:
         """Tell whoever launched this agent something."""

@@ -49,9 +49,7 @@ class PendingCompute[R]:
 
     def with_timeout(self, seconds: float) -> PendingCompute[R]:
         """The same call, stopped with `TaskTimeout` when it runs longer than `seconds` on a node."""
-        if not seconds > 0:
-            raise UsageError(f"a timeout of {seconds!r} s cannot be kept; give a positive number of seconds")
-        return replace(self, timeout=float(seconds))
+        return replace(self, timeout=_checked_timeout(seconds))
 
     @property
     def streams(self) -> bool:
@@ -75,8 +73,8 @@ class PendingCompute[R]:
     def __gt__(self, target: Target) -> PoolFuture[R]:
         return pool_of(target).submit(self)
 
-    def __and__[S](self, other: PendingCompute[S]) -> PendingGroup:
-        return PendingGroup((self, other), form=tuple)
+    def __and__[S](self, other: PendingCompute[S] | PendingGroup) -> PendingGroup:
+        return PendingGroup((self, *_calls_of(other)), form=tuple)
 
     def __bool__(self) -> bool:
         raise UsageError("a call that has not run has no truth value; run it first, with `call >> pool`")
@@ -99,8 +97,7 @@ class PendingGroup:
     ordered: bool = True
 
     def __and__(self, other: PendingCompute[Any] | PendingGroup) -> PendingGroup:
-        more = other.calls if isinstance(other, PendingGroup) else (other,)
-        return replace(self, calls=self.calls + more)
+        return replace(self, calls=self.calls + _calls_of(other))
 
     def with_timeout(self, seconds: float) -> PendingGroup:
         """The same calls, each with this timeout."""
@@ -121,6 +118,22 @@ class PendingGroup:
 
     def __repr__(self) -> str:
         return f"<{len(self.calls)} calls, not run yet; send them with `>> pool`>"
+
+
+def _calls_of(value: object) -> tuple[PendingCompute[Any], ...]:
+    match value:
+        case PendingCompute():
+            return (value,)
+        case PendingGroup():
+            return value.calls
+        case _:
+            raise UsageError(f"& joins calls that have not run, not {value!r}; write `(a() & b()) >> pool`")
+
+
+def _checked_timeout(seconds: object) -> float:
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise UsageError(f"a timeout of {seconds!r} s cannot be kept; give a positive number of seconds")
+    return float(seconds)
 
 
 def gather(*calls: PendingCompute[Any], stream: bool = False, ordered: bool = True) -> PendingGroup:
@@ -190,8 +203,14 @@ def compute(function: Callable[..., Any] | None = None, /, *, timeout: float = 0
     timeout
         Seconds each call may run on a node; 0 for no limit.
     """
+    if timeout != 0:
+        timeout = _checked_timeout(timeout)
     if function is None:
-        return lambda inner: ComputeFunction(inner, timeout)
+        return lambda inner: _computing(inner, timeout)
+    return _computing(function, timeout)
+
+
+def _computing(function: object, timeout: float) -> ComputeFunction[..., Any]:
     if not callable(function):
         raise UsageError(f"@sky.compute goes on a function, not on {function!r}")
     return ComputeFunction(function, timeout)

@@ -15,7 +15,7 @@ class PoolFuture[T](concurrent.futures.Future[T]):
 
     def __init__(self, stop: Callable[[], object]) -> None:
         super().__init__()
-        self._stop = stop
+        self._stop = [stop]
 
     def __await__(self) -> Generator[Any, None, T]:
         return asyncio.wrap_future(self).__await__()
@@ -36,8 +36,15 @@ class PoolFuture[T](concurrent.futures.Future[T]):
         """Stop the call wherever it is; returns whether it had not ended yet."""
         if self.done():
             return False
-        runtime().call_soon(self._stop)
-        return super().cancel()
+        try:
+            stop = self._stop.pop()
+        except IndexError:
+            return super().cancel()  # another thread is cancelling it
+        runtime().call_soon(stop)
+        stopped = super().cancel()
+        if stopped:
+            self.set_running_or_notify_cancel()  # `wait` and `as_completed` learn of it by this alone
+        return stopped
 
     def _wait(self, timeout: float | None) -> None:
         """Wait without blocking the loop that will set the result."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
+import contextlib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -69,7 +71,7 @@ class ComputePool:
         self._nodes = _checked_size(nodes)
         self._timeout = timeout
         self._share = _share
-        self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, dict(env or {}))
+        self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, _checked_env(env))
         self._hub: Hub | None = None
         self._dispatch: Dispatch | None = None
         self._panel: Panel | None = None
@@ -255,7 +257,8 @@ class ComputePool:
     # -- on the loop -----------------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
-        if self.state in ("starting", "ready"):
+        if self._hub is not None and self.state in ("starting", "ready"):
+            await self._hub.settled.wait()
             return
         if any(pool.name == self.name for pool in registry.pools()):
             raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
@@ -364,8 +367,9 @@ class ComputePool:
         def done(task: asyncio.Task[Any]) -> None:
             if task.cancelled():
                 future.cancel()
-            elif not future.cancelled():
-                error = task.exception()
+                return
+            error = task.exception()
+            with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled at this very moment
                 future.set_exception(error) if error is not None else future.set_result(task.result())
 
         work.add_done_callback(done)
@@ -426,6 +430,13 @@ def _checked_name(name: str | None) -> str:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no pool name: use up to 32 letters, digits, - and _, a letter first")
     return name
+
+
+def _checked_env(env: dict[str, str] | None) -> dict[str, str]:
+    for key, value in (env or {}).items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise UsageError(f"the environment variable {key!r} is {value!r}; write it as text")
+    return dict(env or {})
 
 
 def _checked_size(nodes: int) -> int:

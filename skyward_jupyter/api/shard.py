@@ -45,20 +45,22 @@ def shard(*arrays: Any, shuffle: bool = False, seed: int = 0, drop_last: bool = 
     return parts[0] if len(parts) == 1 else parts
 
 
-def _indices(length: int, shuffle: bool, seed: int, drop_last: bool) -> list[int]:
+def _indices(length: int, shuffle: bool, seed: int, drop_last: bool) -> Sequence[int]:
     info = instance_info()
-    order = list(range(length))
+    order: Sequence[int] = range(length)
     if shuffle:
-        random.Random(seed).shuffle(order)
+        order = random.Random(seed).sample(order, length)
     if drop_last:
         order = order[: length - length % info.total_nodes]
     place = info.ranks.index(info.node) if info.node in info.ranks else 0
     return order[place :: info.total_nodes]
 
 
-def _take(array: Any, indices: list[int]) -> Any:
+def _take(array: Any, indices: Sequence[int]) -> Any:
+    if isinstance(array, range) and isinstance(indices, range):
+        return array[indices.start : indices.stop : indices.step]
     if hasattr(array, "iloc"):
-        return array.iloc[indices]
+        return array.iloc[list(indices)]
     match array:
         case str():
             return "".join(array[index] for index in indices)
@@ -69,7 +71,7 @@ def _take(array: Any, indices: list[int]) -> Any:
         case list() | range():
             return [array[index] for index in indices]
     if hasattr(array, "__array__") or hasattr(array, "shape"):
-        return array[indices]
+        return array[list(indices)]
     if isinstance(array, Sequence):
         return type(array)(array[index] for index in indices)  # type: ignore[call-arg]
     raise UsageError(f"{type(array).__name__} cannot be sharded: it has no items to take by position")

@@ -12,9 +12,10 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from skyward_jupyter.errors import SkywardError
-from skyward_jupyter.notebook.cell import Cell, Verdict
+from skyward_jupyter.notebook.cell import Cell
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import in_a_sentence, shown_as
+from skyward_jupyter.notebook.verdicts import Verdict
 from skyward_jupyter.runtime.bridge import runtime, wait
 from skyward_jupyter.runtime.interrupts import on_sigint
 
@@ -34,6 +35,8 @@ class AwaitTransformer:
     def __call__(self, lines: list[str]) -> list[str]:
         """The transformed lines of a cell."""
         if len(lines) != 1 or self._notebook.depth or not (found := _CALL.match(lines[0])):
+            return lines
+        if not self._notebook.awaits:
             return lines
         start = found.end()
         return [f"await {lines[0][:start]}--awaited {lines[0][start:]}"]
@@ -75,7 +78,7 @@ def blocking(cell: Cell) -> Any:
 def blocked(work: Coroutine[Any, Any, Verdict], verdicts: Sequence[Verdict]) -> Any:
     """Block on `work`; an interrupted cell that ended anyway says itself how."""
     try:
-        return wait(work, "a cell that begins with %%sky").unwrap()
+        return wait(work, "a cell of its own that begins with %%sky").unwrap()
     except KeyboardInterrupt:
         if verdicts and verdicts[0].error is not None:
             raise verdicts[0].error from None

@@ -6,11 +6,10 @@ import ast
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Source
-from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, TaskTimeout
+from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Source
+from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.displays import CellScreen, RunScreen, show_values
 from skyward_jupyter.notebook.grouping import Grouped
@@ -18,7 +17,7 @@ from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.ranks import spoken
 from skyward_jupyter.notebook.run import CellRun
-from skyward_jupyter.notebook.sending import Plan
+from skyward_jupyter.notebook.sending import Parcel, Plan
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import (
     Failed,
@@ -28,22 +27,12 @@ from skyward_jupyter.notebook.tracebacks import (
     plain,
     shown_as,
 )
-from skyward_jupyter.wire.codec import dumps
+from skyward_jupyter.notebook.verdicts import Verdict, refusals, timed_out
 from skyward_jupyter.wire.events import Failure, Outcome, Success, TaskEvent
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a cell ended here: with a value, or with an error that is raised where the user waits."""
-
-    value: object = None
-    error: BaseException | None = None
-
-    def unwrap(self) -> Any:
-        """The value; raises the error."""
-        if self.error is not None:
-            raise self.error
-        return self.value
+if TYPE_CHECKING:
+    from skyward_jupyter.api.compute import PendingCompute
+    from skyward_jupyter.api.run import Launched
 
 
 class Cell:
@@ -110,12 +99,12 @@ class Cell:
         if notes and not self._options.quiet:
             self._on_page.write("stderr", "".join(f"{note}\n" for note in notes))
 
-    def _launch(self, plan: Plan, ranks: Sequence[int]) -> Any:
+    def _launch(self, plan: Plan, ranks: Sequence[int]) -> Launched:
         """Send the cell; nodes that get the same share one request, which leaves here once."""
         import skyward
         from skyward_jupyter.agent.session import run_cell
 
-        shared: dict[object, Any] = {}
+        shared: dict[Parcel, PendingCompute[CellOutcome]] = {}
         for rank in ranks:
             parcel = plan.parcels[rank]
             if parcel not in shared:
@@ -169,7 +158,7 @@ class Cell:
         self._on_page.end()
         return verdict
 
-    async def _outcomes(self, launched: Any) -> list[Outcome]:
+    async def _outcomes(self, launched: Launched) -> list[Outcome]:
         """Wait for every node's part; each cancelling on the way stops the cell harder."""
         waiting = asyncio.ensure_future(launched.outcomes())
         while True:
@@ -190,6 +179,15 @@ class Cell:
         self._tell_gone(again)
         return [] if self._run.interrupted else again
 
+    def _is_new(self, outcome: Outcome) -> bool:
+        """Whether the session that the ledger knows is gone."""
+        match outcome:
+            case Success(rank, CellOutcome() as done):
+                return self._ledger.held(rank).session not in ("", done.session)
+            case Failure(_, error):
+                return isinstance(error, SlotDied | NodeLost)
+        return False
+
     def _tell_gone(self, ranks: Sequence[int]) -> None:
         """Say which names went with the sessions of these nodes."""
         gone: dict[tuple[str, ...], list[int]] = defaultdict(list)
@@ -206,8 +204,7 @@ class Cell:
 
     def _verdict(self, outcomes: Sequence[Outcome]) -> Verdict:
         failed: dict[int, Failed] = {}
-        died = [one.node for one in outcomes if isinstance(one, Failure) and isinstance(one.error, SlotDied | NodeLost)]
-        self._tell_gone(died)
+        self._tell_gone([outcome.node for outcome in outcomes if self._is_new(outcome)])
         for outcome in sorted(outcomes, key=lambda one: one.node):
             error = self._take_outcome(outcome)
             if error is not None:
@@ -222,7 +219,9 @@ class Cell:
             return Verdict(error=interrupted(failed, self._ranks))
         if failed:
             return Verdict(error=cell_failed(failed, len(self._ranks)))
-        self._refuse()
+        wants_value = self._options.into is not None or not self._options.bg
+        if (sentence := refusals(self.outcomes, value=wants_value)) is not None:
+            raise CellFailed(sentence, {})
         return Verdict(self._bind())
 
     def _take_outcome(self, outcome: Outcome) -> Failed | None:
@@ -232,32 +231,11 @@ class Cell:
                 self._ledger.record(rank, done, plan.parcels[rank], plan.digests, self._names)
                 if done.error is None:
                     self.outcomes[rank] = done
-                return self._timed_out(done.error, outcome.seconds, rank)
+                limit = 0.0 if self._run.interrupted else self._options.timeout or 0.0
+                return timed_out(done.error, outcome.seconds, limit, rank)
             case Failure(_, error):
                 return error
         return None
-
-    def _timed_out(self, error: CellError | None, seconds: float, rank: int) -> CellError | None:
-        """Call an interrupt that came from ``--timeout`` by its name."""
-        limit = self._options.timeout
-        if error is None or not error.interrupted or not limit or self._run.interrupted or seconds < limit:
-            return error
-        text = f"the cell ran longer than its {limit:g} s"
-        return replace(error, name="TaskTimeout", text=text, pickled=dumps(TaskTimeout(text, rank)))
-
-    def _refuse(self) -> None:
-        """Raise when something that was asked for could not be brought here."""
-        reasons: dict[tuple[str, str], list[int]] = defaultdict(list)
-        for rank, done in self.outcomes.items():
-            for name, reason in done.refused.items():
-                if name or self._options.into or not self._options.bg:
-                    reasons[name, reason].append(rank)
-        sentences = [
-            f"{f'-o {name}' if name else 'the value'}, {spoken(found)}: {reason}"
-            for (name, reason), found in reasons.items()
-        ]
-        if sentences:
-            raise CellFailed("; ".join(sentences), {})
 
     def _bind(self) -> object:
         """Bind what was asked for; returns the value of the last expression."""

@@ -70,7 +70,7 @@ def _start(line: str) -> None:
     _say(f"pool {pool.name}: {_nodes(pool.size)} ready in {time.monotonic() - started:.1f} s")
 
 
-def _already(pool: Any, nodes: int | None, name: str | None) -> None:
+def _already(pool: pools.Pool, nodes: int | None, name: str | None) -> None:
     """A pool that runs is left as it is, and a wish that it does not meet is refused."""
     if nodes is not None and nodes != pool.size:
         other = "" if name is not None else ", or %sky start --name NAME for a second pool"

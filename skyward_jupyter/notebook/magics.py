@@ -14,7 +14,7 @@ from skyward_jupyter.notebook.help import cell_help, line_help
 from skyward_jupyter.notebook.options import cell_options
 from skyward_jupyter.notebook.source import compiled, source_of
 from skyward_jupyter.notebook.state import Notebook
-from skyward_jupyter.notebook.tracebacks import in_a_sentence
+from skyward_jupyter.notebook.tracebacks import in_a_sentence, shown_as
 
 
 class SkyMagics:
@@ -44,6 +44,8 @@ class SkyMagics:
                 return run_line(notebook, line)
             except SkywardError as error:
                 raise _shown(error) from None
+            except KeyboardInterrupt as error:
+                raise _bare(error) from None
 
         sky.__doc__ = line_help()
         return no_var_expand(sky)
@@ -63,6 +65,10 @@ class SkyMagics:
 
         sky.__doc__ = cell_help()
         return sky
+
+
+def _bare(error: KeyboardInterrupt) -> KeyboardInterrupt:
+    return error if hasattr(error, "_render_traceback_") else shown_as(error, ["KeyboardInterrupt"])
 
 
 def _shown(error: SkywardError) -> SkywardError:

@@ -52,7 +52,7 @@ CELL = (
 
 START = (
     Option("--nodes", "nodes", "count", "how many nodes", "N"),
-    Option("--name", "name", "name", "what to call the pool", "NAME"),
+    Option("--name", "name", "pool", "what to call the pool", "NAME"),
     Option("--concurrency", "concurrency", "count", "how many calls a node runs at once", "K"),
 )
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from typing import TYPE_CHECKING
 
 from skyward_jupyter.errors import NoPool, UsageError
 from skyward_jupyter.notebook import ranks
 from skyward_jupyter.notebook.options import CellOptions
-from skyward_jupyter.notebook.ranks import Selection
 
-type Pool = Any
+if TYPE_CHECKING:
+    from skyward_jupyter.api.pool import ComputePool
+
+type Pool = ComputePool
 
 
 def running() -> tuple[Pool, ...]:
@@ -98,11 +100,6 @@ def _free(pool: Pool, present: list[int]) -> int:
     """The node that does least, then the one that did least."""
     nodes = [node for node in pool.nodes if node.rank in present]
     return int(min(nodes, key=lambda node: (node.running, node.done, node.rank)).rank)
-
-
-def is_single(selection: Selection) -> bool:
-    """Whether values that come out are one value, not a list."""
-    return selection.single
 
 
 def _no_such(name: str, names: list[str]) -> str:

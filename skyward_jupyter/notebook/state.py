@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -11,6 +11,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from skyward_jupyter.config import Sky
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.sending import Ledger
+
+if TYPE_CHECKING:
+    from skyward_jupyter.api.pool import ComputePool
 
 #: Names that IPython keeps in every namespace, with values of its own.
 _IPYTHONS = re.compile(r"_+|_i+|_ih|_oh|_dh|_i?\d+|_exit_code|In|Out|get_ipython|exit|quit|__\w+__")
@@ -33,14 +36,20 @@ class Notebook:
         self.raw = ""
         self.number = 0
         self.depth = 0
-        self._ledgers: WeakKeyDictionary[Any, Ledger] = WeakKeyDictionary()
+        self._ledgers: WeakKeyDictionary[ComputePool, Ledger] = WeakKeyDictionary()
 
     @property
     def in_kernel(self) -> bool:
         """Whether a front end is at the other end, as opposed to a terminal."""
         return hasattr(self.shell, "kernel")
 
-    def ledger(self, pool: Any) -> Ledger:
+    @property
+    def awaits(self) -> bool:
+        """Whether IPython awaits what a cell awaits, on the kernel's event loop."""
+        runner = getattr(self.shell.loop_runner, "__name__", "")
+        return bool(self.shell.autoawait) and runner == "_asyncio_runner"
+
+    def ledger(self, pool: ComputePool) -> Ledger:
         """What the nodes of `pool` have."""
         return self._ledgers.setdefault(pool, Ledger())
 

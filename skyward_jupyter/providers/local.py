@@ -42,6 +42,7 @@ class LocalProvider:
         self._block = _free_block()
         self._ports: dict[int, int] = {}
         self._launcher: Launcher | None = None
+        self._asked: set[int] = set()
         self._pids: dict[int, int] = {}
         self.cluster = f"{pool}-{secrets.token_hex(16)}"
         self.store = _new_store(pool)
@@ -76,6 +77,7 @@ class LocalProvider:
                 directory=os.getcwd(),
                 env=self._spec.env,
             )
+            self._asked.add(rank)
             self._launcher.send({"op": "start", "config": config.to_json()})
 
     def kill(self, rank: int) -> None:
@@ -86,7 +88,7 @@ class LocalProvider:
     def close(self) -> None:
         """End every node and remove the pool's files."""
         if self._launcher is not None:
-            for rank in list(self._pids):
+            for rank in sorted(self._asked):
                 self.kill(rank)
             self._launcher.send({"op": "forget", "store": self.store})
         shutil.rmtree(self.store, ignore_errors=True)
@@ -99,8 +101,9 @@ class LocalProvider:
     def _hear(self, message: Message) -> None:
         match message["op"]:
             case "template_gone":
-                for rank in list(self._pids):
-                    del self._pids[rank]
+                self._pids.clear()
+                for rank in sorted(self._asked):
+                    self._asked.discard(rank)
                     self._heard(Report(rank, "exited", {"why": f"the template process ended, {message['why']}"}))
             case "started":
                 self._pids[message["rank"]] = message["pid"]
@@ -114,6 +117,7 @@ class LocalProvider:
         rank = message["rank"]
         if message["pid"] in (0, self._pids.get(rank)):
             self._pids.pop(rank, None)
+            self._asked.discard(rank)
             self._heard(Report(rank, "exited", {"why": message["why"]}))
 
 

@@ -184,6 +184,8 @@ def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
             concurrent.futures.wait([future])
             raise
         except concurrent.futures.CancelledError:
+            if not future.cancelled():
+                raise  # it is what the call raised
             raise KeyboardInterrupt from None
 
 

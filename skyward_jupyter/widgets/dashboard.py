@@ -25,7 +25,7 @@ import traitlets
 from anywidget import AnyWidget
 from IPython.display import DisplayHandle, display
 
-from skyward_jupyter.widgets.source import OVER, Delta, PanelSource, Snapshot
+from skyward_jupyter.actors.source import OVER, Delta, PanelSource, Snapshot
 from skyward_jupyter.widgets.static import Picture
 
 type Bundle = dict[str, Any]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 
-from skyward_jupyter.widgets.source import OVER, STATES, Delta, NodeRow, Snapshot
+from skyward_jupyter.actors.source import OVER, STATES, Delta, NodeRow, Snapshot
 
 LISTED = 32
 """The most nodes that are listed one by one."""

@@ -12,7 +12,7 @@ import weakref
 
 from skyward_jupyter.wire.byvalue import is_own
 
-_IMMUTABLE = (int, float, complex, str, bytes, bool, type(None))
+_IMMUTABLE = frozenset({int, float, complex, str, bytes, bool, type(None)})
 _DEPTH = 4
 
 _names: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
@@ -31,7 +31,7 @@ def same(before: tuple[object, ...], now: tuple[object, ...] | None) -> bool:
 
 
 def _collect(value: object, found: list[object], depth: int) -> bool:
-    if isinstance(value, _IMMUTABLE):
+    if type(value) in _IMMUTABLE:
         found.append(value)
         return True
     if isinstance(value, types.ModuleType):
@@ -39,7 +39,7 @@ def _collect(value: object, found: list[object], depth: int) -> bool:
         return not _is_own(value)
     if isinstance(value, types.BuiltinFunctionType):
         found.append(value)
-        return True
+        return value.__self__ is None or isinstance(value.__self__, types.ModuleType)
     if not isinstance(value, types.FunctionType) or depth > _DEPTH or value.__dict__:
         return False
     if value in found:
@@ -52,7 +52,9 @@ def _collect(value: object, found: list[object], depth: int) -> bool:
         except ValueError:
             return False
     scope = value.__globals__
-    inner.extend(scope[name] for name in _global_names(value.__code__) if name in scope)
+    for name in _global_names(value.__code__):
+        if name in scope:
+            inner.extend((name, scope[name]))
     return all(_collect(part, found, depth + 1) for part in inner)
 
 

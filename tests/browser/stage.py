@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route
 
 from skyward_jupyter.widgets.dashboard import STATIC, built
-from skyward_jupyter.widgets.source import STATES, NodeRow, NodeState, Snapshot
+from skyward_jupyter.actors.source import STATES, NodeRow, NodeState, Snapshot
 
 HOST = "http://widgets.test"
 MOCK = Path(__file__).with_name("mock.html")

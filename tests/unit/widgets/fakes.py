@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from skyward_jupyter.widgets.source import Delta, NodeRow, PanelView, Snapshot
+from skyward_jupyter.actors.source import Delta, NodeRow, PanelView, Snapshot
 
 
 def node(rank: int, **changes: object) -> NodeRow:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from skyward_jupyter.widgets.source import Snapshot
+from skyward_jupyter.actors.source import Snapshot
 from skyward_jupyter.widgets.static import LISTED, Picture, duration, memory
 from tests.unit.widgets.fakes import delta, node, snapshot
 

@@ -1,0 +1,55 @@
+"""How a cell ended here, put together from how it ended on each node."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from skyward_jupyter.agent.cells import CellError, CellOutcome
+from skyward_jupyter.errors import TaskTimeout
+from skyward_jupyter.notebook.ranks import spoken
+from skyward_jupyter.wire.codec import dumps
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A value, or an error that is raised where the user waits."""
+
+    value: object = None
+    error: BaseException | None = None
+
+    def unwrap(self) -> Any:
+        """The value; raises the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+def refusals(outcomes: Mapping[int, CellOutcome], *, value: bool) -> str | None:
+    """What was asked for and cannot be brought here, as a sentence; None when nothing.
+
+    Parameters
+    ----------
+    value
+        Whether the value of the last expression was asked for.
+    """
+    reasons: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for rank, done in outcomes.items():
+        for name, reason in done.refused.items():
+            if name or value:
+                reasons[name, reason].append(rank)
+    sentences = (
+        f"{f'-o {name}' if name else 'the value'}, {spoken(ranks)}: {reason}"
+        for (name, reason), ranks in reasons.items()
+    )
+    return "; ".join(sentences) or None
+
+
+def timed_out(error: CellError | None, seconds: float, limit: float, rank: int) -> CellError | None:
+    """`error`; an interrupt that came because the cell ran for `limit` seconds is called a timeout."""
+    if error is None or not error.interrupted or not 0 < limit <= seconds:
+        return error
+    text = f"the cell ran longer than its {limit:g} s"
+    return replace(error, name="TaskTimeout", text=text, pickled=dumps(TaskTimeout(text, rank)))
