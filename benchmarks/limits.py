@@ -20,7 +20,7 @@ from benchmarks.measure import p50
 from benchmarks.work import SIZE, arrays
 
 CLUSTER = "skyward-benchmark"
-IMPORT = "from time import perf_counter as now; began = now(); import {name}; print(now() - began)"
+IMPORT = "from time import perf_counter as now; began = now(); {statement}; print(now() - began)"
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def memory_copy() -> float:
     return SIZE / 1e6 / p50(lambda: array.copy(), 7)
 
 
-def import_seconds(name: str) -> float:
-    """Return the seconds that importing `name` takes in a fresh process."""
-    code = IMPORT.format(name=name)
+def import_seconds(statement: str) -> float:
+    """Return the seconds that an import statement takes in a fresh process."""
+    code = IMPORT.format(statement=statement)
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 

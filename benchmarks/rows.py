@@ -107,7 +107,7 @@ ROWS = (
     Row("bytes", "64 MB to all of 8 nodes: bytes that leave the kernel", "x", "low", _bytes),
     Row("cell", "`1` as a cell on 8 nodes, over an empty cell", "ms", "low",
         _peer("cell", 1 / 3, "1/3 of the best peer"), "an empty cell"),
-    Row("import", "import, over `import casty`", "s", "low", _import, "`import casty`"),
+    Row("import", "import and first use of `ComputePool`, over `import casty`", "s", "low", _import, "`import casty`"),
 )  # fmt: skip
 BY_ID = {row.id: row for row in ROWS}
 

@@ -29,7 +29,7 @@ class Dask(System):
             threads_per_worker=1,
             processes=True,
             dashboard_address=None,
-            silence_logs=logging.ERROR,
+            silence_logs=logging.CRITICAL,
         )
         self._client = Client(self._cluster)
         self._client.wait_for_workers(nodes)

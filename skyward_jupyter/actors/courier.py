@@ -121,9 +121,6 @@ class Courier:
         for entry in entries:
             if entry.code.digest not in self._codes:
                 codes[entry.code.digest] = entry.code
-                self._codes[entry.code.digest] = None
-        while len(self._codes) > _CODES:
-            del self._codes[next(iter(self._codes))]
         controls, self._controls = tuple(self._controls), []
         tasks = tuple(map(task_of, entries))
         return Exchange(self._client, self._seen, tasks, tuple(codes.values()), controls)
@@ -137,10 +134,18 @@ class Courier:
         if self.closed:
             return
         self._silent_since = None
+        self._know(exchange.codes)
         self.dropped += batch.dropped
         self._receive(batch)
         if turn == self._turn and not self._settled():
             self.flush()
+
+    def _know(self, codes: tuple[Code, ...]) -> None:
+        """The node has these functions: only an answer says so, until then each exchange brings what it needs."""
+        for code in codes:
+            self._codes[code.digest] = None
+        while len(self._codes) > _CODES:
+            del self._codes[next(iter(self._codes))]
 
     def _receive(self, batch: Batch) -> None:
         # A batch starts at the oldest event the node keeps, so a number that is missing was output it dropped.

@@ -8,7 +8,6 @@ else is no `Exception`, and StopIteration.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -143,7 +142,7 @@ def _frames(error: BaseException) -> dict[str, Any] | None:
     return frames
 
 
-def _text(error: BaseException) -> str:
+def _text(error: object) -> str:
     try:
         return str(error)
     except Exception:
@@ -151,33 +150,63 @@ def _text(error: BaseException) -> str:
 
 
 def _pickled(error: BaseException) -> bytes | None:
-    """`error` and its causes, if they come back from pickle as they were."""
+    """`error` with its causes, if it comes back from pickle as it is."""
+    portable = _portable(error)
+    if portable is None:
+        return None
+    try:
+        return dumps(_linked(error, portable, {id(error)}))
+    except Exception:
+        return dumps(portable)
 
-    def attempt(what: Callable[[], bytes]) -> bytes | None:
+
+def _portable(error: BaseException) -> object | None:
+    """What pickles as `error`: itself, or, when making it anew fails or changes it, its parts."""
+    for candidate in (error, _Parts(error)):
         try:
-            data = what()
-            return data if isinstance(loads(data), BaseException) else None
+            back = loads(dumps(candidate))
         except Exception:
-            return None
+            continue
+        if type(back) is type(error) and _text(back) == _text(error):
+            return candidate
+    return None
 
-    return attempt(lambda: dumps(_Chained.of(error))) or attempt(lambda: dumps(error))
+
+def _linked(error: BaseException, portable: object, seen: set[int]) -> _Linked:
+    """`error` and its ``__cause__``, which pickle leaves out."""
+    cause = error.__cause__
+    if cause is None or id(cause) in seen:
+        return _Linked(portable, None)
+    seen.add(id(cause))
+    stand_in = _portable(cause) or RemoteError(type(cause).__qualname__, _text(cause))
+    return _Linked(portable, _linked(cause, stand_in, seen))
 
 
-class _Chained:
-    """Pickles an exception together with its ``__cause__`` and notes, which pickle leaves out."""
-
-    def __init__(self, error: BaseException, cause: BaseException | None) -> None:
-        self._error = error
-        self._cause = cause
-
-    @classmethod
-    def of(cls, error: BaseException) -> _Chained:
-        return cls(error, error.__cause__)
+class _Linked:
+    def __init__(self, error: object, cause: _Linked | None) -> None:
+        self._parts = error, cause
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _join, (self._error, _Chained.of(self._cause) if self._cause is not None else None)
+        return _join, self._parts
 
 
 def _join(error: BaseException, cause: BaseException | None) -> BaseException:
-    _set(error, "__cause__", cause)
+    if cause is not None:
+        _set(error, "__cause__", cause)
+    return error
+
+
+class _Parts:
+    """Pickles an exception without its ``__init__``, which may want other arguments than ``args``."""
+
+    def __init__(self, error: BaseException) -> None:
+        self._parts = type(error), error.args, dict(error.__dict__)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _assemble, self._parts
+
+
+def _assemble(kind: type[BaseException], args: tuple[object, ...], state: dict[str, object]) -> BaseException:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
     return error

@@ -118,6 +118,7 @@ class Agent:
 
     def learn(self, code: Code) -> None:
         """Keep a function for the tasks that name it."""
+        self._codes.pop(code.digest, None)
         self._codes[code.digest] = code.body
         while len(self._codes) > _CODES:
             del self._codes[next(iter(self._codes))]

@@ -94,14 +94,15 @@ class Outlet:
         """Take text of a stream."""
         if stream not in self.kept or not text:
             return
-        with interrupts, self._text_lock:
-            self._pending.append((stream, text))
-            self._size += len(text)
-            full = self._size >= _PIECE
-        if full:
-            self.flush()
-        else:
-            _flusher.wake()
+        with interrupts:
+            with self._text_lock:
+                self._pending.append((stream, text))
+                self._size += len(text)
+                full = self._size >= _PIECE
+            if full:
+                self.flush()
+            else:
+                _flusher.wake()
 
     def flush(self) -> None:
         """Send the text taken so far."""

@@ -46,8 +46,8 @@ class Notebook:
     @property
     def awaits(self) -> bool:
         """Whether IPython awaits what a cell awaits, on the kernel's event loop."""
-        runner = getattr(self.shell.loop_runner, "__name__", "")
-        return bool(self.shell.autoawait) and runner == "_asyncio_runner"
+        runner, _ = self.shell.loop_runner_map["asyncio"]
+        return bool(self.shell.autoawait) and self.shell.loop_runner is runner
 
     def ledger(self, pool: ComputePool) -> Ledger:
         """What the nodes of `pool` have."""

@@ -11,6 +11,7 @@ from skyward_jupyter.wire.codec import dumps
 
 _DEPTH = 12
 _WIDTH = 1000
+_TOO_DEEP = "it is nested too deeply"
 
 
 def explain(name: str, value: object) -> NotPicklable:
@@ -18,7 +19,7 @@ def explain(name: str, value: object) -> NotPicklable:
 
     Parts are tried one by one, depth first, and the deepest one that fails on its own is named.
     """
-    path, part = _deepest(name, value, 0, {id(value)})
+    path, part = (name, value) if _failure(value) == _TOO_DEEP else _deepest(name, value, 0, {id(value)})
     reason = _failure(part) or "pickling it failed"
     kind = type(part)
     return NotPicklable(path, f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."), reason)
@@ -27,9 +28,9 @@ def explain(name: str, value: object) -> NotPicklable:
 def _failure(value: object) -> str | None:
     try:
         dumps(value)
-    except RecursionError:
-        return "it is nested too deeply"
     except Exception as error:
+        if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
+            return _TOO_DEEP
         return str(error) or type(error).__name__
     return None
 

@@ -23,6 +23,7 @@ _STANDARD = tuple(
 )
 
 _seen: set[str] = set()
+_latest = ""
 _own: dict[str, ModuleType] = {}
 
 
@@ -42,7 +43,10 @@ def is_own(module: ModuleType) -> bool:
 
 def own_modules() -> tuple[ModuleType, ...]:
     """The user's own modules among those imported; only modules new since the last call are looked at."""
-    if len(sys.modules) != len(_seen):
+    global _latest
+    latest = next(reversed(sys.modules), "")
+    if len(sys.modules) != len(_seen) or latest != _latest:
+        _latest = latest
         for name in set(sys.modules) - _seen:
             module = sys.modules.get(name)
             if isinstance(module, ModuleType) and module.__name__ == name and is_own(module):

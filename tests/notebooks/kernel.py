@@ -121,8 +121,7 @@ class Kernel:
         """Read to the cell's end."""
         while not self._read(shown):
             pass
-        reply = self._client.get_shell_msg(timeout=_TIMEOUT)
-        shown.status = reply["content"]["status"]
+        shown.status = self._reply(self._request)["status"]
         shown.seconds = time.monotonic() - self._started
         return shown
 
@@ -137,14 +136,19 @@ class Kernel:
 
     def complete(self, code: str) -> list[str]:
         """What Tab at the end of `code` offers."""
-        self._client.complete(code)
-        matches: list[str] = self._client.get_shell_msg(timeout=_TIMEOUT)["content"]["matches"]
+        matches: list[str] = self._reply(self._client.complete(code))["matches"]
         return matches
 
     def stop(self) -> None:
         """End it."""
         self._client.stop_channels()
         self._manager.shutdown_kernel()
+
+    def _reply(self, request: str) -> dict[str, Any]:
+        while (message := self._client.get_shell_msg(timeout=_TIMEOUT))["parent_header"].get("msg_id") != request:
+            pass
+        content: dict[str, Any] = message["content"]
+        return content
 
     def _read(self, shown: Shown) -> bool:
         """Take the next message; returns whether the cell has ended."""

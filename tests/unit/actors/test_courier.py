@@ -1,0 +1,276 @@
+"""The conversation with a node, on a link that loses things."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+
+import casty
+import pytest
+
+from skyward_jupyter.actors import courier as module
+from skyward_jupyter.actors.courier import CREDIT, Courier, task_of
+from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.agent.log import RunLog
+from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange
+
+
+def entry(number: int, *, size: int = 1, stream: bool = False) -> TaskEntry:
+    return TaskEntry(
+        number,
+        Code(f"code{number % 3}", b"body"),
+        b"a" * size,
+        asyncio.get_running_loop().create_future(),
+        yields=asyncio.Queue() if stream else None,
+        pooled=True,
+    )
+
+
+class Node:
+    """A worker as the courier knows it: it runs what it has not seen, and answers when it has something to say."""
+
+    def __init__(self) -> None:
+        self.log = RunLog()
+        self.ran: list[int] = []
+        self.codes: set[str] = set()
+        self.controls: list[Control] = []
+        self.asked: list[Exchange] = []
+        self.lose: deque[str] = deque()
+        self.says = asyncio.Event()
+        self.held = 0
+
+    def write(self, task: int, kind: Kind, body: bytes = b"") -> Event:
+        event = self.log.add(task, kind, body)
+        self.says.set()
+        return event
+
+    async def ask(self, exchange: Exchange) -> Batch:
+        self.asked.append(exchange)
+        fault = self.lose.popleft() if self.lose else ""
+        if fault == "request":
+            raise casty.Unavailable("lost on the way there")
+        self.log.acknowledge(exchange.after)
+        self.codes.update(code.digest for code in exchange.codes)
+        self.controls += exchange.controls
+        for task in exchange.tasks:
+            if task.id not in self.ran:
+                assert task.code in self.codes
+                self.ran.append(task.id)
+                self.write(task.id, Kind.OUTPUT, b"out")
+                self.write(task.id, Kind.VALUE)
+        self.held += 1
+        turn = self.held
+        while not self.log.has_after(exchange.after) and turn == self.held:
+            self.says.clear()
+            await self.says.wait()
+        if fault == "answer":
+            raise casty.Unavailable("lost on the way back")
+        return self.log.batch()
+
+
+class Kernel:
+    """A courier, and what it delivered."""
+
+    def __init__(self, node: Node, patience: float = 20.0) -> None:
+        self.events: list[Event] = []
+        self.gone: list[str] = []
+        self.courier = Courier("kernel", node.ask, self.deliver, lambda: False, self.gone.append, patience)
+
+    def deliver(self, event: Event) -> None:
+        self.events.append(event)
+        if Kind(event.kind).final:
+            self.courier.following.pop(event.task, None)
+
+    def send(self, *entries: TaskEntry) -> None:
+        for each in entries:
+            self.courier.add(each)
+        self.courier.flush()
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(self.events) < count:
+                await asyncio.sleep(0.001)
+
+    def check(self, tasks: list[int]) -> None:
+        """Every event once, in order, and every task ended."""
+        assert [event.seq for event in self.events] == list(range(1, 1 + 2 * len(tasks)))
+        assert sorted(event.task for event in self.events if Kind(event.kind).final) == tasks
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_RETRY", 0.0)
+
+
+async def test_tasks_go_out_and_events_come_back_in_order() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    kernel.send(*map(entry, range(1, 6)))
+    await kernel.until(10)
+    kernel.check([1, 2, 3, 4, 5])
+    assert node.ran == [1, 2, 3, 4, 5]
+    assert len(node.asked[0].tasks) == 5
+    assert kernel.courier.following == {}
+
+
+async def test_a_function_is_sent_once() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    kernel.send(*map(entry, range(1, 10)))
+    await kernel.until(18)
+    kernel.send(*map(entry, range(10, 20)))
+    await kernel.until(38)
+    assert sum(len(exchange.codes) for exchange in node.asked) == 3
+
+
+async def test_it_acknowledges_what_it_has() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    kernel.send(entry(1))
+    await kernel.until(2)
+    kernel.send(entry(2))
+    await kernel.until(4)
+    assert node.asked[-1].after >= 2
+    assert all(event.seq > 2 for event in node.log.batch().events)
+
+
+async def test_nothing_is_asked_when_nothing_is_awaited() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    kernel.courier.flush()
+    kernel.send(entry(1))
+    await kernel.until(2)
+    await asyncio.sleep(0)
+    assert len(node.asked) <= 2
+    assert kernel.courier.following == {}
+
+
+@pytest.mark.parametrize("faults", [["request"], ["answer"], ["request", "answer"] * 3, ["answer"] * 5])
+async def test_nothing_is_lost_or_doubled_when_messages_are(faults: list[str]) -> None:
+    node = Node()
+    node.lose.extend(faults)
+    kernel = Kernel(node)
+    kernel.send(*map(entry, range(1, 4)))
+    await kernel.until(6)
+    kernel.check([1, 2, 3])
+    assert node.ran == [1, 2, 3]
+
+
+async def test_random_losses() -> None:
+    rng = random.Random(11)
+    node = Node()
+    kernel = Kernel(node)
+    for number in range(1, 101):
+        node.lose.extend(rng.choices(["", "request", "answer"], k=2))
+        kernel.send(entry(number))
+        if number % 7 == 0:
+            await asyncio.sleep(0)
+    await kernel.until(200)
+    kernel.check(list(range(1, 101)))
+    assert sorted(node.ran) == list(range(1, 101))
+
+
+async def test_a_lost_function_is_sent_again() -> None:
+    node = Node()
+    node.lose.append("request")
+    kernel = Kernel(node)
+    kernel.send(entry(1))
+    await kernel.until(2)
+    assert node.codes == {"code1"}
+
+
+async def test_controls_survive_a_loss() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    node.lose.append("request")
+    kernel.courier.control(Control(7, "interrupt"))
+    kernel.courier.flush()
+    async with asyncio.timeout(10):
+        while not node.controls:
+            await asyncio.sleep(0)
+    assert node.controls == [Control(7, "interrupt")]
+    kernel.courier.close()
+
+
+async def test_many_large_tasks_take_several_exchanges() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    kernel.send(*(entry(number, size=900_000) for number in range(1, 8)))
+    await kernel.until(14)
+    kernel.check(list(range(1, 8)))
+    sent = [exchange.tasks for exchange in node.asked if exchange.tasks]
+    assert [len(tasks) for tasks in sent] == [2, 2, 2, 1]
+
+
+async def test_one_task_larger_than_an_exchange_goes_alone() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    kernel.send(entry(1, size=3 * module.EXCHANGE_BOUND), entry(2))
+    await kernel.until(4)
+    kernel.check([1, 2])
+
+
+async def test_dropped_output_is_counted_and_leaves_no_hole_in_what_follows() -> None:
+    node = Node()
+    node.log = RunLog(output_bound=10)
+    kernel = Kernel(node)
+    for _ in range(5):
+        node.write(1, Kind.OUTPUT, b"x" * 8)
+    kernel.send(entry(1))
+    async with asyncio.timeout(10):
+        while 1 in kernel.courier.following:
+            await asyncio.sleep(0)
+    assert kernel.courier.dropped > 0
+    assert Kind(kernel.events[-1].kind) is Kind.VALUE
+    assert [event.seq for event in kernel.events] == sorted({event.seq for event in kernel.events})
+
+
+async def test_an_event_that_came_another_way_comes_once() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    kernel.courier.following[9] = False
+    first, second = node.write(9, Kind.OUTPUT), node.write(9, Kind.VALUE)
+    assert not kernel.courier.advance(second)
+    assert kernel.courier.advance(first)
+    kernel.deliver(first)
+    kernel.courier.flush()
+    await kernel.until(2)
+    assert [event.seq for event in kernel.events] == [1, 2]
+    assert not kernel.courier.advance(second)
+
+
+async def test_a_node_that_stays_silent_is_reported() -> None:
+    node = Node()
+    node.lose.extend(["request"] * 1000)
+    kernel = Kernel(node, patience=0.0)
+    kernel.send(entry(1))
+    async with asyncio.timeout(10):
+        while not kernel.gone:
+            await asyncio.sleep(0.001)
+    assert "lost on the way there" in kernel.gone[0]
+
+
+async def test_closed_it_delivers_nothing_more() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    kernel.courier.following[9] = False
+    kernel.courier.flush()
+    await asyncio.sleep(0)
+    kernel.courier.close()
+    node.write(9, Kind.VALUE)
+    await asyncio.sleep(0)
+    kernel.send(entry(1))
+    await asyncio.sleep(0)
+    assert kernel.events == []
+    assert len(node.asked) == 1
+
+
+async def test_what_a_task_says_of_itself() -> None:
+    made = entry(4, stream=True)
+    made.session, made.timeout, made.flags = True, 2.5, "stderr"
+    task = task_of(made)
+    assert (task.id, task.code, task.session, task.timeout, task.flags) == (4, "code1", True, 2.5, "stderr")
+    assert task.credit == CREDIT
+    assert task_of(entry(5)).credit == 0

@@ -1,0 +1,94 @@
+"""The numbered events of one client."""
+
+from __future__ import annotations
+
+import pytest
+
+from skyward_jupyter.agent import log as module
+from skyward_jupyter.agent.log import RunLog
+from skyward_jupyter.wire.events import Kind
+
+
+def test_events_are_numbered_from_one() -> None:
+    log = RunLog()
+    assert [log.add(task, Kind.OUTPUT, b"x").seq for task in (5, 6, 5)] == [1, 2, 3]
+    assert log.last == 3
+    assert [(event.seq, event.task) for event in log.batch().events] == [(1, 5), (2, 6), (3, 5)]
+
+
+def test_events_stay_until_they_are_acknowledged() -> None:
+    log = RunLog()
+    for _ in range(4):
+        log.add(1, Kind.OUTPUT, b"x")
+    assert log.batch() == log.batch()
+    log.acknowledge(2)
+    assert [event.seq for event in log.batch().events] == [3, 4]
+    log.acknowledge(2)
+    log.acknowledge(99)
+    assert log.batch().events == ()
+    assert log.add(1, Kind.VALUE, b"").seq == 5
+
+
+def test_what_there_is_after_a_number() -> None:
+    log = RunLog()
+    assert not log.has_after(0)
+    log.add(1, Kind.OUTPUT, b"x")
+    assert log.has_after(0)
+    assert not log.has_after(1)
+    assert not log.has_final_after(0)
+    log.add(1, Kind.YIELD, b"x")
+    assert log.has_final_after(1)
+    assert not log.has_final_after(2)
+
+
+def test_seconds_travel_with_the_last_event() -> None:
+    log = RunLog()
+    log.add(1, Kind.VALUE, b"v", 2.5)
+    assert log.batch().events[0].seconds == 2.5
+
+
+def test_output_beyond_the_bound_goes_oldest_first_and_is_counted() -> None:
+    log = RunLog(output_bound=1000)
+    for number in range(30):
+        log.add(1, Kind.OUTPUT, bytes([number]) * 100)
+        log.add(1, Kind.YIELD, b"y" * 100)
+    log.add(1, Kind.VALUE, b"v" * 5000)
+    batch = log.batch()
+    output = [event for event in batch.events if event.kind == Kind.OUTPUT]
+    assert sum(len(event.body) for event in output) <= 1000
+    assert [event.body[0] for event in output] == list(range(30 - len(output), 30))
+    assert batch.dropped == 3000 - 100 * len(output)
+    assert sum(event.kind == Kind.YIELD for event in batch.events) == 30
+    assert batch.events[-1].kind == Kind.VALUE
+    assert [event.seq for event in batch.events] == sorted(event.seq for event in batch.events)
+    assert log.batch().dropped == 0
+
+
+def test_one_output_larger_than_the_bound_is_dropped() -> None:
+    log = RunLog(output_bound=100)
+    log.add(1, Kind.OUTPUT, b"x" * 500)
+    assert log.batch().events == ()
+    assert not log.has_after(0)
+    assert log.add(1, Kind.VALUE, b"v").seq == 2
+
+
+def test_what_was_read_makes_room() -> None:
+    log = RunLog(output_bound=1000)
+    for number in range(1, 100):
+        log.add(1, Kind.OUTPUT, b"x" * 400)
+        batch = log.batch()
+        assert (batch.dropped, len(batch.events)) == (0, 1)
+        log.acknowledge(number)
+
+
+def test_an_answer_has_a_bound_and_at_least_one_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH_BOUND", 1000)
+    log = RunLog()
+    for size in (5000, 400, 400, 400):
+        log.add(1, Kind.YIELD, b"y" * size)
+    sizes = []
+    while log.has_after(0):
+        events = log.batch().events
+        sizes.append([len(event.body) for event in events])
+        log.acknowledge(events[-1].seq)
+    assert sizes == [[5000], [400, 400], [400]]

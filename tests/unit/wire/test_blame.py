@@ -1,0 +1,91 @@
+"""Which part of a value cannot travel."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from skyward_jupyter.wire.blame import explain
+
+LOCK = threading.Lock()
+
+
+class Model:
+    def __init__(self, **parts: Any) -> None:
+        self.__dict__.update(parts)
+
+    def forward(self) -> object:
+        return self
+
+
+def uses_lock() -> object:
+    return LOCK
+
+
+def _closure() -> Any:
+    inner = {"deep": LOCK}
+
+    def uses_closure() -> object:
+        return inner
+
+    return uses_closure
+
+
+def _default(lock: object = LOCK) -> object:
+    return lock
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        (LOCK, "x"),
+        ({"a": [1, LOCK]}, "x['a'][1]"),
+        ({1: {(2, 3): LOCK}}, "x[1][(2, 3)]"),
+        ((0, (1, LOCK)), "x[1][1]"),
+        (Model(callbacks=[1, 2, Model(lock=LOCK)]), "x.callbacks[2].lock"),
+        (Model(inner=LOCK).forward, "x.__self__.inner"),
+        (uses_lock, "LOCK (used by x)"),
+        (_closure(), "inner (used by x)['deep']"),
+        (_default, "x.__defaults__[0]"),
+        ([[]] * 5 + [Model(function=uses_lock)], "LOCK (used by x[5].function)"),
+    ],
+    ids=["itself", "dict, list", "keys", "tuples", "attributes", "method", "global", "closure", "default", "mixed"],
+)
+def test_the_path_leads_to_the_part(value: object, path: str) -> None:
+    error = explain("x", value)
+    assert error.path == path
+    assert error.kind == "_thread.lock"
+    assert "pickle" in error.reason
+    assert str(error).startswith(f"{path} (a _thread.lock) cannot be sent to a node: ")
+
+
+def test_values_that_contain_themselves_end() -> None:
+    ring: list[Any] = [LOCK]
+    ring.insert(0, ring)
+    assert explain("ring", ring).path == "ring[1]"
+
+
+def test_too_deep_is_said() -> None:
+    nest: list[Any] = []
+    for _ in range(100_000):
+        nest = [nest]
+    error = explain("nest", nest)
+    assert "nested too deeply" in error.reason
+    assert error.path == "nest"
+
+
+def test_a_part_that_refuses_in_its_own_words() -> None:
+    class Secret:
+        def __reduce__(self) -> str:
+            raise RuntimeError("not for you")
+
+    error = explain("keys", {"main": Secret()})
+    assert error.path == "keys['main']"
+    assert error.reason == "not for you"
+    assert error.kind.endswith("Secret")
+
+
+def test_what_can_travel_after_all() -> None:
+    assert explain("x", [1, 2]).reason == "pickling it failed"
