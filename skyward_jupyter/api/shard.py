@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from array import array as CompactArray
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,10 @@ def shard(*arrays: Any, shuffle: bool = False, seed: int = 0, drop_last: bool = 
     """
     if not arrays:
         raise UsageError("shard needs at least one array")
-    lengths = {len(array) for array in arrays}
+    for given in arrays:
+        if not hasattr(given, "__len__"):
+            raise UsageError(f"{type(given).__name__} cannot be sharded: it has no length; make it a list first")
+    lengths = {len(given) for given in arrays}
     if len(lengths) > 1:
         found = ", ".join(map(str, sorted(lengths)))
         raise UsageError(f"the arrays have different lengths ({found}); align them first")
@@ -70,6 +74,8 @@ def _take(array: Any, indices: Sequence[int]) -> Any:
             return tuple(array[index] for index in indices)
         case list() | range():
             return [array[index] for index in indices]
+        case CompactArray():
+            return CompactArray(array.typecode, [array[index] for index in indices])
     if hasattr(array, "__array__") or hasattr(array, "shape"):
         return array[list(indices)]
     if isinstance(array, Sequence):

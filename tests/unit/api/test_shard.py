@@ -1,0 +1,143 @@
+"""A node's share of some data."""
+
+from __future__ import annotations
+
+import array
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+import skyward as sky
+from skyward_jupyter.agent import context
+from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.agent.context import InstanceInfo
+
+
+@contextmanager
+def on_node(rank: int, ranks: tuple[int, ...]) -> Iterator[None]:
+    """Run the block as on one of these nodes."""
+    before = context._current
+    peers = tuple(Peer(rank, f"127.0.0.{rank + 1}:25520") for rank in ranks)
+    context.enter(InstanceInfo.of(AgentConfig("unit", rank, "", (), "", ""), peers))
+    try:
+        yield
+    finally:
+        context._current = before
+
+
+def parts(*data: Any, ranks: tuple[int, ...] = (0, 1, 2), **how: Any) -> list[Any]:
+    """What each node gets."""
+    found = []
+    for rank in ranks:
+        with on_node(rank, ranks):
+            found.append(sky.shard(*data, **how))
+    return found
+
+
+@pytest.mark.parametrize(
+    "data",
+    [list(range(8)), tuple(range(8)), "abcdefgh", b"abcdefgh", range(3, 19, 2), bytearray(b"abcdefgh"), deque(range(8))],
+    ids=lambda data: type(data).__name__,
+)
+def test_every_third_item_in_its_own_type(data: Any) -> None:
+    found = parts(data)
+    assert [type(part) for part in found] == [type(data)] * 3
+    assert [list(part) for part in found] == [list(data)[rank::3] for rank in range(3)]
+
+
+def test_numpy_arrays_along_their_first_axis() -> None:
+    data = np.arange(24.0).reshape(8, 3)
+    found = parts(data)
+    assert all(np.array_equal(part, data[rank::3]) for rank, part in enumerate(found))
+    assert {part.dtype for part in found} == {data.dtype}
+
+
+def test_pandas_keeps_its_index() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": range(8)}, index=list("abcdefgh"))
+    found = parts(frame)
+    assert [list(part.index) for part in found] == [list("adg"), list("beh"), list("cf")]
+    assert all(isinstance(part, pandas.Series) for part in parts(frame["a"]))
+
+
+def test_something_with_iloc() -> None:
+    class Frame:
+        def __init__(self, rows: list[str]) -> None:
+            self.rows = rows
+            self.iloc = self
+
+        def __len__(self) -> int:
+            return len(self.rows)
+
+        def __getitem__(self, rows: list[int]) -> Frame:
+            return Frame([self.rows[row] for row in rows])
+
+    assert [part.rows for part in parts(Frame(list("abcd")))] == [["a", "d"], ["b"], ["c"]]
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_several_arrays_stay_aligned(shuffle: bool, drop_last: bool) -> None:
+    found = parts(list(range(10)), np.arange(10) * 2, "0123456789", shuffle=shuffle, drop_last=drop_last)
+    for numbers, doubled, text in found:
+        assert list(doubled) == [2 * number for number in numbers]
+        assert text == "".join(map(str, numbers))
+
+
+def test_shuffled_the_parts_are_still_everything() -> None:
+    data = list(range(100))
+    found = parts(data, shuffle=True, seed=3)
+    assert sorted(sum(found, [])) == data
+    assert sum(found, []) != sum(parts(data), [])
+    assert found == parts(data, shuffle=True, seed=3)
+    assert found != parts(data, shuffle=True, seed=4)
+    assert data == list(range(100))
+
+
+def test_shuffling_a_range() -> None:
+    found = parts(range(10), shuffle=True)
+    assert sorted(sum(map(list, found), [])) == list(range(10))
+
+
+@pytest.mark.parametrize("length", range(8))
+def test_lengths_differ_by_at_most_one_or_not_at_all(length: int) -> None:
+    lengths = {len(part) for part in parts(list(range(length)))}
+    assert max(lengths) - min(lengths) <= 1
+    assert {len(part) for part in parts(list(range(length)), drop_last=True)} == {length // 3}
+
+
+def test_places_count_not_ranks() -> None:
+    assert parts(list(range(6)), ranks=(1, 4)) == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_outside_a_pool_everything_is_ours() -> None:
+    assert sky.shard([1, 2, 3]) == [1, 2, 3]
+    assert sky.shard(range(4), "abcd") == (range(4), "abcd")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: (), "at least one"),
+        (lambda: ([1], [1, 2]), r"different lengths \(1, 2\)"),
+        (lambda: ({1, 2},), "set cannot be sharded"),
+        (lambda: ({"a": 1},), "dict cannot be sharded"),
+    ],
+)
+def test_what_cannot_be_sharded(make: Callable[[], tuple[Any, ...]], words: str) -> None:
+    with pytest.raises(sky.UsageError, match=words):
+        sky.shard(*make())
+
+
+@pytest.mark.parametrize("thing", [5, None, iter([1, 2]), (n for n in "ab")], ids=repr)
+def test_what_has_no_length(thing: Any) -> None:
+    with pytest.raises(sky.UsageError, match="cannot be sharded"):
+        sky.shard(thing)
+
+
+def test_arrays_of_the_standard_library() -> None:
+    assert parts(array.array("i", range(5))) == [array.array("i", [0, 3]), array.array("i", [1, 4]), array.array("i", [2])]

@@ -1,0 +1,124 @@
+"""How a pool is asked for, before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+import skyward as sky
+from skyward_jupyter.api import registry
+
+
+@pytest.mark.parametrize("concurrency", [0, -1, True, 1.0, "2", None])
+def test_a_worker_runs_at_least_one_task(concurrency: Any) -> None:
+    with pytest.raises(sky.UsageError, match="at least 1 task"):
+        sky.Worker(concurrency=concurrency)
+
+
+@pytest.mark.parametrize("executor", ["processes", "", None, "PROCESS"])
+def test_a_worker_has_processes_or_threads(executor: Any) -> None:
+    with pytest.raises(sky.UsageError, match="choose 'process' or 'thread'"):
+        sky.Worker(executor=executor)
+
+
+def test_a_worker_is_a_value() -> None:
+    assert sky.Worker() == sky.Worker(1, "process")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sky.Worker().concurrency = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("nodes", [0, -1, True, False, 251, "4", 4.0, None, (2, 4)])
+def test_sizes_that_no_pool_has(nodes: Any) -> None:
+    with pytest.raises(sky.UsageError, match="has 1 to 250"):
+        sky.ComputePool(nodes=nodes)
+
+
+@pytest.mark.parametrize("name", ["", "1a", "a b", "a/b", "x" * 33, "é", "a\n", "-a"])
+def test_names_that_no_pool_has(name: str) -> None:
+    with pytest.raises(sky.UsageError, match="is no pool name"):
+        sky.ComputePool(name=name)
+
+
+@pytest.mark.parametrize("env", [{"A": 1}, {1: "a"}, {"A": None}])
+def test_an_environment_is_text(env: Any) -> None:
+    with pytest.raises(sky.UsageError, match="environment variable"):
+        sky.ComputePool(env=env)
+
+
+def test_a_pool_before_it_starts() -> None:
+    pool = sky.ComputePool(nodes=3, name="unborn", worker=sky.Worker(2))
+    assert (pool.state, pool.size, pool.nodes, pool.concurrency, pool.bytes_sent) == ("new", 3, (), 2, 0)
+    assert repr(pool) == "<ComputePool 'unborn': 3 local nodes, new>"
+    assert repr(sky.ComputePool(name="one")) == "<ComputePool 'one': 1 local node, new>"
+    assert pool._repr_mimebundle_() == {"text/plain": repr(pool)}
+    pool.stop()
+    pool.interrupt()
+    pool.close_now()
+    assert pool.state == "new"
+
+
+def test_names_are_made_up() -> None:
+    first, second = sky.ComputePool(), sky.ComputePool()
+    assert first.name != second.name
+
+
+@sky.compute
+def call() -> None: ...
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda pool: call() >> pool,
+        lambda pool: call() @ pool,
+        lambda pool: sky.gather(call()) >> pool,
+        lambda pool: pool.panel,
+        lambda pool: pool.map(call, []),
+        lambda pool: pool.stream(sky.gather(call())),
+        lambda pool: (call() > pool).result(10),
+    ],
+    ids=["run", "broadcast", "gather", "panel", "map", "stream", "future"],
+)
+def test_using_it_before_it_starts(use: Any) -> None:
+    with pytest.raises(sky.NoPool, match="has not started"):
+        use(sky.ComputePool(name="early"))
+
+
+def test_scaling_it_before_it_starts() -> None:
+    with pytest.raises(sky.PoolStopped, match="is new; start it"):
+        sky.ComputePool().scale(2)
+
+
+@pytest.fixture
+def pools(monkeypatch: pytest.MonkeyPatch) -> list[sky.ComputePool]:
+    monkeypatch.setattr(registry, "_pools", {})
+    monkeypatch.setattr(registry.atexit, "register", lambda _: None)
+    made = [sky.ComputePool(name=name) for name in ("small", "big")]
+    for pool in made:
+        registry.add(pool)
+    return made
+
+
+def test_the_active_pool_is_the_last_one_started(pools: list[sky.ComputePool]) -> None:
+    small, big = pools
+    assert sky.pool() is big
+    assert sky.pool("small") is small
+    assert sky.pools() == (small, big)
+    registry.remove(big)
+    assert sky.pool() is small
+    registry.remove(big)
+    registry.remove(small)
+    with pytest.raises(sky.NoPool):
+        sky.pool()
+
+
+def test_an_unknown_pool_lists_the_others(pools: list[sky.ComputePool]) -> None:
+    with pytest.raises(sky.NoPool, match=r"there is no pool 'huge' \(running: small, big\)"):
+        sky.pool("huge")
+
+
+def test_another_pool_of_the_same_name_is_not_removed(pools: list[sky.ComputePool]) -> None:
+    registry.remove(sky.ComputePool(name="big"))
+    assert sky.pool("big") is pools[1]

@@ -1,0 +1,70 @@
+"""The names users import, and what importing them costs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import skyward as sky
+from skyward_jupyter import errors
+
+PUBLIC = """
+    BlockingRefused CellFailed ComputeFunction ComputePool InstanceInfo NoPool NoRoom NodeLost NotPicklable
+    PendingCompute PendingGroup PoolError PoolFuture PoolStopped ProvisioningFailed ResultNotPicklable ResultStream
+    SkywardError SlotDied TaskFailed TaskInterrupted TaskTimeout UnknownNode UsageError Worker compute gather
+    instance_info load_ipython_extension pool pools shard silent stderr stdout unload_ipython_extension
+""".split()
+
+
+def fresh(code: str) -> list[str]:
+    """What `code` prints as JSON, in a Python of its own."""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found: list[str] = json.loads(ran.stdout)
+    return found
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(sky.__all__) == sorted(PUBLIC)
+    assert sorted(dir(sky)) == sorted(PUBLIC)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(sky, name) is not None
+
+
+def test_every_error_is_public() -> None:
+    raised = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, Exception)}
+    assert raised <= set(PUBLIC)
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'skyward' has no attribute 'Pool'"):
+        sky.Pool  # type: ignore[attr-defined]
+    with pytest.raises(ImportError):
+        from skyward import nothing_of_this_name  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_a_checker_knows_every_name() -> None:
+    from pathlib import Path
+
+    text = Path(sky.__file__).read_text().partition("if TYPE_CHECKING:")[2].partition("_HOMES")[0]
+    assert all(name in text for name in PUBLIC)
+
+
+def test_importing_it_costs_next_to_nothing() -> None:
+    heavy = "('casty', 'IPython', 'asyncio', 'anywidget', 'ipywidgets', 'cloudpickle', 'numpy', 'psutil')"
+    code = f"import skyward, sys, json; print(json.dumps([m for m in sys.modules if m.partition('.')[0] in {heavy}]))"
+    assert fresh(code) == []
+
+
+def test_a_compute_function_needs_no_notebook() -> None:
+    code = (
+        "import skyward as sky, sys, json\n"
+        "sky.compute(lambda: 1)().with_timeout(2)\n"
+        "print(json.dumps([m for m in ('IPython', 'ipywidgets', 'anywidget', 'ipykernel') if m in sys.modules]))"
+    )
+    assert fresh(code) == []
