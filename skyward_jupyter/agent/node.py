@@ -36,6 +36,8 @@ SESSION = -1
 #: Seconds that output may wait for more before an exchange is answered.
 _GATHER = 0.02
 _CODES = 512
+#: How many task ids are remembered, to know one that comes again.
+_REMEMBERED = 100_000
 #: A slot that ends sooner than this after its start (seconds) may never have worked; so many are replaced at once.
 _SHORT_LIFE = 1.0
 _SHORT_LIVES = 20
@@ -47,6 +49,7 @@ class _Client:
 
     log: RunLog = field(default_factory=RunLog)
     seen: dict[int, None] = field(default_factory=dict)
+    refused: dict[int, bool] = field(default_factory=dict)
     held: Exchange | None = None
     timer: asyncio.TimerHandle | None = None
     waiting: dict[int, asyncio.Future[Event]] = field(default_factory=dict)
@@ -99,9 +102,12 @@ class Agent:
         if task.id in known:
             return
         known[task.id] = None
-        while len(known) > 100_000:
+        while len(known) > _REMEMBERED:
             del known[next(iter(known))]
         running = Running(client, task)
+        if self._client(client).refused.pop(task.id, False):
+            self._end(running, Kind.ERROR, self._failed("interrupted"))
+            return
         if task.session:
             self._session_queue.append(running)
             self._ask_session()
@@ -207,6 +213,9 @@ class Agent:
             asked.reply_to.tell(client.log.batch())
 
     def _control(self, client: str, control: Control) -> None:
+        if control.task not in self._client(client).seen and control.action in ("interrupt", "kill"):
+            self._refuse(client, control.task)
+            return
         for queue in (self._queue, self._session_queue):
             for running in queue:
                 if (running.client, running.task.id) == (client, control.task) and control.action != "credit":
@@ -226,6 +235,13 @@ class Agent:
                     slot.credit(control.amount)
                 case "close":
                     slot.close_stream()
+
+    def _refuse(self, name: str, task: int) -> None:
+        """A task was stopped before it came, as it may when the head hands it on."""
+        refused = self._client(name).refused
+        refused[task] = True
+        while len(refused) > _REMEMBERED:
+            del refused[next(iter(refused))]
 
     # -- slots ---------------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ import select
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 
 from skyward_jupyter.agent.frames import frame
@@ -34,10 +35,21 @@ class Interrupts:
         self.running = False
         self._critical = 0
         self._pending = False
+        self._early = 0.0
+
+    def begin(self, sent: float) -> None:
+        """User code of a task that was sent at `sent` (monotonic seconds) runs from here on.
+
+        An interrupt that came after the task was sent, but before it ran, was meant for it.
+        """
+        self.running = True
+        if self._early > sent:
+            raise KeyboardInterrupt
 
     def handle(self, _signum: int, _frame: object) -> None:
         """The signal handler of a slot."""
         if not self.running:
+            self._early = time.monotonic()
             return
         if self._critical:
             self._pending = True

@@ -67,12 +67,12 @@ class Slot:
                 continue  # meant for a task that has just ended
 
     def _run(self, task: int, body: bytes) -> None:
-        digest, code, args, credit, flags = pickle.loads(body)
+        digest, code, args, credit, flags, sent = pickle.loads(body)
         self._outlet.begin(task, flags)
         self._credit = credit
         started = time.perf_counter()
         try:
-            kind, result = self._outcome(digest, code, args, credit > 0)
+            kind, result = self._outcome(digest, code, args, credit > 0, sent)
         except KeyboardInterrupt as error:
             interrupts.clear()
             kind, result = Kind.ERROR, self._pack(describe(error, "interrupted"))
@@ -80,7 +80,9 @@ class Slot:
         self._outlet.flush()
         self._outlet.send(kind, SECONDS.pack(time.perf_counter() - started) + result)
 
-    def _outcome(self, digest: str, code: bytes | None, args: bytes, stream: bool) -> tuple[Kind, bytes]:
+    def _outcome(
+        self, digest: str, code: bytes | None, args: bytes, stream: bool, sent: float
+    ) -> tuple[Kind, bytes]:
         try:
             function = self._function(digest, code)
             given: Any = unpack(args, self._store.open)
@@ -89,7 +91,7 @@ class Slot:
             return Kind.ERROR, self._pack(describe(error, "input"))
         try:
             if self._alone:
-                interrupts.running = True
+                interrupts.begin(sent)
             value = function(*positional, **named)
             if stream and isinstance(value, GeneratorType):
                 self._stream(value)
@@ -117,6 +119,7 @@ class Slot:
             while not self._may_yield():
                 pass
             if self._credit < 0:
+                interrupts.clear()  # the generator's own cleanup runs to its end
                 values.close()  # type: ignore[attr-defined]
                 return
             self._outlet.flush()

@@ -8,6 +8,7 @@ import os
 import pickle
 import signal
 import socket
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,7 +76,8 @@ class SlotLink(asyncio.Protocol):
         self._codes.move_to_end(task.code)
         while len(self._codes) > CODES:
             self._codes.popitem(last=False)
-        body = pickle.dumps((task.code, None if known else code, task.args, task.credit, task.flags), 5)
+        given = (task.code, None if known else code, task.args, task.credit, task.flags, time.monotonic())
+        body = pickle.dumps(given, 5)
         self._send(Order.RUN, task.id, body)
         if task.timeout:
             loop = asyncio.get_running_loop()

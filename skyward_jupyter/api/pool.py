@@ -432,7 +432,7 @@ def _checked_name(name: str | None) -> str:
     return name
 
 
-def _checked_env(env: dict[str, str] | None) -> dict[str, str]:
+def _checked_env(env: dict[Any, Any] | None) -> dict[str, str]:
     for key, value in (env or {}).items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise UsageError(f"the environment variable {key!r} is {value!r}; write it as text")

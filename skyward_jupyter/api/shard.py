@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import array as compact
 import random
-from array import array as CompactArray
 from collections.abc import Sequence
 from typing import Any
 
@@ -74,8 +74,8 @@ def _take(array: Any, indices: Sequence[int]) -> Any:
             return tuple(array[index] for index in indices)
         case list() | range():
             return [array[index] for index in indices]
-        case CompactArray():
-            return CompactArray(array.typecode, [array[index] for index in indices])
+        case compact.array():
+            return compact.array(array.typecode, [array[index] for index in indices])
     if hasattr(array, "__array__") or hasattr(array, "shape"):
         return array[list(indices)]
     if isinstance(array, Sequence):

@@ -14,7 +14,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
@@ -130,7 +130,7 @@ async def bridge[T](awaitable: Awaitable[T]) -> T:
     try:
         if here.on_loop:
             return await awaitable
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_of(awaitable), here.loop))
+        return _given(await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_settled(awaitable), here.loop)))
     except asyncio.CancelledError:
         if here.interrupted_here():
             raise KeyboardInterrupt from None
@@ -146,8 +146,22 @@ def prewarm() -> None:
     runtime().call_soon(launcher)
 
 
-async def _of[T](awaitable: Awaitable[T]) -> T:
-    return await awaitable
+async def _settled[T](awaitable: Awaitable[T]) -> tuple[T | None, Exception | None]:
+    """What `awaitable` gives or raises: asyncio makes some exceptions anew when they cross threads as such."""
+    try:
+        return await awaitable, None
+    except Exception as error:
+        return None, error
+
+
+def _given[T](settled: tuple[T | None, Exception | None]) -> T:
+    value, error = settled
+    if error is not None:
+        try:
+            raise error
+        finally:
+            del error, settled
+    return cast(T, value)
 
 
 def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
@@ -175,18 +189,16 @@ def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
 
 
 def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
-    future = asyncio.run_coroutine_threadsafe(_of(awaitable), here.loop)
-    while True:
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            future.cancel()
-            concurrent.futures.wait([future])
-            raise
-        except concurrent.futures.CancelledError:
-            if not future.cancelled():
-                raise  # it is what the call raised
-            raise KeyboardInterrupt from None
+    future = asyncio.run_coroutine_threadsafe(_settled(awaitable), here.loop)
+    try:
+        settled = future.result()
+    except KeyboardInterrupt:
+        future.cancel()
+        concurrent.futures.wait([future])
+        raise
+    except concurrent.futures.CancelledError:
+        raise KeyboardInterrupt from None
+    return _given(settled)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

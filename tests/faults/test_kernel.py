@@ -45,7 +45,7 @@ CELLS = (
     "await pool.run(loop())",
     "await pool.broadcast(loop())",
     "for _ in pool.stream(sky.gather(*[nap(0.02) for _ in range(500)])): pass",
-    "(loop() > pool).result()",
+    "(nap(0.4) > pool).result()",
     "await (loop() > pool)",
     "%%sky\nimport time\nwhile True: time.sleep(0.01)",
     "%%time\n%%sky\nimport time\nwhile True: time.sleep(0.01)",
@@ -80,6 +80,7 @@ def test_random_interrupts_lose_nothing(kernel: Kernel) -> None:
     for number in range(INTERRUPTS):
         cell = CELLS[number % len(CELLS)]
         shown = kernel.start(cell)
+        kernel.until_busy()
         _pause(chance.uniform(0.0, 0.3) ** 2 * 4)
         kernel.interrupt()
         ename = kernel.finish(shown).ename
@@ -99,8 +100,8 @@ def test_two_pools_at_once_do_not_mix(kernel: Kernel) -> None:
     kernel.ok("a = sky.ComputePool(nodes=2, name='one').start()\nb = sky.ComputePool(nodes=3, name='two').start()")
     kernel.ok("%%sky --pool one\nwhere = 'one'")
     kernel.ok("%%sky --pool two\nwhere = 'two'")
-    assert kernel.ok("%sky --pool one where").text == "[0-1] 'one'"
-    assert kernel.ok("%sky --pool two where").text == "[0-2] 'two'"
+    assert kernel.ok("%%sky --pool one\nwhere").text == "[0-1] 'one'"
+    assert kernel.ok("%%sky --pool two\nwhere").text == "[0-2] 'two'"
     kernel.ok("os.kill(a.nodes[0].pid, signal.SIGKILL)")
     assert kernel.ok("print(me() @ b)").stdout == "[0, 1, 2]\n"
     kernel.ok("a.stop()")

@@ -112,6 +112,14 @@ class Kernel:
         self._started = time.monotonic()
         return self._cells.setdefault(self._request, Shown())
 
+    def until_busy(self) -> None:
+        """Read until the kernel says that it runs the cell; an interrupt before that would be for nobody."""
+        while True:
+            message = self._client.get_iopub_msg(timeout=_TIMEOUT)
+            mine = message["parent_header"].get("msg_id") == self._request
+            if mine and message["msg_type"] == "execute_input":
+                return
+
     def until(self, shown: Shown, text: str) -> None:
         """Read what the cell shows until its streams have `text`."""
         while text not in shown.stdout + shown.stderr:

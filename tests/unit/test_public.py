@@ -11,12 +11,44 @@ import pytest
 import skyward as sky
 from skyward_jupyter import errors
 
-PUBLIC = """
-    BlockingRefused CellFailed ComputeFunction ComputePool InstanceInfo NoPool NoRoom NodeLost NotPicklable
-    PendingCompute PendingGroup PoolError PoolFuture PoolStopped ProvisioningFailed ResultNotPicklable ResultStream
-    SkywardError SlotDied TaskFailed TaskInterrupted TaskTimeout UnknownNode UsageError Worker compute gather
-    instance_info load_ipython_extension pool pools shard silent stderr stdout unload_ipython_extension
-""".split()
+PUBLIC = [
+    "BlockingRefused",
+    "CellFailed",
+    "ComputeFunction",
+    "ComputePool",
+    "InstanceInfo",
+    "NoPool",
+    "NoRoom",
+    "NodeLost",
+    "NotPicklable",
+    "PendingCompute",
+    "PendingGroup",
+    "PoolError",
+    "PoolFuture",
+    "PoolStopped",
+    "ProvisioningFailed",
+    "ResultNotPicklable",
+    "ResultStream",
+    "SkywardError",
+    "SlotDied",
+    "TaskFailed",
+    "TaskInterrupted",
+    "TaskTimeout",
+    "UnknownNode",
+    "UsageError",
+    "Worker",
+    "compute",
+    "gather",
+    "instance_info",
+    "load_ipython_extension",
+    "pool",
+    "pools",
+    "shard",
+    "silent",
+    "stderr",
+    "stdout",
+    "unload_ipython_extension",
+]
 
 
 def fresh(code: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
+from collections.abc import Callable
 
 import casty
 import pytest
@@ -70,6 +71,12 @@ class Node:
         return self.log.batch()
 
 
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - what it waits for sets no event
+            await asyncio.sleep(0.001)
+
+
 class Kernel:
     """A courier, and what it delivered."""
 
@@ -89,9 +96,7 @@ class Kernel:
         self.courier.flush()
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.events) < count:
-                await asyncio.sleep(0.001)
+        await until(lambda: len(self.events) >= count)
 
     def check(self, tasks: list[int]) -> None:
         """Every event once, in order, and every task ended."""
@@ -187,9 +192,7 @@ async def test_controls_survive_a_loss() -> None:
     node.lose.append("request")
     kernel.courier.control(Control(7, "interrupt"))
     kernel.courier.flush()
-    async with asyncio.timeout(10):
-        while not node.controls:
-            await asyncio.sleep(0)
+    await until(lambda: node.controls)
     assert node.controls == [Control(7, "interrupt")]
     kernel.courier.close()
 
@@ -219,9 +222,7 @@ async def test_dropped_output_is_counted_and_leaves_no_hole_in_what_follows() ->
     for _ in range(5):
         node.write(1, Kind.OUTPUT, b"x" * 8)
     kernel.send(entry(1))
-    async with asyncio.timeout(10):
-        while 1 in kernel.courier.following:
-            await asyncio.sleep(0)
+    await until(lambda: 1 not in kernel.courier.following)
     assert kernel.courier.dropped > 0
     assert Kind(kernel.events[-1].kind) is Kind.VALUE
     assert [event.seq for event in kernel.events] == sorted({event.seq for event in kernel.events})
@@ -246,9 +247,7 @@ async def test_a_node_that_stays_silent_is_reported() -> None:
     node.lose.extend(["request"] * 1000)
     kernel = Kernel(node, patience=0.0)
     kernel.send(entry(1))
-    async with asyncio.timeout(10):
-        while not kernel.gone:
-            await asyncio.sleep(0.001)
+    await until(lambda: kernel.gone)
     assert "lost on the way there" in kernel.gone[0]
 
 

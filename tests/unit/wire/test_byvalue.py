@@ -52,13 +52,14 @@ def elsewhere(data: bytes, expression: str) -> object:
 
 
 def test_a_users_function_works_where_its_module_is_not(project: Import) -> None:
-    module = project("lab_one", "STEP = 2\ndef helper(x):\n    return x + STEP\ndef run(x):\n    return helper(x) * 10\n")
+    module = project("lab_one", "STEP = 2\ndef add(x): return x + STEP\ndef run(x): return add(x) * 10\n")
     assert is_own(module)
     assert elsewhere(codec.dumps(module.run), "value(1)") == 30
 
 
 def test_a_users_class_works_where_its_module_is_not(project: Import) -> None:
-    module = project("lab_two", "class Net:\n    def __init__(self): self.w = [1, 2]\n    def out(self): return sum(self.w)\n")
+    text = "class Net:\n    def __init__(self): self.w = [1, 2]\n    def out(self): return sum(self.w)\n"
+    module = project("lab_two", text)
     assert elsewhere(codec.dumps(module.Net()), "value.out()") == 3
 
 
@@ -90,7 +91,10 @@ def test_a_module_imported_later_is_found(project: Import) -> None:
     assert module not in own_modules()
 
 
-@pytest.mark.parametrize("module", [np, json, pickle, cloudpickle, pytest, sys, codec], ids=lambda module: module.__name__)
+LIBRARIES = [np, json, pickle, cloudpickle, pytest, sys, codec]
+
+
+@pytest.mark.parametrize("module", LIBRARIES, ids=lambda module: module.__name__)
 def test_installed_modules_travel_by_name(module: ModuleType) -> None:
     assert not is_own(module)
 

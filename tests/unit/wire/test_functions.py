@@ -119,6 +119,7 @@ def test_an_empty_closure() -> None:
         if inner is not None:
             return inner
         later = 1
+        return inner
 
     assert reads(outer()) is None
 

@@ -1,0 +1,243 @@
+"""What an agent does with tasks, without a cluster and without slots of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skyward_jupyter.agent.channel import Channel
+from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.agent.failure import Failed
+from skyward_jupyter.agent.frames import SECONDS, Order, Parser, frame
+from skyward_jupyter.agent.node import Agent
+from skyward_jupyter.wire.codec import unpack
+from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Task
+
+
+class Reply:
+    """Where an exchange is answered."""
+
+    def __init__(self) -> None:
+        self.batches: asyncio.Queue[Batch] = asyncio.Queue()
+
+    def tell(self, batch: Batch) -> None:
+        self.batches.put_nowait(batch)
+
+
+class World:
+    """An agent, the template it talks to, and one slot played by the test."""
+
+    def __init__(self, store: Path) -> None:
+        ours, theirs = socket.socketpair()
+        self.template = Channel(ours)
+        self.template.sock.setblocking(False)
+        config = AgentConfig("unit", 0, "127.0.0.1:25520", (), "unit", str(store))
+        self.channel = Channel(theirs)
+        self.agent = Agent(config, self.channel)
+        self.slot = socket.socket()
+        self._parser = Parser()
+        self._orders: list[tuple[Order, int]] = []
+        self.reply = Reply()
+
+    async def attach(self, index: int = 0, pid: int = 999_999) -> None:
+        """Give the agent a slot."""
+        ours, theirs = socket.socketpair()
+        self.slot.close()
+        self.slot = ours
+        self.slot.setblocking(False)
+        await self.agent._connect({"slot": index, "pid": pid}, (theirs.detach(),))
+
+    def exchange(self, *tasks: Task, after: int = 0, codes: bool = True, **more: Any) -> None:
+        known = tuple(Code(task.code, b"body") for task in tasks) if codes else ()
+        asked = Exchange("kernel", after, tasks, known, **more)
+        object.__setattr__(asked, "reply_to", self.reply)
+        self.agent.exchange(asked)
+
+    async def answer(self) -> tuple[Event, ...]:
+        return (await asyncio.wait_for(self.reply.batches.get(), 10)).events
+
+    async def order(self) -> tuple[Order, int]:
+        """The next order the slot gets."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(10):
+            while not self._orders:
+                data = await loop.sock_recv(self.slot, 65536)
+                self._orders += [(Order(kind), task) for kind, task, _ in self._parser.feed(data)]
+        return self._orders.pop(0)
+
+    def says(self, kind: Kind, task: int, body: bytes = b"") -> None:
+        self.slot.send(frame(kind, task, (SECONDS.pack(0.5) if kind.final else b"") + body))
+
+    def asked_template(self) -> list[dict[str, Any]]:
+        return [message for message, _ in self.template.receive() or []]
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    made = World(tmp_path)
+    yield made
+    for client in made.agent._clients.values():
+        if client.timer is not None:
+            client.timer.cancel()
+    for slot in made.agent._slots.values():
+        slot.close()
+    made.slot.close()
+    made.template.close()
+    made.channel.close()
+
+
+def failure(event: Event) -> Failed:
+    assert Kind(event.kind) is Kind.ERROR
+    failed = unpack(event.body, lambda blob: b"")
+    assert isinstance(failed, Failed)
+    return failed
+
+
+async def test_a_task_waits_for_a_slot(world: World) -> None:
+    world.exchange(Task(1, "f", b"args"))
+    await world.attach()
+    assert await world.order() == (Order.RUN, 1)
+    world.says(Kind.VALUE, 1, b"value")
+    (event,) = await world.answer()
+    assert (event.seq, event.task, event.kind, event.body, event.seconds) == (1, 1, Kind.VALUE, b"value", 0.5)
+    assert world.agent.done == 1
+
+
+async def test_a_task_seen_before_does_not_run_again(world: World) -> None:
+    await world.attach()
+    for _ in range(3):
+        world.exchange(Task(1, "f", b""), Task(2, "f", b""))
+    assert await world.order() == (Order.RUN, 1)
+    world.says(Kind.VALUE, 1)
+    assert await world.order() == (Order.RUN, 2)
+    world.exchange(Task(1, "f", b""))
+    world.says(Kind.VALUE, 2)
+    world.exchange(Task(3, "f", b""))
+    assert await world.order() == (Order.RUN, 3)
+
+
+async def test_a_new_exchange_has_the_one_before_answered(world: World) -> None:
+    world.exchange()
+    assert world.reply.batches.empty()
+    world.exchange()
+    assert await world.answer() == ()
+
+
+async def test_an_exchange_is_not_held_for_ever(world: World) -> None:
+    world.exchange(hold=0.01)
+    assert await world.answer() == ()
+
+
+async def test_what_was_not_acknowledged_comes_again(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b""))
+    await world.order()
+    world.says(Kind.VALUE, 1)
+    first = await world.answer()
+    world.exchange()
+    assert await world.answer() == first
+    world.exchange(after=1, hold=0.01)
+    assert await world.answer() == ()
+
+
+async def test_output_is_gathered_and_a_result_is_not(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b""))
+    await world.order()
+    world.says(Kind.OUTPUT, 1, b"a")
+    world.says(Kind.OUTPUT, 1, b"b")
+    world.says(Kind.VALUE, 1)
+    assert [Kind(event.kind) for event in await world.answer()] == [Kind.OUTPUT, Kind.OUTPUT, Kind.VALUE]
+
+
+async def test_a_function_it_does_not_have(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b""), codes=False)
+    (event,) = await world.answer()
+    assert failure(event).how == "code"
+
+
+@pytest.mark.parametrize("action", ["interrupt", "kill", "close"])
+async def test_a_task_stopped_while_it_waits_never_runs(world: World, action: str) -> None:
+    world.exchange(Task(1, "f", b""), Task(2, "f", b""))
+    world.exchange(controls=(Control(1, action),))
+    await world.answer()
+    (event,) = await world.answer()
+    assert (event.task, failure(event).how) == (1, "interrupted")
+    await world.attach()
+    assert await world.order() == (Order.RUN, 2)
+
+
+async def test_a_control_for_nothing_does_nothing(world: World) -> None:
+    await world.attach()
+    world.exchange(controls=(Control(7, "interrupt"), Control(8, "kill"), Control(9, "credit", 3)), hold=0.01)
+    assert await world.answer() == ()
+
+
+async def test_credit_and_an_early_end_reach_the_slot(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b"", credit=2))
+    assert await world.order() == (Order.RUN, 1)
+    world.exchange(controls=(Control(1, "credit", 5),))
+    assert await world.order() == (Order.CREDIT, 1)
+    world.exchange(controls=(Control(1, "close"),))
+    assert await world.order() == (Order.CLOSE, 1)
+
+
+async def test_a_slot_that_dies_is_replaced_and_its_task_ends(world: World) -> None:
+    await world.attach(pid=999_999)
+    world.exchange(Task(1, "f", b""), Task(2, "f", b""))
+    await world.order()
+    world.agent._slot_exited({"slot": 0, "pid": 999_999, "code": -11})
+    (event,) = await world.answer()
+    assert (event.task, failure(event).how, failure(event).facts) == (1, "died", {"code": -11})
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        while not (asked := world.asked_template()):  # noqa: ASYNC110 - the template's socket is read by nobody else
+            await asyncio.sleep(0.001)
+    assert asked[-1] == {"op": "slot", "slot": 0, "sockets": 1}
+    await world.attach(pid=999_998)
+    assert await world.order() == (Order.RUN, 2)
+
+
+async def test_a_session_is_started_when_it_is_wanted(world: World) -> None:
+    await world.attach()
+    assert world.asked_template() == []
+    world.exchange(Task(1, "f", b"", session=True), Task(2, "f", b"", session=True))
+    assert world.asked_template() == [{"op": "slot", "slot": -1, "sockets": 1}]
+    await world.attach(index=-1, pid=999_997)
+    assert await world.order() == (Order.RUN, 1)
+
+
+async def test_two_clients_have_numbers_of_their_own(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b""))
+    await world.order()
+    other = Reply()
+    asked = Exchange("other", 0, (Task(1, "f", b""),))
+    object.__setattr__(asked, "reply_to", other)
+    world.agent.exchange(asked)
+    world.says(Kind.VALUE, 1, b"first")
+    assert [event.body for event in await world.answer()] == [b"first"]
+    assert await world.order() == (Order.RUN, 1)
+    world.says(Kind.VALUE, 1, b"second")
+    (event,) = (await asyncio.wait_for(other.batches.get(), 10)).events
+    assert (event.seq, event.body) == (1, b"second")
+
+
+async def test_the_end_of_a_relayed_task_is_awaited_and_logged(world: World) -> None:
+    await world.attach()
+    world.agent.learn(Code("f", b"body"))
+    waiting = asyncio.ensure_future(world.agent.finished("kernel", Task(5, "f", b"")))
+    assert await world.order() == (Order.RUN, 5)
+    world.says(Kind.VALUE, 5, b"done")
+    event = await asyncio.wait_for(waiting, 10)
+    assert (event.seq, event.body) == (1, b"done")
+    world.exchange()
+    assert await world.answer() == (event,)

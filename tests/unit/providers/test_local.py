@@ -1,0 +1,140 @@
+"""Nodes of this machine: their addresses and their files. No node is started here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skyward_jupyter.agent.channel import Message
+from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.providers import local
+from skyward_jupyter.providers.base import NodeSpec, Report
+from skyward_jupyter.providers.local import LocalProvider
+
+
+@pytest.fixture
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where stores are made."""
+    monkeypatch.setattr(local, "shared_memory", lambda: tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def heard() -> list[Report]:
+    return []
+
+
+class Template:
+    """A launcher that starts nothing."""
+
+    alive = True
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def listen(self, pool: str, heard: object) -> None: ...
+
+    def forget(self, pool: str) -> None: ...
+
+    def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    @property
+    def configs(self) -> list[AgentConfig]:
+        return [AgentConfig.from_json(message["config"]) for message in self.sent if message["op"] == "start"]
+
+
+@pytest.fixture
+def template(monkeypatch: pytest.MonkeyPatch) -> Template:
+    made = Template()
+    monkeypatch.setattr(local, "launcher", lambda: made)
+    return made
+
+
+@pytest.fixture
+def provider(base: Path, heard: list[Report], template: Template) -> LocalProvider:
+    return LocalProvider("unit", NodeSpec(), heard.append)
+
+
+def test_every_node_has_an_address_of_its_own(provider: LocalProvider) -> None:
+    addresses = [provider.address(rank) for rank in range(250)]
+    assert len(set(addresses)) == 250
+    assert addresses == [provider.address(rank) for rank in range(250)]
+    assert all(address.startswith("127.") for address in addresses)
+
+
+def test_where_there_is_one_loopback_address_ports_differ(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_free_block", lambda: "")
+    provider = LocalProvider("unit", NodeSpec(), lambda _: None)
+    addresses = [provider.address(rank) for rank in range(4)]
+    assert {address.partition(":")[0] for address in addresses} == {"127.0.0.1"}
+    assert len(set(addresses)) == 4
+    assert addresses == [provider.address(rank) for rank in range(4)]
+
+
+def test_a_strangers_cluster_has_another_name(base: Path) -> None:
+    names = {LocalProvider("unit", NodeSpec(), lambda _: None).cluster for _ in range(10)}
+    assert len(names) == 10
+    assert all(len(name) > 32 for name in names)
+
+
+def test_closing_removes_the_files_and_may_be_repeated(provider: LocalProvider, base: Path) -> None:
+    assert os.listdir(base)
+    for _ in range(2):
+        provider.kill(0)
+        provider.close()
+        provider.forget()
+    assert not os.listdir(base)
+
+
+def test_nodes_join_through_others_never_through_themselves(provider: LocalProvider, template: Template) -> None:
+    provider.start((0, 1), (), (0,))
+    provider.start((9,), (), (4, 5, 6, 7))
+    first, second, ninth = template.configs
+    assert (first.seeds, second.seeds) == ((), (first.address,))
+    assert ninth.seeds == tuple(map(provider.address, (4, 5, 6)))
+    assert {config.owner for config in template.configs} == {os.getpid()}
+
+
+def test_many_nodes_beat_less_often(provider: LocalProvider, template: Template) -> None:
+    for count in (8, 100):
+        provider.start((0,), tuple(Peer(rank, "") for rank in range(count)), (0,))
+    assert [config.heartbeat for config in template.configs] == [1.0, 2.0]
+
+
+def test_payloads_go_through_the_cluster_when_nothing_is_shared(base: Path) -> None:
+    assert LocalProvider("unit", NodeSpec(), lambda _: None, share=False).shared is None
+    shared = LocalProvider("unit", NodeSpec(), lambda _: None)
+    assert shared.shared == shared.store
+
+
+def test_what_dead_owners_left_is_removed_on_the_way(base: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    dead, alive, other = (
+        base / name for name in (f"skyward-{ended.pid}-old-x", f"skyward-{os.getpid()}-now-x", "else")
+    )
+    for path in (dead, alive, other):
+        path.mkdir()
+    LocalProvider("unit", NodeSpec(), lambda _: None)
+    assert [path.exists() for path in (dead, alive, other)] == [False, True, True]
+
+
+def test_only_the_present_node_of_a_rank_is_reported_gone(provider: LocalProvider, heard: list[Report]) -> None:
+    provider._hear({"op": "started", "rank": 1, "pid": 10})
+    provider._hear({"op": "started", "rank": 1, "pid": 11})
+    provider._hear({"op": "exited", "rank": 1, "pid": 10, "why": "signal 9"})
+    provider._hear({"op": "exited", "rank": 1, "pid": 11, "why": "signal 9"})
+    assert [(report.rank, report.what) for report in heard] == [(1, "started"), (1, "started"), (1, "exited")]
+
+
+def test_with_the_template_every_node_is_gone(provider: LocalProvider, heard: list[Report]) -> None:
+    provider.start((0, 1, 2), (), (0,))
+    provider._hear({"op": "started", "rank": 1, "pid": 10})
+    heard.clear()
+    provider._hear({"op": "template_gone", "why": "exit status 1"})
+    assert [(report.rank, report.what) for report in heard] == [(0, "exited"), (1, "exited"), (2, "exited")]
