@@ -111,8 +111,10 @@ def npm() -> tuple[Sequence[str], Mapping[str, str]]:
         )
     home = Path(spec.origin).parent
     folder, node, library = (home, "node.exe", home) if os.name == "nt" else (home / "bin", "node", home / "lib")
-    # npm's own scripts look for `node` on PATH.
-    environment = {**os.environ, "PATH": os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)])}
+    # npm's own scripts look for `node` on PATH. This Node brings its own list of certificate authorities; behind a
+    # proxy with one of its own, only the system's list knows that.
+    path = os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)])
+    environment = {**os.environ, "PATH": path, "NODE_USE_SYSTEM_CA": "1"}
     return [str(folder / node), str(library / "node_modules" / "npm" / "bin" / "npm-cli.js")], environment
 
 

@@ -74,8 +74,7 @@ class Dispatch:
         codes: dict[int, _Packed] = {}
         first = self._entry(calls[0], codes, on_event)
         entries = [first]
-        for call in calls[1:] if len(calls) > 1 else ():
-            entries.append(self._entry(call, codes, on_event))
+        entries.extend(self._entry(call, codes, on_event) for call in calls[1:])
         while len(entries) < len(ranks):
             entries.append(self._copy(first))
         head = min(self._hub.desk.nodes, default=0)

@@ -18,8 +18,8 @@ from casty import Context, actor
 from skyward_jupyter.actors.desk import NodeState, NodeView
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
-from skyward_jupyter.runtime.bridge import Runtime
 from skyward_jupyter.actors.source import Delta, NodeRow, PanelView, Snapshot
+from skyward_jupyter.runtime.bridge import Runtime
 from skyward_jupyter.wire.messages import Load, Measure
 
 #: Seconds between two deltas, and the least between two snapshots.

@@ -42,7 +42,8 @@ async def _watch(pid: int) -> None:
 async def _poll(pid: int) -> None:
     try:
         process = psutil.Process(pid)
-        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        # Nothing tells of the end of somebody else's process on such a system.
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
             await asyncio.sleep(_POLL)
     except psutil.NoSuchProcess:
         return

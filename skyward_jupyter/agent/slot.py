@@ -80,9 +80,7 @@ class Slot:
         self._outlet.flush()
         self._outlet.send(kind, SECONDS.pack(time.perf_counter() - started) + result)
 
-    def _outcome(
-        self, digest: str, code: bytes | None, args: bytes, stream: bool, sent: float
-    ) -> tuple[Kind, bytes]:
+    def _outcome(self, digest: str, code: bytes | None, args: bytes, stream: bool, sent: float) -> tuple[Kind, bytes]:
         try:
             function = self._function(digest, code)
             given: Any = unpack(args, self._store.open)

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from skyward_jupyter.widgets.dashboard import Bundle, show
 from skyward_jupyter.actors.source import STATES, Delta, NodeRow, NodeState, PanelView, Snapshot
+from skyward_jupyter.widgets.dashboard import Bundle, show
 
 PHASES: dict[NodeState, str] = {
     "idle": "ready",

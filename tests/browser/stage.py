@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route
 
-from skyward_jupyter.widgets.dashboard import STATIC, built
 from skyward_jupyter.actors.source import STATES, NodeRow, NodeState, Snapshot
+from skyward_jupyter.widgets.dashboard import STATIC, built
 
 HOST = "http://widgets.test"
 MOCK = Path(__file__).with_name("mock.html")

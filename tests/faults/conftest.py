@@ -43,9 +43,9 @@ class World:
     def slots(self, pool: str, node: int) -> list[psutil.Process]:
         """The slot processes of one node."""
         return [
-            process for process in self.processes(pool) if " ".join(process.cmdline()).startswith(
-                f"skyward: slot {pool}/{node}."
-            )
+            process
+            for process in self.processes(pool)
+            if " ".join(process.cmdline()).startswith(f"skyward: slot {pool}/{node}.")
         ]
 
     def files(self, pool: str) -> list[Path]:

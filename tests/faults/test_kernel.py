@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.conftest import World
 from tests.notebooks.kernel import Kernel, kernel_in
 
 pytestmark = [pytest.mark.kernel, pytest.mark.fault]
@@ -108,7 +109,7 @@ def test_two_pools_at_once_do_not_mix(kernel: Kernel) -> None:
     assert kernel.ok("print(me() >> sky in (0, 1, 2))").stdout == "True\n"
 
 
-def test_kill_9_of_the_kernel_leaves_nothing_after_the_ttl(kernel: Kernel, world) -> None:
+def test_kill_9_of_the_kernel_leaves_nothing_after_the_ttl(kernel: Kernel, world: World) -> None:
     name = f"orphan-{os.getpid()}"
     kernel.ok(f"pool = sky.ComputePool(nodes=2, name={name!r}, ttl=1.0).start()")
     kernel.ok("%%sky\nimport time\nx = 1")
@@ -119,7 +120,7 @@ def test_kill_9_of_the_kernel_leaves_nothing_after_the_ttl(kernel: Kernel, world
     world.until(lambda: world.gone(name), "nothing is left after kill -9 and the ttl", within=30)
 
 
-def test_restart_leaves_no_nodes_behind_and_run_all_works_again(kernel: Kernel, world) -> None:
+def test_restart_leaves_no_nodes_behind_and_run_all_works_again(kernel: Kernel, world: World) -> None:
     name = f"again-{os.getpid()}"
     for _ in range(2):
         kernel.ok(f"%load_ext skyward\nimport skyward as sky\npool = sky.ComputePool(nodes=2, name={name!r}).start()")

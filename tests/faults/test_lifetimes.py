@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import skyward as sky
+from tests.faults.conftest import World
 
 SCRIPT = """
 import sys, time
@@ -26,16 +28,23 @@ sys.stdin.readline()
 """
 
 
-def _script(world, name: str, then: str, ttl: float = 1.0):
+def heard(script: subprocess.Popen[str]) -> str:
+    """The next line that a script prints."""
+    assert script.stdout is not None
+    return script.stdout.readline()
+
+
+def _script(world: World, name: str, then: str, ttl: float = 1.0) -> subprocess.Popen[str]:
     made = world.script(SCRIPT.format(name=name, ttl=ttl, then=then))
-    assert made.stdout.readline() == "ready\n"
+    assert made.stdin is not None
+    assert heard(made) == "ready\n"
     assert len(world.processes(name)) == 4
     made.stdin.write("go on\n")
     made.stdin.flush()
     return made
 
 
-def test_stop_leaves_nothing(world) -> None:
+def test_stop_leaves_nothing(world: World) -> None:
     name = f"stop-{os.getpid()}"
     pool = sky.ComputePool(nodes=2, name=name).start()
     assert len(world.processes(name)) == 4
@@ -44,31 +53,31 @@ def test_stop_leaves_nothing(world) -> None:
     pool.stop()
 
 
-def test_the_end_of_the_process_leaves_nothing(world) -> None:
+def test_the_end_of_the_process_leaves_nothing(world: World) -> None:
     name = f"exit-{os.getpid()}"
     script = _script(world, name, "", ttl=600)
     assert script.wait(20) == 0
     world.until(lambda: world.gone(name), "nothing is left after a normal exit")
 
 
-def test_an_exception_at_the_top_leaves_nothing(world) -> None:
+def test_an_exception_at_the_top_leaves_nothing(world: World) -> None:
     name = f"raise-{os.getpid()}"
     script = _script(world, name, "raise SystemExit(3)", ttl=600)
     assert script.wait(20) == 3
     world.until(lambda: world.gone(name), "nothing is left")
 
 
-def test_kill_9_leaves_nothing_after_the_ttl(world) -> None:
+def test_kill_9_leaves_nothing_after_the_ttl(world: World) -> None:
     name = f"kill-{os.getpid()}"
     script = _script(world, name, "time.sleep(600)", ttl=1.0)
     template = script.pid
     os.kill(script.pid, signal.SIGKILL)
     script.wait(20)
     world.until(lambda: world.gone(name), "nothing is left after kill -9 and the ttl", within=30)
-    assert not [path for path in Path("/dev/shm").glob(f"skyward-{template}-*")]
+    assert not list(Path("/dev/shm").glob(f"skyward-{template}-*"))
 
 
-def test_nodes_live_through_their_ttl(world) -> None:
+def test_nodes_live_through_their_ttl(world: World) -> None:
     """They are there for whoever attaches, and only then go."""
     name = f"ttl-{os.getpid()}"
     script = _script(world, name, "time.sleep(600)", ttl=3.0)
@@ -80,22 +89,22 @@ def test_nodes_live_through_their_ttl(world) -> None:
     assert time.monotonic() - killed > 2.0
 
 
-def test_a_blocked_owner_keeps_its_pool(world) -> None:
+def test_a_blocked_owner_keeps_its_pool(world: World) -> None:
     """Life is the process, not its attention."""
     name = f"busy-{os.getpid()}"
     then = "import hashlib\nend = time.time() + 4\nwhile time.time() < end: sum(range(10**6))\n"
     then += "print(len(fill(3) @ pool), [view.state.value for view in pool.nodes], flush=True)"
     script = _script(world, name, then, ttl=0.5)
-    assert script.stdout.readline() == "2 ['idle', 'idle']\n"
+    assert heard(script) == "2 ['idle', 'idle']\n"
     assert script.wait(20) == 0
 
 
-def test_killed_kernel_and_template_are_swept_by_the_next_pool(world) -> None:
+def test_killed_kernel_and_template_are_swept_by_the_next_pool(world: World) -> None:
     """Even the files of a kernel that died together with its template are removed, by whoever starts next."""
     name = f"both-{os.getpid()}"
     then = "from skyward_jupyter.providers.launcher import launcher\nprint(launcher().pid, flush=True)\ntime.sleep(600)"
     script = _script(world, name, then)
-    template = int(script.stdout.readline())
+    template = int(heard(script))
     os.kill(script.pid, signal.SIGKILL)
     script.wait(20)
     os.kill(template, signal.SIGKILL)
@@ -105,7 +114,7 @@ def test_killed_kernel_and_template_are_swept_by_the_next_pool(world) -> None:
         assert not world.files(name)
 
 
-def test_interrupted_start_leaves_nothing(world) -> None:
+def test_interrupted_start_leaves_nothing(world: World) -> None:
     name = f"cut-{os.getpid()}"
     text = f"""
 import os, signal, threading

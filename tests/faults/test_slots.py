@@ -10,6 +10,7 @@ import time
 import pytest
 
 import skyward as sky
+from tests.faults.conftest import World
 
 
 @sky.compute
@@ -130,7 +131,7 @@ def start_child() -> int:
     os._exit(child.pid % 256 and 1)
 
 
-def test_children_of_a_dead_slot_are_ended(pool: sky.ComputePool, world: object) -> None:
+def test_children_of_a_dead_slot_are_ended(pool: sky.ComputePool, world: World) -> None:
     import psutil
 
     before = {process.pid for process in psutil.process_iter()}
@@ -147,4 +148,4 @@ def test_children_of_a_dead_slot_are_ended(pool: sky.ComputePool, world: object)
                 continue
         return found
 
-    world.until(lambda: not left(), "the child that the slot had started is gone")  # type: ignore[attr-defined]
+    world.until(lambda: not left(), "the child that the slot had started is gone")

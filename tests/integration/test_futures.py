@@ -87,11 +87,14 @@ def test_cancelling_stops_the_remote_code(pool: sky.ComputePool, tmp_path: Path,
     assert double(1) @ pool == [2, 2, 2]
 
 
-def test_cancelling_what_waits_in_the_queue(pool: sky.ComputePool, tmp_path: Path) -> None:
+def test_cancelling_what_waits_in_the_queue(pool: sky.ComputePool, tmp_path: Path, until: Until) -> None:
     path = tmp_path / "go"
     busy = [wait_for(str(path)) > pool for _ in range(3)]
     queued = stop_or(str(tmp_path / "ran"), str(tmp_path / "stopped")) > pool
     assert queued.cancel()
+    assert pool._hub is not None
+    tasks = pool._hub.desk.tasks
+    until(lambda: len(tasks) == 3, "only three are left")
     path.touch()
     assert [future.result(20) for future in busy] == [str(path)] * 3
     assert double(1) @ pool == [2, 2, 2]
