@@ -107,12 +107,15 @@ class Desk:
         When the last tasks ended (monotonic seconds), for the throughput.
     queued
         Tasks that wait for a node.
+    seen
+        The last event that came from each node, by rank.
     """
 
     tasks: dict[int, TaskEntry] = field(default_factory=dict)
     nodes: dict[int, NodeView] = field(default_factory=dict)
     finished: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=10_000))
     queued: int = 0
+    seen: dict[int, int] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def next_id(self) -> int:

@@ -23,6 +23,8 @@ from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.functions import reads, same
 from skyward_jupyter.wire.messages import Broadcast, Code, Part, Target
 
+#: How long a broadcast may take before the output of its nodes is pulled (seconds).
+FOLLOW_AFTER = 0.015
 #: Longest wait for stopped tasks to end (seconds): the grace of a slot and some more.
 STOP_WITHIN = 8.0
 
@@ -191,19 +193,29 @@ class Dispatch:
         parts: tuple[Part, ...] = ()
         by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
         head = min(by_rank)
-        targets = tuple(Target(rank, hub.provider.address(rank), e.id, e.flags) for rank, e in by_rank.items())
-        for rank, entry in by_rank.items():
-            hub.node(rank).tell(Follow(entry.id))
+        targets = tuple(
+            Target(rank, hub.provider.address(rank), e.id, e.flags, hub.desk.seen.get(rank, 0))
+            for rank, e in by_rank.items()
+        )
+        follow = asyncio.get_running_loop().call_later(FOLLOW_AFTER, self._follow, entries)
         try:
             await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.provider.address)
             message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets)
             parts = await hub.broadcaster(head).ask(message)
         except (casty.Unavailable, casty.ActorFailed, TimeoutError):
             pass
+        finally:
+            follow.cancel()
         arrived = {part.rank: part.event for part in parts}
         for rank, entry in by_rank.items():
             event = arrived.get(rank)
             hub.node(rank).tell(Direct(entry.id) if event is None else Arrived(event))
+
+    def _follow(self, entries: Sequence[TaskEntry]) -> None:
+        """The broadcast takes longer than a short call: have its output pulled."""
+        for entry in entries:
+            if entry.rank is not None and not entry.outcome.done():
+                self._hub.node(entry.rank).tell(Follow(entry.id))
 
 
 async def _all(futures: Sequence[asyncio.Future[Outcome]], timeout: float | None) -> None:

@@ -34,8 +34,6 @@ from skyward_jupyter.actors.messages import (
 from skyward_jupyter.wire.events import Clear, Display, Kind, Output
 from skyward_jupyter.wire.messages import Control, Event, Measure
 
-#: How long the kernel of an awaited broadcast waits for its answer before it pulls output (seconds).
-FOLLOW_AFTER = 0.015
 #: Least seconds between two views of a node's work.
 PUBLISH_EVERY = 0.05
 #: How long the task actor may be left unaware of free slots while its queue is empty (seconds).
@@ -89,7 +87,7 @@ class _Node:
             case Follow(number):
                 self.courier.following[number] = False
                 self.publish()
-                asyncio.get_running_loop().call_later(FOLLOW_AFTER, self.courier.flush)
+                self.courier.flush()
             case Arrived(event):
                 self.arrive(event)
             case Act(number, action, amount):
@@ -159,6 +157,7 @@ class _Node:
         """Hand an event to whoever waits for it."""
         entry = self.hub.desk.tasks.get(event.task)
         kind = Kind(event.kind)
+        self.hub.desk.seen[self.rank] = event.seq
         if kind.final:
             self._done += 1
             if self.courier.following.pop(event.task, False):
@@ -229,6 +228,7 @@ class _Node:
         if self._connecting is not None:
             self._connecting.cancel()
         self.hub.placer.tell(NodeDown(self.rank))
+        self.hub.desk.seen.pop(self.rank, None)
         for entry in list(self.hub.desk.tasks.values()):
             if entry.rank == self.rank:
                 results.lose(self.hub, entry, self.rank, why)

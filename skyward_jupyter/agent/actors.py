@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from casty import Context, actor
+from casty import Context, Ref, System, actor
 
 from skyward_jupyter.agent.cluster import PATIENCE
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.wire.messages import (
     Broadcast,
+    Code,
     DropBlob,
     Exchange,
     FetchPiece,
@@ -25,6 +26,7 @@ from skyward_jupyter.wire.messages import (
     PutPiece,
     Relay,
     Target,
+    Task,
 )
 
 if TYPE_CHECKING:
@@ -63,10 +65,25 @@ def _own(work: asyncio.Task[None]) -> None:
     work.add_done_callback(_tasks.discard)
 
 
+class Others:
+    """The workers of the other nodes. A ref costs a message to its node, so it is made once."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._known: dict[str, Ref[WorkerMessage]] = {}
+
+    def at(self, address: str) -> Ref[WorkerMessage]:
+        """The worker of the node at `address`."""
+        if address not in self._known:
+            self._known[address] = self._system.ref(worker, KEY, at=address)
+        return self._known[address]
+
+
 @actor(pinned=True, initial=0, ask_timeout=PATIENCE, idle_after=_NEVER)
 async def worker(ctx: Context[int, WorkerMessage]) -> None:
     """Takes tasks for its node and answers with their events."""
     agent = _hosted[0]
+    others = Others(ctx.system)
     async for message in ctx.inbox:
         match message:
             case Exchange():
@@ -76,7 +93,7 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case Measure():
                 message.reply_to.tell(agent.load())
             case PutPiece():
-                _own(asyncio.create_task(_put(ctx, agent, message)))
+                _own(asyncio.create_task(_put(agent, others, message)))
             case FetchPiece(name, offset, length):
                 message.reply_to.tell(agent.store.read(name, offset, length))
             case HasBlobs(names):
@@ -92,22 +109,30 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
 @actor(pinned=True, initial=0, ask_timeout=PATIENCE, idle_after=_NEVER)
 async def broadcast(ctx: Context[int, Broadcast]) -> None:
     """Hands a task to every node it names and answers with how each part ended."""
+    agent = _hosted[0]
+    others = Others(ctx.system)
     async for message in ctx.inbox:
-        _own(asyncio.create_task(_gather(ctx, message)))
+        _own(asyncio.create_task(_gather(agent, others, message)))
 
 
 async def _relay(agent: Agent, message: Relay) -> None:
-    agent.learn(message.code)
-    event = await agent.finished(message.client, message.task)
-    message.reply_to.tell(Part(agent.config.rank, event))
+    message.reply_to.tell(await _part(agent, message.client, message.after, message.task, message.code))
 
 
-async def _gather(ctx: Context[int, Broadcast], message: Broadcast) -> None:
+async def _part(agent: Agent, client: str, after: int, task: Task, code: Code) -> Part:
+    """This node's part of a broadcast."""
+    agent.acknowledge(client, after)
+    agent.learn(code)
+    return Part(agent.config.rank, await agent.finished(client, task))
+
+
+async def _gather(agent: Agent, others: Others, message: Broadcast) -> None:
     async def part(target: Target) -> Part:
         task = replace(message.task, id=target.task, flags=target.flags)
+        if target.rank == agent.config.rank:
+            return await _part(agent, message.client, target.after, task, message.code)
         try:
-            node = ctx.system.ref(worker, KEY, at=target.address)
-            return await node.ask(Relay(message.client, task, message.code))
+            return await others.at(target.address).ask(Relay(message.client, target.after, task, message.code))
         except Exception as error:
             return Part(target.rank, None, str(error))
 
@@ -115,10 +140,9 @@ async def _gather(ctx: Context[int, Broadcast], message: Broadcast) -> None:
     message.reply_to.tell(tuple(parts))
 
 
-async def _put(ctx: Context[int, WorkerMessage], agent: Agent, message: PutPiece) -> None:
+async def _put(agent: Agent, others: Others, message: PutPiece) -> None:
     whole = agent.store.write_piece(message.name, message.offset, message.data, message.size)
     onward = PutPiece(message.name, message.offset, message.size, message.data)
-    targets = [ctx.system.ref(worker, KEY, at=address) for address in message.targets]
     # A target that is gone takes nothing with it: its own part of the broadcast fails, the others need the piece.
-    await asyncio.gather(*(target.ask(onward) for target in targets), return_exceptions=True)
+    await asyncio.gather(*(others.at(address).ask(onward) for address in message.targets), return_exceptions=True)
     message.reply_to.tell(whole)

@@ -122,6 +122,10 @@ class Agent:
         self.submit(client, task)
         return await future
 
+    def acknowledge(self, client: str, after: int) -> None:
+        """A client has the events up to number `after`."""
+        self._client(client).log.acknowledge(after)
+
     def learn(self, code: Code) -> None:
         """Keep a function for the tasks that name it."""
         self._codes.pop(code.digest, None)

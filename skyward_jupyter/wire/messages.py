@@ -108,21 +108,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Relay(Askable[Part]):
-    """One node's part of a broadcast, asked by the head."""
+    """One node's part of a broadcast, asked by the head; events up to `after` may be forgotten."""
 
     client: str
+    after: int
     task: Task
     code: Code
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One node of a broadcast: where it is, and the id and flags of its own task."""
+    """One node of a broadcast: where it is, the id and flags of its own task, and the events it may forget."""
 
     rank: int
     address: str
     task: int
     flags: str
+    after: int
 
 
 @dataclass(frozen=True)

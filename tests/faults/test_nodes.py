@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from functools import partial
 
 import pytest
 
@@ -92,11 +93,15 @@ def test_random_kills_under_load_lose_nothing_silently(pool: sky.ComputePool, wo
     total, kills = 1500, 4
     futures = [work(index) > pool for index in range(total)]
     random.seed(7)
+
+    def enough(count: float) -> bool:
+        return sum(future.done() for future in futures) > count
+
     for round_ in range(kills):
-        world.until(lambda at=round_: sum(f.done() for f in futures) > (at + 1) * total / 8, "some tasks are done")
+        world.until(partial(enough, (round_ + 1) * total / 8), "some tasks are done")
         view = random.choice([view for view in pool.nodes if view.phase == "ready"])
         os.kill(view.pid, signal.SIGKILL)
-        world.until(lambda v=view: replaced(pool, v.rank, v.pid), f"node {view.rank} is back")
+        world.until(partial(replaced, pool, view.rank, view.pid), f"node {view.rank} is back")
     errors = [future.exception(60) for future in futures]
     returned = sum(error is None and futures[index].result() == index for index, error in enumerate(errors))
     named = sum(isinstance(error, sky.NodeLost) and error.node in (0, 1, 2) for error in errors)
@@ -118,5 +123,5 @@ def test_the_template_dying_takes_its_nodes_and_the_pool_comes_back(pool: sky.Co
     old = {view.rank: view.pid for view in pool.nodes}
     os.kill(launcher().pid, signal.SIGKILL)
     for node, pid in old.items():
-        world.until(lambda n=node, p=pid: replaced(pool, n, p), f"node {node} is back")
+        world.until(partial(replaced, pool, node, pid), f"node {node} is back")
     assert rank() @ pool == [0, 1, 2]
