@@ -13,6 +13,7 @@ import ctypes
 import io
 import os
 import pickle
+import queue
 import select
 import socket
 import sys
@@ -86,15 +87,23 @@ class Outlet:
         self._sock = sock
         self._send_lock = threading.Lock()
         self._text_lock = threading.RLock()
+        self._flush_lock = threading.RLock()
         self._pending: list[tuple[str, str]] = []
         self._size = 0
         self.task = 0
+        self.active = False
         self.kept: frozenset[str] = frozenset(("stdout", "stderr"))
 
     def begin(self, task: int, flags: str) -> None:
         """From here on, output belongs to `task`; `flags` says which streams it keeps."""
         self.task = task
+        self.active = True
         self.kept = frozenset(flags.split(",")) if flags else frozenset(("stdout", "stderr"))
+
+    def end(self, kind: int, body: bytes) -> None:
+        """Send the last frame of the current task."""
+        self.active = False
+        self.send(kind, body)
 
     def send(self, kind: int, body: bytes) -> None:
         """Send one frame of the current task."""
@@ -118,7 +127,7 @@ class Outlet:
 
     def flush(self) -> None:
         """Send the text taken so far."""
-        with interrupts:
+        with interrupts, self._flush_lock:
             with self._text_lock:
                 pending, self._pending, self._size = self._pending, [], 0
             for stream, text in _joined(pending):
@@ -141,26 +150,22 @@ class _Flusher:
     """A thread that sends gathered text of every outlet shortly after it was written."""
 
     def __init__(self) -> None:
-        self._wake = threading.Event()
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._started = False
-        self._outlets: list[Outlet] = []
-
-    def add(self, outlet: Outlet) -> None:
-        self._outlets.append(outlet)
+        self.outlets: list[Outlet] = []
 
     def wake(self) -> None:
         if not self._started:
             self._started = True
             threading.Thread(target=self._run, name="skyward-flush", daemon=True).start()
-        self._wake.set()
+        if self._wakes.empty():
+            self._wakes.put(None)  # an interrupt in here leaves nothing locked, as it would in an Event
 
     def _run(self) -> None:
-        idle = threading.Event()
         while True:
-            self._wake.wait()
-            idle.wait(_GATHER)
-            self._wake.clear()
-            for outlet in self._outlets:
+            self._wakes.get()
+            time.sleep(_GATHER)
+            for outlet in self.outlets:
                 with contextlib.suppress(OSError):
                     outlet.flush()
 
@@ -174,12 +179,18 @@ def use(outlet: Outlet) -> None:
     """Make `outlet` the one of this thread, and of threads that have none."""
     _current.set(outlet)
     _fallback[:] = [outlet]
-    _flusher.add(outlet)
+    if outlet not in _flusher.outlets:
+        _flusher.outlets.append(outlet)
 
 
 def current() -> Outlet:
     """The outlet of the code that asks."""
     return _current.get(None) or _fallback[0]
+
+
+def _busy() -> Outlet:
+    """The outlet of a task that runs: the only one, unless threads share the process; then nobody can tell."""
+    return next((outlet for outlet in _flusher.outlets if outlet.active), _fallback[0])
 
 
 class TaskStream(io.TextIOBase):
@@ -256,7 +267,7 @@ class Pipes:
                 return
             if not data:
                 return
-            (_fallback[0] if _fallback else current()).write(name, data.decode("utf-8", "replace"))
+            _busy().write(name, data.decode("utf-8", "replace"))
 
 
 def capture() -> Pipes:

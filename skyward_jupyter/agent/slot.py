@@ -6,7 +6,6 @@ agent is gone, so is the slot: the socket ends when it is idle, and its launcher
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pickle
 import signal
@@ -25,6 +24,7 @@ from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
 from skyward_jupyter.agent.failure import describe
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, interrupts, use
+from skyward_jupyter.agent.runner import Runner
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack, unpack
@@ -32,20 +32,21 @@ from skyward_jupyter.wire.events import Kind
 
 #: How many functions a slot keeps ready; its agent counts the same way.
 CODES = 64
+_END = object()
 
 
 class Slot:
-    """Runs the tasks that come over one socket."""
+    """Runs the tasks that come over one socket: where it is served, or, given a name, in a thread of that name."""
 
-    def __init__(self, sock: socket.socket, config: AgentConfig, pipes: Pipes, *, alone: bool) -> None:
+    def __init__(self, sock: socket.socket, config: AgentConfig, pipes: Pipes, thread: str = "") -> None:
         self._reader = Reader(sock)
         self._config = config
         self._pipes = pipes
-        self._alone = alone
         self._store = BlobStore(Path(config.store))
         self._codes: OrderedDict[str, Callable[..., Any]] = OrderedDict()
         self._outlet = Outlet(sock)
         self._credit = 0
+        self.runner = Runner(thread, lambda: use(self._outlet)) if thread else None
 
     def serve(self) -> None:
         """Run tasks until the agent is gone."""
@@ -69,6 +70,8 @@ class Slot:
     def _run(self, task: int, body: bytes) -> None:
         digest, code, args, credit, flags, sent = pickle.loads(body)
         self._outlet.begin(task, flags)
+        if self.runner is not None:
+            self.runner.begin(task)
         self._credit = credit
         started = time.perf_counter()
         try:
@@ -78,7 +81,9 @@ class Slot:
             kind, result = Kind.ERROR, self._pack(describe(error, "interrupted"))
         self._pipes.drain()
         self._outlet.flush()
-        self._outlet.send(kind, SECONDS.pack(time.perf_counter() - started) + result)
+        if self.runner is not None:
+            self.runner.end()
+        self._outlet.end(kind, SECONDS.pack(time.perf_counter() - started) + result)
 
     def _outcome(self, digest: str, code: bytes | None, args: bytes, stream: bool, sent: float) -> tuple[Kind, bytes]:
         try:
@@ -88,9 +93,9 @@ class Slot:
         except Exception as error:
             return Kind.ERROR, self._pack(describe(error, "input"))
         try:
-            if self._alone:
+            if self.runner is None:
                 interrupts.begin(sent)
-            value = function(*positional, **named)
+            value = self._call(lambda: function(*positional, **named))
             if stream and isinstance(value, GeneratorType):
                 self._stream(value)
                 value = None
@@ -112,8 +117,11 @@ class Slot:
         except Exception as error:
             return Kind.ERROR, self._pack(describe(error, "result"))
 
+    def _call[T](self, work: Callable[[], T]) -> T:
+        return work() if self.runner is None else self.runner.call(work)
+
     def _stream(self, values: Iterator[object]) -> None:
-        for value in values:
+        while (value := self._call(lambda: next(values, _END))) is not _END:
             while not self._may_yield():
                 pass
             if self._credit < 0:
@@ -155,27 +163,19 @@ def run_process(config: AgentConfig, sockets: list[socket.socket]) -> None:
     pipes = capture()
     if len(sockets) == 1:
         signal.signal(signal.SIGINT, interrupts.handle)
-        Slot(sockets[0], config, pipes, alone=True).serve()
+        Slot(sockets[0], config, pipes).serve()
         return
     *served, control = sockets
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threads = [_thread(Slot(sock, config, pipes, alone=False), index) for index, sock in enumerate(served)]
+    slots = [Slot(sock, config, pipes, f"skyward-slot-{index}") for index, sock in enumerate(served)]
+    for slot in slots:
+        threading.Thread(target=slot.serve, name="skyward-serve", daemon=True).start()
     reader = Reader(control)
     while (order := reader.next()) is not None:
-        if order[0] == Order.INTERRUPT:
-            _raise_in(threads[order[1]])
-
-
-def _thread(slot: Slot, index: int) -> threading.Thread:
-    thread = threading.Thread(target=slot.serve, name=f"skyward-slot-{index}", daemon=True)
-    thread.start()
-    return thread
-
-
-def _raise_in(thread: threading.Thread) -> None:
-    """Raise KeyboardInterrupt in another thread at its next bytecode."""
-    if thread.ident is not None:
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(KeyboardInterrupt))
+        kind, task, body = order
+        runner = slots[int.from_bytes(body, "little")].runner
+        if kind == Order.INTERRUPT and runner is not None:
+            runner.interrupt(task)
 
 
 def _prepare(config: AgentConfig) -> None:

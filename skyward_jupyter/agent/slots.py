@@ -109,7 +109,7 @@ class SlotLink(asyncio.Protocol):
         running.stopping = why
         running.timer = asyncio.get_running_loop().call_later(GRACE, self.kill)
         if self._thread is not None and self.control is not None:
-            self.control.sendall(frame(Order.INTERRUPT, self._thread))
+            self.control.sendall(frame(Order.INTERRUPT, running.task.id, self._thread.to_bytes(4, "little")))
         else:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGINT)

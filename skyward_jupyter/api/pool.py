@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import contextlib
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -12,22 +10,21 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from skyward_jupyter.actors import assembly
-from skyward_jupyter.actors.desk import NodeView, TaskEntry
-from skyward_jupyter.actors.dispatch import Dispatch
+from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.panel import LARGEST, Panel
 from skyward_jupyter.api import registry
+from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.spec import Worker, is_count
-from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
+from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.errors import NoPool, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
 from skyward_jupyter.providers.base import NodeSpec
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
-from skyward_jupyter.wire.events import Failure, Outcome, TaskEvent
+from skyward_jupyter.wire.events import TaskEvent
 
-type Pending = PendingCompute[Any] | PendingGroup
 type OnEvent = Callable[[TaskEvent], None]
 
 _numbers = itertools.count(1)
@@ -73,7 +70,7 @@ class ComputePool:
         self._share = _share
         self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, _checked_env(env))
         self._hub: Hub | None = None
-        self._dispatch: Dispatch | None = None
+        self._calls: Calls | None = None
         self._panel: Panel | None = None
         self._stopping: asyncio.Task[None] | None = None
 
@@ -142,7 +139,7 @@ class ComputePool:
         A call of a generator function, and ``gather(..., stream=True)``, give a `ResultStream` at once.
         """
         __tracebackhide__ = True
-        return await bridge(self._run(pending))
+        return await bridge(self._running.run(pending))
 
     async def broadcast[R](self, pending: PendingCompute[R]) -> list[R]:
         """Run a call on every node; the results in node order.
@@ -153,33 +150,35 @@ class ComputePool:
             It raised on several nodes; each error notes its node. One alone is raised as it is.
         """
         __tracebackhide__ = True
-        return await bridge(self._broadcast(pending))
+        return await bridge(self._running.broadcast(pending))
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Results while others still run, or what a generator yields: for ``async for`` and ``for``."""
-        group = pending if isinstance(pending, PendingGroup) else None
-        return self._on_loop(lambda: self._streamed(pending, group.ordered if group else True))
+        return self._on_loop(lambda: self._running.stream(pending))
 
-    def map[R](self, function: ComputeFunction[..., R] | Callable[..., R], *iterables: Iterable[Any]) -> list[R]:
+    @overload
+    def map[**P, R](self, function: ComputeFunction[P, R], *iterables: Iterable[Any]) -> list[R]: ...
+    @overload
+    def map[R](self, function: Callable[..., R], *iterables: Iterable[Any]) -> list[R]: ...
+    def map(self, function: Any, *iterables: Iterable[Any]) -> list[Any]:
         """`function` over items, side by side; the results in order. Blocks."""
         made = function if isinstance(function, ComputeFunction) else compute(function)
-        calls = [made(*items) for items in zip(*iterables, strict=False)]
-        results: list[R] = self.run_blocking(gather(*calls))
+        results: list[Any] = self.run_blocking(gather(*(made(*items) for items in zip(*iterables, strict=False))))
         return results
 
     def run_blocking(self, pending: Pending) -> Any:
         """`run`, blocking: what ``>>`` does."""
         __tracebackhide__ = True
-        return wait(self._run(pending), "await pool.run(...)")
+        return wait(self._running.run(pending), "await pool.run(...)")
 
     def broadcast_blocking[R](self, pending: PendingCompute[R]) -> list[R]:
         """`broadcast`, blocking: what ``@`` does."""
         __tracebackhide__ = True
-        return wait(self._broadcast(pending), "await pool.broadcast(...)")
+        return wait(self._running.broadcast(pending), "await pool.broadcast(...)")
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
         """Start a call and return its future: what ``>`` does."""
-        return self._on_loop(lambda: self._submit(pending))
+        return self._on_loop(lambda: self._running.submit(pending))
 
     def launch(
         self,
@@ -199,8 +198,9 @@ class ComputePool:
         ranks = [self._known(rank) for rank in nodes]
         if timeout:
             calls = [call.with_timeout(timeout) for call in calls]
-        entries = self._sender.placed([call.call() for call in calls], ranks, on_event, session=session)
-        return Launched(self._sender, entries)
+        sender = self._running.dispatch
+        entries = sender.placed([call.call() for call in calls], ranks, on_event, session=session)
+        return Launched(sender, entries)
 
     def interrupt(self) -> None:
         """Interrupt everything that runs on the pool; it stays usable."""
@@ -263,7 +263,7 @@ class ComputePool:
         if any(pool.name == self.name for pool in registry.pools()):
             raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
         self._hub = hub = await assembly.assemble(self.name, self._spec, share=self._share)
-        self._dispatch = Dispatch(hub)
+        self._calls = Calls(hub)
         self._panel = Panel(
             hub,
             runtime(),
@@ -298,86 +298,17 @@ class ComputePool:
             raise ProvisioningFailed(self._hub.note or f"pool {self.name!r} could not start {nodes} nodes")
 
     async def _stop(self) -> None:
-        hub, self_panel = self._hub, self._panel
+        hub, panel = self._hub, self._panel
         if hub is None or hub.state == "stopped":
             return
         await assembly.dismantle(hub)
         registry.remove(self)
-        if self_panel is not None:
-            self_panel.close()
-
-    async def _run(self, pending: Pending) -> Any:
-        if isinstance(pending, PendingGroup):
-            return await self._run_group(pending)
-        if pending.streams:
-            return self._streamed(pending, True)
-        entries = self._sender.pooled([pending.call()], _print)
-        (outcome,) = await self._sender.ended(entries)
-        return _value(outcome)
-
-    async def _run_group(self, group: PendingGroup) -> Any:
-        if group.stream:
-            return self._streamed(group, group.ordered)
-        entries = self._sender.pooled([call.call() for call in group.calls], _print)
-        await self._first_failure(entries)
-        return group.form([_value(entry.outcome.result()) for entry in entries])
-
-    async def _first_failure(self, entries: list[TaskEntry]) -> None:
-        """Wait until all have ended, or one has failed; the others are stopped then."""
-
-        def check(future: asyncio.Future[Outcome]) -> None:
-            if isinstance(future.result(), Failure):
-                failed.append(future.result())
-                self._sender.stop(entries, "interrupt")
-
-        failed: list[Outcome] = []
-        for entry in entries:
-            entry.outcome.add_done_callback(check)
-        await self._sender.ended(entries)
-        if failed:
-            _value(failed[0])
-
-    async def _broadcast(self, pending: PendingCompute[Any]) -> list[Any]:
-        if not isinstance(pending, PendingCompute):
-            raise UsageError("@ sends one call to every node; send a group with >>")
-        ranks = [view.rank for view in self.nodes]
-        entries = self._sender.placed([pending.call()], ranks, _print)
-        if pending.streams:
-            return [yields_of(self._started, self._sender, entry) for entry in entries]
-        outcomes = await self._sender.ended(entries)
-        errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
-        if len(errors) > 1:
-            text = f"the call raised on {len(errors)} of {len(outcomes)} nodes"
-            if all(isinstance(error, Exception) for error in errors):
-                raise ExceptionGroup(text, [error for error in errors if isinstance(error, Exception)])
-            raise BaseExceptionGroup(text, errors)
-        return [_value(outcome) for outcome in outcomes]
-
-    def _streamed(self, pending: Pending, ordered: bool) -> ResultStream[Any]:
-        calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
-        entries = self._sender.pooled([call.call() for call in calls], _print)
-        if isinstance(pending, PendingCompute) and pending.streams:
-            return yields_of(self._started, self._sender, entries[0])
-        return outcomes_of(self._sender, entries, ordered=ordered)
-
-    def _submit(self, pending: Pending) -> PoolFuture[Any]:
-        work = runtime().spawn(self._run(pending))
-        future: PoolFuture[Any] = PoolFuture(work.cancel)
-
-        def done(task: asyncio.Task[Any]) -> None:
-            if task.cancelled():
-                future.cancel()
-                return
-            error = task.exception()
-            with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled at this very moment
-                future.set_exception(error) if error is not None else future.set_result(task.result())
-
-        work.add_done_callback(done)
-        return future
+        if panel is not None:
+            panel.close()
 
     def _interrupt(self) -> None:
-        if self._hub is not None and self._dispatch is not None:
-            self._dispatch.stop(list(self._hub.desk.tasks.values()), "interrupt")
+        if self._calls is not None:
+            self._calls.interrupt()
 
     def _stop_soon(self) -> None:
         self._stopping = runtime().spawn(self._stop())
@@ -394,34 +325,15 @@ class ComputePool:
         return wait(run())
 
     @property
-    def _started(self) -> Hub:
-        if self._hub is None:
+    def _running(self) -> Calls:
+        if self._calls is None:
             raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
-        return self._hub
-
-    @property
-    def _sender(self) -> Dispatch:
-        if self._dispatch is None:
-            raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
-        return self._dispatch
+        return self._calls
 
     def _known(self, rank: int) -> int:
-        if rank not in self._started.desk.nodes:
+        if rank not in self._running.hub.desk.nodes:
             raise UnknownNode(rank, self.size)
         return rank
-
-
-def _value(outcome: Outcome) -> Any:
-    if isinstance(outcome, Failure):
-        raise outcome.error
-    return outcome.value
-
-
-def _print(event: TaskEvent) -> None:
-    """Show what a call writes, labelled with its node."""
-    from skyward_jupyter.api.echo import echo
-
-    echo(event)
 
 
 def _checked_name(name: str | None) -> str:

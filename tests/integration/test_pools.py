@@ -166,7 +166,6 @@ def test_scaling_while_it_works() -> None:
 def test_a_node_that_goes_finishes_what_it_runs() -> None:
     with sky.ComputePool(nodes=3, name="finishing") as pool:
         futures = [nap(0.3, n) > pool for n in range(3)]
-        assert [future.running() or future.done() for future in futures] != None
         pool.scale(1)
         assert [future.result(20) for future in futures] == [0, 1, 2]
 

@@ -1,0 +1,114 @@
+"""How a pool runs calls, on the runtime's loop: one, several, on every node, as a stream, as a future."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import contextvars
+from collections.abc import Callable
+from typing import Any
+
+from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.dispatch import Dispatch
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.api.compute import PendingCompute, PendingGroup
+from skyward_jupyter.api.echo import echo
+from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
+from skyward_jupyter.errors import UsageError
+from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.wire.events import Failure, Outcome, TaskEvent
+
+type Pending = PendingCompute[Any] | PendingGroup
+
+
+class Calls:
+    """The calls of one pool that has started."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.dispatch = Dispatch(hub)
+
+    async def run(self, pending: Pending) -> Any:
+        """Run a call, or several side by side; what streams is returned at once."""
+        if isinstance(pending, PendingGroup):
+            return self.stream(pending) if pending.stream else await self._gather(pending)
+        if pending.streams:
+            return self.stream(pending)
+        (outcome,) = await self.dispatch.ended(self._queued(pending))
+        return _value(outcome)
+
+    async def broadcast(self, pending: PendingCompute[Any]) -> list[Any]:
+        """Run a call on every node; several errors are raised as one group."""
+        if not isinstance(pending, PendingCompute):
+            raise UsageError("@ sends one call to every node; send a group with >>")
+        entries = self.dispatch.placed([pending.call()], sorted(self.hub.desk.nodes), _echo_here())
+        if pending.streams:
+            return [yields_of(self.hub, self.dispatch, entry) for entry in entries]
+        outcomes = await self.dispatch.ended(entries)
+        errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
+        if len(errors) > 1:
+            raise BaseExceptionGroup(f"the call raised on {len(errors)} of {len(outcomes)} nodes", errors)
+        return [_value(outcome) for outcome in outcomes]
+
+    def stream(self, pending: Pending) -> ResultStream[Any]:
+        """Start calls and return their results, or what a generator yields, as they come."""
+        entries = self._queued(pending)
+        if isinstance(pending, PendingCompute) and pending.streams:
+            return yields_of(self.hub, self.dispatch, entries[0])
+        ordered = pending.ordered if isinstance(pending, PendingGroup) else True
+        return outcomes_of(self.dispatch, entries, ordered=ordered)
+
+    def submit(self, pending: Pending) -> PoolFuture[Any]:
+        """Start a call and return its future."""
+        work = runtime().spawn(self.run(pending))
+        future: PoolFuture[Any] = PoolFuture(work.cancel)
+
+        def done(task: asyncio.Task[Any]) -> None:
+            if task.cancelled():
+                future.cancel()
+                return
+            error = task.exception()
+            with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled at this very moment
+                future.set_exception(error) if error is not None else future.set_result(task.result())
+
+        work.add_done_callback(done)
+        return future
+
+    def interrupt(self) -> None:
+        """Interrupt everything that is in flight."""
+        self.dispatch.stop(list(self.hub.desk.tasks.values()), "interrupt")
+
+    def _queued(self, pending: Pending) -> list[TaskEntry]:
+        calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
+        return self.dispatch.pooled([call.call() for call in calls], _echo_here())
+
+    async def _gather(self, group: PendingGroup) -> Any:
+        """Wait until all have ended, or one has failed; the others are stopped then."""
+        entries = self._queued(group)
+        failed: list[Outcome] = []
+
+        def check(future: asyncio.Future[Outcome]) -> None:
+            if isinstance(future.result(), Failure):
+                failed.append(future.result())
+                self.dispatch.stop(entries, "interrupt")
+
+        for entry in entries:
+            entry.outcome.add_done_callback(check)
+        outcomes = await self.dispatch.ended(entries)
+        if failed:
+            _value(failed[0])
+        return group.form([_value(outcome) for outcome in outcomes])
+
+
+def _value(outcome: Outcome) -> Any:
+    if isinstance(outcome, Failure):
+        raise outcome.error
+    return outcome.value
+
+
+def _echo_here() -> Callable[[TaskEvent], None]:
+    """Show what a call writes where it was called from: in a notebook, in that cell."""
+    context = contextvars.copy_context()
+    return lambda event: context.run(echo, event)
