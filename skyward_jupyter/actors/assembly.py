@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 
 import casty
 
@@ -24,6 +25,7 @@ from skyward_jupyter.providers.local import LocalProvider
 #: How long the end of a pool's nodes is waited for (seconds); they are killed, so this is generous.
 END_WITHIN = 10.0
 
+log = logging.getLogger("skyward")
 _numbers = itertools.count(1)
 _systems: list[casty.ActorSystem] = []
 
@@ -31,12 +33,15 @@ _systems: list[casty.ActorSystem] = []
 async def _system() -> casty.ActorSystem:
     """The actor system of this kernel: without a cluster, one for all pools."""
     if not _systems:
-        _systems.append(await casty.ActorSystem(observer=_quiet).__aenter__())
+        _systems.append(await casty.ActorSystem(observer=_observe).__aenter__())
     return _systems[0]
 
 
-def _quiet(_event: casty.Event) -> None:
-    """What fails in an actor of ours is reported by `failed`, not logged twice."""
+def _observe(event: casty.Event) -> None:
+    """An actor of ours that fails is a defect: say so where the pool is shown, and in the log."""
+    if isinstance(event, casty.ActivationFailed):
+        log.error("actor %s/%s failed", event.actor, event.key, exc_info=event.error)
+        hubs.fail(event.key, f"{type(event.error).__name__}: {event.error}")
 
 
 async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
@@ -84,7 +89,16 @@ async def dismantle(hub: Hub) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(hub.ended.wait(), END_WITHIN)
     hub.state = "stopped"
+    if hub.connecting is not None:
+        hub.connecting.cancel()
+        await asyncio.wait([hub.connecting])
     if hub.client is not None:
         client, hub.client = hub.client, None
         await client.__aexit__(None, None, None)
     hub.provider.forget()
+    hub.payloads.close()
+    hubs.unregister(hub)
+    for key in hub.node_keys():
+        await hub.system.release(node, key)
+    for kind in (pool, placer, supplier, panels.panel):
+        await hub.system.release(kind, hub.key)

@@ -77,6 +77,11 @@ class Courier:
         self._tasks.append(entry)
         self.following[entry.id] = entry.pooled
 
+    def again(self, entry: TaskEntry) -> None:
+        """The node lacks the function of a task: send both."""
+        self._codes.pop(entry.code.digest, None)
+        self.add(entry)
+
     def control(self, control: Control) -> None:
         """Put a control into the next exchange."""
         self._controls.append(control)
@@ -87,6 +92,10 @@ class Courier:
             return False
         self._seen = event.seq
         return True
+
+    def has(self, event: Event) -> bool:
+        """Whether an event was delivered before."""
+        return event.seq <= self._seen
 
     def flush(self) -> None:
         """Ask now, if there is anything to send or to wait for."""
@@ -130,6 +139,9 @@ class Courier:
             batch = await self._ask(exchange)
         except (casty.Unavailable, casty.NotStarted, casty.ActorFailed, TimeoutError) as error:
             await self._failed(exchange, entries, str(error))
+            return
+        except Exception as error:
+            self._unreachable(f"{type(error).__name__}: {error}")
             return
         if self.closed:
             return

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
-
-import casty
 
 from skyward_jupyter.actors.courier import task_of
 from skyward_jupyter.actors.desk import TaskEntry
@@ -23,6 +22,7 @@ from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.functions import reads, same
 from skyward_jupyter.wire.messages import Broadcast, Code, Part, Target
 
+log = logging.getLogger("skyward")
 #: How long a broadcast may take before the output of its nodes is pulled (seconds).
 FOLLOW_AFTER = 0.015
 #: Longest wait for stopped tasks to end (seconds): the grace of a slot and some more.
@@ -55,8 +55,7 @@ class Dispatch:
     def pooled(self, calls: Iterable[Call], on_event: Callable[[TaskEvent], None] | None) -> list[TaskEntry]:
         """Put calls into the queue, in order; each runs on any node. Nothing is queued when one cannot be packed."""
         self._check()
-        codes: dict[int, _Packed] = {}
-        entries = [self._entry(call, codes, on_event) for call in calls]
+        entries = self._entries(calls, on_event)
         for entry in entries:
             entry.pooled = True
         self._admit(entries)
@@ -73,12 +72,9 @@ class Dispatch:
     ) -> list[TaskEntry]:
         """Run a call on each node: `calls` has one for all, or one for each of `ranks`."""
         self._check()
-        codes: dict[int, _Packed] = {}
-        first = self._entry(calls[0], codes, on_event)
-        entries = [first]
-        entries.extend(self._entry(call, codes, on_event) for call in calls[1:])
+        entries = self._entries(calls, on_event)
         while len(entries) < len(ranks):
-            entries.append(self._copy(first))
+            entries.append(self._copy(entries[0]))
         head = min(self._hub.desk.nodes, default=0)
         for entry, rank in zip(entries, ranks, strict=True):
             call = calls[0] if len(calls) == 1 else calls[entries.index(entry)]
@@ -118,6 +114,17 @@ class Dispatch:
         if self._hub.state in ("stopping", "stopped", "failed"):
             raise PoolStopped(f"pool {self._hub.name!r} is {self._hub.state}; start another one")
 
+    def _entries(self, calls: Iterable[Call], on_event: Callable[[TaskEvent], None] | None) -> list[TaskEntry]:
+        codes: dict[int, _Packed] = {}
+        entries: list[TaskEntry] = []
+        try:
+            entries.extend(self._entry(call, codes, on_event) for call in calls)
+        except BaseException:
+            for entry in entries:
+                self._hub.payloads.release(entry.blobs)
+            raise
+        return entries
+
     def _entry(self, call: Call, codes: dict[int, _Packed], on_event: Callable[[TaskEvent], None] | None) -> TaskEntry:
         packed = codes.get(id(call.function))
         if packed is None:
@@ -127,10 +134,9 @@ class Dispatch:
         code, code_blobs = packed
         try:
             args, blobs = self._hub.payloads.pack((call.args, dict(call.kwargs)))
-        except NoRoom:
-            raise
         except Exception as error:
-            raise _blame(call, error) from None
+            self._hub.payloads.release(code_blobs)
+            raise error if isinstance(error, NoRoom) else _blame(call, error) from None
         return TaskEntry(
             id=self._hub.desk.next_id(),
             code=code,
@@ -202,8 +208,9 @@ class Dispatch:
             await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.provider.address)
             message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets)
             parts = await hub.broadcaster(head).ask(message)
-        except (casty.Unavailable, casty.ActorFailed, TimeoutError):
-            pass
+        except Exception as error:
+            # Each node is asked itself then; one that cannot be says why.
+            log.debug("a broadcast through node %d failed: %s", head, error)
         finally:
             follow.cancel()
         arrived = {part.rank: part.event for part in parts}

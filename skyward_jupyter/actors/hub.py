@@ -49,6 +49,7 @@ class Hub:
     note: str = ""
     started: float = field(default_factory=time.time)
     client: casty.Client | None = None
+    connecting: asyncio.Task[None] | None = None
     generation: dict[int, int] = field(default_factory=dict)
     node_actor: Any = None
     pool: Any = None
@@ -72,6 +73,10 @@ class Hub:
         if known is None:
             known = self._node_refs[key] = self.system.ref(self.node_actor, key)
         return known
+
+    def node_keys(self) -> tuple[str, ...]:
+        """The keys of the actors of all nodes there were."""
+        return tuple(self._node_refs)
 
     def is_current(self, key: str) -> bool:
         """Whether the actor of this key still stands for its rank."""
@@ -119,11 +124,19 @@ def unregister(hub: Hub) -> None:
     _hubs.pop(hub.key, None)
 
 
+def fail(key: str, why: str) -> None:
+    """An actor of a pool failed: whoever waits for the pool is told instead of waiting on."""
+    hub = _hubs.get(key.partition("/")[0])
+    if hub is not None and hub.state == "starting":
+        hub.note = f"the pool could not be started ({why})"
+        hub.settled.set()
+
+
 def rank_of(key: str) -> int:
     """The rank in the key of a node's actor."""
     return int(key.partition("/")[2].partition("#")[0])
 
 
-def find(key: str) -> Hub:
-    """The hub of an actor's key (``POOL`` or ``POOL/RANK#N``)."""
-    return _hubs[key.partition("/")[0]]
+def find(key: str) -> Hub | None:
+    """The hub of an actor's key (``POOL`` or ``POOL/RANK#N``); None once the pool is over."""
+    return _hubs.get(key.partition("/")[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import pickle
 from dataclasses import replace
 from datetime import timedelta
 
@@ -31,7 +30,7 @@ from skyward_jupyter.actors.messages import (
     Phase,
     Settled,
 )
-from skyward_jupyter.wire.events import Clear, Display, Kind, Output
+from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Control, Event, Measure
 
 #: Least seconds between two views of a node's work.
@@ -141,8 +140,9 @@ class _Node:
         """Bring what a task needs to the node, then the task."""
         try:
             await self.hub.payloads.send(entry.blobs, self.hub.worker, [self.rank], self.hub.provider.address)
-        except casty.Unavailable as error:
-            results.lose(self.hub, entry, self.rank, str(error))
+        except Exception as error:
+            results.lose(self.hub, entry, self.rank, f"what the task needs could not be sent: {error}")
+            self.hub.placer.tell(Settled(self.rank, 1, 0.0))
             return
         self._add(entry)
         self.courier.flush()
@@ -164,11 +164,11 @@ class _Node:
                 self._pooled += 1
                 self._seconds += event.seconds
         if entry is None or entry.outcome.done():
-            return
-        if kind.final or kind is Kind.YIELD:
+            self.hub.payloads.discard(event.body)
+        elif kind is Kind.CODE:
+            self.courier.again(entry)
+        else:
             results.settle(self.hub, entry, self.rank, event)
-        elif entry.on_event is not None:
-            entry.on_event(_readable(self.rank, kind, event.body))
 
     def arrive(self, event: Event) -> None:
         """Take an event that the head handed over; if others of this node come before it, pull them first."""
@@ -176,7 +176,8 @@ class _Node:
             self.deliver(event)
             self.publish()
             self._maybe_leave()
-        else:
+        elif not self.courier.has(event):
+            self.courier.following.setdefault(event.task, False)
             self.courier.flush()
 
     def settled(self) -> bool:
@@ -241,21 +242,12 @@ class _Node:
             self.hub.supplier.tell(Kill(self.rank))
 
 
-def _readable(rank: int, kind: Kind, body: bytes) -> Output | Display | Clear:
-    content = pickle.loads(body)
-    match kind:
-        case Kind.OUTPUT:
-            return Output(rank, *content)
-        case Kind.DISPLAY:
-            return Display(rank, *content)
-        case _:
-            return Clear(rank, content)
-
-
 @actor(initial=0, idle_after=_NEVER)
 async def node(ctx: Context[int, NodeMessage]) -> None:
     """One node of a pool, from its start to its loss."""
     hub = find(ctx.key)
+    if hub is None:
+        return
     if hub.is_current(ctx.key):
         it = _Node(hub, rank_of(ctx.key), ctx.self)
         async for message in ctx.inbox:

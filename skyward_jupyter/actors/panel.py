@@ -16,7 +16,7 @@ import casty
 from casty import Context, actor
 
 from skyward_jupyter.actors.desk import NodeState, NodeView
-from skyward_jupyter.actors.hub import Hub, find
+from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
 from skyward_jupyter.actors.source import Delta, NodeRow, PanelView, Snapshot
 from skyward_jupyter.runtime.bridge import Runtime
@@ -104,6 +104,7 @@ class Panel:
         for view in list(self.views):
             view.close(final)
         self.views.clear()
+        unregister(self)
 
     def publish(self) -> None:
         """Show the snapshot to every view."""
@@ -129,8 +130,8 @@ class Panel:
                 view.delta(delta)
 
     async def _load(self, rank: int) -> Load:
-        view = self.hub.desk.nodes[rank]
-        if view.state in (NodeState.LOST, NodeState.WAITING):
+        view = self.hub.desk.nodes.get(rank)
+        if view is None or view.state in (NodeState.LOST, NodeState.WAITING):
             return _NOTHING
         try:
             async with asyncio.timeout(DELTA_EVERY):
@@ -204,7 +205,9 @@ def unregister(panel: Panel) -> None:
 @actor(initial=0, idle_after=timedelta(days=365))
 async def panel(ctx: Context[int, PanelMessage]) -> None:
     """Turns what happens to a pool into what its dashboards show."""
-    it = _panels[find(ctx.key).key]
+    it = _panels.get(ctx.key)
+    if it is None:
+        return
     ticking = False
     async for message in ctx.inbox:
         match message:

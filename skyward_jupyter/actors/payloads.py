@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 import casty
 
+from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import Blob, BlobMemory, BlobStore
 from skyward_jupyter.wire.codec import blobs_of, pack, unpack
 from skyward_jupyter.wire.messages import DropBlob, FetchPiece, HasBlobs, PutPiece
@@ -57,6 +58,10 @@ class Payloads:
 
         return pack(value, put), tuple(blobs)
 
+    def close(self) -> None:
+        """The pool is over; nothing is kept for it."""
+        self._sending.clear()
+
     def hold(self, blobs: Sequence[Blob]) -> None:
         """Another task needs blobs that are here."""
         for blob in blobs:
@@ -84,22 +89,31 @@ class Payloads:
                     first, *others = lacking
                     await self._send(blob, worker(first), tuple(map(address, others)))
 
-    async def receive(self, data: bytes, worker: casty.Ref[Any]) -> object:
-        """The value a node packed; its blobs are fetched, and dropped where they came from."""
-        opened: dict[str, memoryview] = {}
-        await self._collect(data, worker, opened)
-        return unpack(data, lambda blob: opened[blob.name])
+    def opened(self, data: bytes) -> object:
+        """The value that a node of this machine packed; blobs that were made for it alone are dropped."""
 
-    async def _collect(self, data: bytes, worker: casty.Ref[Any], opened: dict[str, memoryview]) -> None:
-        for blob in blobs_of(data):
-            if self.shared:
-                opened[blob.name] = self.store.open(blob)
+        def take(blob: Blob) -> memoryview:
+            content = self.store.open(blob)
+            self.store.drop(blob.name)
+            return content
+
+        return unpack(data, take)
+
+    def discard(self, data: bytes) -> None:
+        """Nobody wants a value any more: its blobs need not stay."""
+        if self.shared:
+            for blob in blobs_of(data):
                 self.store.drop(blob.name)
-            else:
-                opened[blob.name] = await self._fetch(blob, worker)
-                worker.tell(DropBlob(blob.name))
+
+    async def fetch(self, data: bytes, worker: casty.Ref[Any]) -> dict[str, memoryview]:
+        """The blobs of a value that a node packed, which drops them then."""
+        found: dict[str, memoryview] = {}
+        for blob in blobs_of(data):
+            found[blob.name] = await self._fetch(blob, worker)
+            worker.tell(DropBlob(blob.name))
             if data[:1] == b"b":
-                await self._collect(bytes(opened[blob.name]), worker, opened)
+                found.update(await self.fetch(bytes(found[blob.name]), worker))
+        return found
 
     async def _send(self, blob: Blob, worker: casty.Ref[Any], relay: tuple[str, ...]) -> None:
         view = self.store.open(blob)
@@ -107,7 +121,8 @@ class Payloads:
         async def piece(offset: int) -> None:
             data = bytes(view[offset : offset + PIECE])
             self.sent += len(data)
-            await worker.ask(PutPiece(blob.name, offset, blob.size, data, relay))
+            if refused := await worker.ask(PutPiece(blob.name, offset, blob.size, data, relay)):
+                raise NoRoom(f"the node could not keep what the task needs: {refused}")
 
         await _windowed(piece, range(0, blob.size, PIECE))
 
@@ -129,6 +144,9 @@ async def _windowed(work: Callable[[int], Any], offsets: Sequence[int]) -> None:
         async with gate:
             await work(offset)
 
-    async with asyncio.TaskGroup() as group:
-        for offset in offsets:
-            group.create_task(one(offset))
+    try:
+        async with asyncio.TaskGroup() as group:
+            for offset in offsets:
+                group.create_task(one(offset))
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None

@@ -147,6 +147,9 @@ class _Pool:
 @actor(initial=0, idle_after=timedelta(days=365))
 async def pool(ctx: Context[int, PoolMessage]) -> None:
     """One pool, from its start to its end."""
-    it = _Pool(find(ctx.key))
+    hub = find(ctx.key)
+    if hub is None:
+        return
+    it = _Pool(hub)
     async for message in ctx.inbox:
         it.handle(message)

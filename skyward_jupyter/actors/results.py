@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
 
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub
@@ -17,9 +20,10 @@ from skyward_jupyter.errors import (
     TaskTimeout,
 )
 from skyward_jupyter.wire.codec import blobs_of, unpack
-from skyward_jupyter.wire.events import Failure, Kind, Outcome, Success
+from skyward_jupyter.wire.events import Clear, Display, Failure, Kind, Outcome, Output, Success
 from skyward_jupyter.wire.messages import Event
 
+log = logging.getLogger("skyward")
 _running: set[asyncio.Task[None]] = set()
 
 
@@ -31,16 +35,14 @@ class StreamEnd:
 
 
 def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
-    """Hand on a yield or the end of a task; what is large is fetched first, in order."""
+    """Hand on an event of a task; one with large parts waits for them, and what comes after it waits too."""
     before = entry.fetching if entry.fetching is not None and not entry.fetching.done() else None
-    if before is None and not blobs_of(event.body):
-        _finish(hub, entry, rank, event, unpack(event.body, hub.payloads.store.open))
-    elif before is None and hub.payloads.shared:
-        _finish_now(hub, entry, rank, event)
-    else:
-        entry.fetching = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event, before))
-        _running.add(entry.fetching)
-        entry.fetching.add_done_callback(_running.discard)
+    if before is None and (hub.payloads.shared or not blobs_of(event.body)):
+        _finish(hub, entry, rank, event, lambda: hub.payloads.opened(event.body))
+        return
+    entry.fetching = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event, before))
+    _running.add(entry.fetching)
+    entry.fetching.add_done_callback(_running.discard)
 
 
 def lose(hub: Hub, entry: TaskEntry, rank: int, why: str) -> None:
@@ -59,39 +61,55 @@ def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
         entry.yields.put_nowait(StreamEnd(outcome))
 
 
-def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, value: object) -> None:
-    match Kind(event.kind):
+def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callable[[], object]) -> None:
+    kind = Kind(event.kind)
+    try:
+        value = content()
+    except Exception as error:
+        text = f"what the task on node {rank} sent cannot be loaded here: {type(error).__name__}: {error}"
+        if kind.final or kind is Kind.YIELD:
+            end(hub, entry, Failure(rank, TaskFailed(text, rank), event.seconds))
+        else:
+            log.error(text)
+        return
+    match kind:
         case Kind.YIELD:
             if entry.yields is not None:
                 entry.yields.put_nowait(value)
         case Kind.VALUE:
             end(hub, entry, Success(rank, value, event.seconds))
-        case _:
+        case Kind.ERROR:
             assert isinstance(value, Failed)
             end(hub, entry, Failure(rank, error_of(value, rank), event.seconds))
+        case _:
+            _show(entry, rank, kind, value)
 
 
-def _finish_now(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
-    opened = {}
-    names = list(blobs_of(event.body))
-    while names:
-        blob = names.pop()
-        opened[blob.name] = hub.payloads.store.open(blob)
-        hub.payloads.store.drop(blob.name)
-        if event.body[:1] == b"b" and len(opened) == 1:
-            names.extend(blobs_of(bytes(opened[blob.name])))
-    _finish(hub, entry, rank, event, unpack(event.body, lambda blob: opened[blob.name]))
+def _show(entry: TaskEntry, rank: int, kind: Kind, content: Any) -> None:
+    """Hand output to whoever shows it; one that cannot show it does not stop the task."""
+    if entry.on_event is None:
+        return
+    try:
+        match kind:
+            case Kind.OUTPUT:
+                entry.on_event(Output(rank, *content))
+            case Kind.DISPLAY:
+                entry.on_event(Display(rank, *content))
+            case _:
+                entry.on_event(Clear(rank, content))
+    except Exception:
+        log.exception("output of node %d could not be shown", rank)
 
 
 async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event, before: asyncio.Task[None] | None) -> None:
     if before is not None:
         await asyncio.wait([before])
     try:
-        value = await hub.payloads.receive(event.body, hub.worker(rank))
+        blobs = await hub.payloads.fetch(event.body, hub.worker(rank))
     except Exception as error:
         lose(hub, entry, rank, f"its result could not be fetched: {error}")
         return
-    _finish(hub, entry, rank, event, value)
+    _finish(hub, entry, rank, event, lambda: unpack(event.body, lambda blob: blobs[blob.name]))
 
 
 def error_of(failed: Failed, rank: int) -> BaseException:
@@ -113,8 +131,6 @@ def error_of(failed: Failed, rank: int) -> BaseException:
                 f"what the task on node {rank} returned cannot be sent back: {failed.text}; return plain data instead",
                 rank,
             )
-        case "code":
-            return TaskFailed(f"node {rank} had not received the function; run the call again", rank)
         case "input":
             text = f"node {rank} could not load the call: {failed.type_name}: {failed.text}"
             return _with_traceback(TaskFailed(text, rank), failed)

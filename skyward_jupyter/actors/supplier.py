@@ -11,7 +11,7 @@ from casty import Context, Event, actor
 
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import Gone, Heard, Kill, Phase, Start
-from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE
+from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certificates
 
 #: How often the client asks for the members (seconds): how long a new node may stay unknown.
 SYNC = 0.25
@@ -77,7 +77,7 @@ class _Supplier:
 
     def _maybe_connect(self) -> None:
         if self._joined and self._connecting is None:
-            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+            self._connecting = self.hub.connecting = asyncio.get_running_loop().create_task(self._connect())
         if not self._expected:
             self._together.set()
 
@@ -88,6 +88,7 @@ class _Supplier:
         client = casty.Client(
             seeds=seeds,
             name=self.hub.provider.cluster,
+            tls=certificates(self.hub.provider.certificates),
             limits=LIMITS,
             compression=COMPRESSION,
             ask_timeout=PATIENCE,
@@ -105,6 +106,9 @@ def _quiet(_event: Event) -> None:
 @actor(initial=0, idle_after=timedelta(days=365))
 async def supplier(ctx: Context[int, SupplierMessage]) -> None:
     """Supplies one pool with nodes."""
-    it = _Supplier(find(ctx.key))
+    hub = find(ctx.key)
+    if hub is None:
+        return
+    it = _Supplier(hub)
     async for message in ctx.inbox:
         it.handle(message)

@@ -93,6 +93,8 @@ class Placer:
 async def placer(ctx: Context[int, PlacerMessage]) -> None:
     """Places the tasks of one pool."""
     hub = find(ctx.key)
+    if hub is None:
+        return
     state = Placer()
     async for message in ctx.inbox:
         answer: int | None = None

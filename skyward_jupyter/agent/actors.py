@@ -141,8 +141,12 @@ async def _gather(agent: Agent, others: Others, message: Broadcast) -> None:
 
 
 async def _put(agent: Agent, others: Others, message: PutPiece) -> None:
-    whole = agent.store.write_piece(message.name, message.offset, message.data, message.size)
+    try:
+        agent.store.write_piece(message.name, message.offset, message.data, message.size)
+    except OSError as error:
+        message.reply_to.tell(str(error))
+        return
     onward = PutPiece(message.name, message.offset, message.size, message.data)
     # A target that is gone takes nothing with it: its own part of the broadcast fails, the others need the piece.
     await asyncio.gather(*(others.at(address).ask(onward) for address in message.targets), return_exceptions=True)
-    message.reply_to.tell(whole)
+    message.reply_to.tell("")

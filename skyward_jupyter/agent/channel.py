@@ -16,7 +16,13 @@ type Message = dict[str, Any]
 
 _LENGTH = struct.Struct("<I")
 _READ = 256 * 1024
-_MOST_FDS = 64
+_MOST_FDS = 253
+
+
+def encoded(message: Message) -> bytes:
+    """A message as it is sent."""
+    body = json.dumps(message).encode()
+    return _LENGTH.pack(len(body)) + body
 
 
 class Channel:
@@ -33,8 +39,7 @@ class Channel:
 
     def send(self, message: Message, fds: tuple[int, ...] = ()) -> None:
         """Send one message; blocks while the other end does not read. A peer that is gone raises OSError."""
-        body = json.dumps({**message, "fds": len(fds)} if fds else message).encode()
-        data = _LENGTH.pack(len(body)) + body
+        data = encoded({**message, "fds": len(fds)} if fds else message)
         if fds:
             sent = socket.send_fds(self.sock, [data], list(fds))
             data = data[sent:]

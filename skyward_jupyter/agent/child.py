@@ -47,8 +47,9 @@ def die_with_parent(parent: int) -> None:
 
 
 def main() -> None:
-    """Entry of a spawned child: its specification is the one argument."""
-    spec = json.loads(sys.argv[1])
+    """Entry of a spawned child: its specification comes over stdin, where nobody else sees it."""
+    spec = json.loads(sys.stdin.buffer.read())
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     with contextlib.suppress(KeyboardInterrupt):
         become(spec["role"], AgentConfig.from_json(spec["config"]), spec["label"], spec["fds"], spec["parent"])
     os._exit(0)

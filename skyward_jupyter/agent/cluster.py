@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from casty import ActorSystem, Cluster, Compression, Event, Limits, MemberChanged, Runtime
+from casty import TLS, ActorSystem, Cluster, Compression, Limits, Runtime
 
 from skyward_jupyter.agent.config import AgentConfig
 
 #: Sizes of what crosses a connection; members and clients must agree. With this window pieces of 1 MB crossed
 #: loopback at twice the speed of the default one.
 LIMITS = Limits(frame=256 * 1024, message=8 * 2**20, window=4 * 2**20)
+#: Files of a pool's certificates.
+AUTHORITY, CERTIFICATE, KEY = "authority.pem", "certificate.pem", "key.pem"
 #: Payloads are compressed before they get here, where it pays.
 COMPRESSION = Compression(codecs=())
 #: An ask outlives any exchange; what ends early is cancelled by whoever asked.
 PATIENCE = timedelta(days=365)
 
 
+def certificates(directory: str) -> TLS:
+    """The pool's certificate and authority, in files that its launcher made; both sides of a connection show it."""
+    return TLS(cert=f"{directory}/{CERTIFICATE}", key=f"{directory}/{KEY}", ca=f"{directory}/{AUTHORITY}")
+
+
 @asynccontextmanager
-async def join(config: AgentConfig, report: Callable[..., None]) -> AsyncIterator[ActorSystem]:
-    """Be a member of the pool's cluster inside the block, and report the members seen."""
-
-    def observe(event: Event) -> None:
-        if isinstance(event, MemberChanged):
-            report("member", address=event.node.address, status=event.status)
-
+async def join(config: AgentConfig) -> AsyncIterator[ActorSystem]:
+    """Be a member of the pool's cluster inside the block; trying goes on for as long as no seed answers."""
     cluster = Cluster(
         bind=config.address,
         seeds=config.seeds,
         name=config.cluster,
+        tls=certificates(config.certificates),
         limits=LIMITS,
         compression=COMPRESSION,
         heartbeat=timedelta(seconds=config.heartbeat),
@@ -40,7 +43,6 @@ async def join(config: AgentConfig, report: Callable[..., None]) -> AsyncIterato
     system = ActorSystem(
         cluster=cluster,
         runtime=Runtime(threads=1),
-        observer=observe,
         ask_timeout=PATIENCE,
         leave_timeout=timedelta(seconds=1),
     )

@@ -29,11 +29,11 @@ class AgentConfig:
     seeds
         Members to join the cluster through; none for the first.
     cluster
-        Name of the cluster, which a stranger cannot guess.
+        Name of the cluster.
     concurrency, executor
         How many slots, and whether they are processes or threads of one process.
-    store
-        Directory of its blobs.
+    store, certificates
+        Directories of its blobs, and of what it shows and expects when it connects.
     owner
         Process id of the kernel whose life this agent watches; 0 for none.
     ttl
@@ -43,7 +43,7 @@ class AgentConfig:
     peers
         The nodes of the pool when it started.
     paths, directory, env
-        ``sys.path``, working directory and additional environment of user code.
+        ``sys.path``, working directory and environment of user code.
     """
 
     pool: str
@@ -52,6 +52,7 @@ class AgentConfig:
     seeds: tuple[str, ...]
     cluster: str
     store: str
+    certificates: str
     concurrency: int = 1
     executor: Literal["process", "thread"] = "process"
     owner: int = 0

@@ -11,7 +11,6 @@ import contextlib
 import os
 import signal
 import socket
-import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +35,8 @@ SESSION = -1
 #: Seconds that output may wait for more before an exchange is answered.
 _GATHER = 0.02
 _CODES = 512
+#: Seconds that leaving the cluster in order may take.
+_LEAVE = 2.0
 #: How many task ids are remembered, to know one that comes again.
 _REMEMBERED = 100_000
 #: A slot that ends sooner than this after its start (seconds) may never have worked; so many are replaced at once.
@@ -164,7 +165,8 @@ class Agent:
     def _start(self, slot: SlotLink, running: Running) -> None:
         code = self._codes.get(running.task.code)
         if code is None:
-            self._end(running, Kind.ERROR, self._failed("code"))
+            self._client(running.client).seen.pop(running.task.id, None)
+            self._log(running.client, running.task.id, Kind.CODE, b"")
         else:
             slot.run(running, code)
 
@@ -328,12 +330,19 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, agent.stop)
     lease = loop.create_task(_lease(agent))
-    try:
-        async with join(config, agent.report):
-            agent.report("ready", at=time.time())
-            await agent.over.wait()
-    finally:
-        lease.cancel()
+    member = loop.create_task(_member(agent))
+    await asyncio.wait([member, loop.create_task(agent.over.wait())], return_when=asyncio.FIRST_COMPLETED)
+    agent.stop()
+    # One that has not joined yet has nothing to leave; leaving in order takes a moment.
+    await asyncio.wait([member], timeout=_LEAVE)
+    lease.cancel()
+    member.cancel()
+
+
+async def _member(agent: Agent) -> None:
+    async with join(agent.config):
+        agent.report("ready")
+        await agent.over.wait()
 
 
 async def _lease(agent: Agent) -> None:
@@ -344,6 +353,6 @@ async def _lease(agent: Agent) -> None:
 
 
 def run_agent(config: AgentConfig, sock: socket.socket) -> None:
-    """Entry of an agent process."""
+    """Entry of an agent process; its caller ends it when this returns."""
     sock.setblocking(True)
     asyncio.run(serve(config, sock))

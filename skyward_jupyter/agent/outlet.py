@@ -12,14 +12,13 @@ import contextvars
 import ctypes
 import io
 import os
-import pickle
 import queue
 import select
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from skyward_jupyter.agent.frames import frame
 from skyward_jupyter.wire.events import Kind
@@ -83,8 +82,9 @@ interrupts = Interrupts()
 class Outlet:
     """The way out of one slot: its socket, and the text of its current task that was not sent yet."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, pack: Callable[[object], bytes]) -> None:
         self._sock = sock
+        self.pack = pack
         self._send_lock = threading.Lock()
         self._text_lock = threading.RLock()
         self._flush_lock = threading.RLock()
@@ -132,7 +132,7 @@ class Outlet:
                 pending, self._pending, self._size = self._pending, [], 0
             for stream, text in _joined(pending):
                 for start in range(0, len(text), _PIECE):
-                    self.send(Kind.OUTPUT, pickle.dumps((stream, text[start : start + _PIECE])))
+                    self.send(Kind.OUTPUT, self.pack((stream, text[start : start + _PIECE])))
 
 
 def _joined(pending: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
@@ -216,7 +216,8 @@ class TaskStream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Text leaves by itself; nothing to do."""
+        """Send the text written so far now; it would leave by itself a moment later."""
+        current().flush()
 
     def writable(self) -> bool:
         """True."""
@@ -289,11 +290,11 @@ def display(
     """Send a MIME bundle to the cell that waits for this task."""
     outlet = current()
     outlet.flush()
-    outlet.send(Kind.DISPLAY, pickle.dumps((dict(data), dict(metadata or {}), dict(transient or {}), update)))
+    outlet.send(Kind.DISPLAY, outlet.pack((dict(data), dict(metadata or {}), dict(transient or {}), update)))
 
 
 def clear(wait: bool = False) -> None:
     """Clear what this task has shown; with `wait`, once something new is shown."""
     outlet = current()
     outlet.flush()
-    outlet.send(Kind.CLEAR, pickle.dumps(wait))
+    outlet.send(Kind.CLEAR, outlet.pack(wait))

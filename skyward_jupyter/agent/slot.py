@@ -43,8 +43,8 @@ class Slot:
         self._config = config
         self._pipes = pipes
         self._store = BlobStore(Path(config.store))
-        self._codes: OrderedDict[str, Callable[..., Any]] = OrderedDict()
-        self._outlet = Outlet(sock)
+        self._codes: OrderedDict[str, Callable[..., Any] | bytes] = OrderedDict()
+        self._outlet = Outlet(sock, self._pack)
         self._credit = 0
         self.runner = Runner(thread, lambda: use(self._outlet)) if thread else None
 
@@ -57,8 +57,10 @@ class Slot:
                 case Order.RUN:
                     self._run(task, body)
                 case Order.PEERS:
-                    peers = tuple(Peer(*peer) for peer in pickle.loads(body))
-                    enter(instance_info().among(self._config, peers))
+                    self._know(body)
+
+    def _know(self, body: bytes) -> None:
+        enter(instance_info().among(self._config, tuple(Peer(*peer) for peer in pickle.loads(body))))
 
     def _next(self) -> Frame | None:
         while True:
@@ -140,15 +142,22 @@ class Slot:
                 self._credit += int.from_bytes(body, "little")
             case (Order.CLOSE, _, _):
                 self._credit = -1
+            case (Order.PEERS, _, body):
+                self._know(body)
         return order is None or self._credit < 0
 
     def _function(self, digest: str, code: bytes | None) -> Callable[..., Any]:
+        """The function of a digest; its bytes are kept until it has loaded, which may work only the next time."""
         if code is not None:
-            self._codes[digest] = unpack(code, self._store.open)  # type: ignore[assignment]
+            self._codes[digest] = code
         self._codes.move_to_end(digest)
         while len(self._codes) > CODES:
             self._codes.popitem(last=False)
-        return self._codes[digest]
+        known = self._codes[digest]
+        if isinstance(known, bytes):
+            loaded: Any = unpack(known, self._store.open)
+            known = self._codes[digest] = loaded
+        return known
 
     def _pack(self, value: object) -> bytes:
         return pack(value, self._store.hand_over)
@@ -184,6 +193,8 @@ def _prepare(config: AgentConfig) -> None:
     sys.argv[:] = [""]
     if config.directory and os.path.isdir(config.directory):
         os.chdir(config.directory)
-    os.environ.update(config.env)
+    if config.env:
+        os.environ.clear()
+        os.environ.update(config.env)
     peers = config.peers or (Peer(config.rank, config.address),)
     enter(InstanceInfo.of(config, peers))

@@ -83,10 +83,6 @@ class SlotLink(asyncio.Protocol):
             loop = asyncio.get_running_loop()
             running.deadline = loop.call_later(task.timeout, self.interrupt, "timeout")
 
-    def forget(self, code: str) -> None:
-        """The slot could not load this function; send it again the next time."""
-        self._codes.pop(code, None)
-
     def peers(self, peers: tuple[Peer, ...]) -> None:
         """Tell the slot which nodes the pool has now."""
         self._send(Order.PEERS, 0, pickle.dumps([(peer.rank, peer.address) for peer in peers]))

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 
 from setproctitle import setproctitle
 
-from skyward_jupyter.agent.channel import Channel, Message
+from skyward_jupyter.agent.channel import Channel, Message, encoded
 from skyward_jupyter.agent.child import become
 from skyward_jupyter.agent.config import AgentConfig
 
@@ -55,6 +55,7 @@ class Template:
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
         self._stores: set[str] = set()
+        self._unsent = bytearray()
 
     def run(self) -> None:
         """Serve until the kernel and every agent are gone."""
@@ -79,11 +80,13 @@ class Template:
         if not ready and self._later:
             with contextlib.suppress(Exception):
                 importlib.import_module(self._later.pop(0))
-        for key, _ in ready:
+        for key, mask in ready:
             if key.data is None:
                 self._reap()
             elif isinstance(key.data, _Agent):
                 self._serve_agent(key.data)
+            elif mask & selectors.EVENT_WRITE:
+                self._flush()
             else:
                 self._serve_kernel(key.data)
 
@@ -222,15 +225,33 @@ class Template:
                     agent.channel.send({"op": "slot_exited", "slot": slot, "pid": pid, "code": code})
 
     def _tell_kernel(self, message: Message) -> None:
+        """Queue a message: a kernel that is busy for minutes must not stop the template."""
         if self._control is not None:
-            with contextlib.suppress(OSError):
-                self._control.send(message)
+            self._unsent += encoded(message)
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._control is None:
+            return
+        try:
+            sent = self._control.sock.send(self._unsent, socket.MSG_DONTWAIT) if self._unsent else 0
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            return
+        del self._unsent[:sent]
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
+        self._selector.modify(self._control, events, self._control)
 
 
 def _spawn(role: str, config: AgentConfig, label: str, fds: list[int]) -> int:
     spec = {"role": role, "config": config.to_json(), "label": label, "fds": fds, "parent": os.getpid()}
-    command = [sys.executable, "-P", "-m", "skyward_jupyter.agent.child", json.dumps(spec)]
-    return subprocess.Popen(command, pass_fds=fds, stdin=subprocess.DEVNULL).pid
+    command = [sys.executable, "-P", "-m", "skyward_jupyter.agent.child"]
+    child = subprocess.Popen(command, pass_fds=fds, stdin=subprocess.PIPE)
+    assert child.stdin is not None
+    with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
+        pipe.write(json.dumps(spec).encode())
+    return child.pid
 
 
 def _kill(pid: int) -> None:

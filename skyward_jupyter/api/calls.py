@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import contextvars
-from collections.abc import Callable
 from typing import Any
 
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.api.compute import PendingCompute, PendingGroup
-from skyward_jupyter.api.echo import echo
+from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.runtime.bridge import runtime
-from skyward_jupyter.wire.events import Failure, Outcome, TaskEvent
+from skyward_jupyter.wire.events import Failure, Outcome
 
 type Pending = PendingCompute[Any] | PendingGroup
 
@@ -43,7 +41,8 @@ class Calls:
         """Run a call on every node; several errors are raised as one group."""
         if not isinstance(pending, PendingCompute):
             raise UsageError("@ sends one call to every node; send a group with >>")
-        entries = self.dispatch.placed([pending.call()], sorted(self.hub.desk.nodes), _echo_here())
+        echo = Echo()
+        entries = _shown(self.dispatch.placed([pending.call()], sorted(self.hub.desk.nodes), echo), echo)
         if pending.streams:
             return [yields_of(self.hub, self.dispatch, entry) for entry in entries]
         outcomes = await self.dispatch.ended(entries)
@@ -82,7 +81,8 @@ class Calls:
 
     def _queued(self, pending: Pending) -> list[TaskEntry]:
         calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
-        return self.dispatch.pooled([call.call() for call in calls], _echo_here())
+        echo = Echo()
+        return _shown(self.dispatch.pooled([call.call() for call in calls], echo), echo)
 
     async def _gather(self, group: PendingGroup) -> Any:
         """Wait until all have ended, or one has failed; the others are stopped then."""
@@ -108,7 +108,8 @@ def _value(outcome: Outcome) -> Any:
     return outcome.value
 
 
-def _echo_here() -> Callable[[TaskEvent], None]:
-    """Show what a call writes where it was called from: in a notebook, in that cell."""
-    context = contextvars.copy_context()
-    return lambda event: context.run(echo, event)
+def _shown(entries: list[TaskEntry], echo: Echo) -> list[TaskEntry]:
+    """Have `echo` show the last line of each task, finished or not."""
+    for entry in entries:
+        entry.outcome.add_done_callback(lambda future: echo.finish(future.result().node))
+    return entries

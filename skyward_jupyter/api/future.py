@@ -22,13 +22,13 @@ class PoolFuture[T](concurrent.futures.Future[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds; an error of the call is raised."""
-        if not self.done() and runtime().in_kernel:
+        if not self.done() and runtime().on_loop:
             self._wait(timeout)
         return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error of the call, or None, waiting for it up to `timeout` seconds."""
-        if not self.done() and runtime().in_kernel:
+        if not self.done() and runtime().on_loop:
             self._wait(timeout)
         return super().exception(timeout)
 

@@ -47,7 +47,7 @@ class ComputePool:
     ttl
         Seconds the nodes live on when this process is gone.
     env
-        Environment variables for the code on the nodes, on top of this process's own.
+        Environment variables for the code on the nodes, on top of this process's own at the start.
     timeout
         Seconds the nodes may take to start.
     """
@@ -286,15 +286,17 @@ class ComputePool:
 
     async def _resized(self, nodes: int) -> None:
         assert self._hub is not None
+        shrinks = nodes < len(self._hub.desk.nodes)
         assembly.resize(self._hub, nodes)
         try:
-            await asyncio.wait_for(self._hub.settled.wait(), self._timeout)
+            # Nodes that leave finish what they run, however long that takes.
+            await asyncio.wait_for(self._hub.settled.wait(), None if shrinks else self._timeout)
         except TimeoutError:
             slow = [str(view.rank) for view in self.nodes if view.phase != "ready"]
             raise ProvisioningFailed(
                 f"nodes {', '.join(slow)} of pool {self.name!r} were not ready after {self._timeout:g} s"
             ) from None
-        if len(self._hub.desk.nodes) < nodes:
+        if self._hub.state != "ready" or len(self._hub.desk.nodes) < nodes:
             raise ProvisioningFailed(self._hub.note or f"pool {self.name!r} could not start {nodes} nodes")
 
     async def _stop(self) -> None:

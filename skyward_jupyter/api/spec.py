@@ -7,6 +7,9 @@ from typing import Literal
 
 from skyward_jupyter.errors import UsageError
 
+#: The most slots of one node.
+MOST_SLOTS = 250
+
 
 def is_count(value: object) -> bool:
     """Whether `value` is a whole number of at least 1."""
@@ -20,7 +23,7 @@ class Worker:
     Attributes
     ----------
     concurrency
-        Tasks at a time on one node, at least 1.
+        Tasks at a time on one node, 1 to 250.
     executor
         ``"process"`` gives each its own process: one can crash without harm to the others, and they use as many cores.
         ``"thread"`` runs them as threads of one process, which share memory and imports; a crash ends all of them.
@@ -30,7 +33,7 @@ class Worker:
     executor: Literal["process", "thread"] = "process"
 
     def __post_init__(self) -> None:
-        if not is_count(self.concurrency):
-            raise UsageError(f"concurrency is {self.concurrency!r}; a node runs at least 1 task at a time")
+        if not is_count(self.concurrency) or self.concurrency > MOST_SLOTS:
+            raise UsageError(f"concurrency is {self.concurrency!r}; a node runs 1 to {MOST_SLOTS} tasks at a time")
         if self.executor not in ("process", "thread"):
             raise UsageError(f"executor is {self.executor!r}; choose 'process' or 'thread'")

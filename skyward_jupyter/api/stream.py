@@ -49,8 +49,11 @@ class ResultStream[T]:
         __tracebackhide__ = True
         try:
             return await bridge(self._source.__anext__())
-        except BaseException:
+        except Exception:
             self._over = True
+            raise
+        except BaseException:
+            self.close()
             raise
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Word of one node: ``started``, ``ready``, ``exited``, ``member`` or ``log``, and what goes with it."""
+    """Word of one node: ``started``, ``ready``, ``exited`` or ``log``, and what goes with it."""
 
     rank: int
     what: str
@@ -46,6 +46,8 @@ class Provider(Protocol):
 
     name: str
     cluster: str
+    #: Directory of the pool's certificates.
+    certificates: str
     #: Directory that this process and every node can read and write, or None where they share no machine.
     shared: str | None
 

@@ -36,16 +36,21 @@ class Launcher:
         self._heard: dict[str, Heard] = {}
         self._loop = loop
         self.alive = True
+        log, self._log = tempfile.mkstemp(prefix="skyward-", suffix=".log")
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "skyward_jupyter.agent.template", str(theirs.fileno())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=_log_file(),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            stderr=log,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path))),
+            },
             start_new_session=True,
         )
         theirs.close()
+        os.close(log)
         self.pid = self._process.pid
         loop.add_reader(ours, self._read)
 
@@ -80,6 +85,7 @@ class Launcher:
         self._loop.remove_reader(self._channel.sock)
         self._channel.close()
         self._process.wait()
+        Path(self._log).unlink(missing_ok=True)
         for heard in list(self._heard.values()):
             heard({"op": "template_gone", "why": f"exit status {self._process.returncode}"})
 
@@ -93,6 +99,7 @@ class Launcher:
             self.alive = False
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(2.0)
+            Path(self._log).unlink(missing_ok=True)
 
 
 def launcher() -> Launcher:
@@ -102,15 +109,3 @@ def launcher() -> Launcher:
         _launcher = Launcher(runtime().loop)
         atexit.register(_launcher.close)
     return _launcher
-
-
-def directory() -> Path:
-    """Where this user's pools keep logs: private to the user."""
-    path = Path(tempfile.gettempdir()) / f"skyward-{os.getuid()}"
-    path.mkdir(mode=0o700, exist_ok=True)
-    return path
-
-
-def _log_file() -> int:
-    path = directory() / f"template-{os.getpid()}.log"
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -21,6 +21,7 @@ import psutil
 
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.providers import certificates
 from skyward_jupyter.providers.base import Heard, NodeSpec, Report
 from skyward_jupyter.providers.launcher import Launcher, launcher
 
@@ -41,12 +42,18 @@ class LocalProvider:
         self._heard = heard
         self._block = _free_block()
         self._ports: dict[int, int] = {}
-        self._launcher: Launcher | None = None
+        self._closed = False
         self._asked: set[int] = set()
         self._pids: dict[int, int] = {}
         self.cluster = f"{pool}-{secrets.token_hex(16)}"
+        # The template starts while the certificates are made.
+        self._launcher: Launcher = launcher()
+        self._launcher.listen(pool, self._hear)
         self.store = _new_store(pool)
-        self.shared = self.store if share else None
+        self.certificates = f"{self.store}/certificates"
+        Path(self.certificates).mkdir(mode=0o700)
+        certificates.make(Path(self.certificates), pool)
+        self.shared = f"{self.store}/blobs" if share else None
 
     def address(self, rank: int) -> str:
         """The ``host:port`` of a node's agent."""
@@ -56,47 +63,54 @@ class LocalProvider:
 
     def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
         """Start nodes, which join through up to three of `seeds`; one that is its own only seed starts the cluster."""
-        if self._launcher is None or not self._launcher.alive:
+        if self._closed:
+            for rank in ranks:
+                self._heard(Report(rank, "exited", {"why": "the pool was stopped"}))
+            return
+        if not self._launcher.alive:
             self._launcher = launcher()
             self._launcher.listen(self._pool, self._hear)
         for rank in ranks:
+            if rank in self._asked:
+                # One that does not answer any more still holds the address; its end is not the new one's.
+                self.kill(rank)
+                self._pids.pop(rank, None)
             config = AgentConfig(
                 pool=self._pool,
                 rank=rank,
                 address=self.address(rank),
                 seeds=tuple(self.address(seed) for seed in seeds[:3] if seed != rank),
                 cluster=self.cluster,
-                store=self.store if self.shared else f"{self.store}/{rank}",
+                store=f"{self.store}/blobs" if self.shared else f"{self.store}/{rank}",
+                certificates=self.certificates,
                 concurrency=self._spec.concurrency,
                 executor=self._spec.executor,
                 owner=os.getpid(),
                 ttl=self._spec.ttl,
                 heartbeat=1.0 if len(peers) <= _MANY else 2.0,
                 peers=tuple(peers),
-                paths=tuple(sys.path),
+                paths=tuple(map(str, sys.path)),
                 directory=os.getcwd(),
-                env=self._spec.env,
+                env={**_environment(), **self._spec.env},
             )
             self._asked.add(rank)
             self._launcher.send({"op": "start", "config": config.to_json()})
 
     def kill(self, rank: int) -> None:
         """End a node at once."""
-        if self._launcher is not None:
-            self._launcher.send({"op": "kill", "pool": self._pool, "rank": rank})
+        self._launcher.send({"op": "kill", "pool": self._pool, "rank": rank})
 
     def close(self) -> None:
         """End every node and remove the pool's files."""
-        if self._launcher is not None:
-            for rank in sorted(self._asked):
-                self.kill(rank)
-            self._launcher.send({"op": "forget", "store": self.store})
+        self._closed = True
+        for rank in sorted(self._asked):
+            self.kill(rank)
+        self._launcher.send({"op": "forget", "store": self.store})
         shutil.rmtree(self.store, ignore_errors=True)
 
     def forget(self) -> None:
         """Stop listening, once every node has ended."""
-        if self._launcher is not None:
-            self._launcher.forget(self._pool)
+        self._launcher.forget(self._pool)
 
     def _hear(self, message: Message) -> None:
         match message["op"]:
@@ -119,6 +133,11 @@ class LocalProvider:
             self._pids.pop(rank, None)
             self._asked.discard(rank)
             self._heard(Report(rank, "exited", {"why": message["why"]}))
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment as it is now; the template's is as old as the template."""
+    return dict(os.environ)
 
 
 def _free_block() -> str:

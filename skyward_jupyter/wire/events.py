@@ -8,8 +8,9 @@ from enum import IntEnum
 
 
 class Kind(IntEnum):
-    """What a numbered event of a task carries."""
+    """What a numbered event of a task carries. ``CODE`` says that the node lacks the function: send the task again."""
 
+    CODE = 0
     OUTPUT = 1
     DISPLAY = 2
     CLEAR = 3

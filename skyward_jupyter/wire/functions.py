@@ -22,7 +22,8 @@ _own: weakref.WeakKeyDictionary[types.ModuleType, bool] = weakref.WeakKeyDiction
 def reads(function: object) -> tuple[object, ...] | None:
     """What `function` would take along, to be compared by identity; None when that says nothing about its bytes."""
     found: list[object] = []
-    return tuple(found) if _collect(function, found, 0) else None
+    # The function itself is the cache's key: held here, it would never be let go.
+    return tuple(found[1:]) if _collect(function, found, 0) else None
 
 
 def same(before: tuple[object, ...], now: tuple[object, ...] | None) -> bool:

@@ -142,8 +142,8 @@ class Broadcast(Askable[tuple[Part, ...]]):
 
 
 @dataclass(frozen=True)
-class PutPiece(Askable[bool]):
-    """A piece of a blob, in order; `targets` are nodes to hand it on to."""
+class PutPiece(Askable[str]):
+    """A piece of a blob; `targets` are nodes to hand it on to. The answer says why it was not kept, or nothing."""
 
     name: str
     offset: int

@@ -55,10 +55,12 @@ class Slot:
         }
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "skyward_jupyter.agent.child", json.dumps(spec)],
+                [sys.executable, "-P", "-m", "skyward_jupyter.agent.child"],
                 pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
             )
+            with self.process.stdin as pipe:
+                pipe.write(json.dumps(spec).encode())
         self._reader = Reader(ours)
         self._tasks = 0
 
