@@ -35,6 +35,19 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """To the task actor: a node gave these tasks back before they had begun."""
+
+    rank: int
+    tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """To the task actor: time to see whether tasks wait behind one that takes long."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeUp:
     """A node takes tasks, on so many slots."""
 
@@ -54,6 +67,11 @@ class Assign:
     """To a node actor: run these pooled tasks. Empty, it only says that there is nothing more now."""
 
     tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """To a node actor: have the pooled tasks back that have not begun."""
 
 
 @dataclass(frozen=True, slots=True)

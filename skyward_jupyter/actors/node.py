@@ -28,6 +28,8 @@ from skyward_jupyter.actors.messages import (
     NodeDown,
     NodeUp,
     Phase,
+    Recall,
+    Returned,
     Settled,
 )
 from skyward_jupyter.wire.events import Kind
@@ -41,7 +43,7 @@ _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
 _NEVER = timedelta(days=365)
 
-type NodeMessage = Assign | Direct | Act | Follow | Arrived | Phase | Gone | Drain
+type NodeMessage = Assign | Recall | Direct | Act | Follow | Arrived | Phase | Gone | Drain
 
 
 class _Node:
@@ -57,6 +59,7 @@ class _Node:
         self._publishing: asyncio.TimerHandle | None = None
         self._reporting: asyncio.TimerHandle | None = None
         self._draining = False
+        self._returned: list[int] = []
         self._supplying: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
         self.courier = Courier(
@@ -80,6 +83,8 @@ class _Node:
                 for number in tasks:
                     self.take(number)
                 self.courier.flush()
+            case Recall():
+                self.recall()
             case Direct(number):
                 self.take(number)
                 self.courier.flush()
@@ -97,11 +102,19 @@ class _Node:
             case Drain():
                 self._draining = True
                 self.hub.placer.tell(NodeDown(self.rank))
+                self.recall()
                 self._maybe_leave()
             case Gone(why):
                 self.lose(why)
                 return False
         return True
+
+    def recall(self) -> None:
+        """Ask for the pooled tasks that wait behind others on the node."""
+        for number, pooled in self.courier.following.items():
+            if pooled:
+                self.courier.control(Control(number, "return"))
+        self.courier.flush()
 
     def phase(self, phase: str, pid: int) -> None:
         """Take in word of the provider."""
@@ -163,7 +176,10 @@ class _Node:
             if self.courier.following.pop(event.task, False):
                 self._pooled += 1
                 self._seconds += event.seconds
-        if entry is None or entry.outcome.done():
+        if kind is Kind.BACK:
+            self.courier.following.pop(event.task, None)
+            self._returned.append(event.task)
+        elif entry is None or entry.outcome.done():
             self.hub.payloads.discard(event.body)
         elif kind is Kind.CODE:
             self.courier.again(entry)
@@ -186,6 +202,9 @@ class _Node:
         While nothing waits for a place there is no hurry, and whoever waits for a result goes first.
         """
         self.publish()
+        if self._returned:
+            self.hub.placer.tell(Returned(self.rank, tuple(self._returned)))
+            self._returned.clear()
         self._maybe_leave()
         if not self._pooled:
             return False

@@ -52,7 +52,7 @@ class AgentConfig:
     seeds: tuple[str, ...]
     cluster: str
     store: str
-    certificates: str
+    certificates: str = ""
     concurrency: int = 1
     executor: Literal["process", "thread"] = "process"
     owner: int = 0

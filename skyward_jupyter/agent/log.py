@@ -78,4 +78,4 @@ class RunLog:
 
 
 def _kept(event: Event) -> bool:
-    return event.kind >= Kind.YIELD
+    return not Kind.OUTPUT <= event.kind <= Kind.CLEAR

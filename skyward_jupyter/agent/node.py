@@ -219,6 +219,9 @@ class Agent:
             asked.reply_to.tell(client.log.batch())
 
     def _control(self, client: str, control: Control) -> None:
+        if control.action == "return":
+            self._give_back(client, control.task)
+            return
         if control.task not in self._client(client).seen and control.action in ("interrupt", "kill"):
             self._refuse(client, control.task)
             return
@@ -241,6 +244,15 @@ class Agent:
                     slot.credit(control.amount)
                 case "close":
                     slot.close_stream()
+
+    def _give_back(self, name: str, task: int) -> None:
+        """Hand a task that has not begun back to its client."""
+        for running in self._queue:
+            if (running.client, running.task.id) == (name, task):
+                self._queue.remove(running)
+                self._client(name).seen.pop(task, None)
+                self._log(name, task, Kind.BACK, b"")
+                return
 
     def _refuse(self, name: str, task: int) -> None:
         """A task was stopped before it came, as it may when the head hands it on."""

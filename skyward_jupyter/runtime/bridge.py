@@ -110,8 +110,7 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
     """
     here = runtime()
     if not here.may_block():
-        if inspect.iscoroutine(awaitable):
-            awaitable.close()
+        _drop(awaitable)
         raise BlockingRefused(f"blocking here would stop the event loop it waits for; use `{instead}`")
     __tracebackhide__ = True
     try:
@@ -144,6 +143,12 @@ def prewarm() -> None:
     from skyward_jupyter.providers.launcher import launcher
 
     runtime().call_soon(launcher)
+
+
+def _drop(awaitable: Awaitable[Any]) -> None:
+    """Nobody will await it."""
+    if inspect.iscoroutine(awaitable):
+        awaitable.close()
 
 
 async def _settled[T](awaitable: Awaitable[T]) -> tuple[T | None, Exception | None]:
@@ -189,15 +194,32 @@ def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
 
 
 def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
-    future = asyncio.run_coroutine_threadsafe(_settled(awaitable), here.loop)
-    try:
-        settled = future.result()
-    except KeyboardInterrupt:
-        future.cancel()
-        concurrent.futures.wait([future])
-        raise
-    except concurrent.futures.CancelledError:
-        raise KeyboardInterrupt from None
+    tasks: list[asyncio.Task[Any]] = []
+    interrupted: list[bool] = []
+
+    async def work() -> tuple[T | None, Exception | None]:
+        tasks.extend(filter(None, [asyncio.current_task()]))
+        if interrupted:
+            _drop(awaitable)
+            raise asyncio.CancelledError
+        return await _settled(awaitable)
+
+    def cancel() -> None:
+        for task in tasks:
+            task.cancel()
+
+    def interrupt() -> None:
+        interrupted.append(True)
+        here.loop.call_soon_threadsafe(cancel)
+
+    with on_sigint(interrupt):
+        future = asyncio.run_coroutine_threadsafe(work(), here.loop)
+        try:
+            settled = future.result()
+        except concurrent.futures.CancelledError:
+            raise KeyboardInterrupt from None
+    if interrupted:
+        raise KeyboardInterrupt
     return _given(settled)
 
 

@@ -17,9 +17,9 @@ from types import FrameType
 def on_sigint(callback: Callable[[], None]) -> Iterator[None]:
     """Call `callback` for each SIGINT inside the block, instead of raising.
 
-    Only the main thread receives signals; elsewhere the block runs as it is.
+    Only the main thread receives signals, and a process may ignore them; there the block runs as it is.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         yield
         return
     previous = signal.signal(signal.SIGINT, lambda *_: callback())

@@ -8,7 +8,11 @@ from enum import IntEnum
 
 
 class Kind(IntEnum):
-    """What a numbered event of a task carries. ``CODE`` says that the node lacks the function: send the task again."""
+    """What a numbered event of a task carries.
+
+    ``CODE`` says that the node lacks the function: send the task again. ``BACK`` says that the task had not begun and
+    was given back: it may run elsewhere.
+    """
 
     CODE = 0
     OUTPUT = 1
@@ -17,11 +21,12 @@ class Kind(IntEnum):
     YIELD = 4
     VALUE = 5
     ERROR = 6
+    BACK = 7
 
     @property
     def final(self) -> bool:
         """Whether the task ends with it."""
-        return self >= Kind.VALUE
+        return Kind.VALUE <= self <= Kind.ERROR
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something to do to a task: ``interrupt``, ``kill``, ``credit`` (by `amount`) or ``close`` its stream."""
+    """Something to do to a task: ``interrupt``, ``kill``, ``credit`` (by `amount`), ``close`` its stream.
+
+    ``return`` gives it back if it has not begun.
+    """
 
     task: int
     action: str

@@ -100,6 +100,15 @@ def test_calls_really_run_side_by_side(pool: sky.ComputePool, tmp_path: Path) ->
     assert sky.gather(*map(meet, range(3))).with_timeout(30) >> pool == [0, 1, 2]
 
 
+def test_short_calls_do_not_wait_behind_a_long_one(pool: sky.ComputePool, tmp_path: Path) -> None:
+    sky.gather(*(add(n) for n in range(200))) >> pool
+    path = tmp_path / "go"
+    stream = sky.gather(wait_for(str(path)), *(add(n) for n in range(150)), stream=True, ordered=False) >> pool
+    assert sorted(next(stream) for _ in range(150)) == list(range(1, 151))
+    path.touch()
+    assert list(stream) == [str(path)]
+
+
 def test_map(pool: sky.ComputePool) -> None:
     assert pool.map(add, range(5), [10] * 5) == [10, 11, 12, 13, 14]
     assert pool.map(lambda x: x * 2, "abc") == ["aa", "bb", "cc"]

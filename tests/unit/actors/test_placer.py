@@ -65,6 +65,39 @@ def test_short_tasks_are_supplied_ahead() -> None:
     assert 11 < ahead <= 1 + MOST_AHEAD
 
 
+def test_what_waits_behind_a_long_task_comes_back_and_goes_elsewhere() -> None:
+    made = placer((0, 1), (1, 1), tasks=2)
+    made.place()
+    for rank in (0, 1):
+        made.settled(rank, 1, AHEAD / 100)
+    made.queue.extend(range(10, 60))
+    given = made.place()
+    assert made.supplied
+    assert made.stuck() == []
+    made.settled(1, len(given[1]), AHEAD / 100)
+    assert made.stuck() == [0]
+    behind = given[0][1:]
+    made.returned(0, behind, behind)
+    assert not made.supplied
+    again = made.place()
+    assert set(again) == {1}
+    assert again[1] == behind[: len(again[1])]
+    assert list(made.queue) == behind[len(again[1]) :]
+    assert made.stuck() == []
+
+
+def test_what_comes_back_unwanted_only_makes_room() -> None:
+    made = placer((0, 1), tasks=1)
+    made.place()
+    made.settled(0, 1, AHEAD / 100)
+    made.queue.extend([5, 6, 7])
+    made.place()
+    made.returned(0, [6, 7], [7])
+    assert list(made.queue) == [7]
+    made.returned(9, [8], [8])
+    assert list(made.queue) == [8, 7]
+
+
 def test_free_slots_come_before_supplies() -> None:
     made = placer((0, 1), (1, 1), tasks=1)
     made.place()

@@ -160,7 +160,9 @@ async def test_a_function_it_does_not_have(world: World) -> None:
     await world.attach()
     world.exchange(Task(1, "f", b""), codes=False)
     (event,) = await world.answer()
-    assert failure(event).how == "code"
+    assert (event.task, Kind(event.kind)) == (1, Kind.CODE)
+    world.exchange(Task(1, "f", b""))
+    assert await world.order() == (Order.RUN, 1)
 
 
 @pytest.mark.parametrize("action", ["interrupt", "kill", "close"])
@@ -171,6 +173,19 @@ async def test_a_task_stopped_while_it_waits_never_runs(world: World, action: st
     (event,) = await world.answer()
     assert (event.task, failure(event).how) == (1, "interrupted")
     await world.attach()
+    assert await world.order() == (Order.RUN, 2)
+
+
+async def test_a_task_that_waits_is_given_back_and_may_come_again(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b""), Task(2, "f", b""))
+    assert await world.order() == (Order.RUN, 1)
+    world.exchange(controls=(Control(1, "return"), Control(2, "return")), hold=0.01)
+    await world.answer()
+    (event,) = await world.answer()
+    assert (event.task, Kind(event.kind)) == (2, Kind.BACK)
+    world.exchange(Task(2, "f", b""), after=1)
+    world.says(Kind.VALUE, 1)
     assert await world.order() == (Order.RUN, 2)
 
 

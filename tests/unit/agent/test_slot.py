@@ -59,6 +59,7 @@ class Slot:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.PIPE,
             )
+            assert self.process.stdin is not None
             with self.process.stdin as pipe:
                 pipe.write(json.dumps(spec).encode())
         self._reader = Reader(ours)
@@ -88,9 +89,7 @@ class Slot:
         return found
 
     def content(self, kind: Kind, body: bytes) -> Any:
-        if kind.final:
-            return unpack(body[SECONDS.size :], self.store.open)
-        return unpack(body, self.store.open) if kind is Kind.YIELD else pickle.loads(body)
+        return unpack(body[SECONDS.size :] if kind.final else body, self.store.open)
 
     def run(self, function: Callable[..., Any], *args: object, **how: Any) -> Any:
         """The value of a task; fails when it raised."""
@@ -189,7 +188,7 @@ def test_output_comes_while_the_task_runs(slot: Slot) -> None:
     path = slot.store.directory / "go"
     slot.start(talk, str(path))
     kind, _, body = slot.next()
-    assert (kind, pickle.loads(body)) == (Kind.OUTPUT, ("stdout", "waiting\n"))
+    assert (kind, unpack(body, slot.store.open)) == (Kind.OUTPUT, ("stdout", "waiting\n"))
     path.touch()
     assert slot.events() == [(Kind.VALUE, None)]
 

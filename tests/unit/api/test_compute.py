@@ -10,6 +10,7 @@ import cloudpickle
 import pytest
 
 import skyward as sky
+from skyward_jupyter.api import registry
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute
 
 
@@ -220,7 +221,8 @@ def test_what_is_no_pool(target: Any) -> None:
             send()
 
 
-def test_no_pool_runs() -> None:
+def test_no_pool_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_pools", {})
     with pytest.raises(sky.NoPool, match="no pool is running"):
         add(1) >> sky
     with pytest.raises(sky.NoPool, match="no pool is running"):

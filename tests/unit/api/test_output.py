@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import skyward as sky
-from skyward_jupyter.api.echo import echo
+from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.output import keeper
 from skyward_jupyter.wire.events import Clear, Output
 
@@ -84,6 +84,7 @@ def test_what_names_no_nodes(which: Any) -> None:
 
 
 def test_lines_are_labelled_with_their_node(capsys: pytest.CaptureFixture[str]) -> None:
+    echo = Echo()
     for event in (
         Output(0, "stdout", "one\ntwo\n"),
         Output(1, "stderr", "bad\n"),
@@ -93,5 +94,7 @@ def test_lines_are_labelled_with_their_node(capsys: pytest.CaptureFixture[str]) 
     ):
         echo(event)
     shown = capsys.readouterr()
-    assert shown.out == "[0] one\n[0] two\n[12] no newline\n[0] \n"
+    assert shown.out == "[0] one\n[0] two\n[0] \n"
+    echo.finish(12)
+    assert capsys.readouterr().out == "[12] no newline\n"
     assert shown.err == "[1] bad\n"

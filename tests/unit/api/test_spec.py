@@ -13,7 +13,7 @@ from skyward_jupyter.api import registry
 
 @pytest.mark.parametrize("concurrency", [0, -1, True, 1.0, "2", None])
 def test_a_worker_runs_at_least_one_task(concurrency: Any) -> None:
-    with pytest.raises(sky.UsageError, match="at least 1 task"):
+    with pytest.raises(sky.UsageError, match="runs 1 to 250 tasks"):
         sky.Worker(concurrency=concurrency)
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import gc
 import os
 import signal
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -148,6 +149,69 @@ def test_an_interrupt_waits_for_the_end_of_what_it_stops(interrupting: Callable[
     with pytest.raises(KeyboardInterrupt):
         wait(slow_to_stop())
     assert steps == ["stopped"]
+
+
+def test_a_second_interrupt_cancels_again(interrupting: Callable[[threading.Event], None]) -> None:
+    first, second = Stuck(), Stuck()
+
+    async def stubborn() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await first()
+        await second()
+
+    interrupting(first.started)
+    interrupting(second.started)
+    with pytest.raises(KeyboardInterrupt):
+        wait(stubborn())
+    assert first.cancelled.is_set()
+    assert second.cancelled.is_set()
+
+
+def test_an_interrupt_counts_even_when_the_result_is_there(interrupting: Callable[[threading.Event], None]) -> None:
+    stuck = Stuck()
+
+    async def answers() -> int:
+        with contextlib.suppress(asyncio.CancelledError):
+            await stuck()
+        return 5
+
+    interrupting(stuck.started)
+    with pytest.raises(KeyboardInterrupt):
+        wait(answers())
+
+
+def test_interrupts_at_any_moment_leave_nothing_running() -> None:
+    running = [0]
+
+    async def work() -> None:
+        running[0] += 1
+        try:
+            await asyncio.sleep(0.0005)
+        finally:
+            running[0] -= 1
+
+    class Later:
+        """Made into a coroutine only once it is awaited, so an interrupt before that leaves none behind."""
+
+        def __await__(self) -> Generator[Any, None, None]:
+            return work().__await__()
+
+    async def look() -> int:
+        return running[0]
+
+    interrupted = 0
+    for n in range(200):
+        timer = threading.Timer(n / 100_000, os.kill, (os.getpid(), signal.SIGINT))
+        try:
+            timer.start()
+            try:
+                wait(Later())
+            finally:
+                timer.join()
+        except KeyboardInterrupt:
+            interrupted += 1
+        assert wait(look()) == 0
+    assert interrupted
 
 
 def test_blocking_on_the_loop_itself_is_refused() -> None:

@@ -74,3 +74,13 @@ def test_an_ignored_signal_stays_ignored() -> None:
         interrupt()
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def test_where_signals_are_ignored_they_stay_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with on_sigint(lambda: pytest.fail("it is ignored")):
+            interrupt()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
