@@ -110,7 +110,8 @@ def test_a_function_that_could_not_load_loads_later(pool: sky.ComputePool, tmp_p
         held() >> pool
     (tmp_path / "later").write_text("there now")
     for _ in range(6):
-        assert held() >> pool == "there now"
+        loaded: object = held() >> pool
+        assert loaded == "there now"
 
 
 def _read(path: str) -> str:
