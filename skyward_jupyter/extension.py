@@ -1,7 +1,7 @@
 """``%load_ext skyward`` and ``%unload_ext skyward``.
 
-Loading twice does nothing the second time; unloading takes back everything that loading did, except pools: those run
-until they are stopped.
+Loading twice does nothing the second time; unloading takes back everything that loading did to the shell. Pools run
+until they are stopped, and what the Python API needs of the kernel stays for it.
 """
 
 from __future__ import annotations

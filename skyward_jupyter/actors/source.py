@@ -85,7 +85,7 @@ class PanelView(Protocol):
     """Something that shows a pool. Called on the runtime's loop only."""
 
     def show(self, snapshot: Snapshot) -> None:
-        """Take the pool's slow state: at each change, and at most about once a second."""
+        """Take the pool's slow state: at each change, and at most ten times a second."""
         ...
 
     def delta(self, delta: Delta) -> None:

@@ -49,10 +49,6 @@ class RunLog:
         """Whether there is an event later than number `after`."""
         return bool(self._events) and self._events[-1].seq > after
 
-    def has_final_after(self, after: int) -> bool:
-        """Whether there is one a caller waits for: a yield, a value or an error."""
-        return any(event.seq > after and _kept(event) for event in self._events)
-
     def batch(self) -> Batch:
         """The oldest events, as many as fit into one answer."""
         events: list[Event] = []

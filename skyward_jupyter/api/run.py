@@ -16,11 +16,6 @@ class Launched:
         self._dispatch = dispatch
         self._entries = entries
 
-    @property
-    def done(self) -> bool:
-        """Whether it has ended on every node."""
-        return all(entry.outcome.done() for entry in self._entries)
-
     async def outcomes(self) -> list[Outcome]:
         """How it ended on each node, in the order the nodes were named; errors are values here.
 

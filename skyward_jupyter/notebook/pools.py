@@ -38,7 +38,7 @@ def find(name: str | None) -> Pool:
 
 
 async def for_cell(options: CellOptions, default_nodes: int) -> Pool:
-    """The pool a cell runs on, started, or grown if it may, to have ``--nodes``."""
+    """The pool a cell runs on, started if there is none; raises UsageError when it has fewer than ``--nodes``."""
     wanted = options.nodes or 0
     if options.pool is None and not running():
         if not (wanted or default_nodes):
@@ -48,7 +48,7 @@ async def for_cell(options: CellOptions, default_nodes: int) -> Pool:
     if pool.state == "starting":
         await pool.start_async()
     if wanted > pool.size:
-        await _grow(pool, wanted)
+        raise _too_small(pool, wanted)
     return pool
 
 
@@ -61,21 +61,11 @@ async def start(nodes: int, name: str | None = None, concurrency: int = 1) -> Po
     return pool
 
 
-async def _grow(pool: Pool, wanted: int) -> None:
-    largest = largest_of(pool)
-    if largest < wanted:
-        raise UsageError(
-            f"--nodes {wanted}: pool {pool.name} has {pool.size} node{'s' * (pool.size != 1)} and does not grow "
-            f"{f'beyond {largest}' if largest > pool.size else 'by itself'}; nothing was run: use %sky scale {wanted} "
-            f"first, or fewer nodes"
-        )
-    await pool.scale_async(wanted)
-
-
-def largest_of(pool: Pool) -> int:
-    """How many nodes the pool may grow to by itself."""
-    bounds = getattr(pool, "bounds", None)
-    return int(bounds.max) if bounds is not None else int(pool.size)
+def _too_small(pool: Pool, wanted: int) -> UsageError:
+    return UsageError(
+        f"--nodes {wanted}: pool {pool.name} has {pool.size} node{'s' * (pool.size != 1)} and does not grow by itself; "
+        f"nothing was run: use %sky scale {wanted} first, or fewer nodes"
+    )
 
 
 def select(pool: Pool, options: CellOptions) -> list[int]:

@@ -35,10 +35,7 @@ def test_what_there_is_after_a_number() -> None:
     log.add(1, Kind.OUTPUT, b"x")
     assert log.has_after(0)
     assert not log.has_after(1)
-    assert not log.has_final_after(0)
     log.add(1, Kind.YIELD, b"x")
-    assert log.has_final_after(1)
-    assert not log.has_final_after(2)
 
 
 def test_seconds_travel_with_the_last_event() -> None:
