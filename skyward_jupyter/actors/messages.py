@@ -147,6 +147,13 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Introduced:
+    """To the pool actor: the nodes know each other; `turn` counts how often they were told."""
+
+    turn: int
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """To the pool actor: end everything."""
 

@@ -6,6 +6,8 @@ A node that is lost is replaced at its own rank. One that keeps dying before it 
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,15 +15,17 @@ from casty import Context, actor
 
 from skyward_jupyter.actors import results
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Close, Drain, Enqueue, Joined, Lost, Scale, Start
+from skyward_jupyter.actors.messages import Close, Drain, Enqueue, Introduced, Joined, Lost, Scale, Start
 from skyward_jupyter.agent.actors import Peers
 from skyward_jupyter.errors import PoolStopped
 from skyward_jupyter.wire.events import Failure
 
 #: How often a node is started before it is given up.
 ATTEMPTS = 3
+#: How long the nodes may take to answer that they know each other (seconds).
+INTRODUCE_WITHIN = 5.0
 
-type PoolMessage = Scale | Joined | Lost | Close | Enqueue
+type PoolMessage = Scale | Joined | Introduced | Lost | Close | Enqueue
 
 
 @dataclass(slots=True)
@@ -40,6 +44,9 @@ class _Pool:
         self.hub = hub
         self._ranks: dict[int, _Rank] = {}
         self._desired = 0
+        self._turn = 0
+        self._introduced = 0
+        self._introducing: set[asyncio.Task[None]] = set()
 
     def handle(self, message: PoolMessage) -> None:
         """React to a message."""
@@ -48,6 +55,8 @@ class _Pool:
                 self.scale(nodes)
             case Joined(rank):
                 self.joined(rank)
+            case Introduced(turn):
+                self._introduced = turn
             case Lost(rank, why):
                 self.lost(rank, why)
             case Close():
@@ -122,9 +131,18 @@ class _Pool:
         ready = [rank for rank, state in self._ranks.items() if state.ready and not state.leaving]
         if len(ready) < self._desired:
             return
-        peers = self.hub.peers(tuple(ready))
-        for rank in ready:
-            self.hub.worker(rank).tell(Peers(tuple((peer.rank, peer.address) for peer in peers)))
+        peers = Peers(tuple((peer.rank, peer.address) for peer in self.hub.peers(tuple(ready))))
+        self._turn += 1
+        work = asyncio.get_running_loop().create_task(self._tell(ready, peers, self._turn))
+        self._introducing.add(work)
+        work.add_done_callback(self._introducing.discard)
+
+    async def _tell(self, ranks: list[int], peers: Peers, turn: int) -> None:
+        """A node that does not answer holds nobody up; its own actor finds out what became of it."""
+        asks = (self.hub.worker(rank).ask(peers) for rank in ranks)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*asks, return_exceptions=True), INTRODUCE_WITHIN)
+        self.hub.pool.tell(Introduced(turn))
 
     def _settle(self) -> None:
         hub = self.hub
@@ -139,7 +157,7 @@ class _Pool:
             hub.state = "ready"
         if waiting and hub.state == "ready":
             hub.settled.clear()
-        elif not waiting:
+        elif not waiting and self._introduced == self._turn:
             hub.settled.set()
         hub.on_change()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from casty import Context, Ref, System, actor
+from casty import Askable, Context, Ref, System, actor
 
 from skyward_jupyter.agent.cluster import PATIENCE
 from skyward_jupyter.agent.config import Peer
@@ -38,8 +38,8 @@ _NEVER = timedelta(days=365)
 
 
 @dataclass(frozen=True)
-class Peers:
-    """The nodes of the pool, as (rank, address)."""
+class Peers(Askable[bool]):
+    """The nodes of the pool, as (rank, address); answered once tasks that come after will see them."""
 
     nodes: tuple[tuple[int, str], ...]
 
@@ -102,6 +102,7 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 agent.store.drop(name)
             case Peers(nodes):
                 agent.know(tuple(Peer(rank, address) for rank, address in nodes))
+                message.reply_to.tell(True)
             case Stop():
                 agent.stop()
 

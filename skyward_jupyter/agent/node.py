@@ -365,6 +365,10 @@ async def _lease(agent: Agent) -> None:
 
 
 def run_agent(config: AgentConfig, sock: socket.socket) -> None:
-    """Entry of an agent process; its caller ends it when this returns."""
+    """Be an agent process; does not return.
+
+    What has not left the cluster in its time is not waited for any longer.
+    """
     sock.setblocking(True)
-    asyncio.run(serve(config, sock))
+    asyncio.new_event_loop().run_until_complete(serve(config, sock))
+    os._exit(0)

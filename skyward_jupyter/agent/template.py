@@ -23,6 +23,7 @@ import subprocess
 import sys
 import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from setproctitle import setproctitle
 
@@ -85,10 +86,11 @@ class Template:
                 self._reap()
             elif isinstance(key.data, _Agent):
                 self._serve_agent(key.data)
-            elif mask & selectors.EVENT_WRITE:
-                self._flush()
             else:
-                self._serve_kernel(key.data)
+                if mask & selectors.EVENT_WRITE:
+                    self._flush()
+                if mask & selectors.EVENT_READ:
+                    self._serve_kernel(key.data)
 
     def _serve_kernel(self, control: Channel) -> None:
         received = control.receive()
@@ -124,7 +126,7 @@ class Template:
                 self._tell_kernel({**message, "pool": agent.config.pool, "rank": agent.config.rank})
 
     def _start_agent(self, config: AgentConfig) -> None:
-        self._stores.add(config.store)
+        self._stores.add(str(Path(config.store).parent))
         ours, theirs = socket.socketpair()
         try:
             pid = self._launch("agent", config, "", [theirs])
@@ -238,7 +240,7 @@ class Template:
         except BlockingIOError:
             sent = 0
         except OSError:
-            return
+            sent = len(self._unsent)  # the kernel is gone, as reading will tell
         del self._unsent[:sent]
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
         self._selector.modify(self._control, events, self._control)

@@ -18,6 +18,8 @@ from skyward_jupyter.wire.events import Clear, Display, Output, TaskEvent
 
 #: Seconds that output is gathered for.
 TICK = 0.08
+#: Nodes begin a cell at different moments: so many ticks the first lines wait for those not heard of yet.
+PATIENCE = 5
 #: At most this many lines are written in a tick, and this many characters in a cell;
 LINES_A_TICK = 5000
 CELL_LIMIT = 4_000_000
@@ -104,6 +106,8 @@ class Grouped:
         self._how = how
         self._later = later
         self._ticking = False
+        self._patience = PATIENCE
+        self._heard: set[int] = set()
         self._readers: dict[tuple[int, str], LineReader] = {}
         self._pending: dict[Hashable, _Entry] = {}
         self._seen: Counter[Hashable] = Counter()
@@ -118,6 +122,7 @@ class Grouped:
 
     def take(self, event: TaskEvent) -> None:
         """Take one event of a node."""
+        self._heard.add(event.node)
         match event:
             case Output(node, stream, text):
                 self._text(node, stream, text)
@@ -153,6 +158,10 @@ class Grouped:
         self._draw()
 
     def _tick(self) -> None:
+        if self._how == "same" and self._patience and len(self._heard) < len(self._ranks):
+            self._patience -= 1
+            self._later(TICK, self._tick)
+            return
         self._ticking = False
         self.flush()
 

@@ -68,9 +68,9 @@ def test_no_more_than_three_at_a_time(wide: sky.ComputePool, tmp_path: Path) -> 
 
 
 def test_a_task_in_one_slot_is_interrupted_alone(wide: sky.ComputePool, tmp_path: Path, until: Until) -> None:
+    (tmp_path / "meet").mkdir()
     spinning = spin(str(tmp_path / "spins")) > wide
     others = [meet(str(tmp_path / "meet"), n, 3) > wide for n in range(2)]
-    (tmp_path / "meet").mkdir()
     until((tmp_path / "spins").exists, "it spins")
     spinning.cancel()
     sky.gather(meet(str(tmp_path / "meet"), 2, 3)).with_timeout(30) >> wide

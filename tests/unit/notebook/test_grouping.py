@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skyward_jupyter.notebook.grouping import CELL_LIMIT, LINES_A_TICK
+from skyward_jupyter.notebook.grouping import CELL_LIMIT, LINES_A_TICK, PATIENCE
 from skyward_jupyter.wire.events import Clear, Display
 from tests.unit.notebook.fakes import Cell
 
@@ -32,13 +32,34 @@ def test_lines_of_a_tick_are_in_node_order_and_each_nodes_order_holds() -> None:
     assert cell.screen.text.splitlines() == ["[0] first 0", "[1] first 1", "[2] first 2", "[0-2] same"]
 
 
+def test_the_first_lines_wait_for_nodes_that_begin_later() -> None:
+    cell = Cell(2)
+    cell.say(0, "a\n")
+    cell.ticks.turn()
+    assert cell.screen.text == ""
+    cell.say(1, "a\n")
+    cell.ticks.turn()
+    assert cell.screen.text == "[0-1] a\n"
+
+
+def test_the_first_lines_do_not_wait_for_ever() -> None:
+    cell = Cell(2)
+    cell.say(0, "a\n")
+    for _ in range(PATIENCE + 1):
+        cell.ticks.turn()
+    assert cell.screen.text == "[0] a\n"
+
+
 def test_lines_of_different_ticks_stay_apart() -> None:
     cell = Cell(2)
+    for node in (0, 1):
+        cell.say(node, "begun\n")
+    cell.ticks.turn()
     cell.say(0, "a\n")
     cell.ticks.turn()
     cell.say(1, "a\n")
     cell.ticks.turn()
-    assert cell.screen.text == "[0] a\n[1] a\n"
+    assert cell.screen.text == "[0-1] begun\n[0] a\n[1] a\n"
 
 
 def test_by_time_nothing_is_merged() -> None:
