@@ -96,7 +96,6 @@ async def dismantle(hub: Hub) -> None:
         client, hub.client = hub.client, None
         await client.__aexit__(None, None, None)
     hub.provider.forget()
-    hub.payloads.close()
     hubs.unregister(hub)
     for key in hub.node_keys():
         await hub.system.release(node, key)

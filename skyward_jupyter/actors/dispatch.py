@@ -84,7 +84,7 @@ class Dispatch:
         if len(calls) == 1 and len(ranks) > 1:
             self._own(self._broadcast(entries))
         else:
-            self._own(self._direct(entries))
+            self._direct(entries)
         return entries
 
     async def ended(self, entries: Sequence[TaskEntry]) -> list[Outcome]:
@@ -188,7 +188,7 @@ class Dispatch:
         self._working.add(task)
         task.add_done_callback(self._working.discard)
 
-    async def _direct(self, entries: Sequence[TaskEntry]) -> None:
+    def _direct(self, entries: Sequence[TaskEntry]) -> None:
         for entry in entries:
             assert entry.rank is not None
             self._hub.node(entry.rank).tell(Direct(entry.id))

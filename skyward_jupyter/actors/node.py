@@ -52,7 +52,6 @@ class _Node:
     def __init__(self, hub: Hub, rank: int, me: casty.Ref[NodeMessage]) -> None:
         self.hub = hub
         self.rank = rank
-        self._me = me
         self._pooled = 0
         self._seconds = 0.0
         self._done = 0

@@ -58,10 +58,6 @@ class Payloads:
 
         return pack(value, put), tuple(blobs)
 
-    def close(self) -> None:
-        """The pool is over; nothing is kept for it."""
-        self._sending.clear()
-
     def hold(self, blobs: Sequence[Blob]) -> None:
         """Another task needs blobs that are here."""
         for blob in blobs:

@@ -15,7 +15,7 @@ from casty import Context, actor
 
 from skyward_jupyter.actors import results
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Close, Drain, Enqueue, Introduced, Joined, Lost, Scale, Start
+from skyward_jupyter.actors.messages import Close, Drain, Introduced, Joined, Lost, Scale, Start
 from skyward_jupyter.agent.actors import Peers
 from skyward_jupyter.errors import PoolStopped
 from skyward_jupyter.wire.events import Failure
@@ -25,7 +25,7 @@ ATTEMPTS = 3
 #: How long the nodes may take to answer that they know each other (seconds).
 INTRODUCE_WITHIN = 5.0
 
-type PoolMessage = Scale | Joined | Introduced | Lost | Close | Enqueue
+type PoolMessage = Scale | Joined | Introduced | Lost | Close
 
 
 @dataclass(slots=True)

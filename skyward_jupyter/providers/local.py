@@ -91,7 +91,7 @@ class LocalProvider:
                 peers=tuple(peers),
                 paths=tuple(map(str, sys.path)),
                 directory=os.getcwd(),
-                env={**_environment(), **self._spec.env},
+                env={**os.environ, **self._spec.env},  # as it is now: the template's is older
             )
             self._asked.add(rank)
             self._launcher.send({"op": "start", "config": config.to_json()})
@@ -133,11 +133,6 @@ class LocalProvider:
             self._pids.pop(rank, None)
             self._asked.discard(rank)
             self._heard(Report(rank, "exited", {"why": message["why"]}))
-
-
-def _environment() -> dict[str, str]:
-    """This process's environment as it is now; the template's is as old as the template."""
-    return dict(os.environ)
 
 
 def _free_block() -> str:
