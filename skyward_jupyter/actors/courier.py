@@ -36,7 +36,7 @@ class Courier:
     deliver
         Called with each event, in order, once.
     settled
-        Called after each batch; returns whether the next exchange is left to whoever is told of it.
+        Called after each batch.
     unreachable
         Called when the node did not answer for `patience` seconds.
 
@@ -51,7 +51,7 @@ class Courier:
         client: str,
         ask: Ask,
         deliver: Callable[[Event], None],
-        settled: Callable[[], bool],
+        settled: Callable[[], None],
         unreachable: Callable[[str], None],
         patience: float = 20.0,
     ) -> None:
@@ -149,7 +149,8 @@ class Courier:
         self._know(exchange.codes)
         self.dropped += batch.dropped
         self._receive(batch)
-        if turn == self._turn and not self._settled():
+        self._settled()
+        if turn == self._turn:
             self.flush()
 
     def _know(self, codes: tuple[Code, ...]) -> None:

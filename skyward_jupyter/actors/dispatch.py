@@ -13,7 +13,8 @@ from weakref import WeakKeyDictionary
 from skyward_jupyter.actors.courier import task_of
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub
-from skyward_jupyter.actors.messages import Arrived, Direct, Enqueue, Follow, Withdraw
+from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Withdraw
+from skyward_jupyter.actors.placing import enqueue
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolStopped
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
@@ -59,7 +60,7 @@ class Dispatch:
         for entry in entries:
             entry.pooled = True
         self._admit(entries)
-        self._hub.placer.tell(Enqueue(tuple(entry.id for entry in entries)))
+        enqueue(self._hub, [entry.id for entry in entries])
         return entries
 
     def placed(

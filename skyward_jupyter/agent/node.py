@@ -154,7 +154,10 @@ class Agent:
     # -- tasks ---------------------------------------------------------------------------------------------------
 
     def _client(self, name: str) -> _Client:
-        return self._clients.setdefault(name, _Client())
+        known = self._clients.get(name)
+        if known is None:
+            known = self._clients[name] = _Client()
+        return known
 
     def _dispatch(self) -> None:
         for slot in self._slots.values():

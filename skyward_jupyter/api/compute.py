@@ -46,15 +46,12 @@ class PendingCompute[R]:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     timeout: float = 0.0
+    #: Whether it yields its results one by one.
+    streams: bool = False
 
     def with_timeout(self, seconds: float) -> PendingCompute[R]:
         """The same call, stopped with `TaskTimeout` when it runs longer than `seconds` on a node."""
         return replace(self, timeout=_checked_timeout(seconds))
-
-    @property
-    def streams(self) -> bool:
-        """Whether it yields its results one by one."""
-        return inspect.isgeneratorfunction(inspect.unwrap(self.function))
 
     def call(self) -> Call:
         """It, as the pool takes it."""
@@ -163,15 +160,17 @@ class ComputeFunction[**P, R]:
             self._signature: inspect.Signature | None = inspect.signature(function)
         except (TypeError, ValueError):
             self._signature = None
+        self._fits = _plain_counts(self._signature)
+        self._streams = inspect.isgeneratorfunction(inspect.unwrap(function))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> PendingCompute[R]:
         """The call, not run. Arguments that do not fit the signature are refused here."""
-        if self._signature is not None:
+        if self._signature is not None and (kwargs or len(args) not in self._fits):
             try:
                 self._signature.bind(*args, **kwargs)
             except TypeError as error:
                 raise TypeError(f"{getattr(self.function, '__name__', self.function)}(): {error}") from None
-        return PendingCompute(self.function, args, kwargs, self.timeout)
+        return PendingCompute(self.function, args, kwargs, self.timeout, self._streams)
 
     def local(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here and now, without a pool."""
@@ -187,6 +186,17 @@ class ComputeFunction[**P, R]:
 
     def __repr__(self) -> str:
         return f"<compute function {getattr(self.function, '__qualname__', self.function)!s}>"
+
+
+def _plain_counts(signature: inspect.Signature | None) -> range:
+    """How many positional arguments alone make a call that fits: binding them costs more than packing them."""
+    if signature is None:
+        return range(0)
+    parameters = signature.parameters.values()
+    plain = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    if any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters):
+        return range(0)
+    return range(sum(one.default is one.empty for one in plain), len(plain) + 1)
 
 
 @overload
