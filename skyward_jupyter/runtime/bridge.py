@@ -1,7 +1,8 @@
 """The loop the runtime lives on, and the ways to reach it: `wait` blocks, `bridge` awaits.
 
 In a kernel the runtime shares the kernel's own event loop and `wait` nests in it (nest-asyncio2). In a script or a
-terminal it has a loop on a daemon thread. Nothing else in the project decides between the two.
+terminal it has a loop of its own, on a daemon thread or on the main thread while that waits (see
+`skyward_jupyter.runtime.turns`). Nothing else in the project decides between the two.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import inspect
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
 from skyward_jupyter.runtime.tracebacks import without_carriers
+from skyward_jupyter.runtime.turns import Turns
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
@@ -33,11 +36,14 @@ class Runtime:
         The loop itself.
     in_kernel
         Whether it is the kernel's own.
+    turns
+        Outside a kernel: who runs it.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, in_kernel: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, in_kernel: bool, turns: Turns | None = None) -> None:
         self.loop = loop
         self.in_kernel = in_kernel
+        self.turns = turns
         self._cell: asyncio.Task[Any] | None = None
         self._interrupted = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -45,6 +51,10 @@ class Runtime:
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
         """Call `function` on the loop, from any thread."""
         self.loop.call_soon_threadsafe(function, *args)
+
+    def needed(self) -> AbstractContextManager[None]:
+        """While inside, another thread or loop waits for this one."""
+        return self.turns.needed() if self.turns is not None else nullcontext()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine beside everything else; the runtime keeps it until it is done. Call it on the loop."""
@@ -114,7 +124,11 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
         raise BlockingRefused(f"blocking here would stop the event loop it waits for; use `{instead}`")
     __tracebackhide__ = True
     try:
-        return _nested(here, awaitable) if here.in_kernel else _across(here, awaitable)
+        if here.in_kernel:
+            return _nested(here, awaitable)
+        if here.turns is not None and here.turns.may_drive():
+            return here.turns.wait(awaitable)
+        return _across(here, awaitable)
     except BaseException as error:
         raise without_carriers(error)  # noqa: B904
 
@@ -129,7 +143,8 @@ async def bridge[T](awaitable: Awaitable[T]) -> T:
     try:
         if here.on_loop:
             return await awaitable
-        return _given(await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_settled(awaitable), here.loop)))
+        with here.needed():
+            return _given(await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_settled(awaitable), here.loop)))
     except asyncio.CancelledError:
         if here.interrupted_here():
             raise KeyboardInterrupt from None
@@ -212,7 +227,7 @@ def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
         interrupted.append(True)
         here.loop.call_soon_threadsafe(cancel)
 
-    with on_sigint(interrupt):
+    with on_sigint(interrupt), here.needed():
         future = asyncio.run_coroutine_threadsafe(work(), here.loop)
         try:
             settled = future.result()
@@ -257,6 +272,6 @@ def _kernel_runtime() -> Runtime | None:
 
 def _thread_runtime() -> Runtime:
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="skyward", daemon=True).start()
-    atexit.register(loop.call_soon_threadsafe, loop.stop)
-    return Runtime(loop, in_kernel=False)
+    turns = Turns(loop)
+    atexit.register(turns.close)
+    return Runtime(loop, in_kernel=False, turns=turns)
