@@ -23,7 +23,7 @@ _HELPS = _cores() > 1
 
 
 class _Turn:
-    """Comes again in each turn of the loop. An object, because a closure that names itself would keep the task alive."""
+    """Comes again in each turn of the loop. An object: a closure that names itself would keep the task alive."""
 
     __slots__ = ("_loop", "_task", "_until")
 

@@ -23,7 +23,7 @@ from skyward_jupyter.runtime.awake import stay_awake
 
 #: How long the loop may stand still after the main thread has left it (seconds).
 LINGER = 0.005
-#: Signals whose handlers, where they are Python's, tend to raise: they do so in the waiting frame. SIGINT goes back last.
+#: Signals whose handlers, if they are Python's, tend to raise: they do so in the waiting frame. SIGINT goes back last.
 _SIGNALS = [getattr(signal, name) for name in ("SIGALRM", "SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
 
 type _Handlers = dict[int, Callable[[int, FrameType | None], Any]]
