@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
@@ -161,7 +161,8 @@ class ComputeFunction[**P, R]:
         except (TypeError, ValueError):
             self._signature = None
         self._fits = _plain_counts(self._signature)
-        self._streams = inspect.isgeneratorfunction(inspect.unwrap(function))
+        inner = inspect.unwrap(function)
+        self._streams = inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> PendingCompute[R]:
         """The call, not run. Arguments that do not fit the signature are refused here."""
@@ -200,13 +201,18 @@ def _plain_counts(signature: inspect.Signature | None) -> range:
 
 
 @overload
+def compute[**P, R](function: Callable[P, Coroutine[Any, Any, R]], /) -> ComputeFunction[P, R]: ...
+@overload
+def compute[**P, R](function: Callable[P, AsyncIterator[R]], /) -> ComputeFunction[P, Iterator[R]]: ...
+@overload
 def compute[**P, R](function: Callable[P, R], /) -> ComputeFunction[P, R]: ...
 @overload
 def compute[**P, R](*, timeout: float = 0.0) -> Callable[[Callable[P, R]], ComputeFunction[P, R]]: ...
 def compute(function: Callable[..., Any] | None = None, /, *, timeout: float = 0.0) -> Any:
     """Make a function one whose calls can be sent to a pool.
 
-    Calling it then runs nothing: it gives a `PendingCompute`. ``f.local(...)`` runs it here.
+    Calling it then runs nothing: it gives a `PendingCompute`. ``f.local(...)`` runs it here. An async function runs on
+    a loop of its own on the node, and its call gives what it returns.
 
     Parameters
     ----------

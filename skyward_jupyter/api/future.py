@@ -18,7 +18,10 @@ class PoolFuture[T](concurrent.futures.Future[T]):
         self._stop = [stop]
 
     def __await__(self) -> Generator[Any, None, T]:
-        return asyncio.wrap_future(self).__await__()
+        try:
+            return (yield from asyncio.wrap_future(self).__await__())
+        except Exception:
+            return super().result(0)  # raises the error as it is: asyncio makes some anew, without their notes
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds; an error of the call is raised."""

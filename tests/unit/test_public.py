@@ -27,6 +27,7 @@ PUBLIC = [
     "PoolFuture",
     "PoolStopped",
     "ProvisioningFailed",
+    "RemoteError",
     "ResultNotPicklable",
     "ResultStream",
     "SkywardError",
