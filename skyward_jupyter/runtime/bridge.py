@@ -1,7 +1,8 @@
 """The loop the runtime lives on, and the ways to reach it: `wait` blocks, `bridge` awaits.
 
-In a kernel the runtime shares the kernel's own event loop and `wait` nests in it (nest-asyncio2). In a script or a
-terminal it has a loop on a daemon thread. Nothing else in the project decides between the two.
+In a kernel the runtime shares the kernel's own event loop, and `wait` sets the cell's stack aside while that loop goes
+on; where it cannot, it runs the loop from inside the cell (nest-asyncio2). In a script or a terminal it has a loop on a
+daemon thread. Nothing else in the project decides between these.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import atexit
 import concurrent.futures
 import contextvars
 import inspect
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
+from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
+from skyward_jupyter.runtime.suspension import suspended, suspends
 from skyward_jupyter.runtime.tracebacks import without_carriers
 
 _lock = threading.Lock()
@@ -114,7 +116,7 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
         raise BlockingRefused(f"blocking here would stop the event loop it waits for; use `{instead}`")
     __tracebackhide__ = True
     try:
-        return _nested(here, awaitable) if here.in_kernel else _across(here, awaitable)
+        return _within(here, awaitable) if here.in_kernel else _across(here, awaitable)
     except BaseException as error:
         raise without_carriers(error)  # noqa: B904
 
@@ -169,11 +171,9 @@ def _given[T](settled: tuple[T | None, Exception | None]) -> T:
     return cast(T, value)
 
 
-def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
-    import nest_asyncio2
-
-    _refuse_foreign_patch()
-    nest_asyncio2.apply(here.loop)
+def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
+    """Wait on the kernel's own loop, from inside a cell that runs on it."""
+    block = _suspended if suspends() else _nesting(here)
     task = asyncio.ensure_future(awaitable, loop=here.loop)
     interrupted: list[bool] = []
 
@@ -183,7 +183,7 @@ def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
 
     with on_sigint(interrupt):
         try:
-            result: T = here.loop.run_until_complete(task)
+            result: T = block(task)
         except BaseException as error:
             if interrupted and not isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
@@ -191,6 +191,22 @@ def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
     if interrupted:
         raise KeyboardInterrupt
     return result
+
+
+def _suspended(task: asyncio.Future[Any]) -> Any:
+    try:
+        return suspended(task.__await__())
+    finally:
+        task.cancel()  # does nothing unless the cell itself was ended meanwhile
+
+
+def _nesting(here: Runtime) -> Callable[[asyncio.Future[Any]], Any]:
+    """Run the loop from inside the cell: for the one that made the runtime, and for a greenlet of somebody else's."""
+    import nest_asyncio2
+
+    _refuse_foreign_patch()
+    nest_asyncio2.apply(here.loop)
+    return here.loop.run_until_complete
 
 
 def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
@@ -241,17 +257,16 @@ def _refuse_foreign_patch() -> None:
 
 
 def _kernel_runtime() -> Runtime | None:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
-    if shell is None or kernel is None:
+    shell = kernel_shell()
+    if shell is None:
         return None
-    loop = _running_loop() or getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
+    loop = _running_loop() or getattr(getattr(shell.kernel, "io_loop", None), "asyncio_loop", None)
     if loop is None:
         return None
     made = Runtime(loop, in_kernel=True)
     made.enter_cell()
     shell.events.register("pre_run_cell", made.enter_cell)
+    suspend_cells(shell)
     return made
 
 

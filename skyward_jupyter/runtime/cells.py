@@ -1,0 +1,75 @@
+"""Cells of a kernel that can be suspended: what makes a blocking call in them leave the kernel's loop free.
+
+The kernel answers an execute request, and IPython runs an awaited cell, each as a coroutine; both are made suspendable
+as they are. What IPython does with a cell, whether it awaits it, its tracebacks and signal handlers stay its own. The
+cell that runs when this is put in place is not suspendable yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import sys
+import threading
+from collections.abc import Coroutine
+from typing import Any
+from weakref import WeakSet
+
+from skyward_jupyter.runtime.suspension import suspendable
+
+_done: WeakSet[Any] = WeakSet()
+
+
+def kernel_shell() -> Any:
+    """IPython's shell if this process is a kernel, else None."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell if getattr(shell, "kernel", None) is not None else None
+
+
+def suspend_cells(shell: Any) -> None:
+    """Make the cells of a kernel suspendable, from the next one on; once."""
+    kernel = shell.kernel
+    if kernel in _done or not asyncio.iscoroutinefunction(kernel.do_execute):
+        return
+    _done.add(kernel)
+    _suspend_requests(kernel)
+    _suspend_awaited(shell)
+
+
+def _suspend_requests(kernel: Any) -> None:
+    own = kernel.do_execute
+
+    @functools.wraps(own)
+    async def do_execute(*args: Any, **kwargs: Any) -> Any:
+        return await _on_own_stack(own(*args, **kwargs))
+
+    kernel.do_execute = do_execute
+
+
+def _suspend_awaited(shell: Any) -> None:
+    """The kernel makes a task of its own for a cell that is awaited."""
+    own = shell.run_cell_async
+
+    @functools.wraps(own)
+    def run_cell_async(*args: Any, **kwargs: Any) -> Any:
+        return _unless_in(_task(), own(*args, **kwargs))
+
+    shell.run_cell_async = run_cell_async
+
+
+async def _unless_in(caller: asyncio.Task[Any] | None, work: Coroutine[Any, Any, Any]) -> Any:
+    """Within the task that asked for it, a cell is run to its end in one step by code that cannot await."""
+    return await (work if _task() is caller else _on_own_stack(work))
+
+
+async def _on_own_stack(work: Coroutine[Any, Any, Any]) -> Any:
+    """Subshells have threads and loops of their own, where nothing of ours can wait."""
+    return await (suspendable(work) if threading.current_thread() is threading.main_thread() else work)
+
+
+def _task() -> asyncio.Task[Any] | None:
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
