@@ -10,10 +10,12 @@ Where `suspends` says no, because nothing below runs suspendably, the caller has
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from typing import Any, cast
 
 from greenlet import getcurrent, greenlet
+
+type _Steps[T] = Coroutine[Any, Any, T] | Generator[Any, Any, T]
 
 
 class _Stack(greenlet):
@@ -21,35 +23,36 @@ class _Stack(greenlet):
 
     driven = False
 
-    def into(self, step: Callable[..., Any], value: object) -> Any:
+    def into(self, *given: object) -> Any:
         """Let it go on to where it awaits something, and return that."""
         self.parent = getcurrent()
         self.driven = True
         try:
-            return step(value)
+            return self.switch(*given)
         finally:
             self.driven = False
-            value = None
+            del given
 
-    def out(self, awaited: object) -> Any:
-        """Have the task await what a step of a coroutine has given."""
-        return self.parent.switch(awaited)
+    def out(self, awaited: object) -> tuple[object, BaseException | None]:
+        """Have the task await what a step of a coroutine has given; returns what it was sent, or what was raised."""
+        answer: tuple[object, BaseException | None] = self.parent.switch(awaited)
+        return answer
 
 
 @types.coroutine
 def suspendable[T](work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
     """Await `work` on a stack of its own."""
-    stack = _Stack(_carry)
+    stack = _Stack(suspended)
     stack.gr_context = getcurrent().gr_context
-    step, value = stack.switch, cast(object, work)
-    while True:
-        awaited = stack.into(step, value)
-        if stack.dead:
-            return cast(T, awaited)
+    awaited = stack.into(work)
+    while not stack.dead:
         try:
-            step, value = stack.switch, (yield awaited)
+            sent = yield awaited
         except BaseException as error:
-            step, value = stack.throw, _raised_below(error)
+            awaited = stack.into(None, _raised_below(error))
+        else:
+            awaited = stack.into(sent, None)
+    return cast(T, awaited)
 
 
 def suspends() -> bool:
@@ -58,26 +61,19 @@ def suspends() -> bool:
     return isinstance(stack, _Stack) and stack.driven
 
 
-def suspended[T](work: Coroutine[Any, Any, T] | Generator[Any, Any, T]) -> T:
-    """Await `work` from synchronous code."""
-    return _carry(work)
-
-
-def _carry[T](work: Coroutine[Any, Any, T] | Generator[Any, Any, T]) -> T:
+def suspended[T](work: _Steps[T]) -> T:
+    """Await `work` from synchronous code: what awaiting it would give or raise."""
     stack: _Stack = getcurrent()
-    step: Callable[[Any], Any] = work.send
-    value: Any = None
+    sent: object = None
+    error: BaseException | None = None
     while True:
         try:
-            awaited = step(value)
+            awaited = work.send(sent) if error is None else work.throw(error)
         except StopIteration as stop:
             return cast(T, stop.value)
         finally:
-            value = None  # an error there would keep this frame, and with it itself
-        try:
-            step, value = work.send, stack.out(awaited)
-        except BaseException as error:
-            step, value = work.throw, _raised_below(error)
+            sent = error = None  # an error that is kept would keep this frame, and with it itself
+        sent, error = stack.out(awaited)
 
 
 def _raised_below(error: BaseException) -> BaseException:
