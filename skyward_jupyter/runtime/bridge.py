@@ -266,7 +266,7 @@ def _kernel_runtime() -> Runtime | None:
     made = Runtime(loop, in_kernel=True)
     made.enter_cell()
     shell.events.register("pre_run_cell", made.enter_cell)
-    suspend_cells(shell)
+    suspend_cells()
     return made
 
 

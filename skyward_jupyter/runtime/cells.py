@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import sys
 import threading
 from collections.abc import Coroutine
@@ -17,7 +18,7 @@ from weakref import WeakSet
 
 from skyward_jupyter.runtime.suspension import suspendable
 
-_done: WeakSet[Any] = WeakSet()
+_suspending: WeakSet[Any] = WeakSet()
 
 
 def kernel_shell() -> Any:
@@ -27,13 +28,13 @@ def kernel_shell() -> Any:
     return shell if getattr(shell, "kernel", None) is not None else None
 
 
-def suspend_cells(shell: Any) -> None:
-    """Make the cells of a kernel suspendable, from the next one on; once."""
-    kernel = shell.kernel
-    if kernel in _done or not asyncio.iscoroutinefunction(kernel.do_execute):
+def suspend_cells() -> None:
+    """Make the cells of this kernel suspendable, once; does nothing where there is no kernel."""
+    shell = kernel_shell()
+    if shell is None or shell.kernel in _suspending or not inspect.iscoroutinefunction(shell.kernel.do_execute):
         return
-    _done.add(kernel)
-    _suspend_requests(kernel)
+    _suspending.add(shell.kernel)
+    _suspend_requests(shell.kernel)
     _suspend_awaited(shell)
 
 
