@@ -43,7 +43,7 @@ def _suspend_requests(kernel: Any) -> None:
 
     @functools.wraps(own)
     async def do_execute(*args: Any, **kwargs: Any) -> Any:
-        return await _on_own_stack(own(*args, **kwargs))
+        return await _if_main(own(*args, **kwargs))
 
     kernel.do_execute = do_execute
 
@@ -56,15 +56,15 @@ def _suspend_awaited(shell: Any) -> None:
     def run_cell_async(*args: Any, **kwargs: Any) -> Any:
         return _unless_in(_task(), own(*args, **kwargs))
 
-    shell.run_cell_async = run_cell_async
+    shell.run_cell_async = inspect.markcoroutinefunction(run_cell_async)
 
 
 async def _unless_in(caller: asyncio.Task[Any] | None, work: Coroutine[Any, Any, Any]) -> Any:
     """Within the task that asked for it, a cell is run to its end in one step by code that cannot await."""
-    return await (work if _task() is caller else _on_own_stack(work))
+    return await (work if _task() is caller else _if_main(work))
 
 
-async def _on_own_stack(work: Coroutine[Any, Any, Any]) -> Any:
+async def _if_main(work: Coroutine[Any, Any, Any]) -> Any:
     """Subshells have threads and loops of their own, where nothing of ours can wait."""
     return await (suspendable(work) if threading.current_thread() is threading.main_thread() else work)
 

@@ -39,20 +39,9 @@ class _Stack(greenlet):
         return answer
 
 
-@types.coroutine
-def suspendable[T](work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+async def suspendable[T](work: Coroutine[Any, Any, T]) -> T:
     """Await `work` on a stack of its own."""
-    stack = _Stack(suspended)
-    stack.gr_context = getcurrent().gr_context
-    awaited = stack.into(work)
-    while not stack.dead:
-        try:
-            sent = yield awaited
-        except BaseException as error:
-            awaited = stack.into(None, _raised_below(error))
-        else:
-            awaited = stack.into(sent, None)
-    return cast(T, awaited)
+    return await _on_own_stack(work)
 
 
 def suspends() -> bool:
@@ -74,6 +63,21 @@ def suspended[T](work: _Steps[T]) -> T:
         finally:
             sent = error = None  # an error that is kept would keep this frame, and with it itself
         sent, error = stack.out(awaited)
+
+
+@types.coroutine
+def _on_own_stack[T](work: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    stack = _Stack(suspended)
+    stack.gr_context = getcurrent().gr_context
+    awaited = stack.into(work)
+    while not stack.dead:
+        try:
+            sent = yield awaited
+        except BaseException as error:
+            awaited = stack.into(None, _raised_below(error))
+        else:
+            awaited = stack.into(sent, None)
+    return cast(T, awaited)
 
 
 def _raised_below(error: BaseException) -> BaseException:
