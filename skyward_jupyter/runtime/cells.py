@@ -16,6 +16,7 @@ from collections.abc import Coroutine
 from typing import Any
 from weakref import WeakSet
 
+from skyward_jupyter.runtime import suspension
 from skyward_jupyter.runtime.suspension import suspendable
 
 _suspending: WeakSet[Any] = WeakSet()
@@ -36,6 +37,7 @@ def suspend_cells() -> None:
     _suspending.add(shell.kernel)
     _suspend_requests(shell.kernel)
     _suspend_awaited(shell)
+    _hide_from_debugger(shell.kernel)
 
 
 def _suspend_requests(kernel: Any) -> None:
@@ -67,6 +69,14 @@ async def _unless_in(caller: asyncio.Task[Any] | None, work: Coroutine[Any, Any,
 async def _if_main(work: Coroutine[Any, Any, Any]) -> Any:
     """Subshells have threads and loops of their own, where nothing of ours can wait."""
     return await (suspendable(work) if threading.current_thread() is threading.main_thread() else work)
+
+
+def _hide_from_debugger(kernel: Any) -> None:
+    """The debugger of a front end leaves out the files that the kernel knows as its own."""
+    debugger = getattr(kernel, "debugger", None)
+    own = getattr(debugger, "kernel_modules", None)
+    if isinstance(own, list):
+        own += [__file__, suspension.__file__]
 
 
 def _task() -> asyncio.Task[Any] | None:
