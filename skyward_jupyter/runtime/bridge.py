@@ -185,7 +185,8 @@ def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
         try:
             result: T = block(task)
         except BaseException as error:
-            if interrupted and not isinstance(error, KeyboardInterrupt):
+            of_cell = isinstance(error, asyncio.CancelledError) and here.interrupted_here()
+            if (interrupted or of_cell) and not isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
     if interrupted:

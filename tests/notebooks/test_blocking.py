@@ -200,6 +200,16 @@ def test_an_interrupt_while_the_cell_computes(cells: Kernel) -> None:
     assert cells.ok("double(1) >> pool").text == "2"
 
 
+def test_an_interrupt_that_an_awaited_cell_hears_only_when_it_blocks(cells: Kernel) -> None:
+    shown = cells.run(
+        "await asyncio.sleep(0)\nprint('begun', flush=True)\nnow = time.monotonic()\n"
+        "while time.monotonic() < now + 1: pass\nwhen(os.path.abspath('there')) >> pool",
+        interrupt_at="begun",
+    )
+    assert shown.ename == "KeyboardInterrupt"
+    assert shown.seconds < 30
+
+
 def test_a_limit_around_a_blocking_call(cells: Kernel) -> None:
     shown = cells.run(f"async with asyncio.timeout(.1):\n    {BLOCKS.splitlines()[1]}")
     assert shown.ename == "TimeoutError"
