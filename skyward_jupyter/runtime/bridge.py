@@ -173,7 +173,11 @@ def _given[T](settled: tuple[T | None, Exception | None]) -> T:
 
 def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
     """Wait on the kernel's own loop, from inside a cell that runs on it."""
-    block = _suspended if suspends() else _nesting(here)
+    try:
+        block = _suspended if suspends() else _nesting(here)
+    except BlockingRefused:
+        _drop(awaitable)
+        raise
     task = asyncio.ensure_future(awaitable, loop=here.loop)
     interrupted: list[bool] = []
 

@@ -313,6 +313,7 @@ def test_another_patch_of_the_loop_is_refused_where_it_would_be_nested(bare: Ker
     shown = bare.run(f"{SETUP}\ndouble(3) >> pool")
     assert shown.ename == "BlockingRefused"
     assert "remove `nest_asyncio.apply()`" in shown.evalue
+    assert "never awaited" not in shown.stderr
     assert bare.ok(f"{SETUP}\ndouble(3) >> pool").text == "6"
 
 
