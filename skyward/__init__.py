@@ -1,11 +1,13 @@
 """Skyward for notebooks, under the name users import: ``import skyward as sky``, ``%load_ext skyward``.
 
-Names are loaded when they are first used, so importing this costs next to nothing.
+Names are loaded when they are first used, so importing this costs next to nothing. In a kernel it also sees to it that
+the next cell can block without stopping the kernel's event loop.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -126,3 +128,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+if "ipykernel" in sys.modules:
+    from skyward_jupyter.runtime.cells import suspend_cells as _suspend_cells
+
+    _suspend_cells()

@@ -1,8 +1,9 @@
 """The loop the runtime lives on, and the ways to reach it: `wait` blocks, `bridge` awaits.
 
-In a kernel the runtime shares the kernel's own event loop and `wait` nests in it (nest-asyncio2). In a script or a
-terminal it has a loop of its own, on a daemon thread or on the main thread while that waits (see
-`skyward_jupyter.runtime.turns`). Nothing else in the project decides between the two.
+In a kernel the runtime shares the kernel's own event loop, and `wait` sets the cell's stack aside while that loop goes
+on; where it cannot, it runs the loop from inside the cell (nest-asyncio2). In a script or a terminal it has a loop of
+its own, on a daemon thread, or on the main thread while that waits (see `skyward_jupyter.runtime.turns`). Nothing else
+in the project decides between these.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import atexit
 import concurrent.futures
 import contextvars
 import inspect
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
+from skyward_jupyter.runtime.awake import stay_awake
+from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
+from skyward_jupyter.runtime.suspension import suspended, suspends
 from skyward_jupyter.runtime.tracebacks import without_carriers
 from skyward_jupyter.runtime.turns import Turns
 
@@ -125,7 +128,7 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
     __tracebackhide__ = True
     try:
         if here.in_kernel:
-            return _nested(here, awaitable)
+            return _within(here, awaitable)
         if here.turns is not None and here.turns.may_drive():
             return here.turns.wait(awaitable)
         return _across(here, awaitable)
@@ -184,12 +187,15 @@ def _given[T](settled: tuple[T | None, Exception | None]) -> T:
     return cast(T, value)
 
 
-def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
-    import nest_asyncio2
-
-    _refuse_foreign_patch()
-    nest_asyncio2.apply(here.loop)
+def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
+    """Wait on the kernel's own loop, from inside a cell that runs on it."""
+    try:
+        block = _suspended if suspends() else _nesting(here)
+    except BlockingRefused:
+        _drop(awaitable)
+        raise
     task = asyncio.ensure_future(awaitable, loop=here.loop)
+    stay_awake(here.loop, task)
     interrupted: list[bool] = []
 
     def interrupt() -> None:
@@ -198,14 +204,31 @@ def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
 
     with on_sigint(interrupt):
         try:
-            result: T = here.loop.run_until_complete(task)
+            result: T = block(task)
         except BaseException as error:
-            if interrupted and not isinstance(error, KeyboardInterrupt):
+            of_cell = isinstance(error, asyncio.CancelledError) and here.interrupted_here()
+            if (interrupted or of_cell) and not isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
     if interrupted:
         raise KeyboardInterrupt
     return result
+
+
+def _suspended(task: asyncio.Future[Any]) -> Any:
+    try:
+        return suspended(task.__await__())
+    finally:
+        task.cancel()  # does nothing unless the cell itself was ended meanwhile
+
+
+def _nesting(here: Runtime) -> Callable[[asyncio.Future[Any]], Any]:
+    """Run the loop from inside the cell: for the one that made the runtime, and for a greenlet of somebody else's."""
+    import nest_asyncio2
+
+    _refuse_foreign_patch()
+    nest_asyncio2.apply(here.loop)
+    return here.loop.run_until_complete
 
 
 def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
@@ -256,17 +279,16 @@ def _refuse_foreign_patch() -> None:
 
 
 def _kernel_runtime() -> Runtime | None:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
-    if shell is None or kernel is None:
+    shell = kernel_shell()
+    if shell is None:
         return None
-    loop = _running_loop() or getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
+    loop = _running_loop() or getattr(getattr(shell.kernel, "io_loop", None), "asyncio_loop", None)
     if loop is None:
         return None
     made = Runtime(loop, in_kernel=True)
     made.enter_cell()
     shell.events.register("pre_run_cell", made.enter_cell)
+    suspend_cells()
     return made
 
 
