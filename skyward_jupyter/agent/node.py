@@ -162,7 +162,7 @@ class Agent:
     def _dispatch(self) -> None:
         for slot in self._slots.values():
             queue = self._session_queue if slot.index == SESSION else self._queue
-            if slot.running is None and slot.alive and queue:
+            if slot.free and queue:
                 self._start(slot, queue.popleft())
 
     def _start(self, slot: SlotLink, running: Running) -> None:
@@ -174,6 +174,9 @@ class Agent:
             slot.run(running, code)
 
     def _heard(self, slot: SlotLink, task: int, kind: Kind, body: bytes) -> None:
+        if kind is Kind.CALM:
+            self._dispatch()
+            return
         running = slot.running
         if running is None or running.task.id != task:
             return
@@ -181,7 +184,7 @@ class Agent:
             self._log(running.client, task, kind, body)
             return
         (seconds,) = SECONDS.unpack_from(body)
-        slot.running = None
+        slot.ended()
         self._end(running, kind, body[SECONDS.size :], seconds)
         self._dispatch()
 

@@ -59,6 +59,8 @@ class Slot:
                     self._run(task, body)
                 case Order.PEERS:
                     self._know(body)
+                case Order.CALM:
+                    self._outlet.end(Kind.CALM, b"")
 
     def _know(self, body: bytes) -> None:
         enter(instance_info().among(self._config, tuple(Peer(*peer) for peer in pickle.loads(body))))
