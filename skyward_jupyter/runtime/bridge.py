@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
+from skyward_jupyter.runtime import waiting
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
 from skyward_jupyter.runtime.tracebacks import without_carriers
 
@@ -214,10 +215,13 @@ def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
 
     with on_sigint(interrupt):
         future = asyncio.run_coroutine_threadsafe(work(), here.loop)
+        waiting.enter()
         try:
             settled = future.result()
         except concurrent.futures.CancelledError:
             raise KeyboardInterrupt from None
+        finally:
+            waiting.leave()
     if interrupted:
         raise KeyboardInterrupt
     return _given(settled)

@@ -1,0 +1,130 @@
+"""What happens to a pool, in sentences of one line each: few, and worth reading in a log."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from skyward_jupyter.actors.source import Snapshot
+from skyward_jupyter.notebook.ranks import spoken
+from skyward_jupyter.widgets.static import duration
+
+#: Seconds that a start may take without a word, where nothing else was asked for; and where all is to be said.
+PATIENCE, EAGER = 2.0, 0.2
+_WHY = re.compile(r"node (\d+) was lost \((.*)\) and is being replaced")
+_UP = ("idle", "active")
+
+
+class Teller:
+    """Tells of one pool. Called on the runtime's loop only.
+
+    Parameters
+    ----------
+    say
+        Takes a sentence.
+    everything
+        Whether to tell also of what went well and was quick.
+    drawn
+        Whether the pool is drawn too: then the start, which is seen, is told only once it is over, the end not at all.
+    """
+
+    def __init__(self, say: Callable[[str], None], *, everything: bool = False, drawn: bool = False) -> None:
+        self._say = say
+        self._everything = everything
+        self._drawn = drawn
+        self._told = False
+        self._ready = False
+        self._size = 0
+        self._up: set[int] = set()
+        self._lost: set[int] = set()
+        self._why: dict[int, str] = {}
+        self._note = ""
+        self._starting: asyncio.TimerHandle | None = None
+        self._last: Snapshot | None = None
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Take the pool's slow state."""
+        self._last = snapshot
+        match snapshot["state"]:
+            case "starting" if self._starting is None and not self._drawn:
+                after = EAGER if self._everything else PATIENCE
+                self._starting = asyncio.get_running_loop().call_later(after, self._still_starting)
+            case "ready":
+                self._tell_ready(snapshot)
+                self._tell_nodes(snapshot)
+        if snapshot["state"] in ("starting", "ready", "failed"):
+            self._tell_note(snapshot)
+
+    def close(self, snapshot: Snapshot) -> None:
+        """Take the final state. A start that failed is told by its exception."""
+        self._no_timer()
+        if self._ready and not self._drawn and (self._everything or self._told):
+            self._tell(snapshot, f"{snapshot['state']} after {duration(time.time() - snapshot['started'])}")
+
+    def _still_starting(self) -> None:
+        if self._last is not None and self._last["state"] == "starting":
+            self._tell(self._last, f"starting {_nodes(len(self._last['nodes']))}")
+
+    def _tell_ready(self, snapshot: Snapshot) -> None:
+        self._no_timer()
+        count = len(snapshot["nodes"])
+        up = {node["rank"] for node in snapshot["nodes"] if node["state"] in _UP}
+        if not self._ready:
+            self._ready, self._size = True, count
+            took = time.time() - snapshot["started"]
+            if self._everything or self._told or took > PATIENCE:
+                self._tell(snapshot, f"{_nodes(count)} ready in {took:.1f} s")
+        elif count != self._size and len(up) == count:
+            self._size = count
+            if self._everything:
+                self._tell(snapshot, f"{_nodes(count)} now")
+
+    def _tell_nodes(self, snapshot: Snapshot) -> None:
+        """A node that ran and is being started again was lost; one that leaves a smaller pool was not."""
+        states = {node["rank"]: node["state"] for node in snapshot["nodes"]}
+        self._up &= states.keys()
+        self._lost &= states.keys()
+        self._why |= {node["rank"]: node["phase"] for node in snapshot["nodes"] if node["state"] == "lost"}
+        lost = {rank for rank in self._up | self._noted(snapshot) if states.get(rank) == "waiting"} - self._lost
+        back = {rank for rank in self._lost if states[rank] in _UP}
+        for why, ranks in self._by_reason(lost, snapshot["note"]).items():
+            one = len(ranks) == 1
+            fate = f"{'was' if one else 'were'} lost{why}, {'another is' if one else 'others are'} started"
+            self._tell(snapshot, f"{spoken(ranks)} {fate}")
+        if back:
+            self._tell(snapshot, f"{spoken(back)} {'is' if len(back) == 1 else 'are'} back")
+        self._lost = (self._lost | lost) - back
+        self._up = (self._up - lost) | {rank for rank, state in states.items() if state in _UP}
+
+    def _noted(self, snapshot: Snapshot) -> set[int]:
+        """The node whose loss is noted newly: it may have been up for less than the time between two snapshots."""
+        found = _WHY.fullmatch(snapshot["note"])
+        return {int(found[1])} if found and snapshot["note"] != self._note else set()
+
+    def _by_reason(self, ranks: Iterable[int], note: str) -> dict[str, list[int]]:
+        noted = _WHY.fullmatch(note)
+        reasons: dict[str, list[int]] = defaultdict(list)
+        for rank in sorted(ranks):
+            why = self._why.pop(rank, "") or (noted[2] if noted and int(noted[1]) == rank else "")
+            reasons[f" ({why})" if why else ""].append(rank)
+        return reasons
+
+    def _tell_note(self, snapshot: Snapshot) -> None:
+        note, self._note = self._note, snapshot["note"]
+        if self._note and self._note != note and not _WHY.fullmatch(self._note):
+            self._tell(snapshot, self._note)
+
+    def _tell(self, snapshot: Snapshot, what: str) -> None:
+        self._told = True
+        self._say(f"pool {snapshot['pool']}: {what}")
+
+    def _no_timer(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+
+
+def _nodes(count: int) -> str:
+    return f"{count} node{'s' * (count != 1)}"
