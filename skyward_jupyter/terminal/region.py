@@ -44,6 +44,7 @@ class Region:
     def __init__(self, stream: TextIO) -> None:
         self.shown = False
         self.lock = threading.RLock()
+        self._stream = stream
         self._fd = stream.fileno()
         self._encoding = stream.encoding or "ascii"
         self._pid = os.getpid()
@@ -107,7 +108,7 @@ class Region:
             return count
 
     def _open(self) -> None:
-        for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        for stream in (self._stream, sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
             if stream not in self._hooks and self._is_here(stream):
                 self._hooks[stream] = _Hook(self, stream)
         for stream, hook in self._hooks.items():

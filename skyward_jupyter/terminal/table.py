@@ -25,10 +25,14 @@ _BAR = 8
 
 _STYLES = {"idle": "dim", "waiting": "yellow", "active": "green", "lost": "bold red"}
 _FILLS = {"idle": "░", "waiting": "▒", "active": "█", "lost": "✕"}
-_ASCII = str.maketrans({"─": "-", "·": "|", "○": "o", "◐": "~", "▶": ">", "✕": "x", "█": "#", "░": ".", "▒": "~"})
+_ASCII = str.maketrans(
+    {"–": "-", "…": "~", "─": "-", "·": "|", "○": "o", "◐": "~", "▶": ">", "✕": "x", "█": "#", "░": ".", "▒": "~"}
+)
 _UP = ("idle", "active")
 #: The columns, with widths that most values fit, so that they stay where they are.
 _COLUMNS = {"node": 4, "state": 9, "CPU": 5, "memory": 8, "running": 7, "done": 6}
+#: From this width on all of them, and from this one on bars too.
+_WIDE, _WIDEST = 60, 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ def listing(snapshot: Snapshot, delta: Delta | None, moment: float, width: int |
     if snapshot["note"]:
         parts.append(Text(f"  {snapshot['note']}"))
     if snapshot["nodes"]:
-        parts.append(_table(snapshot["nodes"][:LISTED], _numbers(snapshot, delta), addresses=True))
+        parts.append(_table(snapshot["nodes"][:LISTED], _numbers(snapshot, delta), console.width, addresses=True))
     if (rest := len(snapshot["nodes"]) - LISTED) > 0:
         parts.append(Text(f"  … and {rest} more"))
     return "\n".join(line.rstrip() for line in _lines(console, Group(*parts)))
@@ -98,7 +102,7 @@ def _block(snapshot: Snapshot, delta: Delta | None, moment: float, width: int, r
     parts: list[RenderableType] = [_head(snapshot, delta, moment, width)]
     note = _note(snapshot)
     if nodes and len(nodes) <= min(ROWS, room - 2 - bool(note)):
-        parts.append(_table(nodes, numbers))
+        parts.append(_table(nodes, numbers, width))
     elif nodes:
         parts += _summary(nodes, numbers, width)
     if note:
@@ -128,34 +132,40 @@ def _note(snapshot: Snapshot) -> str:
     return "" if settled else snapshot["note"]
 
 
-def _table(nodes: Sequence[NodeRow], numbers: Sequence[Numbers], *, addresses: bool = False) -> Table:
+def _table(nodes: Sequence[NodeRow], numbers: Sequence[Numbers], width: int, *, addresses: bool = False) -> Table:
+    """A row per node; a narrow terminal gets the columns that say most."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name, least in _COLUMNS.items():
-        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True, min_width=least)
+    names = [name for name in _COLUMNS if width >= _WIDE or name not in ("memory", "running")]
+    for name in names:
+        table.add_column(name, justify="left" if name == "state" else "right", no_wrap=True, min_width=_COLUMNS[name])
     phases = any(node["phase"] != "ready" for node in nodes)
-    if addresses:
-        table.add_column("address", no_wrap=True, overflow="ellipsis")
-    if phases:
-        table.add_column("phase", no_wrap=True, overflow="ellipsis")
+    for name in ["address"] * addresses + ["phase"] * phases:
+        table.add_column(name, no_wrap=True, overflow="ellipsis")
+    bars = width >= _WIDEST and not addresses
     for place, node in enumerate(nodes):
-        style = _STYLES[node["state"]]
-        live = _live(node, numbers[place] if numbers else None, bars=not addresses)
+        cells = {
+            "node": Text(str(node["rank"])),
+            "state": Text(f"{GLYPHS[node['state']]} {node['state']}", style=_STYLES[node["state"]]),
+            **_live(node, numbers[place] if numbers else None, bars=bars),
+        }
         last = [node["address"]] * addresses + [node["phase"] if node["phase"] != "ready" else ""] * phases
-        table.add_row(str(node["rank"]), Text(f"{GLYPHS[node['state']]} {node['state']}", style=style), *live, *last)
+        table.add_row(*(cells[name] for name in names), *map(Text, last))
     return table
 
 
-def _live(node: NodeRow, numbers: Numbers | None, *, bars: bool) -> list[Text]:
+def _live(node: NodeRow, numbers: Numbers | None, *, bars: bool) -> dict[str, Text]:
+    names = ("CPU", "memory", "running", "done")
     if node["state"] not in _UP:
-        return [Text("")] * 4
+        return {name: Text("") for name in names}
     if numbers is None or not numbers.memory:  # it did not answer in time
-        return [Text("–", style="dim")] * 4
+        return {name: Text("–", style="dim") for name in names}
     cpu = Text(f"{numbers.cpu:.0f}%")
     if bars:
         share = numbers.cpu / 100 / max(node["slots"], 1)
         full = round(_BAR * min(max(share, 0), 1))
         cpu = Text.assemble(("█" * full, "cyan"), ("░" * (_BAR - full), "dim"), f" {numbers.cpu:4.0f}%")
-    return [cpu, Text(memory(numbers.memory)), Text(f"{numbers.running:.0f}"), Text(f"{numbers.done:,.0f}")]
+    texts = (cpu, Text(memory(numbers.memory)), Text(f"{numbers.running:.0f}"), Text(f"{numbers.done:,.0f}"))
+    return dict(zip(names, texts, strict=True))
 
 
 def _summary(nodes: Sequence[NodeRow], numbers: Sequence[Numbers], width: int) -> list[RenderableType]:

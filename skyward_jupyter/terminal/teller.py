@@ -28,7 +28,7 @@ class Teller:
     everything
         Whether to tell also of what went well and was quick.
     drawn
-        Whether the pool is drawn too: then the start, which is seen, is told only once it is over, the end not at all.
+        Whether the pool is drawn too: then starts and ends, which are seen, are not told.
     """
 
     def __init__(self, say: Callable[[str], None], *, everything: bool = False, drawn: bool = False) -> None:
@@ -75,7 +75,7 @@ class Teller:
         if not self._ready:
             self._ready, self._size = True, count
             took = time.time() - snapshot["started"]
-            if self._everything or self._told or took > PATIENCE:
+            if self._everything or (not self._drawn and (self._told or took > PATIENCE)):
                 self._tell(snapshot, f"{_nodes(count)} ready in {took:.1f} s")
         elif count != self._size and len(up) == count:
             self._size = count

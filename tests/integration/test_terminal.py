@@ -1,0 +1,260 @@
+"""What a pool shows in a real terminal, in a pipe and in terminal IPython: the screen as a user sees it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pexpect  # type: ignore[import-untyped]
+import pyte  # type: ignore[import-untyped]
+import pytest
+
+pytestmark = [pytest.mark.skipif(sys.platform == "win32", reason="needs a pty"), pytest.mark.timeout(120)]
+
+ROWS, COLUMNS = 30, 80
+BEGIN = """
+import os, signal, sys, time
+import skyward as sky
+
+@sky.compute
+def work(path, *, say=""):
+    "Print, then wait for a file to appear."
+    print(say, flush=True)
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    return 7
+
+with sky.ComputePool(nodes=2, name="lab") as pool:
+"""
+
+
+class Terminal:
+    """A program in a pty, and the screen that it draws on."""
+
+    def __init__(self, arguments: list[str], directory: Path, **environment: str) -> None:
+        env = {**os.environ, "TERM": "xterm-256color", "NO_COLOR": "1", **environment}
+        for name in ("JPY_PARENT_PID", "SKYWARD_PANEL", "CI"):
+            env.pop(name, None)
+        self.child: Any = pexpect.spawn(
+            sys.executable, arguments, env=env | environment, cwd=str(directory), dimensions=(ROWS, COLUMNS), echo=False
+        )
+        self.screen: Any = pyte.HistoryScreen(COLUMNS, ROWS, history=1000)
+        self._parser: Any = pyte.ByteStream(self.screen)
+        self.over = False
+
+    @property
+    def text(self) -> str:
+        """What is on the screen now."""
+        self._read()
+        return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
+
+    def until(self, what: str | Callable[[str], object]) -> str:
+        """Wait until a pattern is on the screen, or until something is true of it; returns the screen."""
+        found = what if callable(what) else lambda text: re.search(what, text)
+        deadline = time.monotonic() + 40
+        while not found(text := self.text):
+            assert time.monotonic() < deadline, f"after 40 s still not {what}:\n{text}"
+            assert not self.over, f"the program ended without {what}:\n{text}"
+        return text
+
+    def end(self) -> str:
+        """Wait for the program to end; returns the last screen."""
+        deadline = time.monotonic() + 40
+        while not self.over:
+            assert time.monotonic() < deadline, f"after 40 s it still runs:\n{self.text}"
+            self._read()
+        self.child.wait()
+        return self.text
+
+    def _read(self) -> None:
+        try:
+            self._parser.feed(self.child.read_nonblocking(65536, timeout=0.05))
+        except pexpect.TIMEOUT:
+            pass
+        except pexpect.EOF:
+            self.over = True
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
+    """Runs a script with a pool of two nodes in a terminal."""
+    made: list[Terminal] = []
+
+    def run(body: str, **environment: str) -> Terminal:
+        path = tmp_path / "script.py"
+        path.write_text(BEGIN + body)
+        made.append(Terminal([str(path)], tmp_path, **environment))
+        return made[-1]
+
+    yield run
+    for terminal in made:
+        terminal.child.close(force=True)
+
+
+def region(text: str) -> list[str]:
+    """The lines of the live region."""
+    lines = text.split("\n")
+    start = next((place for place, line in enumerate(lines) if line.startswith("── lab")), len(lines))
+    return lines[start:]
+
+
+def test_a_script_is_drawn_while_it_waits(script: Callable[..., Terminal], tmp_path: Path) -> None:
+    terminal = script("    print('before')\n    print(work('go', say='working') @ pool)\n    print('after')\n")
+    text = terminal.until(r"0 +▶ active +\S+ +\d+% +\d+ MiB +1 +0\n +1 +▶ active +\S+ +\d+%")
+    assert region(text)[0].startswith("── lab · ready · 2 nodes · local ──")
+    assert len(region(text)) == 4
+    assert sorted(text.split("── lab")[0].split("\n")[:3]) == ["[0] working", "[1] working", "before"]
+    (tmp_path / "go").touch()
+    lines = terminal.end().split("\n")
+    assert (lines[0], sorted(lines[1:3]), lines[3:]) == ("before", ["[0] working", "[1] working"], ["[7, 7]", "after"])
+    assert terminal.child.exitstatus == 0
+    assert not terminal.screen.cursor.hidden
+
+
+def test_output_stays_whole_and_in_order(script: Callable[..., Terminal], tmp_path: Path) -> None:
+    terminal = script(
+        "    import logging, threading\n"
+        "    logging.basicConfig(format='%(message)s')\n"
+        "    def talk():\n"
+        "        while not os.path.exists('drawn'): time.sleep(0.01)\n"
+        "        for n in range(100):\n"
+        "            print('out', end=' '); print(n)\n"
+        "            logging.warning('log %d', n)\n"
+        "        open('go', 'w')\n"
+        "    thread = threading.Thread(target=talk); thread.start()\n"
+        "    print('begun ', end='')\n"
+        "    work('go').with_timeout(60) >> pool\n"
+        "    thread.join()\n"
+    )
+    terminal.until("── lab")
+    (tmp_path / "drawn").touch()
+    terminal.end()
+    rows = [*terminal.screen.history.top, *(terminal.screen.buffer[row] for row in range(ROWS))]
+    lines = ["".join(row[column].data for column in range(COLUMNS)).rstrip() for row in rows]
+    assert [line for line in lines if line][1:] == [f"{kind} {n}" for n in range(100) for kind in ("out", "log")]
+
+
+def test_short_calls_are_not_drawn(script: Callable[..., Terminal]) -> None:
+    terminal = script(
+        "    print('begin')\n    for n in range(20): work('/', say=str(n)) >> pool\n    print('end')\n",
+        SKYWARD_PANEL="live",
+    )
+    seen: list[str] = []
+    terminal.until(lambda text: seen.append(text) or terminal.over or "end" in text)
+    assert not any("queued" in text for text in seen)
+    terminal.end()
+
+
+def test_an_interrupt_leaves_the_terminal_as_it_was(script: Callable[..., Terminal]) -> None:
+    terminal = script("    print('before')\n    work('never', say='working') @ pool\n")
+    terminal.until("── lab")
+    terminal.child.sendintr()
+    text = terminal.end()
+    assert "KeyboardInterrupt" in text
+    assert "── lab" not in text
+    assert "active" not in text
+    assert not terminal.screen.cursor.hidden
+    assert terminal.child.signalstatus == 2
+
+
+def test_a_lost_node_is_told_and_seen(script: Callable[..., Terminal], tmp_path: Path) -> None:
+    terminal = script(
+        "    future = work('go') > pool\n"
+        "    time.sleep(0.5)\n"
+        "    idle = next(node for node in pool.nodes if not node.running)\n"
+        "    os.kill(idle.pid, signal.SIGKILL)\n"
+        "    work('go').with_timeout(60) >> pool\n"
+    )
+    told = r"pool lab: node (\d) was lost \(signal 9\), another is started"
+    terminal.until(rf"{told}\npool lab: node \1 is back")
+    terminal.until("── lab · ready · 2 nodes")
+    (tmp_path / "go").touch()
+    assert terminal.end().count("pool lab:") == 2
+
+
+@pytest.mark.parametrize("mode", ["off", "lines"])
+def test_the_environment_turns_it_off(mode: str, script: Callable[..., Terminal], tmp_path: Path) -> None:
+    terminal = script(
+        "    print('before', flush=True); time.sleep(0.3)\n"
+        "    import threading; threading.Timer(1.5, lambda: open('go', 'w')).start()\n"
+        "    work('go') >> pool\n",
+        SKYWARD_PANEL=mode,
+    )
+    text = terminal.end()
+    assert "──" not in text
+    assert ("pool lab: 2 nodes ready in" in text) == (mode == "lines")
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("auto", ""),
+        ("lines", r"(pool lab: starting 2 nodes\n)?pool lab: 2 nodes ready in \S+ s\npool lab: stopped after \d+s\n"),
+    ],
+)
+def test_a_pipe_gets_plain_lines(mode: str, expected: str, tmp_path: Path) -> None:
+    (tmp_path / "go").touch()
+    path = tmp_path / "script.py"
+    path.write_text(BEGIN + "    print(work('go') >> pool)\n")
+    env = {**os.environ, "SKYWARD_PANEL": mode, "TERM": "xterm-256color"}
+    ran = subprocess.run([sys.executable, path], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=100)
+    assert ran.stdout == "[0] \n7\n" or ran.stdout == "[1] \n7\n"
+    told = (
+        re.sub(r"pool lab: 2 nodes ready in [2-9].*\npool lab: stopped after .*\n", "", ran.stderr)
+        if not expected
+        else ran.stderr
+    )
+    assert re.fullmatch(expected, told)
+
+
+def test_a_pipe_hears_of_losses(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(
+        BEGIN + "    os.kill(pool.nodes[1].pid, signal.SIGKILL)\n"
+        "    deadline = time.monotonic() + 30\n"
+        "    while 'is back' not in ''.join(said) and time.monotonic() < deadline: time.sleep(0.01)\n"
+    )
+    tee = "import sys\nsaid = []\nerr = sys.stderr.write\nsys.stderr.write = lambda text: (said.append(text), err(text))[1]\n"
+    path.write_text(tee + path.read_text())
+    ran = subprocess.run([sys.executable, path], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True)
+    assert "pool lab: node 1 was lost (signal 9), another is started\npool lab: node 1 is back\n" in ran.stderr
+    assert "\x1b" not in ran.stdout + ran.stderr
+
+
+@pytest.fixture
+def ipython(tmp_path: Path) -> Iterator[Terminal]:
+    """Terminal IPython with the extension."""
+    arguments = "-m IPython --simple-prompt --no-banner --colors=NoColor --ext=skyward".split()
+    made = Terminal(arguments, tmp_path, IPYTHONDIR=str(tmp_path))
+    made.until(r"In \[1\]:$")
+    yield made
+    made.child.close(force=True)
+
+
+@pytest.mark.kernel
+def test_terminal_ipython(ipython: Terminal, tmp_path: Path) -> None:
+    ipython.child.send(
+        "%%sky --nodes 2\nimport os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('went')\n\n\n"
+    )
+    ipython.until(r"── pool\d+ · ready · 2 nodes · local .*\nnode .*\n +0 +▶ active .*\n +1 +▶ active .*$")
+    (tmp_path / "go").touch()
+    text = ipython.until(r"\[0-1\] went\n\nIn \[2\]:$")
+    assert "──" not in text
+    ipython.child.send("import skyward; pool = skyward.pool(); pool\n")
+    text = ipython.until(r"In \[3\]:$")
+    assert re.search(r"pool\d+: ready, local, 2 nodes, 2 idle, 2 tasks done, up \d+s\nnode +state +CPU", text)
+    assert re.search(r"0 +○ idle +\d+% +\d+ MiB +0 +1 +127\.\S+\n", text)
+    ipython.child.send("os = __import__('os'); os.kill(pool.nodes[1].pid, 9)\n")
+    ipython.until(r"In \[4\]:$")
+    ipython.child.send("%sky scale 3\n")
+    text = ipython.until(r"In \[5\]:$")
+    assert re.search(r"node 1 was lost \(signal 9\), another is started", text)
+    ipython.child.send("exit\n")
+    ipython.end()
+    assert not ipython.screen.cursor.hidden
