@@ -38,7 +38,7 @@ class Teller:
         self._told = False
         self._ready = False
         self._size = 0
-        self._up: set[int] = set()
+        self._pids: dict[int, int] = {}
         self._lost: set[int] = set()
         self._why: dict[int, str] = {}
         self._note = ""
@@ -54,14 +54,14 @@ class Teller:
                 self._starting = asyncio.get_running_loop().call_later(after, self._still_starting)
             case "ready":
                 self._tell_ready(snapshot)
-                self._tell_nodes(snapshot)
         if snapshot["state"] in ("starting", "ready", "failed"):
+            self._tell_nodes(snapshot)
             self._tell_note(snapshot)
 
     def close(self, snapshot: Snapshot) -> None:
         """Take the final state. A start that failed is told by its exception."""
         self._no_timer()
-        if self._ready and not self._drawn and (self._everything or self._told):
+        if not self._drawn and (self._told or (self._ready and self._everything)):
             self._tell(snapshot, f"{snapshot['state']} after {duration(time.time() - snapshot['started'])}")
 
     def _still_starting(self) -> None:
@@ -84,25 +84,35 @@ class Teller:
 
     def _tell_nodes(self, snapshot: Snapshot) -> None:
         """A node that ran and is being started again was lost; one that leaves a smaller pool was not."""
-        states = {node["rank"]: node["state"] for node in snapshot["nodes"]}
-        self._up &= states.keys()
-        self._lost &= states.keys()
-        self._why |= {node["rank"]: node["phase"] for node in snapshot["nodes"] if node["state"] == "lost"}
-        lost = {rank for rank in self._up | self._noted(snapshot) if states.get(rank) == "waiting"} - self._lost
-        back = {rank for rank in self._lost if states[rank] in _UP}
+        nodes = {node["rank"]: node for node in snapshot["nodes"]}
+        self._pids = {rank: pid for rank, pid in self._pids.items() if rank in nodes}
+        self._why |= {rank: node["phase"] for rank, node in nodes.items() if node["state"] == "lost"}
+        up = {rank for rank, node in nodes.items() if node["state"] in _UP}
+        lost = self._newly_lost(snapshot)
         for why, ranks in self._by_reason(lost, snapshot["note"]).items():
             one = len(ranks) == 1
             fate = f"{'was' if one else 'were'} lost{why}, {'another is' if one else 'others are'} started"
             self._tell(snapshot, f"{spoken(ranks)} {fate}")
+        back = (self._lost | lost) & up
         if back:
             self._tell(snapshot, f"{spoken(back)} {'is' if len(back) == 1 else 'are'} back")
-        self._lost = (self._lost | lost) - back
-        self._up = (self._up - lost) | {rank for rank, state in states.items() if state in _UP}
+        self._lost = ((self._lost | lost) & nodes.keys()) - back
+        self._pids = {rank: pid for rank, pid in self._pids.items() if rank not in lost}
+        self._pids |= {rank: nodes[rank]["pid"] for rank in up}
 
-    def _noted(self, snapshot: Snapshot) -> set[int]:
-        """The node whose loss is noted newly: it may have been up for less than the time between two snapshots."""
-        found = _WHY.fullmatch(snapshot["note"])
-        return {int(found[1])} if found and snapshot["note"] != self._note else set()
+    def _newly_lost(self, snapshot: Snapshot) -> set[int]:
+        """Nodes that are being started again, or already were, and one noted: it may not have been seen up at all."""
+        lost = set()
+        for node in snapshot["nodes"]:
+            before = self._pids.get(node["rank"])
+            replaced = node["state"] in _UP and node["pid"] != before
+            if before is not None and (node["state"] == "waiting" or replaced):
+                lost.add(node["rank"])
+        noted = _WHY.fullmatch(snapshot["note"]) if snapshot["note"] != self._note else None
+        present = {node["rank"] for node in snapshot["nodes"] if node["state"] != "lost"}
+        if noted and int(noted[1]) in present:
+            lost.add(int(noted[1]))
+        return lost - self._lost
 
     def _by_reason(self, ranks: Iterable[int], note: str) -> dict[str, list[int]]:
         noted = _WHY.fullmatch(note)

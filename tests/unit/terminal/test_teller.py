@@ -89,8 +89,8 @@ async def test_a_loss_is_told_once_and_so_is_the_return(said: list[str]) -> None
 
 async def test_a_second_loss_for_the_same_reason_is_told_again(said: list[str]) -> None:
     teller = Teller(said.append)
-    for _ in range(2):
-        teller.show(pool(UP, note=lost(1)))
+    for note in ("", lost(1)):
+        teller.show(pool(UP, note=note))
         teller.show(pool(DOWN, note=lost(1)))
     assert [line for line in said if "was lost" in line] == said[::2]
     assert len(said) == 3
@@ -100,6 +100,13 @@ async def test_a_node_lost_before_it_was_seen_up_is_told(said: list[str]) -> Non
     teller = Teller(said.append)
     teller.show(pool(node(0), DOWN, note=lost(1)))
     assert said == ["pool lab: node 1 was lost (signal 9), another is started"]
+
+
+async def test_a_node_replaced_between_two_looks_is_told(said: list[str]) -> None:
+    teller = Teller(said.append)
+    for pid in (101, 102, 103):
+        teller.show(pool(node(0), node(1, pid=pid), note="" if pid == 101 else lost(1)))
+    assert said == 2 * ["pool lab: node 1 was lost (signal 9), another is started", "pool lab: node 1 is back"]
 
 
 async def test_nodes_lost_together_are_one_line(said: list[str]) -> None:
