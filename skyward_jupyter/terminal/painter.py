@@ -25,6 +25,8 @@ DELAY, AGAIN_AFTER = 0.5, 0.1
 #: What is right after; and for how long the thread stays awake (seconds).
 RECENT = 1.0
 TICK = 0.1
+#: The least time between two layouts, which cost some milliseconds (seconds).
+EVERY = 0.25
 
 
 class Followed:
@@ -70,6 +72,8 @@ class Painter:
         self._pools: tuple[Followed, ...] = ()
         self._held: deque[str] = deque()
         self._awake = threading.Event()
+        self._lines: list[str] = []
+        self._laid_out = 0.0
         self._began = 0.0
         self._hidden = 0.0
         self._thread: threading.Thread | None = None
@@ -152,12 +156,14 @@ class Painter:
             self._draw()
 
     def _draw(self) -> None:
-        lines = self._rendered()
+        now = time.monotonic()
+        if not self._region.shown or now - self._laid_out >= EVERY:
+            self._lines, self._laid_out = self._layout(), now
         with self._region.lock:
             if waiting.since():
-                self._region.paint(lines)
+                self._region.paint(self._lines)
 
-    def _rendered(self) -> list[str]:
+    def _layout(self) -> list[str]:
         from skyward_jupyter.terminal.table import drawn
 
         size = self._region.size

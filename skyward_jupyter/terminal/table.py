@@ -56,7 +56,7 @@ def drawn(
     lines: list[str] = []
     for snapshot, delta, moment in pools:
         lines += _lines(console, _block(snapshot, delta, moment, width, room))[:room]
-    lines = lines[: max(height, 1)]
+    lines = lines[: max(height, 0)]
     return lines if unicode else [line.translate(_ASCII) for line in lines]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -83,3 +84,12 @@ def test_no_terminal_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     monkeypatch.setattr(sys, "stderr", None)
     assert terminal("live") is None
+
+
+def test_rich_is_loaded_only_to_draw() -> None:
+    code = (
+        "import sys, skyward_jupyter.api.pool, skyward_jupyter.terminal.views\n"
+        "print([name for name in ('rich', 'IPython', 'anywidget') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
