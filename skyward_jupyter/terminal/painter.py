@@ -148,10 +148,11 @@ class Painter:
         now = time.monotonic()
         sooner = self._region.shown or now - self._hidden < RECENT
         due = since + (AGAIN_AFTER if sooner else DELAY)
-        if now >= due - TICK:
-            for view in self._pools:
-                view.look(True)
-        if now >= due and self._region.ours:
+        if now < due - TICK or not self._region.ours:
+            return
+        for view in self._pools:
+            view.look(True)
+        if now >= due:
             self._began = since
             self._draw()
 

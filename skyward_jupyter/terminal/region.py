@@ -119,11 +119,9 @@ class Region:
 
     def _is_here(self, stream: TextIO | None) -> TypeGuard[TextIO]:
         """Whether `stream` writes to this terminal."""
-        return (
-            stream is not None
-            and on_terminal(stream)
-            and os.fstat(stream.fileno()).st_rdev == os.fstat(self._fd).st_rdev
-        )
+        if stream is None or not hasattr(stream, "__dict__") or not on_terminal(stream):
+            return False
+        return os.fstat(stream.fileno()).st_rdev == os.fstat(self._fd).st_rdev
 
     def _draw_soon(self) -> None:
         """Draw now, or leave it to the next `paint` if the last time was just now."""
@@ -164,7 +162,7 @@ class _Hook:
         return self._region.pass_on(self._write, self._stream, text)
 
     def install(self) -> None:
-        """Take the stream's text. A stream that cannot be hooked is left alone."""
+        """Take the stream's text."""
         if vars(self._stream).get("write") is self:
             return
         self._own = vars(self._stream).get("write")

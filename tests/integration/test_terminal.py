@@ -132,7 +132,7 @@ def test_output_stays_whole_and_in_order(script: Callable[..., Terminal], tmp_pa
         "    work('go').with_timeout(60) >> pool\n"
         "    thread.join()\n"
     )
-    terminal.until("── lab")
+    terminal.until(r"begun \[\d\]\n(.*\n)*.*▶ active")
     (tmp_path / "drawn").touch()
     terminal.end()
     rows = [*terminal.screen.history.top, *(terminal.screen.buffer[row] for row in range(ROWS))]
@@ -154,7 +154,7 @@ def test_short_calls_are_not_drawn(script: Callable[..., Terminal]) -> None:
 
 def test_an_interrupt_leaves_the_terminal_as_it_was(script: Callable[..., Terminal]) -> None:
     terminal = script("    print('before')\n    work('never', say='working') @ pool\n")
-    terminal.until("── lab")
+    terminal.until("▶ active")
     terminal.child.sendintr()
     text = terminal.end()
     assert "KeyboardInterrupt" in text
