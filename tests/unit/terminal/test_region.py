@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import io
 import os
-import struct
 import sys
-import termios
 import threading
 from collections.abc import Iterator
-from typing import Any
 
-import pyte  # type: ignore[import-untyped]
 import pytest
 
 from skyward_jupyter.terminal import region as module
 from skyward_jupyter.terminal.region import Region
-
-ROWS, COLUMNS = 8, 30
-
-
-class Terminal:
-    """A pty with a screen behind it, and a stream of the program's before it."""
-
-    def __init__(self) -> None:
-        self._ours, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", ROWS, COLUMNS, 0, 0))
-        self.stream = open(theirs, "w", encoding="utf-8")  # noqa: SIM115
-        self.screen: Any = pyte.Screen(COLUMNS, ROWS)
-        self._parser: Any = pyte.ByteStream(self.screen)
-        os.set_blocking(self._ours, False)
-
-    @property
-    def lines(self) -> list[str]:
-        """What is on the screen, without the empty lines at its end."""
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(self._ours, 65536):
-                self._parser.feed(data)
-        return "\n".join(line.rstrip() for line in self.screen.display).rstrip().split("\n")
-
-    def print(self, *what: object, end: str = "\n") -> None:
-        """Write as the program does."""
-        print(*what, end=end, file=self.stream)
-
-    def close(self) -> None:
-        self.stream.close()
-        os.close(self._ours)
+from tests.unit.terminal.screen import COLUMNS, ROWS, Terminal
 
 
 @pytest.fixture
@@ -193,7 +158,7 @@ def test_no_mode_of_the_terminal_is_changed(terminal: Terminal, region: Region) 
 
 def test_a_terminal_that_is_gone_is_no_error(terminal: Terminal, region: Region) -> None:
     region.paint(["first"])
-    os.close(terminal._ours)
+    os.close(terminal.ours)
     region.paint(["second"])
     region.close()
-    terminal._ours = os.open(os.devnull, os.O_RDONLY)
+    terminal.ours = os.open(os.devnull, os.O_RDONLY)
