@@ -7,8 +7,6 @@ over, the region is gone before the wait returns, so nothing is ever drawn over 
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import threading
 import time
 from collections import deque
@@ -18,7 +16,7 @@ from skyward_jupyter.actors.source import Delta, PanelSource, Snapshot
 from skyward_jupyter.runtime import waiting
 from skyward_jupyter.terminal.mode import interactive
 from skyward_jupyter.terminal.region import Region
-from skyward_jupyter.terminal.teller import Teller
+from skyward_jupyter.terminal.teller import Teller, to_stderr
 
 #: Seconds a wait lasts before anything is drawn; right after one that lasted so long, the next is drawn sooner.
 DELAY, AGAIN_AFTER = 0.5, 0.1
@@ -100,7 +98,7 @@ class Painter:
         if interactive() and not waiting.since():
             self._held.append(sentence)
         else:
-            _write(sentence)
+            to_stderr(sentence)
 
     # -- on the main thread ----------------------------------------------------------------------------------------
 
@@ -183,7 +181,7 @@ class Painter:
 
     def _say_held(self) -> None:
         while self._held:
-            _write(self._held.popleft())
+            to_stderr(self._held.popleft())
 
 
 def painter(stream: TextIO) -> Painter:
@@ -196,9 +194,3 @@ def painter(stream: TextIO) -> Painter:
 
 
 _painter: Painter | None = None
-
-
-def _write(sentence: str) -> None:
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        sys.stderr.write(f"{sentence}\n")
-        sys.stderr.flush()

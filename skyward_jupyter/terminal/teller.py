@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -138,3 +140,10 @@ class Teller:
 
 def _nodes(count: int) -> str:
     return f"{count} node{'s' * (count != 1)}"
+
+
+def to_stderr(sentence: str) -> None:
+    """Write a line where logs are; a program without such a stream does without."""
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        sys.stderr.write(f"{sentence}\n")
+        sys.stderr.flush()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import threading
 import time
 
 from skyward_jupyter.actors.source import OVER, Delta, PanelSource, Snapshot
 from skyward_jupyter.terminal.mode import Mode, terminal
 from skyward_jupyter.terminal.painter import painter
-from skyward_jupyter.terminal.teller import Teller
+from skyward_jupyter.terminal.teller import Teller, to_stderr
 
 #: The longest a display of a pool waits for its numbers (seconds).
 MEASURED_WITHIN = 1.0
@@ -31,7 +29,7 @@ class Lines:
     """Plain lines on stderr: losses, and what takes long; with `everything`, each thing that happens."""
 
     def __init__(self, *, everything: bool) -> None:
-        self._teller = Teller(_say, everything=everything)
+        self._teller = Teller(to_stderr, everything=everything)
 
     def show(self, snapshot: Snapshot) -> None:
         """Tell what changed."""
@@ -91,9 +89,3 @@ def described(source: PanelSource) -> str:
 
     glance = Glance(source)
     return listing(glance.snapshot, glance.numbers, glance.at)
-
-
-def _say(sentence: str) -> None:
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        sys.stderr.write(f"{sentence}\n")
-        sys.stderr.flush()
