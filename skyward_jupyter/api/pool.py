@@ -23,6 +23,7 @@ from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.errors import NoPool, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
 from skyward_jupyter.providers.base import NodeSpec
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
+from skyward_jupyter.terminal.mode import Mode, checked
 from skyward_jupyter.wire.events import TaskEvent
 
 type OnEvent = Callable[[TaskEvent], None]
@@ -50,6 +51,9 @@ class ComputePool:
         Environment variables for the code on the nodes, on top of this process's own at the start.
     timeout
         Seconds the nodes may take to start.
+    panel
+        How it shows itself where there is no notebook: ``"live"`` in a terminal, ``"lines"`` on stderr, ``"off"``;
+        ``"auto"`` is what the environment variable ``SKYWARD_PANEL`` says, or else what suits the output.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class ComputePool:
         ttl: float = 30.0,
         env: dict[str, str] | None = None,
         timeout: float = 60.0,
+        panel: Mode = "auto",
         _share: bool = True,
     ) -> None:
         worker = worker or Worker()
@@ -68,6 +73,7 @@ class ComputePool:
         self._nodes = _checked_size(nodes)
         self._timeout = timeout
         self._share = _share
+        self._mode = checked(panel)
         self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, _checked_env(env))
         self._hub: Hub | None = None
         self._calls: Calls | None = None
@@ -250,6 +256,10 @@ class ComputePool:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         if self._panel is None:
             return {"text/plain": repr(self)}
+        if not runtime().in_kernel and not runtime().on_loop:
+            from skyward_jupyter.terminal.views import described
+
+            return {"text/plain": described(self._panel)}
         from skyward_jupyter.widgets.dashboard import show
 
         return show(self._panel)
@@ -272,6 +282,10 @@ class ComputePool:
             stop=self._stop_soon,
         )
         assembly.attach_panel(hub, self._panel)
+        if not runtime().in_kernel:
+            from skyward_jupyter.terminal.views import attach
+
+            attach(self._panel, self._mode)
         registry.add(self)
         try:
             await self._resized(self._nodes)

@@ -19,12 +19,16 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
+from skyward_jupyter.runtime import waiting
 from skyward_jupyter.runtime.awake import stay_awake
 from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
 from skyward_jupyter.runtime.suspension import suspended, suspends
 from skyward_jupyter.runtime.tracebacks import without_carriers
 from skyward_jupyter.runtime.turns import Turns
+
+#: How long a thread sleeps at a time (seconds) where a signal cannot wake it.
+LOOK_UP_EVERY = 0.2
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
@@ -252,13 +256,25 @@ def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
 
     with on_sigint(interrupt), here.needed():
         future = asyncio.run_coroutine_threadsafe(work(), here.loop)
+        waiting.enter()
         try:
-            settled = future.result()
+            settled = _result_of(future)
         except concurrent.futures.CancelledError:
             raise KeyboardInterrupt from None
+        finally:
+            waiting.leave()
     if interrupted:
         raise KeyboardInterrupt
     return _given(settled)
+
+
+def _result_of[T](future: concurrent.futures.Future[T]) -> T:
+    """Its result. A signal that arrives just before a thread goes to sleep is handled only when that wakes again."""
+    while True:
+        try:
+            return future.result(LOOK_UP_EVERY)
+        except TimeoutError:
+            continue  # an error of what was awaited comes as part of the result
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -9,7 +9,9 @@ wait, and never some task that happened to run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
+import socket
 import sys
 import threading
 import time
@@ -19,6 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from skyward_jupyter.runtime import waiting
 from skyward_jupyter.runtime.awake import stay_awake
 
 #: How long the loop may stand still after the main thread has left it (seconds).
@@ -42,6 +45,10 @@ class Turns:
         self._others = 0
         self._left = 0.0
         self._closed = False
+        self._heard, self._bell = socket.socketpair()
+        for end in (self._heard, self._bell):
+            end.setblocking(False)
+        loop.add_reader(self._heard, self._hear)
         threading.Thread(target=self._serve, name="skyward", daemon=True).start()
 
     def may_drive(self) -> bool:
@@ -62,12 +69,14 @@ class Turns:
             signals.append(number)
             self._loop.call_soon_threadsafe(self._loop.stop)
 
-        with _noted(note) as handlers:
+        with _noted(note, self._bell.fileno()) as handlers:
             self._take()
+            waiting.enter()
             try:
                 task = asyncio.ensure_future(awaitable, loop=self._loop)
                 error = self._drive(task, signals, handlers)
             finally:
+                waiting.leave()
                 self._leave()
         for number in signals:  # came after the last turn
             handlers[number](number, sys._getframe())
@@ -98,7 +107,8 @@ class Turns:
         task.add_done_callback(lambda _: self._loop.stop())
         stay_awake(self._loop, task)
         while not task.done():
-            self._loop.run_forever()
+            if not signals:  # one may have come while the daemon still ran the loop
+                self._loop.run_forever()
             while signals:
                 number = signals.popleft()
                 try:
@@ -107,6 +117,10 @@ class Turns:
                     raised = raised or error
                     task.cancel()
         return raised
+
+    def _hear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._heard.recv(4096)
 
     def _take(self) -> None:
         with self._change:
@@ -151,14 +165,19 @@ class Turns:
 
 
 @contextmanager
-def _noted(note: Callable[[int, FrameType | None], None]) -> Iterator[_Handlers]:
-    """Have `note` called for signals inside the block, instead of the handlers it gives."""
+def _noted(note: Callable[[int, FrameType | None], None], bell: int) -> Iterator[_Handlers]:
+    """Have `note` called for signals inside the block, instead of the handlers it gives.
+
+    Each also rings `bell`: one that arrives just before the thread goes to sleep would be noted only after that.
+    """
     found = {number: signal.getsignal(number) for number in _SIGNALS}
     handlers: _Handlers = {number: handler for number, handler in found.items() if callable(handler)}
     for number in handlers:
         signal.signal(number, note)
+    before = signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
     try:
         yield handlers
     finally:
+        signal.set_wakeup_fd(before)
         for number, handler in handlers.items():
             signal.signal(number, handler)

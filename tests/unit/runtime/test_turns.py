@@ -169,3 +169,28 @@ def test_what_was_awaited_is_let_go() -> None:
         print(seen())
     """)
     assert lines == ["None"]
+
+
+def test_an_interrupt_at_the_moment_a_wait_begins_is_not_missed() -> None:
+    lines = run("""
+        import random
+        go, rounds = threading.Semaphore(0), 300
+        def send():
+            for _ in range(rounds):
+                go.acquire()
+                until = time.perf_counter() + random.random() * 2e-4
+                while time.perf_counter() < until:
+                    pass
+                os.kill(os.getpid(), signal.SIGINT)
+        wait(answer())
+        threading.Thread(target=send, daemon=True).start()
+        interrupted = 0
+        for _ in range(rounds):
+            try:
+                go.release()
+                wait(stuck())
+            except KeyboardInterrupt:
+                interrupted += 1
+        print(interrupted, wait(answer()))
+    """)
+    assert lines == ["300 42"]
