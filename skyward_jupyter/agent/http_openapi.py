@@ -11,7 +11,8 @@ _ABOUT = """\
 Jobs for one node of a pool: call a Python function there, follow what it writes, fetch what it returns.
 
 Every path but `/health` wants the pool's token: `Authorization: Bearer TOKEN`. A refusal is `application/problem+json`
-whose `detail` says what to do.
+whose `detail` says what to do. Every answer names the node's process in `Skyward-Instance`; a request with that header
+is refused with 412 once another process has taken the node's place.
 
 A job is a Python call, pickled by cloudpickle, behind a header of 48 bytes:
 

@@ -25,18 +25,18 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from skyward_jupyter.agent.http_metrics import Measured
 from skyward_jupyter.agent.http_openapi import description
 from skyward_jupyter.agent.jobs import Conflict, Full, Gone, Job, Jobs, State, describe_failure, pickled_failure
+from skyward_jupyter.wire import envelope
 from skyward_jupyter.wire.envelope import HEADER, Check, OtherPython, Refused
 
 if TYPE_CHECKING:
     from skyward_jupyter.agent.node import Agent
 
-#: Bytes of a job's body, and seconds its next piece may take to come.
-BODY_LIMIT = 512 * 2**20
+#: Seconds the next piece of a body may take to come.
 BODY_PATIENCE = 30.0
 #: Seconds a request may wait for a job's end, and an event stream be silent.
 WAIT_LIMIT = 60.0
@@ -66,29 +66,47 @@ def application(agent: Agent, jobs: Jobs, token: str) -> Starlette:
     ]
     return Starlette(
         routes=routes,
-        middleware=[Middleware(Guard, token=token)],
+        middleware=[Middleware(Guard, token=token, instance=uuid.uuid4().hex)],
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
 
 
 class Guard:
-    """Lets in who shows the pool's token; the others' bodies are not read."""
+    """Lets in who shows the pool's token, and means this process; the others' bodies are not read.
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    Every answer names the process, in ``Skyward-Instance``. A request that names another one is refused: a node that
+    took a lost one's place, and its address, knows nothing of what was sent there.
+    """
+
+    def __init__(self, app: ASGIApp, token: str, instance: str) -> None:
         self._app = app
         self._expected = f"Bearer {token}".encode()
+        self._instance = instance.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI's call."""
-        if scope["path"] in _OPEN or self._knows(scope):
-            await self._app(scope, receive, send)
-            return
-        text = "show the pool's token: `Authorization: Bearer TOKEN`; in Python it is `pool.token`"
-        await _problem(HTTPStatus.UNAUTHORIZED, text, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
 
-    def _knows(self, scope: Scope) -> bool:
-        shown = [value for name, value in scope["headers"] if name == b"authorization"]
-        return len(shown) == 1 and hmac.compare_digest(shown[0], self._expected)
+        async def named(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"skyward-instance", self._instance)]
+            await send(message)
+
+        await self._answer(scope)(scope, receive, named)
+
+    def _answer(self, scope: Scope) -> ASGIApp:
+        if scope["path"] in _OPEN:
+            return self._app
+        shown = _header(scope, b"authorization")
+        if len(shown) != 1 or not hmac.compare_digest(shown[0], self._expected):
+            text = "show the pool's token: `Authorization: Bearer TOKEN`; in Python it is `pool.token`"
+            return _problem(HTTPStatus.UNAUTHORIZED, text, {"WWW-Authenticate": "Bearer"})
+        if any(meant != self._instance for meant in _header(scope, b"skyward-instance")):
+            return _problem(HTTPStatus.PRECONDITION_FAILED, "the node you mean is gone; this one took its place")
+        return self._app
+
+
+def _header(scope: Scope, name: bytes) -> list[bytes]:
+    return [value for given, value in scope["headers"] if given == name]
 
 
 class _Api:
@@ -106,7 +124,7 @@ class _Api:
         return Response(self._measured.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def openapi(self, request: Request) -> Response:
-        return JSONResponse(description(BODY_LIMIT, WAIT_LIMIT))
+        return JSONResponse(description(envelope.LIMIT, WAIT_LIMIT))
 
     async def submit(self, request: Request) -> Response:
         name = _checked_id(request.headers.get("idempotency-key"))
@@ -203,7 +221,7 @@ class _Api:
 async def _received(request: Request, path: Path) -> str:
     """Write a body to a file, checking it as it comes; its digest."""
     announced = request.headers.get("content-length")
-    if announced is not None and int(announced) > BODY_LIMIT + HEADER.size:
+    if announced is not None and int(announced) > envelope.LIMIT + HEADER.size:
         raise _too_large()
     check = Check()
     pieces = request.stream()
@@ -213,7 +231,7 @@ async def _received(request: Request, path: Path) -> str:
                 piece = await anext(pieces, b"")
             if not piece:
                 break
-            if file.tell() + len(piece) > BODY_LIMIT + HEADER.size:
+            if file.tell() + len(piece) > envelope.LIMIT + HEADER.size:
                 raise _too_large()
             check.feed(piece)
             rest = memoryview(piece)
@@ -224,7 +242,7 @@ async def _received(request: Request, path: Path) -> str:
 
 
 def _too_large() -> HTTPException:
-    text = f"a job has at most {BODY_LIMIT // 2**20} MiB; let the function read its data on the node"
+    text = f"a job has at most {envelope.LIMIT // 2**20} MiB; let the function read its data on the node"
     return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
 
 

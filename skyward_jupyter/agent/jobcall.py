@@ -64,6 +64,11 @@ def load(path: str) -> tuple[Any, Any, Any]:
             raise TypeError(f"the job holds a {type(loaded).__name__}, not (function, args, kwargs)")
 
 
+def each(function: Callable[..., Any], items: tuple[tuple[Any, ...], ...]) -> list[Any]:
+    """Call `function` on each of several items, as one job."""
+    return [function(*item) for item in items]
+
+
 def packed_args(body: Path, result: Path) -> bytes:
     """The arguments of `run` as a task carries them."""
     return pack(((Body(str(body)), str(result)), {}), _no_blob)

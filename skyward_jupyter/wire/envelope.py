@@ -19,6 +19,8 @@ from skyward_jupyter.wire.codec import dumps, loads
 
 MAGIC = b"SKYJ"
 FORMAT = 1
+#: The most bytes of a pickle that a node takes.
+LIMIT = 512 * 2**20
 HEADER = struct.Struct("<4sBBBxQ32s")
 
 

@@ -1,0 +1,292 @@
+"""The jobs of an executor: those that wait, in order, and those on their way, spread over the nodes by free slots.
+
+They live on an event loop in a thread of their own. `concurrent.futures.wait` and `as_completed` block the thread that
+calls them, which in a notebook is the one of the kernel's loop; nothing here needs that loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import itertools
+import logging
+import pickle
+import threading
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from skyward_jupyter.api.echo import Echo
+from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.jobs import NodeJobs, NotBegun, client
+from skyward_jupyter.errors import NodeLost, PoolError, PoolStopped
+from skyward_jupyter.wire.envelope import Joined, sealed
+from skyward_jupyter.wire.events import TaskEvent
+
+#: Seconds jobs wait while no node of the pool can be reached, and between two looks at the pool.
+NODES_WITHIN = 60.0
+_LOOK = 0.1
+#: Seconds a node that did not answer is left alone.
+_SHUN = 1.0
+
+log = logging.getLogger("skyward")
+_threads = itertools.count(1)
+
+
+class Nodes(Protocol):
+    """What is needed of a pool. Read from another thread than its own."""
+
+    name: str
+
+    @property
+    def state(self) -> str:
+        """Where the pool stands."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """Slots of a node."""
+        ...
+
+    @property
+    def endpoints(self) -> dict[int, str]:
+        """URLs of the nodes that can be reached."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """What they want to be shown."""
+        ...
+
+
+class JobFuture[T](PoolFuture[T]):
+    """The future of a job: as `PoolFuture`, and it knows whether the job is on a node."""
+
+    def __init__(self, stop: Callable[[], object]) -> None:
+        super().__init__(stop)
+        self.placed = False
+
+    def running(self) -> bool:
+        """Whether a node has it."""
+        return self.placed and not self.done()
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A call to make, pickled already, and the future that waits for it."""
+
+    function: bytes
+    rest: bytes
+    future: JobFuture[Any]
+    timeout: float = 0.0
+    keep: Callable[[int, bool], str] | None = None
+    echo: Echo = field(default_factory=Echo)
+
+    def body(self) -> bytes:
+        """What is sent to a node."""
+        return sealed(pickle.dumps(Joined(self.function, self.rest), 5))
+
+    def params(self, rank: int, head: bool) -> dict[str, str]:
+        """How it is to run there."""
+        kept = self.keep(rank, head) if self.keep is not None else ""
+        output = {"": "all", "stdout,stderr": "all"}.get(kept, kept)
+        return {"timeout": f"{self.timeout:g}", "output": output}
+
+    def show(self, event: TaskEvent) -> None:
+        """Show what the job wrote; where that cannot be shown, the job goes on."""
+        try:
+            self.echo(event)
+        except Exception:
+            log.exception("output of node %d could not be shown", event.node)
+
+    def finish(self, rank: int) -> None:
+        """Show the last line it left unfinished."""
+        try:
+            self.echo.finish(rank)
+        except Exception:
+            log.exception("output of node %d could not be shown", rank)
+
+
+class Backlog:
+    """The jobs of one executor.
+
+    Parameters
+    ----------
+    most
+        Jobs on their way at a time; None for as many as the nodes have slots.
+    """
+
+    def __init__(self, nodes: Nodes, most: int | None) -> None:
+        self._nodes = nodes
+        self._most = most
+        self._http = client(nodes.token)
+        self._waiting: deque[Item] = deque()
+        self._placed: Counter[int] = Counter()
+        self._running: dict[JobFuture[Any], asyncio.Task[bool]] = {}
+        self._forgetting: set[asyncio.Task[None]] = set()
+        self._instances: dict[str, str] = {}
+        self._shunned: dict[int, float] = {}
+        self._looking: asyncio.TimerHandle | None = None
+        self._reached = 0.0
+        self._closing = False
+        self._stopping: asyncio.Task[None] | None = None
+        self.idle: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._loop = asyncio.new_event_loop()
+        name = f"skyward-executor-{next(_threads)}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    # -- from any thread -------------------------------------------------------------------------------------------
+
+    def add(self, item: Item) -> None:
+        """Put a job at the end."""
+        self._call(self._add, item)
+
+    def withdraw(self, future: JobFuture[Any]) -> None:
+        """Nobody waits for a job any more: it is stopped wherever it is."""
+        self._call(self._withdraw, future)
+
+    def close(self, *, cancel: bool) -> None:
+        """Take no more; once nothing is left, `idle` is done and the thread ends. `cancel` drops what waits."""
+        self._call(self._close, cancel)
+
+    # -- on its loop -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def _call(self, function: Callable[..., None], *args: object) -> None:
+        with contextlib.suppress(RuntimeError):  # it has ended, with all its jobs
+            self._loop.call_soon_threadsafe(function, *args)
+
+    def _add(self, item: Item) -> None:
+        if not self._waiting and not self._running:
+            self._reached = self._loop.time()
+        self._waiting.append(item)
+        self._place()
+
+    def _withdraw(self, future: JobFuture[Any]) -> None:
+        for item in self._waiting:
+            if item.future is future:
+                self._waiting.remove(item)
+                self._rest()
+                return
+        if future in self._running:
+            self._running[future].cancel()
+
+    def _close(self, cancel: bool) -> None:
+        self._closing = True
+        if cancel:
+            waiting, self._waiting = self._waiting, deque()
+            for item in waiting:
+                item.future.cancel()
+        self._rest()
+
+    def _place(self) -> None:
+        """Hand waiting jobs to free slots."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        endpoints = self._endpoints()
+        while self._waiting and (rank := self._free(endpoints)) is not None:
+            self._start(self._waiting.popleft(), rank, endpoints)
+        if self._waiting:
+            self._looking = self._loop.call_later(_LOOK, self._place)
+        self._rest()
+
+    def _free(self, endpoints: dict[int, str]) -> int | None:
+        """The node with the fewest jobs, if it has a free slot."""
+        if self._most is not None and len(self._running) >= self._most:
+            return None
+        now = self._loop.time()
+        free = [
+            (count, rank)
+            for rank in endpoints
+            if (count := self._placed[rank]) < self._nodes.concurrency and self._shunned.get(rank, 0.0) <= now
+        ]
+        return min(free)[1] if free else None
+
+    def _endpoints(self) -> dict[int, str]:
+        """The nodes there are now; jobs do not wait for ever for the first of them."""
+        state = self._nodes.state
+        if state in ("stopping", "stopped", "failed"):
+            self._fail_waiting(PoolStopped(f"pool {self._nodes.name!r} is {state}; its jobs cannot run"))
+            return {}
+        if self._waiting and not self._running and self._loop.time() - self._reached > NODES_WITHIN:
+            text = f"no node of pool {self._nodes.name!r} could be reached over HTTP for {NODES_WITHIN:g} s"
+            self._fail_waiting(PoolError(f"{text}; `pool.nodes` shows their last lines"))
+        return self._nodes.endpoints
+
+    def _fail_waiting(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for item in waiting:
+            _give(item.future, None, error)
+
+    def _start(self, item: Item, rank: int, endpoints: dict[int, str]) -> None:
+        url = endpoints[rank]
+        node = NodeJobs(self._http, self._instances, rank, url, lambda: self._nodes.endpoints.get(rank) == url)
+        params = item.params(rank, rank == min(endpoints))
+        name = uuid.uuid4().hex
+        self._placed[rank] += 1
+        item.future.placed = True
+        task = self._running[item.future] = self._loop.create_task(self._ended(item, node, name, params))
+        task.add_done_callback(partial(self._left, item, node, name))
+
+    def _left(self, item: Item, node: NodeJobs, name: str, task: asyncio.Task[bool]) -> None:
+        """A job is on its way no more."""
+        self._placed[node.rank] -= 1
+        del self._running[item.future]
+        item.finish(node.rank)
+        if task.cancelled() or task.result():
+            forgetting = self._loop.create_task(node.forget(name))
+            self._forgetting.add(forgetting)
+            forgetting.add_done_callback(self._forgotten)
+        self._place()
+
+    def _forgotten(self, task: asyncio.Task[None]) -> None:
+        self._forgetting.discard(task)
+        self._rest()
+
+    async def _ended(self, item: Item, node: NodeJobs, name: str, params: dict[str, str]) -> bool:
+        """Run a job and tell its future; returns whether the node has something of it that nobody needs."""
+        try:
+            value = await node.run(name, item.body(), params, item.show)
+        except NotBegun:
+            item.future.placed = False
+            self._shunned[node.rank] = self._loop.time() + _SHUN
+            self._waiting.appendleft(item)
+            return False
+        except Exception as error:
+            self._reached = self._loop.time()
+            _give(item.future, None, self._explained(error))
+            return False
+        self._reached = self._loop.time()
+        _give(item.future, value, None)
+        return node.keeps_much
+
+    def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, NodeLost) and self._nodes.state in ("stopping", "stopped"):
+            return PoolStopped(f"pool {self._nodes.name!r} was stopped before the job had ended")
+        return error
+
+    def _rest(self) -> None:
+        if self._closing and not (self._waiting or self._running or self._forgetting or self.idle.done()):
+            self.idle.set_result(None)
+            self._stopping = self._loop.create_task(self._stop())
+
+    async def _stop(self) -> None:
+        await self._http.aclose()
+        self._loop.stop()
+
+
+def _give(future: JobFuture[Any], value: object, error: Exception | None) -> None:
+    with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled at this very moment
+        future.set_exception(error) if error is not None else future.set_result(value)
