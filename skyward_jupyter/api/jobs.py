@@ -11,6 +11,7 @@ import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -140,28 +141,25 @@ class NodeJobs:
 
     async def _follow(self, name: str, headers: dict[str, str], show: Callable[[TaskEvent], None]) -> None:
         """Show what a job says until it has ended; a stream that breaks goes on where it broke."""
-        seen = 0
+        seen = _Seen()
         tries = _Tries(self._alive)
-        while await tries.again():
-            given = {**headers, "Last-Event-ID": str(seen)}
+        while not seen.end and await tries.again():
+            given = {**headers, "Last-Event-ID": str(seen.number)}
             try:
                 async with self._http.stream("GET", f"{self._url}/v1/jobs/{name}/events", headers=given) as response:
-                    if response.status_code == HTTPStatus.NO_CONTENT:
-                        return
                     if response.status_code != HTTPStatus.OK:
                         await response.aread()
                         raise self._refusal(response)
                     tries.worked()
+                    # Read to its end, so that the connection can be used again.
                     async for number, event, data in _events(response):
-                        seen = number or seen
-                        if event == "state":
-                            if data["state"] not in ("queued", "running"):
-                                return
-                        elif (told := _told(self.rank, event, data)) is not None:
+                        seen.take(number, event, data)
+                        if (told := _told(self.rank, event, data)) is not None:
                             show(told)
             except httpx.TransportError:
                 continue
-        raise NodeLost(self.rank, "it does not answer")
+        if not seen.end:
+            raise NodeLost(self.rank, "it does not answer")
 
     async def _asked(self, method: str, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
         tries = _Tries(self._alive)
@@ -186,6 +184,19 @@ class NodeJobs:
         except Exception as error:
             text = f"what the job on node {self.rank} returned cannot be loaded here: {type(error).__name__}: {error}"
             raise TaskFailed(text, self.rank) from error
+
+
+@dataclass(slots=True)
+class _Seen:
+    """How far a job's events were read: the number of the last one, and whether it was the end."""
+
+    number: int = 0
+    end: bool = False
+
+    def take(self, number: int, event: str, data: Any) -> None:
+        """Another one was read."""
+        self.number = number or self.number
+        self.end = event == "state" and data["state"] not in ("queued", "running")
 
 
 class _Tries:
