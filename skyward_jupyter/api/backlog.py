@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
+from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.jobs import NodeJobs, NotBegun, client
@@ -50,6 +51,11 @@ class Nodes(Protocol):
     @property
     def concurrency(self) -> int:
         """Slots of a node."""
+        ...
+
+    @property
+    def nodes(self) -> tuple[NodeView, ...]:
+        """The nodes."""
         ...
 
     @property
@@ -154,6 +160,10 @@ class Backlog:
         """Take no more; once nothing is left, `idle` is done and the thread ends. `cancel` drops what waits."""
         self._call(self._close, cancel)
 
+    def join(self) -> None:
+        """Wait for the end of the thread, which comes right after `idle`."""
+        self._thread.join()
+
     # -- on its loop -----------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -203,14 +213,15 @@ class Backlog:
         self._rest()
 
     def _free(self, endpoints: dict[int, str]) -> int | None:
-        """The node with the fewest jobs, if it has a free slot."""
+        """The node that has the least to do, of those that have a slot free of our jobs."""
         if self._most is not None and len(self._running) >= self._most:
             return None
         now = self._loop.time()
+        calls = {view.rank: view.running for view in self._nodes.nodes}
         free = [
-            (count, rank)
+            (self._placed[rank] + calls.get(rank, 0), rank)
             for rank in endpoints
-            if (count := self._placed[rank]) < self._nodes.concurrency and self._shunned.get(rank, 0.0) <= now
+            if self._placed[rank] < self._nodes.concurrency and self._shunned.get(rank, 0.0) <= now
         ]
         return min(free)[1] if free else None
 

@@ -149,6 +149,7 @@ class Executor(concurrent.futures.Executor):
             wait(asyncio.wrap_future(self._over), "executor.shutdown(wait=False)")
         else:
             self._over.result()
+        self._backlog.join()
 
     def _rested(self, _: object) -> None:
         """The last job has ended."""
