@@ -19,8 +19,8 @@ from skyward_jupyter.agent.jobs import Jobs
 if TYPE_CHECKING:
     from skyward_jupyter.agent.node import Agent
 
-#: Connections at a time; seconds a request's head, or what is left of a refused body, may take to come, and a connection
-#: may be idle between two requests.
+#: Connections at a time; seconds a request's head, or what is left of a refused body, may take to come, and one may be
+#: idle between two requests.
 CONNECTIONS = 600
 HEAD_WITHIN = 10.0
 _KEEP_ALIVE = 20

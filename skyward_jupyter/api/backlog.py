@@ -156,6 +156,10 @@ class Backlog:
         """Nobody waits for a job any more: it is stopped wherever it is."""
         self._call(self._withdraw, future)
 
+    def interrupt(self) -> None:
+        """Cancel all jobs, wherever they are."""
+        self._call(self._interrupt)
+
     def close(self, *, cancel: bool) -> None:
         """Take no more; once nothing is left, `idle` is done and the thread ends. `cancel` drops what waits."""
         self._call(self._close, cancel)
@@ -195,10 +199,18 @@ class Backlog:
     def _close(self, cancel: bool) -> None:
         self._closing = True
         if cancel:
-            waiting, self._waiting = self._waiting, deque()
-            for item in waiting:
-                item.future.cancel()
+            self._cancel_waiting()
         self._rest()
+
+    def _interrupt(self) -> None:
+        self._cancel_waiting()
+        for future in list(self._running):
+            future.cancel()
+
+    def _cancel_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for item in waiting:
+            item.future.cancel()
 
     def _place(self) -> None:
         """Hand waiting jobs to free slots."""

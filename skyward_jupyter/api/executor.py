@@ -33,7 +33,8 @@ class Executor(concurrent.futures.Executor):
     """Runs functions on the nodes of a pool, as `concurrent.futures.ProcessPoolExecutor` does on this machine.
 
     `concurrent.futures.wait` and `as_completed` work with its futures. A future can be cancelled while its job runs,
-    which stops the job. A job whose node was lost raises `NodeLost`; one that had not reached its node runs elsewhere.
+    which stops the job; an interrupt that leaves its ``with`` block stops all of them. A job whose node was lost raises
+    `NodeLost`; one that had not reached its node runs elsewhere.
 
     Parameters
     ----------
@@ -138,6 +139,8 @@ class Executor(concurrent.futures.Executor):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._backlog.interrupt()
         self.shutdown(wait=True)
 
     def __repr__(self) -> str:
@@ -146,7 +149,8 @@ class Executor(concurrent.futures.Executor):
     def _wait(self) -> None:
         """Wait for the end of everything; a notebook's loop goes on meanwhile."""
         if runtime().on_loop:
-            wait(asyncio.wrap_future(self._over), "executor.shutdown(wait=False)")
+            # Interrupted, it ends nevertheless.
+            wait(asyncio.shield(asyncio.wrap_future(self._over)), "executor.shutdown(wait=False)")
         else:
             self._over.result()
         self._backlog.join()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -292,3 +293,22 @@ def test_several_threads_submit(executor: sky.Executor) -> None:
     with concurrent.futures.ThreadPoolExecutor(4) as threads:
         sums = threads.map(lambda n: executor.submit(sum, range(n)).result(60), range(20))
         assert list(sums) == [sum(range(n)) for n in range(20)]
+
+
+@pytest.mark.parametrize("kind", ["process", "thread"])
+def test_nodes_with_several_slots_run_several_jobs(
+    tmp_path: Path, until: Until, kind: Literal["process", "thread"]
+) -> None:
+    go = tmp_path / "go"
+    with sky.Executor(nodes=2, worker=sky.Worker(concurrency=3, executor=kind)) as executor:
+        futures = [executor.submit(wait_for, str(go)) for _ in range(8)]
+        until(lambda: sum(future.running() for future in futures) == 6, "every slot is busy")
+        go.touch()
+        assert [future.result(60) for future in futures] == [str(go)] * 8
+
+
+def test_nodes_that_share_no_files(far: sky.ComputePool) -> None:
+    with sky.Executor(far) as executor:
+        given = os.urandom(3_000_000)
+        assert executor.submit(bytes.__add__, given, given).result(60) == given * 2
+        assert len(set(executor.map(where, range(8)))) == 8
