@@ -315,6 +315,8 @@ class Jobs:
     def _end(self, job: Job, state: State, seconds: float) -> None:
         job.seconds, job.ended = seconds, time.time()
         job.body.unlink(missing_ok=True)
+        if state is not State.DONE:
+            self._drop_partial(job)
         self._expire_in(job, KEEP)
         self._changed(job, state)
         job.log.close()
@@ -364,6 +366,11 @@ class Jobs:
         self._gone[job.id] = why
         while len(self._gone) > _REMEMBERED:
             del self._gone[next(iter(self._gone))]
+
+    def _drop_partial(self, job: Job) -> None:
+        """Remove what a slot that ended in the middle of writing a result left."""
+        for path in self._directory.glob(f"{job.result.name}*"):
+            path.unlink(missing_ok=True)
 
     def _full(self) -> bool:
         return len(self._by_id) >= MOST or self.result_bytes >= RESULT_BYTES
