@@ -31,6 +31,8 @@ from skyward_jupyter.wire.events import TaskEvent
 #: Seconds jobs wait while no node of the pool can be reached, and between two looks at the pool.
 NODES_WITHIN = 60.0
 _LOOK = 0.1
+#: What `concurrent.futures` says, too.
+CLOSED = "cannot schedule new futures after shutdown"
 #: Seconds a node that did not answer is left alone.
 _SHUN = 1.0
 
@@ -149,8 +151,15 @@ class Backlog:
     # -- from any thread -------------------------------------------------------------------------------------------
 
     def add(self, item: Item) -> None:
-        """Put a job at the end."""
-        self._call(self._add, item)
+        """Put a job at the end.
+
+        Raises
+        ------
+        RuntimeError
+            It was closed.
+        """
+        if not self._call(self._add, item):
+            raise RuntimeError(CLOSED)
 
     def withdraw(self, future: JobFuture[Any]) -> None:
         """Nobody waits for a job any more: it is stopped wherever it is."""
@@ -177,15 +186,23 @@ class Backlog:
         finally:
             self._loop.close()
 
-    def _call(self, function: Callable[..., None], *args: object) -> None:
-        with contextlib.suppress(RuntimeError):  # it has ended, with all its jobs
+    def _call(self, function: Callable[..., None], *args: object) -> bool:
+        """Call something on the loop; False once it has ended, with all its jobs."""
+        try:
             self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            return False
+        return True
 
     def _add(self, item: Item) -> None:
+        if self.idle.done():
+            _give(item.future, None, RuntimeError(CLOSED))
+            return
         if not self._waiting and not self._running:
             self._reached = self._loop.time()
         self._waiting.append(item)
-        self._place()
+        if self._looking is None:  # else no slot was free a moment ago, and whatever frees one looks again
+            self._place()
 
     def _withdraw(self, future: JobFuture[Any]) -> None:
         for item in self._waiting:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from skyward_jupyter.actors.dispatch import Call, blame
 from skyward_jupyter.agent.jobcall import each
-from skyward_jupyter.api.backlog import Backlog, Item, JobFuture
+from skyward_jupyter.api.backlog import CLOSED, Backlog, Item, JobFuture
 from skyward_jupyter.api.compute import ComputeFunction
 from skyward_jupyter.api.output import keeper
 from skyward_jupyter.api.pool import ComputePool
@@ -86,7 +86,7 @@ class Executor(concurrent.futures.Executor):
             The function or an argument cannot travel.
         """
         if self._shut:
-            raise RuntimeError("cannot schedule new futures after shutdown")
+            raise RuntimeError(CLOSED)
         function, timeout = (fn.function, fn.timeout) if isinstance(fn, ComputeFunction) else (fn, 0.0)
         pickled = self._pickled(function)
         try:

@@ -100,9 +100,10 @@ class NodeJobs:
         raise self._refusal(response)
 
     async def forget(self, name: str) -> None:
-        """Have a job stopped, if it runs, and its result dropped."""
-        with contextlib.suppress(Unreachable):
-            await self._asked("DELETE", f"/v1/jobs/{name}")
+        """Have a job stopped, if it runs, and its result dropped; not at any price: it would expire."""
+        with contextlib.suppress(Unreachable, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._asked("DELETE", f"/v1/jobs/{name}")
 
     async def _submit(self, name: str, body: bytes, params: dict[str, str]) -> str:
         """Have a job queued; the process that has it."""

@@ -86,6 +86,23 @@ def test_every_node_has_an_endpoint_that_answers(pool: sky.ComputePool) -> None:
         assert httpx.get(f"{url}/health", trust_env=False).text == "ok\n"
 
 
+def test_endpoints_come_and_go_with_the_nodes() -> None:
+    with sky.ComputePool(nodes=1) as pool:
+        pool.scale(3)
+        assert list(pool.endpoints) == [0, 1, 2]
+        pool.scale(1)
+        assert list(pool.endpoints) == [0]
+    assert pool.endpoints == {}
+
+
+def test_a_pool_that_has_not_started_has_none() -> None:
+    pool = sky.ComputePool(nodes=1)
+    with pytest.raises(sky.NoPool):
+        pool.endpoints
+    with pytest.raises(sky.NoPool):
+        pool.token
+
+
 def test_the_token_is_shown_nowhere(pool: sky.ComputePool) -> None:
     assert len(pool.token) >= 43
     assert pool.token not in repr(pool) + repr(pool.nodes) + repr(vars(pool))
