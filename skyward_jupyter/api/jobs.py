@@ -36,10 +36,6 @@ class NotBegun(Exception):
     """The node never had the job: it may run elsewhere."""
 
 
-class Unreachable(Exception):
-    """Nobody answers at a node's address."""
-
-
 def client(token: str) -> httpx.AsyncClient:
     """What requests go through, for all nodes of a pool."""
     return httpx.AsyncClient(
@@ -101,7 +97,7 @@ class NodeJobs:
 
     async def forget(self, name: str) -> None:
         """Have a job stopped, if it runs, and its result dropped; not at any price: it would expire."""
-        with contextlib.suppress(Unreachable, TimeoutError):
+        with contextlib.suppress(NodeLost, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await self._asked("DELETE", f"/v1/jobs/{name}")
 
@@ -167,7 +163,7 @@ class NodeJobs:
         while await tries.again():
             with contextlib.suppress(httpx.TransportError):
                 return await self._http.request(method, self._url + path, headers=headers)
-        raise Unreachable(f"node {self.rank} does not answer")
+        raise NodeLost(self.rank, "it does not answer")
 
     def _refusal(self, response: httpx.Response) -> Exception:
         """What an answer that is none means."""
