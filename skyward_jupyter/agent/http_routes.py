@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import hmac
 import logging
 import math
 import re
@@ -16,35 +15,33 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from skyward_jupyter.agent.http_body import received, told
+from skyward_jupyter.agent.http_guard import Guard, problem
 from skyward_jupyter.agent.http_metrics import Measured
 from skyward_jupyter.agent.http_openapi import description
-from skyward_jupyter.agent.jobs import Conflict, Full, Gone, Job, Jobs, State, describe_failure, pickled_failure
+from skyward_jupyter.agent.job import Job, State, describe_failure, pickled_failure
+from skyward_jupyter.agent.jobs import Full, Gone, Jobs
 from skyward_jupyter.wire import envelope
-from skyward_jupyter.wire.envelope import HEADER, Check, OtherPython, Refused
 
 if TYPE_CHECKING:
     from skyward_jupyter.agent.node import Agent
 
-#: Seconds the next piece of a body may take to come.
-BODY_PATIENCE = 30.0
 #: Seconds a request may wait for a job's end, and an event stream be silent.
 WAIT_LIMIT = 60.0
 _SILENCE = 15.0
 _PIECE = 2**20
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _OUTPUTS = {"all": "", "stdout": "stdout", "stderr": "stderr", "none": "none"}
-_OPEN = ("/health",)
 
 log = logging.getLogger("skyward")
 
@@ -77,47 +74,6 @@ def _route(method: str, path: str, endpoint: Callable[[Request], Awaitable[Respo
     return made
 
 
-class Guard:
-    """Lets in who shows the pool's token, and means this process; the others' bodies are not read.
-
-    Every answer names the process, in ``Skyward-Instance``. A request that names another one is refused: a node that
-    took a lost one's place, and its address, knows nothing of what was sent there.
-    """
-
-    def __init__(self, app: ASGIApp, token: str, instance: str) -> None:
-        self._app = app
-        self._token = token.encode()
-        self._instance = instance.encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI's call."""
-
-        async def named(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"skyward-instance", self._instance)]
-            await send(message)
-
-        await self._answer(scope)(scope, receive, named)
-
-    def _answer(self, scope: Scope) -> ASGIApp:
-        if scope["path"] in _OPEN:
-            return self._app
-        if not any(map(self._fits, _header(scope, b"authorization"))):
-            text = "show the pool's token: `Authorization: Bearer TOKEN`; in Python it is `pool.token`"
-            return _problem(HTTPStatus.UNAUTHORIZED, text, {"WWW-Authenticate": "Bearer"})
-        if any(meant != self._instance for meant in _header(scope, b"skyward-instance")):
-            return _problem(HTTPStatus.PRECONDITION_FAILED, "the node you mean is gone; this one took its place")
-        return self._app
-
-    def _fits(self, shown: bytes) -> bool:
-        scheme, _, token = shown.partition(b" ")
-        return scheme.lower() == b"bearer" and hmac.compare_digest(token, self._token)
-
-
-def _header(scope: Scope, name: bytes) -> list[bytes]:
-    return [value for given, value in scope["headers"] if given == name]
-
-
 class _Api:
     """What each route does."""
 
@@ -145,11 +101,11 @@ class _Api:
             raise HTTPException(HTTPStatus.INSUFFICIENT_STORAGE, str(error)) from None
         body = self._jobs.new_body()
         try:
-            digest = await _received(request, body)
+            digest = await received(request, body)
             job, new = self._jobs.submit(name, body, digest, timeout, flags)
         except BaseException as error:
             body.unlink(missing_ok=True)
-            raise _told(error) from None
+            raise told(error) from None
         if not new:
             body.unlink(missing_ok=True)
         status = HTTPStatus.CREATED if new else HTTPStatus.OK
@@ -212,7 +168,7 @@ class _Api:
     def _failure(self, job: Job) -> Response:
         assert job.failed is not None
         pickled = base64.b64encode(pickled_failure(job.failed)).decode()
-        response = _problem(
+        response = problem(
             HTTPStatus.CONFLICT,
             f"job {job.id!r} has no result: it was {job.state}",
             state=job.state,
@@ -225,57 +181,6 @@ class _Api:
 
 
 # -- steps -----------------------------------------------------------------------------------------------------------
-
-
-async def _received(request: Request, path: Path) -> str:
-    """Write a body to a file, checking it as it comes; its digest."""
-    announced = request.headers.get("content-length")
-    if announced is not None and int(announced) > envelope.LIMIT + HEADER.size:
-        raise _too_large()
-    check = Check()
-    pieces = request.stream()
-    with path.open("xb", buffering=0) as file:
-        while True:
-            async with asyncio.timeout(BODY_PATIENCE):
-                piece = await anext(pieces, b"")
-            if not piece:
-                break
-            if file.tell() + len(piece) > envelope.LIMIT + HEADER.size:
-                raise _too_large()
-            check.feed(piece)
-            rest = memoryview(piece)
-            while rest.nbytes:
-                rest = rest[file.write(rest) :]
-    check.complete()
-    return check.digest
-
-
-def _too_large() -> HTTPException:
-    text = f"a job has at most {envelope.LIMIT // 2**20} MiB; let the function read its data on the node"
-    return HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
-
-
-def _told(error: BaseException) -> BaseException:
-    """What the sender of a body is told of an error."""
-    match error:
-        case OtherPython():
-            return HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
-        case Refused():
-            return HTTPException(HTTPStatus.BAD_REQUEST, str(error))
-        case Conflict():
-            return HTTPException(HTTPStatus.CONFLICT, str(error))
-        case Gone():
-            return HTTPException(HTTPStatus.GONE, str(error))
-        case ClientDisconnect():
-            return HTTPException(HTTPStatus.BAD_REQUEST, "the body was cut short; send the job again")
-        case TimeoutError():
-            text = f"nothing more of the body came for {BODY_PATIENCE:g} s; send the job again"
-            return HTTPException(HTTPStatus.REQUEST_TIMEOUT, text)
-        case OSError():
-            text = f"there is no room for the job on the node ({error.strerror}); send it again later"
-            return HTTPException(HTTPStatus.INSUFFICIENT_STORAGE, text)
-        case _:
-            return error
 
 
 async def _ended(job: Job, within: float) -> None:
@@ -354,11 +259,6 @@ def _last_seen(request: Request) -> int:
     return int(given)
 
 
-def _problem(status: HTTPStatus, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
-    content = {"title": status.phrase, "status": status.value, "detail": detail, **more}
-    return JSONResponse(content, status, headers, media_type="application/problem+json")
-
-
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
@@ -366,10 +266,10 @@ async def _refused(request: Request, error: Exception) -> Response:
     if detail == status.phrase:  # of the framework itself: no such route, or not with this method
         detail = f"there is no {request.method} {request.url.path}; /openapi.json tells what there is"
     headers = dict(error.headers) if error.headers else None
-    return _problem(status, detail, headers)
+    return problem(status, detail, headers)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     text = f"the node could not answer ({type(error).__name__}); it goes on, ask again"
-    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, text)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, text)

@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import itertools
-import logging
-import pickle
 import threading
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
 from skyward_jupyter.actors.desk import NodeView
-from skyward_jupyter.api.echo import Echo
-from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.job import Item, JobFuture
 from skyward_jupyter.api.jobs import NodeJobs, NotBegun, client
 from skyward_jupyter.errors import NodeLost, PoolError, PoolStopped
-from skyward_jupyter.wire.envelope import Joined, sealed
-from skyward_jupyter.wire.events import TaskEvent
 
 #: Seconds jobs wait while no node of the pool can be reached, and between two looks at the pool.
 NODES_WITHIN = 60.0
@@ -36,7 +29,6 @@ CLOSED = "cannot schedule new futures after shutdown"
 #: Seconds a node that did not answer is left alone.
 _SHUN = 1.0
 
-log = logging.getLogger("skyward")
 _threads = itertools.count(1)
 
 
@@ -69,54 +61,6 @@ class Nodes(Protocol):
     def token(self) -> str:
         """What they want to be shown."""
         ...
-
-
-class JobFuture[T](PoolFuture[T]):
-    """The future of a job: as `PoolFuture`, and it knows whether the job is on a node."""
-
-    def __init__(self, stop: Callable[[], object]) -> None:
-        super().__init__(stop)
-        self.placed = False
-
-    def running(self) -> bool:
-        """Whether a node has it."""
-        return self.placed and not self.done()
-
-
-@dataclass(slots=True, eq=False)
-class Item:
-    """A call to make, pickled already, and the future that waits for it."""
-
-    function: bytes
-    rest: bytes
-    future: JobFuture[Any]
-    timeout: float = 0.0
-    keep: Callable[[int, bool], str] | None = None
-    echo: Echo = field(default_factory=Echo)
-
-    def body(self) -> bytes:
-        """What is sent to a node."""
-        return sealed(pickle.dumps(Joined(self.function, self.rest), 5))
-
-    def params(self, rank: int, head: bool) -> dict[str, str]:
-        """How it is to run there."""
-        kept = self.keep(rank, head) if self.keep is not None else ""
-        output = {"": "all", "stdout,stderr": "all"}.get(kept, kept)
-        return {"timeout": f"{self.timeout:g}", "output": output}
-
-    def show(self, event: TaskEvent) -> None:
-        """Show what the job wrote; where that cannot be shown, the job goes on."""
-        try:
-            self.echo(event)
-        except Exception:
-            log.exception("output of node %d could not be shown", event.node)
-
-    def finish(self, rank: int) -> None:
-        """Show the last line it left unfinished."""
-        try:
-            self.echo.finish(rank)
-        except Exception:
-            log.exception("output of node %d could not be shown", rank)
 
 
 class Backlog:
@@ -196,7 +140,7 @@ class Backlog:
 
     def _add(self, item: Item) -> None:
         if self.idle.done():
-            _give(item.future, None, RuntimeError(CLOSED))
+            item.give(None, RuntimeError(CLOSED))
             return
         if not self._waiting and not self._running:
             self._reached = self._loop.time()
@@ -268,7 +212,7 @@ class Backlog:
     def _fail_waiting(self, error: Exception) -> None:
         waiting, self._waiting = self._waiting, deque()
         for item in waiting:
-            _give(item.future, None, error)
+            item.give(None, error)
 
     def _start(self, item: Item, rank: int, endpoints: dict[int, str]) -> None:
         url = endpoints[rank]
@@ -306,10 +250,10 @@ class Backlog:
             return False
         except Exception as error:
             self._reached = self._loop.time()
-            _give(item.future, None, self._explained(error))
+            item.give(None, self._explained(error))
             return False
         self._reached = self._loop.time()
-        _give(item.future, value, None)
+        item.give(value, None)
         return node.keeps_much
 
     def _explained(self, error: Exception) -> Exception:
@@ -325,8 +269,3 @@ class Backlog:
     async def _stop(self) -> None:
         await self._http.aclose()
         self._loop.stop()
-
-
-def _give(future: JobFuture[Any], value: object, error: Exception | None) -> None:
-    with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled at this very moment
-        future.set_exception(error) if error is not None else future.set_result(value)

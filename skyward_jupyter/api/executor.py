@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary
 
 from skyward_jupyter.actors.dispatch import Call, blame
 from skyward_jupyter.agent.jobcall import each
-from skyward_jupyter.api.backlog import CLOSED, Backlog, Item, JobFuture
+from skyward_jupyter.api.backlog import CLOSED, Backlog
 from skyward_jupyter.api.compute import ComputeFunction
+from skyward_jupyter.api.job import Item, JobFuture
 from skyward_jupyter.api.output import keeper
 from skyward_jupyter.api.pool import ComputePool
 from skyward_jupyter.api.registry import pool as active_pool

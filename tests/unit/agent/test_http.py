@@ -13,7 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from skyward_jupyter.agent import http_routes
+from skyward_jupyter.agent import http_body, http_routes
 from skyward_jupyter.agent.channel import Channel
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.http_openapi import description
@@ -198,7 +198,7 @@ async def test_an_oversized_body_is_refused(
 
 
 async def test_a_body_that_stops_coming(http: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_routes, "BODY_PATIENCE", 0.02)
+    monkeypatch.setattr(http_body, "PATIENCE", 0.02)
     body = job(abs, 1)
 
     async def stalls() -> AsyncIterator[bytes]:

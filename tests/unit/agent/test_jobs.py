@@ -13,7 +13,8 @@ import pytest
 
 from skyward_jupyter.agent import jobs as module
 from skyward_jupyter.agent.failure import Failed
-from skyward_jupyter.agent.jobs import Conflict, Follower, Full, Gone, Job, Jobs, State
+from skyward_jupyter.agent.job import Job, State
+from skyward_jupyter.agent.jobs import Conflict, Follower, Full, Gone, Jobs
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import dumps, pack, unpack
 from skyward_jupyter.wire.envelope import job as body_of
