@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skyward_jupyter.agent.context import InstanceInfo, instance_info
     from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
+    from skyward_jupyter.api.executor import Executor
     from skyward_jupyter.api.future import PoolFuture
     from skyward_jupyter.api.output import silent, stderr, stdout
     from skyward_jupyter.api.pool import ComputePool
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
     "skyward_jupyter.api.compute": ("ComputeFunction", "PendingCompute", "PendingGroup", "compute", "gather"),
+    "skyward_jupyter.api.executor": ("Executor",),
     "skyward_jupyter.api.future": ("PoolFuture",),
     "skyward_jupyter.api.output": ("silent", "stderr", "stdout"),
     "skyward_jupyter.api.pool": ("ComputePool",),
@@ -81,6 +83,7 @@ __all__ = [
     "CellFailed",
     "ComputeFunction",
     "ComputePool",
+    "Executor",
     "InstanceInfo",
     "NoPool",
     "NoRoom",

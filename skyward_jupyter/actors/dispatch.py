@@ -137,7 +137,7 @@ class Dispatch:
             args, blobs = self._hub.payloads.pack((call.args, dict(call.kwargs)))
         except Exception as error:
             self._hub.payloads.release(code_blobs)
-            raise error if isinstance(error, NoRoom) else _blame(call, error) from None
+            raise error if isinstance(error, NoRoom) else blame(call, error) from None
         return TaskEntry(
             id=self._hub.desk.next_id(),
             code=code,
@@ -233,7 +233,7 @@ async def _all(futures: Sequence[asyncio.Future[Outcome]], timeout: float | None
         await asyncio.wait(pending, timeout=timeout)
 
 
-def _blame(call: Call, error: Exception) -> NotPicklable:
+def blame(call: Call, error: Exception) -> NotPicklable:
     """The argument at fault, by the name of its parameter."""
     name = getattr(call.function, "__name__", "call")
     try:

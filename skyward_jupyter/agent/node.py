@@ -21,6 +21,8 @@ from skyward_jupyter.agent.cluster import join
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS
+from skyward_jupyter.agent.http import listen
+from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.lease import owner_gone
 from skyward_jupyter.agent.log import RunLog
 from skyward_jupyter.agent.metrics import Meter
@@ -54,6 +56,7 @@ class _Client:
     held: Exchange | None = None
     timer: asyncio.TimerHandle | None = None
     waiting: dict[int, asyncio.Future[Event]] = field(default_factory=dict)
+    follower: Follower | None = None
 
 
 class Agent:
@@ -64,6 +67,7 @@ class Agent:
         self.store = BlobStore(Path(config.store))
         self.peers = config.peers
         self.done = 0
+        self.failed = 0
         self.over = asyncio.Event()
         self._template = template
         self._clients: dict[str, _Client] = {}
@@ -88,7 +92,7 @@ class Agent:
         for task in asked.tasks:
             self.submit(asked.client, task)
         for control in asked.controls:
-            self._control(asked.client, control)
+            self.control(asked.client, control)
         if client.held is not None:
             self._answer(client)
         client.held = asked
@@ -134,18 +138,32 @@ class Agent:
         while len(self._codes) > _CODES:
             del self._codes[next(iter(self._codes))]
 
+    def follow(self, client: str, follower: Follower) -> None:
+        """Tell `follower` what becomes of a client's tasks, instead of keeping it for the client."""
+        self._client(client).follower = follower
+
     def know(self, peers: tuple[Peer, ...]) -> None:
         """The nodes of the pool changed."""
         self.peers = peers
         for slot in self._slots.values():
             slot.peers(peers)
 
-    def load(self) -> Load:
-        """What this node measures of itself now."""
+    def load(self, meter: Meter | None = None) -> Load:
+        """What this node measures of itself now; CPU is since the last reading of `meter`."""
         running = [slot for slot in self._slots.values() if slot.running is not None]
         busy = sum(slot.index != SESSION for slot in running)
-        cpu, memory = self._meter.read({slot.pid for slot in self._slots.values()})
+        cpu, memory = (meter or self._meter).read({slot.pid for slot in self._slots.values()})
         return Load(cpu, memory, len(running), self.done, busy)
+
+    @property
+    def queued(self) -> int:
+        """Tasks that wait for a slot."""
+        return len(self._queue) + len(self._session_queue)
+
+    @property
+    def dropped(self) -> int:
+        """Bytes of output that went because a client did not read it."""
+        return sum(client.log.lost for client in self._clients.values())
 
     def stop(self) -> None:
         """End this agent in order."""
@@ -170,8 +188,10 @@ class Agent:
         if code is None:
             self._client(running.client).seen.pop(running.task.id, None)
             self._log(running.client, running.task.id, Kind.CODE, b"")
-        else:
-            slot.run(running, code)
+            return
+        slot.run(running, code)
+        if (follower := self._client(running.client).follower) is not None:
+            follower.began(running.task.id)
 
     def _heard(self, slot: SlotLink, task: int, kind: Kind, body: bytes) -> None:
         if kind is Kind.CALM:
@@ -193,6 +213,7 @@ class Agent:
         if kind is Kind.ERROR and running.stopping == "timeout":
             body = self._failed("timeout", {"seconds": running.task.timeout})
         self.done += 1
+        self.failed += kind is Kind.ERROR
         self._log(running.client, running.task.id, kind, body, seconds)
 
     def _failed(self, how: str, facts: dict[str, object] | None = None) -> bytes:
@@ -200,6 +221,9 @@ class Agent:
 
     def _log(self, name: str, task: int, kind: Kind, body: bytes, seconds: float = 0.0) -> None:
         client = self._client(name)
+        if client.follower is not None:
+            client.follower.heard(task, kind, body, seconds)
+            return
         event = client.log.add(task, kind, body, seconds)
         if kind.final and (waiting := client.waiting.pop(task, None)) is not None:
             waiting.set_result(event)
@@ -224,7 +248,8 @@ class Agent:
         if asked is not None:
             asked.reply_to.tell(client.log.batch())
 
-    def _control(self, client: str, control: Control) -> None:
+    def control(self, client: str, control: Control) -> None:
+        """Do something to a task."""
         if control.action == "return":
             self._give_back(client, control.task)
             return
@@ -358,7 +383,7 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
 
 
 async def _member(agent: Agent) -> None:
-    async with join(agent.config):
+    async with join(agent.config), listen(agent):
         agent.report("ready")
         await agent.over.wait()
 

@@ -33,7 +33,7 @@ from skyward_jupyter.agent.config import AgentConfig
 
 #: Imported before the first request, and while there is nothing else to do.
 FIRST = ("skyward_jupyter.agent.node", "skyward_jupyter.agent.slot")
-LATER = ("IPython.core.interactiveshell", "skyward_jupyter.agent.session")
+LATER = ("IPython.core.interactiveshell", "skyward_jupyter.agent.session", "skyward_jupyter.agent.http_server")
 
 FORK = sys.platform == "linux" and os.environ.get("SKYWARD_START") != "spawn"
 

@@ -11,7 +11,10 @@ from skyward_jupyter.runtime.bridge import runtime, wait
 
 
 class PoolFuture[T](concurrent.futures.Future[T]):
-    """A `concurrent.futures.Future` that can also be awaited, and whose `cancel` stops the remote code."""
+    """A `concurrent.futures.Future` that can also be awaited, and whose `cancel` stops the remote code.
+
+    `stop` is called for that, in whichever thread cancels.
+    """
 
     def __init__(self, stop: Callable[[], object]) -> None:
         super().__init__()
@@ -43,7 +46,7 @@ class PoolFuture[T](concurrent.futures.Future[T]):
             stop = self._stop.pop()
         except IndexError:
             return super().cancel()  # another thread is cancelling it
-        runtime().call_soon(stop)
+        stop()
         stopped = super().cancel()
         if stopped:
             self.set_running_or_notify_cancel()  # `wait` and `as_completed` learn of it by this alone

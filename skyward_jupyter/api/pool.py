@@ -237,6 +237,21 @@ class ComputePool:
         return self._spec.concurrency
 
     @property
+    def endpoints(self) -> dict[int, str]:
+        """Where the nodes serve HTTP: the URL of each node that does, by rank."""
+        provider = self._running.hub.provider
+        found = {view.rank: provider.http(view.rank) for view in self.nodes}
+        return {rank: f"http://{address}" for rank, address in found.items() if address}
+
+    @property
+    def token(self) -> str:
+        """What callers of the nodes' HTTP API show, as ``Authorization: Bearer TOKEN``.
+
+        Whoever has it can run code as you: it is never part of a log, an error or what a pool displays.
+        """
+        return self._running.hub.provider.token
+
+    @property
     def panel(self) -> Panel:
         """What dashboards of this pool attach to."""
         if self._panel is None:

@@ -20,12 +20,14 @@ from pathlib import Path
 import psutil
 
 from skyward_jupyter.agent.channel import Message
+from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.providers import certificates
 from skyward_jupyter.providers.base import Heard, NodeSpec, Report
 from skyward_jupyter.providers.launcher import Launcher, launcher
 
 PORT = 25520
+HTTP_PORT = 8265
 #: Above this many nodes heartbeats are rarer, so that a busy machine suspects none of them falsely.
 _MANY = 32
 _PREFIX = "skyward-"
@@ -42,6 +44,8 @@ class LocalProvider:
         self._heard = heard
         self._block = _free_block()
         self._ports: dict[int, int] = {}
+        self._http_ports: dict[int, int] = {}
+        self._http: dict[int, str] = {}
         self._closed = False
         self._asked: set[int] = set()
         self._pids: dict[int, int] = {}
@@ -53,6 +57,7 @@ class LocalProvider:
         self.certificates = f"{self.store}/certificates"
         Path(self.certificates).mkdir(mode=0o700)
         certificates.make(Path(self.certificates), pool)
+        self.token = certificates.make_token(Path(self.certificates))
         self.shared = f"{self.store}/blobs" if share else None
 
     def address(self, rank: int) -> str:
@@ -60,6 +65,15 @@ class LocalProvider:
         if self._block:
             return f"{self._block}.{rank + 1}:{PORT}"
         return f"127.0.0.1:{self._ports.setdefault(rank, _free_port())}"
+
+    def http(self, rank: int) -> str:
+        """The ``host:port`` of a node's HTTP API, as the node has said; empty while it has none."""
+        return self._http.get(rank, "")
+
+    def _http_address(self, rank: int) -> str:
+        if self._block:
+            return f"{self._block}.{rank + 1}:{HTTP_PORT}"
+        return f"127.0.0.1:{self._http_ports.setdefault(rank, _free_port())}"
 
     def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
         """Start nodes, which join through up to three of `seeds`; one that is its own only seed starts the cluster."""
@@ -75,6 +89,7 @@ class LocalProvider:
                 # One that does not answer any more still holds the address; its end is not the new one's.
                 self.kill(rank)
                 self._pids.pop(rank, None)
+                self._http.pop(rank, None)
             config = AgentConfig(
                 pool=self._pool,
                 rank=rank,
@@ -89,6 +104,8 @@ class LocalProvider:
                 ttl=self._spec.ttl,
                 heartbeat=1.0 if len(peers) <= _MANY else 2.0,
                 peers=tuple(peers),
+                http=self._http_address(rank),
+                token=f"{self.certificates}/{TOKEN}",
                 paths=tuple(map(str, sys.path)),
                 directory=os.getcwd(),
                 env={**os.environ, **self._spec.env},  # as it is now: the template's is older
@@ -116,6 +133,7 @@ class LocalProvider:
         match message["op"]:
             case "template_gone":
                 self._pids.clear()
+                self._http.clear()
                 for rank in sorted(self._asked):
                     self._asked.discard(rank)
                     self._heard(Report(rank, "exited", {"why": f"the template process ended, {message['why']}"}))
@@ -125,12 +143,15 @@ class LocalProvider:
             case "exited":
                 self._exited(message)
             case "report":
+                if message["what"] == "http":
+                    self._http[message["rank"]] = message["address"]
                 self._heard(Report(message["rank"], message["what"], message))
 
     def _exited(self, message: Message) -> None:
         rank = message["rank"]
         if message["pid"] in (0, self._pids.get(rank)):
             self._pids.pop(rank, None)
+            self._http.pop(rank, None)
             self._asked.discard(rank)
             self._heard(Report(rank, "exited", {"why": message["why"]}))
 

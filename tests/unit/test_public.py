@@ -16,6 +16,7 @@ PUBLIC = [
     "CellFailed",
     "ComputeFunction",
     "ComputePool",
+    "Executor",
     "InstanceInfo",
     "NoPool",
     "NoRoom",
