@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skyward_jupyter import events
     from skyward_jupyter.agent.context import InstanceInfo, instance_info
     from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
     from skyward_jupyter.api.future import PoolFuture
@@ -70,6 +71,7 @@ _HOMES = {
     ),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
 }
+_MODULES = {"events": "skyward_jupyter.events"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -99,6 +101,7 @@ __all__ = [
     "UsageError",
     "Worker",
     "compute",
+    "events",
     "gather",
     "instance_info",
     "load_ipython_extension",
@@ -113,6 +116,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'skyward' has no attribute {name!r}")

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import casty
 
+from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import Desk, NodeView
 from skyward_jupyter.actors.placing import Placer
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.events import PoolState
 from skyward_jupyter.wire.messages import Batch, Exchange
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ class Hub:
         Unique in this process; the key of the pool's actors.
     generation
         How many nodes had each rank before.
+    events
+        Where everything that happens is told.
     placing
         The tasks that wait for a node; see `skyward_jupyter.actors.placing`.
     takers
@@ -50,6 +54,7 @@ class Hub:
     provider: Provider
     desk: Desk
     payloads: Payloads
+    events: Bus
     placing: Placer = field(default_factory=Placer)
     takers: dict[int, Callable[[Sequence[int]], None]] = field(default_factory=dict)
     state: str = "starting"
@@ -114,6 +119,12 @@ class Hub:
     def peers(self, ranks: tuple[int, ...]) -> tuple[Peer, ...]:
         """The nodes of these ranks."""
         return tuple(Peer(rank, self.provider.address(rank)) for rank in sorted(ranks))
+
+    def become(self, state: str) -> None:
+        """The pool is in another state."""
+        if state != self.state:
+            self.state = state
+            self.events.emit(PoolState, state, self.note)
 
     def show(self, view: NodeView) -> None:
         """Publish the latest view of a node."""

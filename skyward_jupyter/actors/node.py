@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -32,6 +33,7 @@ from skyward_jupyter.actors.messages import (
     Recall,
     Returned,
 )
+from skyward_jupyter.events import NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Control, Event, Measure
 
@@ -67,6 +69,7 @@ class _Node:
         )
         self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
+        hub.events.emit(NodeStarting, rank, self.view.address)
 
     def handle(self, message: NodeMessage) -> bool:
         """React to a message; returns whether the node lives on."""
@@ -120,6 +123,7 @@ class _Node:
         log = (*self.view.log, phase)[-_LOG_LINES:]
         self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, log=log)
         self.hub.show(self.view)
+        self.hub.events.emit(NodePhase, self.rank, phase)
         if phase == "joined" and self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
@@ -135,6 +139,7 @@ class _Node:
         self.hub.show(self.view)
         self.hub.takers[self.rank] = self.assign
         self.hub.placer.tell(NodeUp(self.rank, self.view.slots))
+        self.hub.events.emit(NodeReady, self.rank, self.view.address)
         self.hub.pool.tell(Joined(self.rank))
 
     def take(self, number: int) -> None:
@@ -162,6 +167,8 @@ class _Node:
 
     def _add(self, entry: TaskEntry) -> None:
         self.courier.add(entry)
+        if self.hub.events.tasks:
+            self.hub.events.emit(TaskSent, entry.id, entry.name, self.rank)
         if entry.stopping:
             self.courier.control(Control(entry.id, entry.stopping))
         self.publish()
@@ -173,6 +180,8 @@ class _Node:
         self.hub.desk.seen[self.rank] = event.seq
         if kind.final:
             self._done += 1
+            if entry is not None:
+                entry.arrived, entry.seconds = time.time(), event.seconds
             if self.courier.following.pop(event.task, False):
                 self._pooled += 1
                 self._seconds += event.seconds
@@ -234,11 +243,16 @@ class _Node:
             self._connecting.cancel()
         self.hub.placer.tell(NodeDown(self.rank))
         self.hub.desk.seen.pop(self.rank, None)
+        self.hub.desk.turnaround.pop(self.rank, None)
         for entry in list(self.hub.desk.tasks.values()):
             if entry.rank == self.rank:
                 results.lose(self.hub, entry, self.rank, why)
         self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
         self.hub.show(self.view)
+        if self._draining or self.hub.state == "stopping":
+            self.hub.events.emit(NodeStopped, self.rank)
+        else:
+            self.hub.events.emit(NodeLost, self.rank, why)
         self.hub.pool.tell(Lost(self.rank, why))
 
     def _maybe_leave(self) -> None:

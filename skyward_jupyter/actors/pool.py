@@ -110,7 +110,7 @@ class _Pool:
         """Fail what is in flight and end every node."""
         if self.hub.state in ("stopping", "stopped"):
             return
-        self.hub.state = "stopping"
+        self.hub.become("stopping")
         error = PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended")
         for entry in list(self.hub.desk.tasks.values()):
             rank = entry.rank if entry.rank is not None else -1
@@ -149,12 +149,12 @@ class _Pool:
         waiting = any(not state.ready or state.leaving for state in self._ranks.values())
         if hub.state == "stopping":
             if not self._ranks:
-                hub.state = "stopped"
+                hub.become("stopped")
                 hub.ended.set()
         elif not self._ranks:
-            hub.state = "failed" if self._desired == 0 and hub.note else hub.state
+            hub.become("failed" if self._desired == 0 and hub.note else hub.state)
         elif not waiting:
-            hub.state = "ready"
+            hub.become("ready")
         if waiting and hub.state == "ready":
             hub.settled.clear()
         elif not waiting and self._introduced == self._turn:

@@ -19,6 +19,7 @@ from skyward_jupyter.errors import (
     TaskInterrupted,
     TaskTimeout,
 )
+from skyward_jupyter.events import LogLine, TaskDone, TaskTimes
 from skyward_jupyter.wire.codec import blobs_of, unpack
 from skyward_jupyter.wire.events import Clear, Display, Failure, Kind, Outcome, Output, Success
 from skyward_jupyter.wire.messages import Event
@@ -55,10 +56,20 @@ def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
     if hub.desk.tasks.pop(entry.id, None) is not None:
         hub.payloads.release(entry.blobs)
         hub.desk.count(1)
+        _tell(hub, entry, outcome)
     if not entry.outcome.done():
         entry.outcome.set_result(outcome)
     if entry.yields is not None:
         entry.yields.put_nowait(StreamEnd(outcome))
+
+
+def _tell(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
+    """Keep the times of a task that has ended, and say that it has."""
+    error = type(outcome.error).__name__ if isinstance(outcome, Failure) else ""
+    times = hub.desk.record(entry, outcome.node, error)
+    if hub.events.tasks:
+        made = TaskTimes(*times) if times is not None else None
+        hub.events.emit(TaskDone, entry.id, entry.name, outcome.node, error, made)
 
 
 def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callable[[], object]) -> None:
@@ -82,7 +93,14 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             assert isinstance(value, Failed)
             end(hub, entry, Failure(rank, error_of(value, rank), event.seconds))
         case _:
+            if kind is Kind.OUTPUT and hub.events.wants(LogLine):
+                hub.events.emit(LogLine, rank, entry.id, *_text(value))
             _show(entry, rank, kind, value)
+
+
+def _text(content: Any) -> tuple[str, str]:
+    stream, text = content
+    return str(stream), str(text)
 
 
 def _show(entry: TaskEntry, rank: int, kind: Kind, content: Any) -> None:

@@ -12,6 +12,7 @@ from casty import Context, Event, actor
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import Gone, Heard, Kill, Phase, Start
 from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certificates
+from skyward_jupyter.events import LogLine
 
 #: How often the client asks for the members (seconds): how long a new node may stay unknown.
 SYNC = 0.25
@@ -72,6 +73,7 @@ class _Supplier:
                 self._expected.discard(rank)
                 node.tell(Gone(text))
             case "log":
+                self.hub.events.emit(LogLine, rank, 0, "node", text)
                 node.tell(Phase(text))
         self._maybe_connect()
 

@@ -10,17 +10,21 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from skyward_jupyter.actors import assembly
+from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.panel import LARGEST, Panel
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
+from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.spec import Worker, is_count
 from skyward_jupyter.api.stream import ResultStream
+from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
+from skyward_jupyter.events import Event, TaskTimes
 from skyward_jupyter.providers.base import NodeSpec
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.wire.events import TaskEvent
@@ -69,6 +73,7 @@ class ComputePool:
         self._timeout = timeout
         self._share = _share
         self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, _checked_env(env))
+        self._bus = Bus(self.name)
         self._hub: Hub | None = None
         self._calls: Calls | None = None
         self._panel: Panel | None = None
@@ -206,6 +211,38 @@ class ComputePool:
         """Interrupt everything that runs on the pool; it stays usable."""
         runtime().call_soon(self._interrupt)
 
+    # -- what happens ----------------------------------------------------------------------------------------------
+
+    def on[E: Event](self, kind: type[E], callback: Callable[[E], object]) -> Callable[[], None]:
+        """Call `callback` with every event of `kind` (see `skyward.events`) from now on; returns what ends that.
+
+        It is called on the runtime's loop, in order, and may be an async function; it must not block. What it raises
+        is logged. Registered before the pool starts, it hears of the start too, and it stays when the pool is stopped.
+        """
+        listener = self._on_loop(lambda: self._bus.listen(_checked_kinds((kind,)), callback))
+
+        def off() -> None:
+            listener.active = False
+            runtime().call_soon(self._bus.remove, listener)
+
+        return off
+
+    def events(self, *kinds: type[Event], buffer: int = 1000) -> EventStream:
+        """The events of these kinds, all when none is named, from now until the pool stops.
+
+        For ``async for``, on any event loop, and for ``for``. For a reader that is slower than the pool, the last
+        `buffer` events are kept, and one `EventsDropped` stands for those that were not.
+        """
+        if not is_count(buffer):
+            raise UsageError(f"buffer is {buffer!r}; it is how many events to keep, at least 1")
+        chosen = _checked_kinds(kinds or (Event,))
+        return self._on_loop(lambda: EventStream(self._bus, chosen, buffer, over=self.state in ("stopped", "failed")))
+
+    @property
+    def timeline(self) -> Timeline:
+        """When the last tasks that ended were queued, sent, run and received: up to 10,000, oldest first."""
+        return Timeline(TaskTimes(*times) for times in (tuple(self._hub.desk.times) if self._hub is not None else ()))
+
     # -- what it is ------------------------------------------------------------------------------------------------
 
     @property
@@ -262,7 +299,7 @@ class ComputePool:
             return
         if any(pool.name == self.name for pool in registry.pools()):
             raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
-        self._hub = hub = await assembly.assemble(self.name, self._spec, share=self._share)
+        self._hub = hub = await assembly.assemble(self.name, self._spec, self._bus, share=self._share)
         self._calls = Calls(hub)
         self._panel = Panel(
             hub,
@@ -346,6 +383,13 @@ def _checked_name(name: str | None) -> str:
     return name
 
 
+def _checked_kinds(kinds: tuple[type[Event], ...]) -> tuple[type[Event], ...]:
+    for kind in kinds:
+        if not _is_event(kind):
+            raise UsageError(f"{kind!r} is no kind of event; they are in sky.events, such as sky.events.NodeLost")
+    return kinds
+
+
 def _checked_env(env: dict[Any, Any] | None) -> dict[str, str]:
     for key, value in (env or {}).items():
         if not isinstance(key, str) or not isinstance(value, str):
@@ -357,3 +401,7 @@ def _checked_size(nodes: int) -> int:
     if not is_count(nodes) or nodes > LARGEST:
         raise UsageError(f"nodes is {nodes!r}; a pool on this machine has 1 to {LARGEST}")
     return nodes
+
+
+def _is_event(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Event)

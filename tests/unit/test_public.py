@@ -38,6 +38,7 @@ PUBLIC = [
     "UsageError",
     "Worker",
     "compute",
+    "events",
     "gather",
     "instance_info",
     "load_ipython_extension",
