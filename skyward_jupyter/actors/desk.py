@@ -87,6 +87,8 @@ class TaskEntry:
         How long it ran, as its node says.
     tries
         On how many nodes it was begun, the present one included.
+    retries, yielded
+        How often it may be begun again when its node is lost, and whether it has yielded something already.
     """
 
     id: int
@@ -109,6 +111,8 @@ class TaskEntry:
     arrived: float = 0.0
     seconds: float = 0.0
     tries: int = 1
+    retries: int = 0
+    yielded: bool = False
 
 
 @dataclass(slots=True)

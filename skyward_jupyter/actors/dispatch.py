@@ -42,6 +42,7 @@ class Call:
     timeout: float = 0.0
     keep: Callable[[int, bool], str] | None = None
     stream: bool = False
+    retries: int | None = None
 
 
 type _Packed = tuple[Code, tuple[Blob, ...]]
@@ -151,6 +152,7 @@ class Dispatch:
             on_event=on_event,
             yields=asyncio.Queue() if call.stream else None,
             blobs=code_blobs + blobs,
+            retries=self._hub.retries if call.retries is None else call.retries,
         )
 
     def _copy(self, entry: TaskEntry) -> TaskEntry:

@@ -41,6 +41,8 @@ class Hub:
         The tasks that wait for a node; see `skyward_jupyter.actors.placing`.
     takers
         What hands each node that is ready its tasks.
+    retries, max_retries
+        How often a task is repeated that does not say so itself, and how often a node is replaced within an hour.
     pool, placer, supplier, panel, node_actor
         Refs to the pool's actors, and the type of its node actors; set by `skyward_jupyter.actors.assembly`.
     settled, ended
@@ -57,6 +59,8 @@ class Hub:
     events: Bus
     placing: Placer = field(default_factory=Placer)
     takers: dict[int, Callable[[Sequence[int]], None]] = field(default_factory=dict)
+    retries: int = 0
+    max_retries: int = 0
     state: str = "starting"
     note: str = ""
     started: float = field(default_factory=time.time)
@@ -111,6 +115,13 @@ class Hub:
             known = self.client.ref(actor, remote.KEY, at=self.provider.address(rank))
             self._refs[actor.name, rank] = known
         return known
+
+    def incarnation(self, rank: int) -> str:
+        """Which start of a node the cluster knows at its address now; empty while it knows several."""
+        address = self.provider.address(rank)
+        members = self.client.members if self.client is not None else ()
+        found = [m.node.incarnation.hex for m in members if m.node.address == address and m.status != "dead"]
+        return found[0] if len(found) == 1 else ""
 
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""

@@ -164,6 +164,28 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Dismiss:
+    """To the provider actor: this node is not wanted any more; end it if it lives, and say no more of it."""
+
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """To the provider actor: the cluster has given up the member at an address; each start is another incarnation."""
+
+    address: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """To a node actor: the cluster has given up a member at its address, perhaps an earlier one."""
+
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """To the provider actor: a report of the provider."""
 

@@ -11,7 +11,7 @@ from datetime import timedelta
 import casty
 from casty import Context, actor
 
-from skyward_jupyter.actors import placing, results
+from skyward_jupyter.actors import placing, results, retrying
 from skyward_jupyter.actors.courier import Courier
 from skyward_jupyter.actors.desk import NodeState, NodeView, TaskEntry
 from skyward_jupyter.actors.hub import Hub, find, rank_of
@@ -32,6 +32,7 @@ from skyward_jupyter.actors.messages import (
     Phase,
     Recall,
     Returned,
+    Unheard,
 )
 from skyward_jupyter.events import NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
 from skyward_jupyter.wire.events import Kind
@@ -41,9 +42,10 @@ from skyward_jupyter.wire.messages import Control, Event, Measure
 PUBLISH_EVERY = 0.05
 _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
+_SUPPLY_RETRY = 0.25
 _NEVER = timedelta(days=365)
 
-type NodeMessage = Assign | Recall | Direct | Act | Follow | Arrived | Phase | Gone | Drain
+type NodeMessage = Assign | Recall | Direct | Act | Follow | Arrived | Phase | Gone | Drain | Unheard
 
 
 class _Node:
@@ -57,6 +59,7 @@ class _Node:
         self._done = 0
         self._publishing: asyncio.TimerHandle | None = None
         self._draining = False
+        self._incarnation = ""
         self._returned: list[int] = []
         self._supplying: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
@@ -100,6 +103,10 @@ class _Node:
             case Gone(why):
                 self.lose(why)
                 return False
+            case Unheard(incarnation):
+                if incarnation == self._incarnation:
+                    self.lose("the other nodes do not hear from it any more")
+                    return False
         return True
 
     def assign(self, tasks: Sequence[int]) -> None:
@@ -135,6 +142,7 @@ class _Node:
                 break
             except casty.Unavailable:
                 await asyncio.sleep(_CONNECT_RETRY)
+        self._incarnation = self.hub.incarnation(self.rank)
         self.view = replace(self.view, state=NodeState.IDLE, phase="ready")
         self.hub.show(self.view)
         self.hub.takers[self.rank] = self.assign
@@ -159,11 +167,20 @@ class _Node:
         try:
             await self.hub.payloads.send(entry.blobs, self.hub.worker, [self.rank], self.hub.provider.address)
         except Exception as error:
-            results.lose(self.hub, entry, self.rank, f"what the task needs could not be sent: {error}")
-            placing.settled(self.hub, self.rank, 1, 0.0)
+            await self._not_supplied(entry, error)
             return
         self._add(entry)
         self.courier.flush()
+
+    async def _not_supplied(self, entry: TaskEntry, error: Exception) -> None:
+        """What a task needs did not reach the node: it goes elsewhere, after a moment, or ends."""
+        if isinstance(error, casty.Unavailable):
+            await asyncio.sleep(_SUPPLY_RETRY)
+        else:
+            entry.sent = entry.sent or time.time()  # it counts: the next node may refuse it for the same reason
+        if entry.pooled:
+            self.hub.placing.settled(self.rank, 1, 0.0)
+        retrying.lose(self.hub, [entry], self.rank, f"what the task needs could not be sent: {error}")
 
     def _add(self, entry: TaskEntry) -> None:
         self.courier.add(entry)
@@ -185,6 +202,8 @@ class _Node:
             if self.courier.following.pop(event.task, False):
                 self._pooled += 1
                 self._seconds += event.seconds
+        if kind is Kind.YIELD and entry is not None:
+            entry.yielded = True
         if kind is Kind.BACK:
             self.courier.following.pop(event.task, None)
             self._returned.append(event.task)
@@ -241,18 +260,20 @@ class _Node:
             self._publishing.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
+        for supply in self._supplying:
+            supply.cancel()
+        # At once, so that nothing is placed here; and again after a NodeUp that may be on its way.
+        self.hub.placing.down(self.rank)
         self.hub.placer.tell(NodeDown(self.rank))
         self.hub.desk.seen.pop(self.rank, None)
         self.hub.desk.turnaround.pop(self.rank, None)
-        for entry in list(self.hub.desk.tasks.values()):
-            if entry.rank == self.rank:
-                results.lose(self.hub, entry, self.rank, why)
         self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
         self.hub.show(self.view)
         if self._draining or self.hub.state == "stopping":
             self.hub.events.emit(NodeStopped, self.rank)
         else:
             self.hub.events.emit(NodeLost, self.rank, why)
+        retrying.lose(self.hub, list(self.hub.desk.tasks.values()), self.rank, why)
         self.hub.pool.tell(Lost(self.rank, why))
 
     def _maybe_leave(self) -> None:
@@ -283,6 +304,6 @@ def _too_late(hub: Hub, rank: int, message: NodeMessage) -> None:
         case Direct(number) | Follow(number):
             entry = hub.desk.tasks.get(number)
             if entry is not None:
-                results.lose(hub, entry, rank, "it was gone already")
+                retrying.lose(hub, [entry], rank, "it was gone already")
         case _:
             return

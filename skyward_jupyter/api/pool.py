@@ -16,7 +16,7 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.panel import LARGEST, Panel
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
-from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
+from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.run import Launched
@@ -30,6 +30,10 @@ from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.wire.events import TaskEvent
 
 type OnEvent = Callable[[TaskEvent], None]
+
+#: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
+RETRIES = 3
+MAX_RETRIES = 10
 
 _numbers = itertools.count(1)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
@@ -54,6 +58,10 @@ class ComputePool:
         Environment variables for the code on the nodes, on top of this process's own at the start.
     timeout
         Seconds the nodes may take to start.
+    retries
+        How often a call that does not say so itself is run again when the node it was on is lost (see `compute`).
+    max_retries
+        How often a node of one number may be lost within an hour and is replaced; then the pool goes on without it.
     """
 
     def __init__(
@@ -65,6 +73,8 @@ class ComputePool:
         ttl: float = 30.0,
         env: dict[str, str] | None = None,
         timeout: float = 60.0,
+        retries: int = RETRIES,
+        max_retries: int = MAX_RETRIES,
         _share: bool = True,
     ) -> None:
         worker = worker or Worker()
@@ -72,6 +82,8 @@ class ComputePool:
         self._nodes = _checked_size(nodes)
         self._timeout = timeout
         self._share = _share
+        self._retries = checked_retries(retries)
+        self._max_retries = checked_retries(max_retries)
         self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, _checked_env(env))
         self._bus = Bus(self.name)
         self._hub: Hub | None = None
@@ -300,6 +312,7 @@ class ComputePool:
         if any(pool.name == self.name for pool in registry.pools()):
             raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
         self._hub = hub = await assembly.assemble(self.name, self._spec, self._bus, share=self._share)
+        hub.retries, hub.max_retries = self._retries, self._max_retries
         self._calls = Calls(hub)
         self._panel = Panel(
             hub,

@@ -97,8 +97,7 @@ def test_a_reader_ends_with_the_pool_and_reads_on_another_loop() -> None:
 
     def read() -> None:
         async def work() -> None:
-            async for event in stream:
-                found.append(type(event).__name__)
+            found.extend([type(event).__name__ async for event in stream])
 
         asyncio.run(work())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.events import TaskTimes
@@ -15,8 +15,8 @@ def times(task: int, node: int, began: float, ended: float, error: str = "", nam
     return TaskTimes(task, name, node, began - 0.2, began - 0.1, began, ended, ended + 0.1, error)
 
 
-def bars(svg: str) -> list[ElementTree.Element]:
-    return [one for one in ElementTree.fromstring(svg).iter(f"{SVG}rect") if one.get("class") in ("r", "e")]
+def bars(svg: str) -> list[ET.Element]:
+    return [one for one in ET.fromstring(svg).iter(f"{SVG}rect") if one.get("class") in ("r", "e")]
 
 
 def test_tasks_of_a_node_at_the_same_time_have_lanes_of_their_own() -> None:
@@ -28,7 +28,7 @@ def test_tasks_of_a_node_at_the_same_time_have_lanes_of_their_own() -> None:
 
 def test_nodes_are_in_order_and_errors_stand_out() -> None:
     svg = picture([times(1, 3, 100.0, 101.0, "ValueError"), times(2, 1, 100.5, 102.0)])
-    labels = [one.text for one in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+    labels = [one.text for one in ET.fromstring(svg).iter(f"{SVG}text")]
     assert labels.index("node 1") < labels.index("node 3")
     assert [one.get("class") for one in bars(svg)] == ["r", "e"]
     assert "ValueError" in svg
