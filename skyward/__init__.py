@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
     from skyward_jupyter.api.registry import pool, pools
     from skyward_jupyter.api.shard import shard
-    from skyward_jupyter.api.spec import Worker
+    from skyward_jupyter.api.spec import Nodes, Worker
     from skyward_jupyter.api.stream import ResultStream
     from skyward_jupyter.errors import (
         BlockingRefused,
@@ -48,7 +48,7 @@ _HOMES = {
     "skyward_jupyter.api.pool": ("ComputePool",),
     "skyward_jupyter.api.registry": ("pool", "pools"),
     "skyward_jupyter.api.shard": ("shard",),
-    "skyward_jupyter.api.spec": ("Worker",),
+    "skyward_jupyter.api.spec": ("Nodes", "Worker"),
     "skyward_jupyter.api.stream": ("ResultStream",),
     "skyward_jupyter.errors": (
         "BlockingRefused",
@@ -83,6 +83,7 @@ __all__ = [
     "NoPool",
     "NoRoom",
     "NodeLost",
+    "Nodes",
     "NotPicklable",
     "PendingCompute",
     "PendingGroup",

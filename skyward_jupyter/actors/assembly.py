@@ -85,7 +85,10 @@ def attach_panel(hub: Hub, made: panels.Panel) -> None:
 def resize(hub: Hub, nodes: int) -> None:
     """Ask for so many nodes; `hub.settled` is set once they are there."""
     hub.settled.clear()
+    hub.desired = nodes
     hub.pool.tell(Scale(nodes))
+    if hub.elastic is not None:
+        hub.elastic.asked()
 
 
 async def dismantle(hub: Hub) -> None:
@@ -93,6 +96,8 @@ async def dismantle(hub: Hub) -> None:
     hub.pool.tell(Close())
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(hub.ended.wait(), END_WITHIN)
+    if hub.elastic is not None:
+        hub.elastic.close()
     hub.become("stopped")
     hub.events.close()
     if hub.connecting is not None:

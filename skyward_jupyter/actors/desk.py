@@ -131,6 +131,8 @@ class Desk:
         Tasks that wait for a node.
     seen
         The last event that came from each node, by rank.
+    sessions
+        The nodes that a cell has run on, by rank.
     times
         When the last tasks were where: what `skyward_jupyter.events.TaskTimes` is made of.
     turnaround
@@ -142,6 +144,7 @@ class Desk:
     finished: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=10_000))
     queued: int = 0
     seen: dict[int, int] = field(default_factory=dict)
+    sessions: set[int] = field(default_factory=set)
     times: deque[Times] = field(default_factory=lambda: deque(maxlen=KEPT))
     turnaround: dict[int, float] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))

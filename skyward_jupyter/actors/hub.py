@@ -16,9 +16,11 @@ from skyward_jupyter.actors.placing import Placer
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.events import PoolState
+from skyward_jupyter.providers.base import LARGEST
 from skyward_jupyter.wire.messages import Batch, Exchange
 
 if TYPE_CHECKING:
+    from skyward_jupyter.actors.elastic import Autoscaler
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.providers.base import NodeSpec, Provider
 
@@ -41,6 +43,15 @@ class Hub:
         The tasks that wait for a node; see `skyward_jupyter.actors.placing`.
     takers
         What hands each node that is ready its tasks.
+    elastic, bounds
+        What changes the number of nodes by itself, if anything does, and between what numbers it may be.
+    patience
+        Seconds that nodes may take to start.
+    desired
+        How many nodes there are to be.
+    members, whole, turned
+        The nodes that know each other and are to stay, whether all of them are ready, and what is set, and made anew,
+        whenever the pool has changed.
     retries, max_retries
         How often a task is repeated that does not say so itself, and how often a node is replaced within an hour.
     pool, placer, supplier, panel, node_actor
@@ -59,6 +70,13 @@ class Hub:
     events: Bus
     placing: Placer = field(default_factory=Placer)
     takers: dict[int, Callable[[Sequence[int]], None]] = field(default_factory=dict)
+    elastic: Autoscaler | None = None
+    bounds: tuple[int, int] = (1, LARGEST)
+    patience: float = 60.0
+    desired: int = 0
+    members: frozenset[int] = frozenset()
+    whole: bool = False
+    turned: asyncio.Event = field(default_factory=asyncio.Event)
     retries: int = 0
     max_retries: int = 0
     state: str = "starting"
@@ -130,6 +148,11 @@ class Hub:
     def peers(self, ranks: tuple[int, ...]) -> tuple[Peer, ...]:
         """The nodes of these ranks."""
         return tuple(Peer(rank, self.provider.address(rank)) for rank in sorted(ranks))
+
+    def turn(self) -> None:
+        """Those who wait for a change of the pool look again."""
+        self.turned.set()
+        self.turned = asyncio.Event()
 
     def become(self, state: str) -> None:
         """The pool is in another state."""

@@ -117,9 +117,10 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """To the pool actor: have so many nodes."""
+    """To the pool actor: have so many nodes; `why` is told to those who listen."""
 
     nodes: int
+    why: str = "asked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,6 +156,8 @@ class _Node:
         if entry is None or entry.outcome.done():
             return
         entry.rank = self.rank
+        if entry.session:
+            self.hub.desk.sessions.add(self.rank)
         if entry.blobs and not self.hub.payloads.shared:
             self._supplying.add(supply := asyncio.get_running_loop().create_task(self._supply(entry)))
             supply.add_done_callback(self._supplying.discard)
@@ -267,6 +269,7 @@ class _Node:
         self.hub.placer.tell(NodeDown(self.rank))
         self.hub.desk.seen.pop(self.rank, None)
         self.hub.desk.turnaround.pop(self.rank, None)
+        self.hub.desk.sessions.discard(self.rank)
         self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
         self.hub.show(self.view)
         if self._draining or self.hub.state == "stopping":
@@ -277,7 +280,10 @@ class _Node:
         self.hub.pool.tell(Lost(self.rank, why))
 
     def _maybe_leave(self) -> None:
-        if self._draining and not self.courier.following and not self._supplying:
+        if not self._draining or self.courier.following or self._supplying:
+            return
+        # A broadcast that comes through the head may not have got here yet.
+        if not any(entry.rank == self.rank for entry in self.hub.desk.tasks.values()):
             self.hub.supplier.tell(Kill(self.rank))
 
 

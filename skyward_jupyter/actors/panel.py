@@ -77,8 +77,8 @@ class Panel:
             note=hub.note,
             started=hub.started,
             nodes=[_row(view) for _, view in sorted(hub.desk.nodes.items())],
-            smallest=1,
-            largest=LARGEST,
+            smallest=hub.bounds[0],
+            largest=hub.bounds[1],
         )
 
     def attach(self, view: PanelView) -> Callable[[], None]:
@@ -170,21 +170,19 @@ class Panel:
             self.hub.panel.tell(Watch(True))
 
     def _command(self, view: PanelView, command: Mapping[str, object]) -> None:
+        smallest, largest = self.hub.bounds
         match command:
-            case {"kind": "scale", "nodes": int(nodes)} if 1 <= nodes <= LARGEST:
+            case {"kind": "scale", "nodes": int(nodes)} if smallest <= nodes <= largest:
                 self._scale(nodes)
             case {"kind": "scale", "nodes": nodes}:
-                view.refuse(f"a local pool has 1 to {LARGEST} nodes, not {nodes}")
+                kind = "a local pool" if self.hub.elastic is None else "this pool"
+                view.refuse(f"{kind} has {smallest} to {largest} nodes, not {nodes}")
             case {"kind": "interrupt"}:
                 self._interrupt()
             case {"kind": "stop"}:
                 self._stop()
             case _:
                 view.refuse(f"this version does not know {command.get('kind')!r}")
-
-
-#: The most nodes of a local pool: one loopback address each.
-LARGEST = 250
 
 
 def _row(view: NodeView) -> NodeRow:

@@ -20,7 +20,7 @@ from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import Close, Dismiss, Drain, Introduced, Joined, Lost, Scale, Start
 from skyward_jupyter.agent.actors import Peers
 from skyward_jupyter.errors import PoolStopped
-from skyward_jupyter.events import NodeReplaced
+from skyward_jupyter.events import NodeReplaced, PoolResized
 from skyward_jupyter.wire.events import Failure
 
 #: How often a node is started before it is given up.
@@ -35,13 +35,14 @@ type PoolMessage = Scale | Joined | Introduced | Lost | Close
 
 @dataclass(slots=True)
 class _Rank:
-    """A node that should be: whether it is ready, is leaving, how often it failed to start, when it was lost."""
+    """A node that should be, how its start went, and when it was lost."""
 
     ready: bool = False
     leaving: bool = False
     failures: int = 0
     losses: list[float] = field(default_factory=list)
     replacing: bool = False
+    asked: float = 0.0
 
 
 class _Pool:
@@ -54,33 +55,43 @@ class _Pool:
         self._turn = 0
         self._given_up = False
         self._introduced = 0
+        self._told: frozenset[int] = frozenset()
+        self._acquainted: frozenset[int] = frozenset()
         self._introducing: set[asyncio.Task[None]] = set()
 
     def handle(self, message: PoolMessage) -> None:
         """React to a message."""
         match message:
-            case Scale(nodes):
-                self.scale(nodes)
+            case Scale(nodes, why):
+                self.scale(nodes, why)
             case Joined(rank):
                 self.joined(rank)
             case Introduced(turn):
                 self._introduced = turn
+                if turn == self._turn:
+                    self._acquainted = self._told
             case Lost(rank, why):
                 self.lost(rank, why)
             case Close():
                 self.close()
         self._settle()
 
-    def scale(self, nodes: int) -> None:
+    def scale(self, nodes: int, why: str) -> None:
         """Start the ranks that are missing, let those beyond leave once what they run is done."""
-        self._desired = nodes
+        if nodes != self._desired:
+            self.hub.events.emit(PoolResized, nodes, why)
+        self._desired, self._given_up = nodes, False
         missing = tuple(rank for rank in range(nodes) if rank not in self._ranks)
         for rank in missing:
             self._ranks[rank] = _Rank()
+        leave = False
         for rank, state in self._ranks.items():
             if rank >= nodes and not state.leaving:
                 state.leaving = True
                 self.hub.node(rank).tell(Drain())
+                leave = True
+        if leave:
+            self._introduce()
         if missing:
             self._start(missing)
 
@@ -89,6 +100,8 @@ class _Pool:
         state = self._ranks.get(rank)
         if state is not None:
             state.ready, state.failures = True, 0
+            if self.hub.elastic is not None:
+                self.hub.elastic.took(time.monotonic() - state.asked)
             if state.replacing:
                 state.replacing = False
                 self.hub.events.emit(NodeReplaced, rank, len(state.losses))
@@ -103,7 +116,7 @@ class _Pool:
             self._remove(rank)
             self.hub.supplier.tell(Dismiss(rank))
             if rank < self._desired and self.hub.state != "stopping":
-                self.scale(self._desired)
+                self.scale(self._desired, "asked")
             return
         if not state.ready:
             state.failures += 1
@@ -128,6 +141,9 @@ class _Pool:
         self.hub.supplier.tell(Dismiss(rank))
         self._desired = min(self._desired, len(self._ranks))
         self._given_up = True
+        if self.hub.elastic is not None:
+            self.hub.elastic.hold()
+        self.hub.events.emit(PoolResized, self._desired, "given up")
 
     def close(self) -> None:
         """Fail what is in flight and end every node."""
@@ -145,6 +161,8 @@ class _Pool:
             end(self.hub, entry, Failure(rank, error, 0.0))
 
     def _start(self, ranks: tuple[int, ...]) -> None:
+        for rank in ranks:
+            self._ranks[rank].asked = time.monotonic()
         self.hub.supplier.tell(Start(ranks))
 
     def _remove(self, rank: int) -> None:
@@ -160,6 +178,7 @@ class _Pool:
             return
         peers = Peers(tuple((peer.rank, peer.address) for peer in self.hub.peers(tuple(ready))))
         self._turn += 1
+        self._told = frozenset(ready)
         work = asyncio.get_running_loop().create_task(self._tell(ready, peers, self._turn))
         self._introducing.add(work)
         work.add_done_callback(self._introducing.discard)
@@ -178,8 +197,8 @@ class _Pool:
             if not self._ranks:
                 hub.become("stopped")
                 hub.ended.set()
-        elif not self._ranks:
-            if self._given_up and hub.state != "failed":
+        elif not self._ranks and self._given_up:
+            if hub.state != "failed":
                 hub.become("failed")
                 self._fail_tasks(f"pool {hub.name!r} has no node left: {hub.note}")
         elif not waiting:
@@ -188,7 +207,17 @@ class _Pool:
             hub.settled.clear()
         elif not waiting and self._introduced == self._turn:
             hub.settled.set()
+        self._publish()
         hub.on_change()
+
+    def _publish(self) -> None:
+        """What broadcasts and cells go by: the nodes that know each other and stay, and whether they are all there."""
+        staying = {rank: state.ready for rank, state in self._ranks.items() if not state.leaving}
+        hub = self.hub
+        hub.desired = self._desired
+        hub.members = frozenset(rank for rank in self._acquainted if rank in staying)
+        hub.whole = self._introduced == self._turn and all(staying[rank] for rank in hub.members)
+        hub.turn()
 
 
 @actor(initial=0, idle_after=timedelta(days=365))

@@ -12,20 +12,21 @@ from typing import Any, Self, overload
 from skyward_jupyter.actors import assembly
 from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import NodeView
+from skyward_jupyter.actors.elastic import Autoscaler, Bounds
 from skyward_jupyter.actors.hub import Hub
-from skyward_jupyter.actors.panel import LARGEST, Panel
+from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.run import Launched
-from skyward_jupyter.api.spec import Worker, is_count
+from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
-from skyward_jupyter.providers.base import NodeSpec
+from skyward_jupyter.providers.base import LARGEST, NodeSpec
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.wire.events import TaskEvent
 
@@ -47,7 +48,7 @@ class ComputePool:
     Parameters
     ----------
     nodes
-        How many, from 1 to 250 on this machine.
+        How many, from 1 to 250 on this machine; ``(2, 16)`` or `Nodes` for a number that follows the work.
     name
         What it is called in ``%sky``, in ``ps`` and in errors; made up when not given.
     worker
@@ -66,7 +67,7 @@ class ComputePool:
 
     def __init__(
         self,
-        nodes: int = 1,
+        nodes: int | tuple[int, int] | Nodes = 1,
         *,
         name: str | None = None,
         worker: Worker | None = None,
@@ -79,7 +80,7 @@ class ComputePool:
     ) -> None:
         worker = worker or Worker()
         self.name = _checked_name(name)
-        self._nodes = _checked_size(nodes)
+        self._nodes = nodes_of(nodes)
         self._timeout = timeout
         self._share = _share
         self._retries = checked_retries(retries)
@@ -118,12 +119,15 @@ class ComputePool:
         await bridge(self._stop())
 
     def scale(self, nodes: int) -> None:
-        """Have `nodes` nodes, and wait until it is so. Nodes that go finish what they run."""
+        """Have `nodes` nodes, and wait until it is so. Nodes that go finish what they run.
+
+        A pool that is elastic goes on from there, within its bounds.
+        """
         wait(self.scale_async(nodes), "await pool.scale_async(n)")
 
     async def scale_async(self, nodes: int) -> None:
         """`scale`, to await."""
-        await bridge(self._scale(_checked_size(nodes)))
+        await bridge(self._scale(self._checked_size(nodes)))
 
     def __enter__(self) -> Self:
         return self.start()
@@ -272,7 +276,20 @@ class ComputePool:
     @property
     def size(self) -> int:
         """How many nodes it has, or will have once it has started."""
-        return len(self.nodes) or self._nodes
+        started = self._hub is not None and self._nodes.elastic and self.state in ("starting", "ready")
+        return len(self.nodes) or (0 if started else self._nodes.desired)
+
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        """Between how many nodes an elastic pool has; None for any other."""
+        return (self._nodes.min, self._nodes.max) if self._nodes.elastic else None
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """The numbers of the nodes that are there to stay: not those that are new or about to go."""
+        if self._hub is None:
+            return ()
+        return tuple(sorted(self._hub.members)) or tuple(sorted(self._hub.desk.nodes))
 
     @property
     def concurrency(self) -> int:
@@ -294,7 +311,8 @@ class ComputePool:
         return self._hub.client.stats().bytes_sent
 
     def __repr__(self) -> str:
-        return f"<ComputePool {self.name!r}: {self.size} local node{'s' * (self.size != 1)}, {self.state}>"
+        of = f" of {self._nodes}" if self._nodes.elastic else ""
+        return f"<ComputePool {self.name!r}: {self.size} local node{'s' * (self.size != 1)}{of}, {self.state}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         if self._panel is None:
@@ -313,6 +331,11 @@ class ComputePool:
             raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
         self._hub = hub = await assembly.assemble(self.name, self._spec, self._bus, share=self._share)
         hub.retries, hub.max_retries = self._retries, self._max_retries
+        hub.patience = self._timeout
+        if self._nodes.elastic:
+            bounds = Bounds(self._nodes.min, self._nodes.max, self._nodes.idle_after)
+            hub.elastic = Autoscaler(hub, bounds, self._nodes.desired)
+            hub.bounds, hub.placing.packed = (bounds.smallest, bounds.largest), True
         self._calls = Calls(hub)
         self._panel = Panel(
             hub,
@@ -324,7 +347,7 @@ class ComputePool:
         assembly.attach_panel(hub, self._panel)
         registry.add(self)
         try:
-            await self._resized(self._nodes)
+            await self._resized(self._nodes.desired)
         except BaseException:
             await asyncio.shield(runtime().spawn(self._stop()))
             raise
@@ -382,6 +405,13 @@ class ComputePool:
             raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
         return self._calls
 
+    def _checked_size(self, nodes: int) -> int:
+        least, most = self.bounds or (1, LARGEST)
+        if not is_size(nodes) or not least <= nodes <= most:
+            who = f"pool {self.name!r} is elastic and" if self._nodes.elastic else "a pool on this machine"
+            raise UsageError(f"nodes is {nodes!r}; {who} has {least} to {most}")
+        return nodes
+
     def _known(self, rank: int) -> int:
         if rank not in self._running.hub.desk.nodes:
             raise UnknownNode(rank, self.size)
@@ -408,12 +438,6 @@ def _checked_env(env: dict[Any, Any] | None) -> dict[str, str]:
         if not isinstance(key, str) or not isinstance(value, str):
             raise UsageError(f"the environment variable {key!r} is {value!r}; write it as text")
     return dict(env or {})
-
-
-def _checked_size(nodes: int) -> int:
-    if not is_count(nodes) or nodes > LARGEST:
-        raise UsageError(f"nodes is {nodes!r}; a pool on this machine has 1 to {LARGEST}")
-    return nodes
 
 
 def _is_event(kind: object) -> bool:

@@ -20,6 +20,7 @@ PUBLIC = [
     "NoPool",
     "NoRoom",
     "NodeLost",
+    "Nodes",
     "NotPicklable",
     "PendingCompute",
     "PendingGroup",
