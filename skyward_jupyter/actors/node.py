@@ -104,7 +104,8 @@ class _Node:
                 self.lose(why)
                 return False
             case Unheard(incarnation):
-                if incarnation == self._incarnation:
+                # The one before it at its address may be given up after it has come.
+                if incarnation == self._incarnation and not self.hub.incarnation(self.rank):
                     self.lose("the other nodes do not hear from it any more")
                     return False
         return True

@@ -89,12 +89,13 @@ def test_two_thousand_tasks_survive_the_random_deaths_of_their_nodes(
     assert all(error is None or isinstance(error, sky.NodeLost) for error in errors)
     assert all(error.node in (0, 1, 2) and error.tries == 1 for error in lost)
     assert max(begun(tmp_path / "never").values(), default=0) == 1
-    world.until(lambda: whole(pool), "the pool has its size again")
+    try:
+        world.until(lambda: whole(pool), "the pool has its size again")
+    except AssertionError:
+        print(pool.panel.snapshot()["note"], *(event for event in heard if isinstance(event, E.NodeEvent)), sep="\n")
+        raise
     counts = Counter(type(event).__name__ for event in heard)
     repeated = sum(count - 1 for count in begun(tmp_path / "again").values())
-    for event in heard:
-        if isinstance(event, E.NodeEvent):
-            print(event)
     print(
         f"{total} repeatable and {once} single tasks, {kills} kills: {counts['NodeLost']} nodes lost, "
         f"{counts['NodeReplaced']} replaced, {counts['TaskRetried']} tasks sent again, {repeated} of them had begun, "
