@@ -157,7 +157,7 @@ class Autoscaler:
             self._ask(wanted, "queue")
         elif not hub.placing.queue and self._may_shrink(now):
             self._ask(hub.desired - 1, "idle")
-        if hub.placing.queue or hub.desired > self.bounds.smallest:
+        if hub.placing.queue or hub.desired != self.bounds.smallest:
             pause = min(LOOK_EVERY, max(LOOK_SOON, self.bounds.idle_after / 4))
             self._timer = asyncio.get_running_loop().call_later(pause, self._look)
 
@@ -178,7 +178,7 @@ class Autoscaler:
             slots=self._hub.spec.concurrency,
             start=self._start or FIRST_START,
         )
-        return grown(self.bounds, demand)
+        return max(self.bounds.smallest, grown(self.bounds, demand))
 
     def _may_shrink(self, now: float) -> bool:
         """Whether the node of the highest number has been idle for long enough."""

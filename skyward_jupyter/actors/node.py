@@ -40,6 +40,9 @@ from skyward_jupyter.wire.messages import Control, Event, Measure
 
 #: Least seconds between two views of a node's work.
 PUBLISH_EVERY = 0.05
+#: A node with something to do that says nothing for so long is asked whether it is there, twice (seconds).
+QUIET = 10.0
+ANSWER_WITHIN = 5.0
 _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
 _SUPPLY_RETRY = 0.25
@@ -60,9 +63,13 @@ class _Node:
         self._publishing: asyncio.TimerHandle | None = None
         self._draining = False
         self._incarnation = ""
+        self._connected = False
+        self._heard = 0.0
+        self._watching: asyncio.Task[None] | None = None
         self._returned: list[int] = []
         self._supplying: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
+        self._me = me
         self.courier = Courier(
             hub.key,
             lambda exchange: hub.exchange(rank, exchange),
@@ -83,16 +90,16 @@ class _Node:
                 self.recall()
             case Direct(number):
                 self.take(number)
-                self.courier.flush()
+                self._flush()
             case Follow(number):
                 self.courier.following[number] = False
                 self.publish()
-                self.courier.flush()
+                self._flush()
             case Arrived(event):
                 self.arrive(event)
             case Act(number, action, amount):
                 self.courier.control(Control(number, action, amount))
-                self.courier.flush()
+                self._flush()
             case Phase(phase, pid):
                 self.phase(phase, pid)
             case Drain():
@@ -117,14 +124,48 @@ class _Node:
             return
         for number in tasks:
             self.take(number)
-        self.courier.flush()
+        self._flush()
 
     def recall(self) -> None:
         """Ask for the pooled tasks that wait behind others on the node."""
         for number, pooled in self.courier.following.items():
             if pooled:
                 self.courier.control(Control(number, "return"))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what there is to send, once there is somebody to send it to, and see that it is answered."""
+        if not self._connected:
+            return
         self.courier.flush()
+        if self.courier.following and self._watching is None:
+            self._heard = asyncio.get_running_loop().time()
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """While it has something to do, ask a node that has said nothing for a while whether it is there.
+
+        A kernel that was busy itself gives it a second chance.
+        """
+        failed = 0
+        while self.courier.following and failed < 2:
+            quiet = asyncio.get_running_loop().time() - self._heard
+            if quiet < QUIET:
+                await asyncio.sleep(QUIET - quiet)
+                continue
+            failed = 0 if await self._answers() else failed + 1
+        self._watching = None
+        if failed:
+            self._me.tell(Gone(f"it has not answered for {QUIET + failed * ANSWER_WITHIN:g} s"))
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self.hub.worker(self.rank).ask(Measure())
+        except (casty.Unavailable, TimeoutError):
+            return False
+        self._heard = asyncio.get_running_loop().time()
+        return True
 
     def phase(self, phase: str, pid: int) -> None:
         """Take in word of the provider."""
@@ -146,6 +187,8 @@ class _Node:
         self._incarnation = self.hub.incarnation(self.rank)
         self.view = replace(self.view, state=NodeState.IDLE, phase="ready")
         self.hub.show(self.view)
+        self._connected = True
+        self._flush()
         self.hub.takers[self.rank] = self.assign
         self.hub.placer.tell(NodeUp(self.rank, self.view.slots))
         self.hub.events.emit(NodeReady, self.rank, self.view.address)
@@ -173,7 +216,7 @@ class _Node:
             await self._not_supplied(entry, error)
             return
         self._add(entry)
-        self.courier.flush()
+        self._flush()
 
     async def _not_supplied(self, entry: TaskEntry, error: Exception) -> None:
         """What a task needs did not reach the node: it goes elsewhere, after a moment, or ends."""
@@ -225,10 +268,11 @@ class _Node:
             self._maybe_leave()
         elif not self.courier.has(event):
             self.courier.following.setdefault(event.task, False)
-            self.courier.flush()
+            self._flush()
 
     def settled(self) -> None:
         """After a batch: what came back is placed anew, and the place of pooled tasks that ended is free."""
+        self._heard = asyncio.get_running_loop().time()
         self.publish()
         if self._returned:
             self.hub.placer.tell(Returned(self.rank, tuple(self._returned)))
@@ -261,10 +305,9 @@ class _Node:
             del self.hub.takers[self.rank]
         if self._publishing is not None:
             self._publishing.cancel()
-        if self._connecting is not None:
-            self._connecting.cancel()
-        for supply in self._supplying:
-            supply.cancel()
+        for work in (self._connecting, self._watching, *self._supplying):
+            if work is not None:
+                work.cancel()
         # At once, so that nothing is placed here; and again after a NodeUp that may be on its way.
         self.hub.placing.down(self.rank)
         self.hub.placer.tell(NodeDown(self.rank))

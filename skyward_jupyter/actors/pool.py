@@ -137,9 +137,9 @@ class _Pool:
 
     def _give_up(self, rank: int, what: str) -> None:
         self.hub.note = f"node {rank} {what}; the pool goes on without it"
+        self._desired = min(self._desired, len(self._ranks) - 1)
         self._remove(rank)
         self.hub.supplier.tell(Dismiss(rank))
-        self._desired = min(self._desired, len(self._ranks))
         self._given_up = True
         if self.hub.elastic is not None:
             self.hub.elastic.hold()

@@ -217,6 +217,20 @@ def test_an_agent_that_stands_still_is_lost_and_does_no_harm_later(
     off()
 
 
+def test_a_single_agent_that_stands_still_is_lost_too(world: World, tmp_path: Path) -> None:
+    """There are no others to miss it: it is asked, and does not answer."""
+    name = f"alone-{os.getpid()}"
+    with sky.ComputePool(nodes=1, name=name) as pool:
+        future = mark(str(tmp_path / "alone"), 1, 5) > pool
+        world.until(lambda: begun(tmp_path / "alone")["5"] == 1, "it runs")
+        old = pid_of(pool, 0)
+        os.kill(old, signal.SIGSTOP)
+        assert future.result(60) == 5
+        assert begun(tmp_path / "alone")["5"] == 2
+        assert pid_of(pool, 0) != old
+    world.until(lambda: world.gone(name), "everything of the pool is gone")
+
+
 def test_a_node_that_is_lost_too_often_is_given_up(world: World) -> None:
     name = f"often-{os.getpid()}"
     with sky.ComputePool(nodes=2, name=name, max_retries=1) as pool:
@@ -226,7 +240,7 @@ def test_a_node_that_is_lost_too_often_is_given_up(world: World) -> None:
             world.until(lambda old=old: pid_of(pool, 1) != old and whole(pool, pool.size), "it is settled")  # type: ignore[misc]
         world.until(lambda: pool.size == 1, "the pool goes on without it")
         assert "node 1 was lost 2 times within an hour" in pool.panel.snapshot()["note"]
-        assert rank() @ pool == [0]
+        assert [info.total_nodes for info in sky.compute(sky.instance_info)() @ pool] == [1]
     world.until(lambda: world.gone(name), "everything of the pool is gone")
 
 
