@@ -11,6 +11,7 @@ import casty
 
 from skyward_jupyter.actors import hub as hubs
 from skyward_jupyter.actors import panel as panels
+from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import Desk
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Close, Heard, Scale
@@ -19,6 +20,7 @@ from skyward_jupyter.actors.payloads import Payloads
 from skyward_jupyter.actors.pool import pool
 from skyward_jupyter.actors.supplier import supplier
 from skyward_jupyter.actors.task import placer
+from skyward_jupyter.events import PoolState
 from skyward_jupyter.providers.base import NodeSpec, Report
 from skyward_jupyter.providers.local import LocalProvider
 
@@ -44,7 +46,7 @@ def _observe(event: casty.Event) -> None:
         hubs.fail(event.key, f"{type(event.error).__name__}: {event.error}")
 
 
-async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
+async def assemble(name: str, spec: NodeSpec, events: Bus, *, share: bool = True) -> Hub:
     """A pool with no nodes yet. `share=False` sends local payloads through the cluster, as to a remote machine."""
     key = f"{name}~{next(_numbers)}"
 
@@ -62,8 +64,10 @@ async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
         provider=provider,
         desk=Desk(),
         payloads=Payloads(provider.shared),
+        events=events,
     )
     hubs.register(made)
+    events.emit(PoolState, made.state, "")
     made.node_actor = node
     made.pool = made.system.ref(pool, key)
     made.placer = made.system.ref(placer, key)
@@ -75,12 +79,16 @@ def attach_panel(hub: Hub, made: panels.Panel) -> None:
     """Give the pool the panel its dashboards attach to."""
     panels.register(made)
     hub.panel = hub.system.ref(panels.panel, hub.key)
+    hub.events.on_listening()
 
 
 def resize(hub: Hub, nodes: int) -> None:
     """Ask for so many nodes; `hub.settled` is set once they are there."""
     hub.settled.clear()
+    hub.desired = nodes
     hub.pool.tell(Scale(nodes))
+    if hub.elastic is not None:
+        hub.elastic.asked()
 
 
 async def dismantle(hub: Hub) -> None:
@@ -88,7 +96,10 @@ async def dismantle(hub: Hub) -> None:
     hub.pool.tell(Close())
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(hub.ended.wait(), END_WITHIN)
-    hub.state = "stopped"
+    if hub.elastic is not None:
+        hub.elastic.close()
+    hub.become("stopped")
+    hub.events.close()
     if hub.connecting is not None:
         hub.connecting.cancel()
         await asyncio.wait([hub.connecting])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Withdraw
 from skyward_jupyter.actors.placing import enqueue
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolStopped
+from skyward_jupyter.events import TaskQueued
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import digest
@@ -40,6 +42,7 @@ class Call:
     timeout: float = 0.0
     keep: Callable[[int, bool], str] | None = None
     stream: bool = False
+    retries: int | None = None
 
 
 type _Packed = tuple[Code, tuple[Blob, ...]]
@@ -143,11 +146,13 @@ class Dispatch:
             code=code,
             args=args,
             outcome=asyncio.get_running_loop().create_future(),
+            name=getattr(call.function, "__name__", ""),
             timeout=call.timeout,
             flags=call.keep(-1, False) if call.keep is not None else "",
             on_event=on_event,
             yields=asyncio.Queue() if call.stream else None,
             blobs=code_blobs + blobs,
+            retries=self._hub.retries if call.retries is None else call.retries,
         )
 
     def _copy(self, entry: TaskEntry) -> TaskEntry:
@@ -157,6 +162,7 @@ class Dispatch:
             code=entry.code,
             args=entry.args,
             outcome=asyncio.get_running_loop().create_future(),
+            name=entry.name,
             timeout=entry.timeout,
             on_event=entry.on_event,
             yields=asyncio.Queue() if entry.yields is not None else None,
@@ -180,9 +186,12 @@ class Dispatch:
             self._codes[function] = now, code
         return code, blobs
 
-    def _admit(self, entries: Iterable[TaskEntry]) -> None:
+    def _admit(self, entries: Sequence[TaskEntry]) -> None:
         for entry in entries:
             self._hub.desk.tasks[entry.id] = entry
+        if self._hub.events.tasks:
+            for entry in entries:
+                self._hub.events.emit(TaskQueued, entry.id, entry.name)
 
     def _own(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -199,6 +208,7 @@ class Dispatch:
         hub = self._hub
         parts: tuple[Part, ...] = ()
         by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
+        keys = {rank: hub.node_key(rank) for rank in by_rank}
         head = min(by_rank)
         targets = tuple(
             Target(rank, hub.provider.address(rank), e.id, e.flags, hub.desk.seen.get(rank, 0))
@@ -208,6 +218,8 @@ class Dispatch:
         try:
             await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.provider.address)
             message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets)
+            for entry in entries:
+                entry.sent = time.time()
             parts = await hub.broadcaster(head).ask(message)
         except Exception as error:
             # Each node is asked itself then; one that cannot be says why.
@@ -216,6 +228,8 @@ class Dispatch:
             follow.cancel()
         arrived = {part.rank: part.event for part in parts}
         for rank, entry in by_rank.items():
+            if not hub.is_current(keys[rank]):
+                continue  # it was lost meanwhile; another has its number, and counts its own events
             event = arrived.get(rank)
             hub.node(rank).tell(Direct(entry.id) if event is None else Arrived(event))
 

@@ -117,9 +117,10 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """To the pool actor: have so many nodes."""
+    """To the pool actor: have so many nodes; `why` is told to those who listen."""
 
     nodes: int
+    why: str = "asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,28 @@ class Kill:
     """To the provider actor: end a node."""
 
     rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """To the provider actor: this node is not wanted any more; end it if it lives, and say no more of it."""
+
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """To the provider actor: the cluster has given up the member at an address; each start is another incarnation."""
+
+    address: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """To a node actor: the cluster has given up a member at its address, perhaps an earlier one."""
+
+    incarnation: str
 
 
 @dataclass(frozen=True, slots=True)
