@@ -67,7 +67,8 @@ class _Node:
         self._incarnation = ""
         self._connected = False
         self._heard = 0.0
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._returned: list[int] = []
         self._supplying: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
@@ -94,9 +95,7 @@ class _Node:
                 self.take(number)
                 self._flush()
             case Follow(number):
-                self.courier.following[number] = False
-                self.publish()
-                self._flush()
+                self.follow(number)
             case Arrived(event):
                 self.arrive(event)
             case Act(number, action, amount):
@@ -129,6 +128,14 @@ class _Node:
             self.take(number)
         self._flush()
 
+    def follow(self, number: int) -> None:
+        """Pull the events of a task that came through the head, unless its end was faster than this message."""
+        entry = self.hub.desk.tasks.get(number)
+        if entry is not None and not entry.outcome.done():
+            self.courier.following[number] = False
+            self.publish()
+            self._flush()
+
     def recall(self) -> None:
         """Ask for the pooled tasks that wait behind others on the node."""
         for number, pooled in self.courier.following.items():
@@ -143,23 +150,26 @@ class _Node:
         self.courier.flush()
         if self.courier.following and self._watching is None:
             self._heard = asyncio.get_running_loop().time()
-            self._watching = asyncio.get_running_loop().create_task(self._watch())
+            self._watching = asyncio.get_running_loop().call_later(QUIET, self._watch)
 
-    async def _watch(self) -> None:
-        """While it has something to do, ask a node that has said nothing for a while whether it is there.
-
-        A kernel that was busy itself gives it a second chance.
-        """
-        failed = 0
-        while self.courier.following and failed < 2:
-            quiet = asyncio.get_running_loop().time() - self._heard
-            if quiet < QUIET:
-                await asyncio.sleep(QUIET - quiet)
-                continue
-            failed = 0 if await self._answers() else failed + 1
+    def _watch(self) -> None:
+        """While it has something to do, ask a node that has said nothing for a while whether it is there."""
         self._watching = None
-        if failed:
-            self._me.tell(Gone(f"it has not answered for {QUIET + failed * ANSWER_WITHIN:g} s"))
+        if not self.courier.following or self.courier.closed:
+            return
+        loop = asyncio.get_running_loop()
+        quiet = loop.time() - self._heard
+        if quiet < QUIET:
+            self._watching = loop.call_later(QUIET - quiet, self._watch)
+        else:
+            self._asking = loop.create_task(self._inquire())
+
+    async def _inquire(self) -> None:
+        """Ask it twice: a kernel that was busy itself may have missed the first answer."""
+        if await self._answers() or await self._answers():
+            self._watch()
+        else:
+            self._me.tell(Gone(f"it has not answered for {QUIET + 2 * ANSWER_WITHIN:g} s"))
 
     async def _answers(self) -> bool:
         try:
@@ -308,7 +318,7 @@ class _Node:
             del self.hub.takers[self.rank]
         if self._publishing is not None:
             self._publishing.cancel()
-        for work in (self._connecting, self._watching, *self._supplying):
+        for work in (self._connecting, self._watching, self._asking, *self._supplying):
             if work is not None:
                 work.cancel()
         # At once, so that nothing is placed here; and again after a NodeUp that may be on its way.
