@@ -22,6 +22,7 @@ from skyward_jupyter.actors.messages import (
     Drain,
     Enqueue,
     Follow,
+    Give,
     Gone,
     Joined,
     Kill,
@@ -41,7 +42,7 @@ _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
 _NEVER = timedelta(days=365)
 
-type NodeMessage = Assign | Recall | Direct | Act | Follow | Arrived | Phase | Gone | Drain
+type NodeMessage = Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Gone | Drain
 
 
 class _Node:
@@ -86,6 +87,9 @@ class _Node:
                 self.arrive(event)
             case Act(number, action, amount):
                 self.courier.control(Control(number, action, amount))
+                self.courier.flush()
+            case Give(feed):
+                self.courier.feed(feed)
                 self.courier.flush()
             case Phase(phase, pid):
                 self.phase(phase, pid)
@@ -183,6 +187,8 @@ class _Node:
             self.hub.payloads.discard(event.body)
         elif kind is Kind.CODE:
             self.courier.again(entry)
+        elif kind is Kind.WANT:
+            results.grant(entry, event)
         else:
             results.settle(self.hub, entry, self.rank, event)
 

@@ -58,6 +58,23 @@ class Payloads:
 
         return pack(value, put), tuple(blobs)
 
+    def pack_once(self, value: object) -> tuple[bytes, tuple[Blob, ...]]:
+        """`value` packed for one reader, who removes its blobs; from any thread. `forget` those that nobody reads."""
+        blobs: list[Blob] = []
+
+        def put(data: memoryview) -> Blob:
+            blobs.append(self.store.hand_over(data))
+            return blobs[-1]
+
+        return pack(value, put), tuple(blobs)
+
+    def forget(self, blobs: Sequence[Blob], worker: casty.Ref[Any] | None) -> None:
+        """Nobody will read blobs that were packed for one reader; `worker` is the node they may have reached."""
+        for blob in blobs:
+            self.store.drop(blob.name)
+            if not self.shared and worker is not None:
+                worker.tell(DropBlob(blob.name))
+
     def hold(self, blobs: Sequence[Blob]) -> None:
         """Another task needs blobs that are here."""
         for blob in blobs:

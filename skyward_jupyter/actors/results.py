@@ -21,6 +21,7 @@ from skyward_jupyter.errors import (
 )
 from skyward_jupyter.wire.codec import blobs_of, unpack
 from skyward_jupyter.wire.events import Clear, Display, Failure, Kind, Outcome, Output, Success
+from skyward_jupyter.wire.feeds import Grant
 from skyward_jupyter.wire.messages import Event
 
 log = logging.getLogger("skyward")
@@ -45,6 +46,13 @@ def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
     entry.fetching.add_done_callback(_running.discard)
 
 
+def grant(entry: TaskEntry, event: Event) -> None:
+    """A task wants more of an argument that is a stream."""
+    wanted: Any = unpack(event.body, lambda _: b"")
+    if entry.feeds is not None:
+        entry.feeds.grant(Grant(*wanted))
+
+
 def lose(hub: Hub, entry: TaskEntry, rank: int, why: str) -> None:
     """End a task whose node is gone."""
     end(hub, entry, Failure(rank, NodeLost(rank, why), 0.0))
@@ -55,6 +63,8 @@ def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
     if hub.desk.tasks.pop(entry.id, None) is not None:
         hub.payloads.release(entry.blobs)
         hub.desk.count(1)
+        if entry.feeds is not None:
+            entry.feeds.close()
     if not entry.outcome.done():
         entry.outcome.set_result(outcome)
     if entry.yields is not None:
@@ -80,7 +90,8 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             end(hub, entry, Success(rank, value, event.seconds))
         case Kind.ERROR:
             assert isinstance(value, Failed)
-            end(hub, entry, Failure(rank, error_of(value, rank), event.seconds))
+            own = entry.feeds.error if value.how == "fed" and entry.feeds is not None else None
+            end(hub, entry, Failure(rank, own or error_of(value, rank), event.seconds))
         case _:
             _show(entry, rank, kind, value)
 

@@ -28,7 +28,7 @@ from skyward_jupyter.agent.slots import Running, SlotLink, connect
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Code, Control, Event, Exchange, Load, Task
+from skyward_jupyter.wire.messages import Code, Control, Event, Exchange, Feed, Load, Task
 
 #: The slot index of the session.
 SESSION = -1
@@ -89,6 +89,8 @@ class Agent:
             self.submit(asked.client, task)
         for control in asked.controls:
             self._control(asked.client, control)
+        for feed in asked.feeds:
+            self._feed(asked.client, feed)
         if client.held is not None:
             self._answer(client)
         client.held = asked
@@ -247,6 +249,12 @@ class Agent:
                     slot.credit(control.amount)
                 case "close":
                     slot.close_stream()
+
+    def _feed(self, client: str, feed: Feed) -> None:
+        """Hand on a piece of a stream; only a task that runs asks for any."""
+        for slot in self._slots.values():
+            if slot.running is not None and (slot.running.client, slot.running.task.id) == (client, feed.task):
+                slot.feed(feed)
 
     def _give_back(self, name: str, task: int) -> None:
         """Hand a task that has not begun back to its client."""

@@ -17,6 +17,7 @@ from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
 from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.inputs import refuse_own_loop
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.spec import Worker, is_count
 from skyward_jupyter.api.stream import ResultStream
@@ -169,6 +170,8 @@ class ComputePool:
     def run_blocking(self, pending: Pending) -> Any:
         """`run`, blocking: what ``>>`` does."""
         __tracebackhide__ = True
+        calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
+        refuse_own_loop(source for call in calls for source in call.sources)
         return wait(self._running.run(pending), "await pool.run(...)")
 
     def broadcast_blocking[R](self, pending: PendingCompute[R]) -> list[R]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ _STANDARD = tuple(
     {str(Path(path).resolve()) for key in ("stdlib", "platstdlib") if (path := sysconfig.get_paths().get(key))}
 )
 
+#: cloudpickle's registry belongs to the process, and the items of streams are pickled in threads of their own.
+_registry = threading.RLock()
 _seen: set[str] = set()
 _latest = ""
 _own: dict[str, ModuleType] = {}
@@ -61,12 +64,13 @@ def own_modules() -> tuple[ModuleType, ...]:
 @contextmanager
 def by_value() -> Iterator[None]:
     """Make cloudpickle send the user's own modules by value inside the block, and only there."""
-    already = cloudpickle.list_registry_pickle_by_value()
-    modules = [module for module in own_modules() if module.__name__ not in already]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
+    with _registry:
+        already = cloudpickle.list_registry_pickle_by_value()
+        modules = [module for module in own_modules() if module.__name__ not in already]
         for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in modules:
+                cloudpickle.unregister_pickle_by_value(module)

@@ -65,10 +65,12 @@ class Slot:
         self._reader = Reader(ours)
         self._tasks = 0
 
-    def start(self, function: Callable[..., Any], *args: object, credit: int = 0, flags: str = "") -> int:
+    def start(
+        self, function: Callable[..., Any], *args: object, credit: int = 0, flags: str = "", streams: int = 0
+    ) -> int:
         self._tasks += 1
         code, given = pack(function, self.store.put), pack((args, {}), self.store.put)
-        self.order(Order.RUN, pickle.dumps((str(self._tasks), code, given, credit, flags, time.monotonic())))
+        self.order(Order.RUN, pickle.dumps((str(self._tasks), code, given, credit, flags, time.monotonic(), streams)))
         return self._tasks
 
     def order(self, kind: Order, body: bytes = b"") -> None:
@@ -153,7 +155,7 @@ def test_it_learns_of_new_peers(slot: Slot) -> None:
 
 def test_a_function_sent_before_needs_no_code(slot: Slot) -> None:
     slot.run(lambda: 1)
-    body = pickle.dumps((str(slot._tasks), None, pack(((), {}), slot.store.put), 0, "", time.monotonic()))
+    body = pickle.dumps((str(slot._tasks), None, pack(((), {}), slot.store.put), 0, "", time.monotonic(), 0))
     slot.order(Order.RUN, body)
     assert slot.events() == [(Kind.VALUE, 1)]
 
