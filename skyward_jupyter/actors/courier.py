@@ -71,7 +71,6 @@ class Courier:
         self._silent_since: float | None = None
         self.following: dict[int, bool] = {}
         self.closed = False
-        self.dropped = 0
 
     def add(self, entry: TaskEntry) -> None:
         """Put a task into the next exchange."""
@@ -165,7 +164,6 @@ class Courier:
             return
         self._silent_since = None
         self._know(exchange.codes)
-        self.dropped += batch.dropped
         self._receive(batch)
         self._settled()
         if turn == self._turn:
@@ -179,7 +177,8 @@ class Courier:
             del self._codes[next(iter(self._codes))]
 
     def _receive(self, batch: Batch) -> None:
-        # A batch starts at the oldest event the node keeps, so a number that is missing was output it dropped.
+        # A batch starts at the oldest event the node keeps, so a number that is missing was output it dropped: an event
+        # that says so has the number of the last that went.
         for event in batch.events:
             if event.seq > self._seen:
                 self._seen = event.seq

@@ -20,7 +20,7 @@ from skyward_jupyter.errors import (
     TaskTimeout,
 )
 from skyward_jupyter.wire.codec import blobs_of, unpack
-from skyward_jupyter.wire.events import Clear, Display, Failure, Kind, Outcome, Output, Success
+from skyward_jupyter.wire.events import Clear, Display, Dropped, Failure, Kind, Outcome, Output, Success
 from skyward_jupyter.wire.feeds import Grant
 from skyward_jupyter.wire.messages import Event
 
@@ -106,6 +106,8 @@ def _show(entry: TaskEntry, rank: int, kind: Kind, content: Any) -> None:
                 entry.on_event(Output(rank, *content))
             case Kind.DISPLAY:
                 entry.on_event(Display(rank, *content))
+            case Kind.DROPPED:
+                entry.on_event(Dropped(rank, *content))
             case _:
                 entry.on_event(Clear(rank, content))
     except Exception:

@@ -48,7 +48,7 @@ _SHORT_LIVES = 20
 class _Client:
     """A kernel as this node knows it: its log, and the exchange that waits for events."""
 
-    log: RunLog = field(default_factory=RunLog)
+    log: RunLog
     seen: dict[int, None] = field(default_factory=dict)
     refused: dict[int, bool] = field(default_factory=dict)
     held: Exchange | None = None
@@ -158,7 +158,7 @@ class Agent:
     def _client(self, name: str) -> _Client:
         known = self._clients.get(name)
         if known is None:
-            known = self._clients[name] = _Client()
+            known = self._clients[name] = _Client(RunLog(forget=lambda blob: self.store.drop(blob.name)))
         return known
 
     def _dispatch(self) -> None:
@@ -201,6 +201,7 @@ class Agent:
         client = self._client(name)
         event = client.log.add(task, kind, body, seconds)
         if kind.final and (waiting := client.waiting.pop(task, None)) is not None:
+            client.log.handed(event)
             waiting.set_result(event)
         if client.held is None:
             return

@@ -111,10 +111,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of a client, in order, and how many bytes of output were dropped since the last one."""
+    """Events of a client, in order."""
 
     events: tuple[Event, ...]
-    dropped: int = 0
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def test_an_item_leaves_at_once(pool: sky.ComputePool) -> None:
             yield n
 
     for answer in double(conversation()) >> pool:
-        answers.append(answer)
+        answers.append(answer)  # noqa: PERF402 - the source reads it meanwhile
     assert answers == list(range(0, 100, 2))
 
 
@@ -263,7 +263,7 @@ def test_the_task_may_catch_it(pool: sky.ComputePool) -> None:
 
 def test_an_item_that_cannot_be_sent_is_named(pool: sky.ComputePool) -> None:
     with pytest.raises(sky.NotPicklable, match=r"an item of xs"):
-        total(iter([1, threading.Lock()])) >> pool
+        total(iter([1, threading.Lock()])) >> pool  # type: ignore[list-item]
 
 
 def test_returning_early_closes_the_source_in_its_thread(pool: sky.ComputePool, until: Until) -> None:
@@ -355,7 +355,8 @@ def test_large_items(where: str, request: pytest.FixtureRequest) -> None:
 @pytest.mark.parametrize("where", ["pool", "far"])
 def test_large_items_leave_nothing_behind(where: str, request: pytest.FixtureRequest, until: Until) -> None:
     target: sky.ComputePool = request.getfixturevalue(where)
-    files = Path(target._hub.provider.store)
+    hub: Any = target._hub
+    files = Path(hub.provider.store)
 
     def single() -> list[Path]:
         return [path for path in files.rglob("*-*") if path.is_file() and "certificates" not in path.parts]
@@ -371,7 +372,7 @@ def test_large_items_leave_nothing_behind(where: str, request: pytest.FixtureReq
     until(lambda: not single(), "nothing is there yet")
     assert first(endless()) >> target == 7.0
     until(lambda: not single(), "what was not read is gone")
-    assert not getattr(target._hub.payloads.store, "_held", None)
+    assert not getattr(hub.payloads.store, "_held", None)
 
 
 def test_an_item_may_be_changed_once_the_next_is_asked_for(pool: sky.ComputePool) -> None:

@@ -22,9 +22,9 @@ from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import instance_info
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader, frame
+from skyward_jupyter.wire import feeds
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack, unpack
-from skyward_jupyter.wire import feeds
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.feeds import Fed
 from skyward_jupyter.wire.messages import Feed
@@ -424,7 +424,7 @@ def grant(slot: Slot) -> tuple[int, int]:
     kind, _, body = slot.next()
     assert kind == Kind.WANT
     wanted: Any = unpack(body, slot.store.open)
-    return wanted[:2]
+    return wanted[0], wanted[1]
 
 
 def add(xs: Iterator[int]) -> int:
