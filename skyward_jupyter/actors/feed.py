@@ -282,7 +282,9 @@ class _Stream:
         """The task has ended: stop reading, and forget what it has not read."""
         self._pull.close()
         if self._pumping is not None:
+            # Kept, its error would keep alive every frame it ended in, and with them a stream that somebody has left.
             self._pumping.cancel()
+            self._pumping = None
         for taken in (*self._unread, *((0, taken.blobs) for taken in self._found)):
             self._feeds.forget(taken[1])
 

@@ -158,7 +158,11 @@ class Inputs:
 
     def next(self) -> Frame | None:
         """The next order for the slot, waiting for it; None once the agent is gone."""
-        return self._others.get()
+        while True:
+            try:
+                return self._others.get(timeout=_BEAT)  # a signal that another thread got does not wake this one
+            except queue.Empty:
+                continue
 
     def poll(self) -> Frame | None:
         """The next order for the slot if it is already there."""
