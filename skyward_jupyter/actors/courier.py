@@ -38,7 +38,9 @@ class Courier:
     settled
         Called after each batch.
     unreachable
-        Called when the node did not answer for `patience` seconds.
+        Called when the node did not answer for `patience` seconds, and is not `alive` either.
+    alive
+        Says whether the node is known to run, so that only the link to it is broken: that may take as long as it does.
 
     Attributes
     ----------
@@ -54,6 +56,7 @@ class Courier:
         settled: Callable[[], None],
         unreachable: Callable[[str], None],
         patience: float = 20.0,
+        alive: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
         self._ask = ask
@@ -61,6 +64,7 @@ class Courier:
         self._settled = settled
         self._unreachable = unreachable
         self._patience = patience
+        self._alive = alive
         self._seen = 0
         self._tasks: list[TaskEntry] = []
         self._controls: list[Control] = []
@@ -192,7 +196,7 @@ class Courier:
         self._tasks[:0] = [entry for entry in entries if not entry.outcome.done()]
         self._controls[:0] = exchange.controls
         self._feeds[:0] = exchange.feeds
-        if now - self._silent_since > self._patience:
+        if now - self._silent_since > self._patience and not self._alive():
             self._unreachable(why)
             return
         await asyncio.sleep(_RETRY)

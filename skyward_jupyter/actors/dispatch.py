@@ -168,7 +168,11 @@ class Dispatch:
 
         async def supply(blobs: Sequence[Blob]) -> None:
             if blobs and not hub.payloads.shared and entry.rank is not None:
-                await hub.payloads.send(blobs, hub.worker, [entry.rank], hub.provider.address)
+                ranks = [entry.rank]
+                await hub.payloads.through(
+                    lambda: hub.payloads.send(blobs, hub.worker, ranks, hub.provider.address),
+                    lambda: not entry.outcome.done(),
+                )
                 hub.payloads.release(blobs)
 
         def forget(blobs: Sequence[Blob]) -> None:

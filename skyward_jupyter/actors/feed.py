@@ -264,6 +264,7 @@ class _Stream:
         self._sent = 0
         self._wanted = 0
         self._pieces = 0
+        self._closed = False
         self._pumping: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         pull = _LoopPull if source.asynchronous else _ThreadPull
@@ -280,18 +281,30 @@ class _Stream:
 
     def close(self) -> None:
         """The task has ended: stop reading, and forget what it has not read."""
+        self._closed = True
         self._pull.close()
         if self._pumping is not None:
             # Kept, its error would keep alive every frame it ended in, and with them a stream that somebody has left.
             self._pumping.cancel()
             self._pumping = None
-        for taken in (*self._unread, *((0, taken.blobs) for taken in self._found)):
-            self._feeds.forget(taken[1])
+        for _, blobs in self._unread:
+            self._feeds.forget(blobs)
+        self._forget_found()
+
+    def _forget_found(self) -> None:
+        """What was read and will not be sent; also called where the source is read."""
+        while self._found:
+            try:
+                self._feeds.payloads.forget(self._found.popleft().blobs, None)
+            except IndexError:
+                return  # both were here
 
     def _take(self, taken: _Taken) -> None:
         """Called where the source is read."""
         self._found.append(taken)
-        if not self._told:
+        if self._closed:
+            self._forget_found()
+        elif not self._told:
             self._told = True
             try:
                 self._loop.call_soon_threadsafe(self._arrived.set)
@@ -304,7 +317,12 @@ class _Stream:
             self._arrived.clear()
             self._told = False
             while self._found:
-                if await self._send(self._piece()):
+                taken = self._piece()
+                try:
+                    await self._feeds.supply([blob for each in taken for blob in each.blobs])
+                except Exception as error:  # it cannot be brought there: the task is told instead of waiting
+                    taken = [_Taken(None, error=error)]
+                if self._send(taken):
                     return
             await asyncio.sleep(GATHER)
 
@@ -322,10 +340,9 @@ class _Stream:
                 self._unread.append((self._sent, taken[-1].blobs))
         return taken
 
-    async def _send(self, taken: list[_Taken]) -> bool:
+    def _send(self, taken: list[_Taken]) -> bool:
         """Send a piece; returns whether it was the last."""
         end = taken[-1] if taken[-1].item is None else None
-        await self._feeds.supply([blob for each in taken for blob in each.blobs])
         body = piece([each.item for each in taken if each.item is not None])
         error = b""
         if end is not None and end.error is not None:

@@ -107,6 +107,15 @@ class Hub:
             self._refs[actor.name, rank] = known
         return known
 
+    def alive(self, rank: int) -> bool:
+        """Whether a node that does not answer still runs, as far as its provider and the other nodes know."""
+        if not self.provider.alive(rank):
+            return False
+        address = self.provider.address(rank)
+        members = self.client.members if self.client is not None else ()
+        known = [member.status for member in members if member.node.address == address]
+        return any(status != "dead" for status in known) or not members
+
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""
         return self.worker(rank).ask(exchange)

@@ -65,6 +65,7 @@ class _Node:
             self.deliver,
             self.settled,
             lambda why: me.tell(Gone(f"it does not answer: {why}")),
+            alive=lambda: hub.alive(rank),
         )
         self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
@@ -155,8 +156,12 @@ class _Node:
 
     async def _supply(self, entry: TaskEntry) -> None:
         """Bring what a task needs to the node, then the task."""
+        payloads, address = self.hub.payloads, self.hub.provider.address
         try:
-            await self.hub.payloads.send(entry.blobs, self.hub.worker, [self.rank], self.hub.provider.address)
+            await payloads.through(
+                lambda: payloads.send(entry.blobs, self.hub.worker, [self.rank], address),
+                lambda: not entry.outcome.done(),
+            )
         except Exception as error:
             results.lose(self.hub, entry, self.rank, f"what the task needs could not be sent: {error}")
             placing.settled(self.hub, self.rank, 1, 0.0)

@@ -118,7 +118,9 @@ async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event, before: as
     if before is not None:
         await asyncio.wait([before])
     try:
-        blobs = await hub.payloads.fetch(event.body, hub.worker(rank))
+        blobs = await hub.payloads.through(
+            lambda: hub.payloads.fetch(event.body, hub.worker(rank)), lambda: not entry.outcome.done()
+        )
     except Exception as error:
         lose(hub, entry, rank, f"its result could not be fetched: {error}")
         return

@@ -96,6 +96,10 @@ class LocalProvider:
             self._asked.add(rank)
             self._launcher.send({"op": "start", "config": config.to_json()})
 
+    def alive(self, rank: int) -> bool:
+        """Whether the agent's process has started and not ended."""
+        return rank in self._pids
+
     def kill(self, rank: int) -> None:
         """End a node at once."""
         self._launcher.send({"op": "kill", "pool": self._pool, "rank": rank})

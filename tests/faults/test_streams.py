@@ -70,7 +70,7 @@ def over(world: World, *sources: Source) -> None:
 def test_a_slot_that_dies(pool: sky.ComputePool, world: World, how: str) -> None:
     source = Source()
     stream = die_after(30, how, source()) >> pool
-    found = []
+    found: list[int] = []
     with pytest.raises(sky.SlotDied):
         found.extend(stream)
     assert found == list(range(1, len(found) + 1))
