@@ -38,7 +38,7 @@ class Courier:
     settled
         Called after each batch.
     unreachable
-        Called when the node did not answer for `patience` seconds, and is not `alive` either.
+        Called when the node neither answered nor was `alive` for `patience` seconds.
     alive
         Says whether the node is known to run, so that only the link to it is broken: that may take as long as it does.
 
@@ -196,7 +196,9 @@ class Courier:
         self._tasks[:0] = [entry for entry in entries if not entry.outcome.done()]
         self._controls[:0] = exchange.controls
         self._feeds[:0] = exchange.feeds
-        if now - self._silent_since > self._patience and not self._alive():
+        if self._alive():
+            self._silent_since = now
+        if now - self._silent_since > self._patience:
             self._unreachable(why)
             return
         await asyncio.sleep(_RETRY)

@@ -108,13 +108,13 @@ class Hub:
         return known
 
     def alive(self, rank: int) -> bool:
-        """Whether a node that does not answer still runs, as far as its provider and the other nodes know."""
-        if not self.provider.alive(rank):
-            return False
-        address = self.provider.address(rank)
+        """Whether a node that does not answer may well run: its provider says so, and it is not silent alone.
+
+        To a client whose link is broken all nodes look dead; one that is dead beside others is.
+        """
         members = self.client.members if self.client is not None else ()
-        known = [member.status for member in members if member.node.address == address]
-        return any(status != "dead" for status in known) or not members
+        living = {member.node.address for member in members if member.status != "dead"}
+        return self.provider.alive(rank) and (not living or self.provider.address(rank) in living)
 
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""

@@ -82,10 +82,10 @@ async def until(condition: Callable[[], object]) -> None:
 class Kernel:
     """A courier, and what it delivered."""
 
-    def __init__(self, node: Node, patience: float = 20.0) -> None:
+    def __init__(self, node: Node, patience: float = 20.0, alive: Callable[[], bool] = lambda: False) -> None:
         self.events: list[Event] = []
         self.gone: list[str] = []
-        self.courier = Courier("kernel", node.ask, self.deliver, lambda: False, self.gone.append, patience)
+        self.courier = Courier("kernel", node.ask, self.deliver, lambda: False, self.gone.append, patience, alive)
 
     def deliver(self, event: Event) -> None:
         self.events.append(event)
@@ -251,6 +251,23 @@ async def test_a_node_that_stays_silent_is_reported() -> None:
     kernel.send(entry(1))
     await until(lambda: kernel.gone)
     assert "lost on the way there" in kernel.gone[0]
+
+
+async def test_a_node_that_is_known_to_run_is_waited_for() -> None:
+    node = Node()
+    node.lose.extend(["request"] * 200)
+    asked: list[int] = []
+
+    def alive() -> bool:
+        asked.append(len(node.asked))
+        return True
+
+    kernel = Kernel(node, patience=0.0, alive=alive)
+    kernel.send(entry(1))
+    await kernel.until(2)
+    assert len(asked) == 200
+    assert kernel.gone == []
+    kernel.check([1])
 
 
 async def test_closed_it_delivers_nothing_more() -> None:
