@@ -34,6 +34,7 @@ class Running:
     stopping: str = ""
     timer: asyncio.TimerHandle | None = None
     deadline: asyncio.TimerHandle | None = None
+    credit: int = 0
     next_feed: dict[int, int] = field(default_factory=dict)
     early: dict[tuple[int, int], Feed] = field(default_factory=dict)
 
@@ -83,6 +84,7 @@ class SlotLink(asyncio.Protocol):
         """Send a task; the slot must be free."""
         task = running.task
         self.running = running
+        running.credit = task.credit
         known = task.code in self._codes
         self._codes[task.code] = None
         self._codes.move_to_end(task.code)
@@ -100,10 +102,12 @@ class SlotLink(asyncio.Protocol):
         """Tell the slot which nodes the pool has now."""
         self._send(Order.PEERS, 0, pickle.dumps([(peer.rank, peer.address) for peer in peers]))
 
-    def credit(self, amount: int) -> None:
-        """Let the running generator yield `amount` more."""
-        if self.running is not None:
-            self._send(Order.CREDIT, self.running.task.id, amount.to_bytes(4, "little"))
+    def credit(self, total: int) -> None:
+        """Let the running generator yield so much in all: told twice, as after a break of the link, it counts once."""
+        running = self.running
+        if running is not None and (more := total - running.credit) > 0:
+            running.credit = total
+            self._send(Order.CREDIT, running.task.id, more.to_bytes(4, "little"))
 
     def feed(self, feed: Feed) -> None:
         """Hand the running task more of a stream; what was handed over before is not again."""

@@ -17,7 +17,7 @@ from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
 from skyward_jupyter.api.future import PoolFuture
-from skyward_jupyter.api.inputs import refuse_own_loop
+from skyward_jupyter.api.inputs import refuse_iterators, refuse_own_loop
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.spec import Worker, is_count
 from skyward_jupyter.api.stream import ResultStream
@@ -199,6 +199,8 @@ class ComputePool:
         """
         calls = [pending] if isinstance(pending, PendingCompute) else list(pending)
         ranks = [self._known(rank) for rank in nodes]
+        if len(calls) < len(ranks):
+            refuse_iterators(calls[0].sources)
         if timeout:
             calls = [call.with_timeout(timeout) for call in calls]
         sender = self._running.dispatch

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from skyward_jupyter.actors.courier import CREDIT
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
 from skyward_jupyter.actors.hub import Hub
@@ -82,7 +83,7 @@ def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[An
             yield item
             count += 1
             if count % _BATCH == 0 and entry.rank is not None and not entry.outcome.done():
-                hub.node(entry.rank).tell(Act(entry.id, "credit", _BATCH))
+                hub.node(entry.rank).tell(Act(entry.id, "credit", CREDIT + count))
 
     def close() -> None:
         if not entry.outcome.done():

@@ -56,7 +56,7 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something to do to a task: ``interrupt``, ``kill``, ``credit`` (by `amount`), ``close`` its stream.
+    """Something to do to a task: ``interrupt``, ``kill``, ``close`` its stream, ``credit`` (`amount` yields in all).
 
     ``return`` gives it back if it has not begun.
     """

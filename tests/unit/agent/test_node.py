@@ -207,6 +207,8 @@ async def test_credit_and_an_early_end_reach_the_slot(world: World) -> None:
     assert await world.order() == (Order.RUN, 1)
     world.exchange(controls=(Control(1, "credit", 5),))
     assert await world.order() == (Order.CREDIT, 1)
+    world.exchange(controls=(Control(1, "credit", 5),))  # the answer to the first was lost
+    world.exchange(controls=(Control(1, "credit", 4),))  # one before it that came late
     world.exchange(controls=(Control(1, "close"),))
     assert await world.order() == (Order.CLOSE, 1)
 
