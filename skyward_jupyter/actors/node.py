@@ -81,9 +81,7 @@ class _Node:
                 self.take(number)
                 self.courier.flush()
             case Follow(number):
-                self.courier.following[number] = False
-                self.publish()
-                self.courier.flush()
+                self.follow(number)
             case Arrived(event):
                 self.arrive(event)
             case Act(number, action, amount):
@@ -112,6 +110,13 @@ class _Node:
         for number in tasks:
             self.take(number)
         self.courier.flush()
+
+    def follow(self, number: int) -> None:
+        """Pull events until a task has ended, unless it has meanwhile: nothing would end that."""
+        if number in self.hub.desk.tasks:
+            self.courier.following[number] = False
+            self.publish()
+            self.courier.flush()
 
     def recall(self) -> None:
         """Ask for the pooled tasks that wait behind others on the node."""
