@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -35,12 +36,16 @@ class ResultStream[T]:
 
     def __next__(self) -> T:
         __tracebackhide__ = True
+        step, here = self.__anext__(), weakref.ref(self)
+        # An error that ends some task meanwhile may keep this frame for a while, but not a stream that was left.
+        del self
         try:
-            return wait(self.__anext__(), "async for")
+            return wait(step, "async for")
         except StopAsyncIteration:
             raise StopIteration from None
         except KeyboardInterrupt:
-            self.close()
+            if (stream := here()) is not None:
+                stream.close()
             raise
 
     def __aiter__(self) -> AsyncIterator[T]:
