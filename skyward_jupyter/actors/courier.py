@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable
 import casty
 
 from skyward_jupyter.actors.desk import TaskEntry
-from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Task
+from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed, Task
 
-#: Bytes of tasks in one exchange.
+#: Bytes of tasks in one exchange, and of streams.
 EXCHANGE_BOUND = 2 * 2**20
 #: How many yields a generator may be ahead of its reader.
 CREDIT = 16
@@ -39,7 +39,9 @@ class Courier:
     settled
         Called after each batch.
     unreachable
-        Called when the node did not answer for `patience` seconds.
+        Called when the node neither answered nor was `alive` for `patience` seconds.
+    alive
+        Says whether the node is known to run, so that only the link to it is broken: that may take as long as it does.
 
     Attributes
     ----------
@@ -55,6 +57,7 @@ class Courier:
         settled: Callable[[], None],
         unreachable: Callable[[str], None],
         patience: float = 20.0,
+        alive: Callable[[], bool] = lambda: False,
     ) -> None:
         self._client = client
         self._ask = ask
@@ -62,16 +65,17 @@ class Courier:
         self._settled = settled
         self._unreachable = unreachable
         self._patience = patience
+        self._alive = alive
         self._seen = 0
         self._tasks: list[TaskEntry] = []
         self._controls: list[Control] = []
+        self._feeds: list[Feed] = []
         self._codes: dict[str, None] = {}
         self._running: set[asyncio.Task[None]] = set()
         self._turn = 0
         self._silent_since: float | None = None
         self.following: dict[int, bool] = {}
         self.closed = False
-        self.dropped = 0
 
     def add(self, entry: TaskEntry) -> None:
         """Put a task into the next exchange."""
@@ -87,6 +91,10 @@ class Courier:
         """Put a control into the next exchange."""
         self._controls.append(control)
 
+    def feed(self, feed: Feed) -> None:
+        """Put a piece of a stream into the next exchange."""
+        self._feeds.append(feed)
+
     def advance(self, event: Event) -> bool:
         """Take an event that came another way, if it is the next one."""
         if event.seq != self._seen + 1:
@@ -100,14 +108,14 @@ class Courier:
 
     def flush(self) -> None:
         """Ask now, if there is anything to send or to wait for."""
-        while not self.closed and (self._tasks or self._controls or self.following):
+        while not self.closed and (self._tasks or self._controls or self._feeds or self.following):
             tasks = self._take()
             self._turn += 1
             exchange = self._exchange(tasks)
             work = asyncio.get_running_loop().create_task(self._converse(exchange, tasks, self._turn))
             self._running.add(work)
             work.add_done_callback(self._running.discard)
-            if not self._tasks:
+            if not self._tasks and not self._feeds:
                 return
 
     def close(self) -> None:
@@ -126,6 +134,18 @@ class Courier:
         taken, self._tasks = self._tasks[:count], self._tasks[count:]
         return taken
 
+    def _take_feeds(self) -> tuple[Feed, ...]:
+        """As many as fit; a task that has ended reads none."""
+        feeds = [feed for feed in self._feeds if feed.task in self.following]
+        size, count = 0, 0
+        for feed in feeds:
+            size += len(feed.body)
+            if count and size > EXCHANGE_BOUND:
+                break
+            count += 1
+        self._feeds = feeds[count:]
+        return tuple(feeds[:count])
+
     def _exchange(self, entries: list[TaskEntry]) -> Exchange:
         codes: dict[str, Code] = {}
         now = time.time()
@@ -135,7 +155,8 @@ class Courier:
                 codes[entry.code.digest] = entry.code
         controls, self._controls = tuple(self._controls), []
         tasks = tuple(map(task_of, entries))
-        return Exchange(self._client, self._seen, tasks, tuple(codes.values()), controls)
+        feeds = self._take_feeds() if self._feeds else ()
+        return Exchange(self._client, self._seen, tasks, tuple(codes.values()), controls, feeds=feeds)
 
     async def _converse(self, exchange: Exchange, entries: list[TaskEntry], turn: int) -> None:
         try:
@@ -150,7 +171,6 @@ class Courier:
             return
         self._silent_since = None
         self._know(exchange.codes)
-        self.dropped += batch.dropped
         self._receive(batch)
         self._settled()
         if turn == self._turn:
@@ -164,7 +184,8 @@ class Courier:
             del self._codes[next(iter(self._codes))]
 
     def _receive(self, batch: Batch) -> None:
-        # A batch starts at the oldest event the node keeps, so a number that is missing was output it dropped.
+        # A batch starts at the oldest event the node keeps, so a number that is missing was output it dropped: an event
+        # that says so has the number of the last that went.
         for event in batch.events:
             if event.seq > self._seen:
                 self._seen = event.seq
@@ -177,6 +198,9 @@ class Courier:
         self._codes.clear()
         self._tasks[:0] = [entry for entry in entries if not entry.outcome.done()]
         self._controls[:0] = exchange.controls
+        self._feeds[:0] = exchange.feeds
+        if self._alive():
+            self._silent_since = now
         if now - self._silent_since > self._patience:
             self._unreachable(why)
             return
@@ -195,4 +219,5 @@ def task_of(entry: TaskEntry) -> Task:
         timeout=entry.timeout,
         credit=CREDIT if entry.yields is not None else 0,
         flags=entry.flags,
+        streams=len(entry.feeds) if entry.feeds is not None else 0,
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from skyward_jupyter.actors.feed import Feeds
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.messages import Code
@@ -79,6 +80,8 @@ class TaskEntry:
         What it needs, which stays until it has ended.
     stopping
         What it was last told to do: ``interrupt`` or ``kill``.
+    feeds
+        Its streams, when it has arguments that are streams.
     fetching
         Brings a large yield or result from the node; what comes after it waits for it.
     queued, sent, arrived
@@ -105,6 +108,7 @@ class TaskEntry:
     yields: asyncio.Queue[object] | None = None
     blobs: tuple[Blob, ...] = ()
     stopping: str = ""
+    feeds: Feeds | None = None
     fetching: asyncio.Task[None] | None = None
     queued: float = field(default_factory=time.time)
     sent: float = 0.0
@@ -113,6 +117,11 @@ class TaskEntry:
     tries: int = 1
     retries: int = 0
     yielded: bool = False
+
+    @property
+    def streams_in(self) -> bool:
+        """Whether it has arguments that are streams: once `feeds.begun`, it cannot run again with the same ones."""
+        return self.feeds is not None
 
 
 @dataclass(slots=True)

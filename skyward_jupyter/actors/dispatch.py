@@ -13,8 +13,9 @@ from weakref import WeakKeyDictionary
 
 from skyward_jupyter.actors.courier import task_of
 from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.feed import Feeds, Source
 from skyward_jupyter.actors.hub import Hub
-from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Withdraw
+from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Give, Withdraw
 from skyward_jupyter.actors.placing import enqueue
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolStopped
 from skyward_jupyter.events import TaskQueued
@@ -23,7 +24,7 @@ from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import digest
 from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.functions import reads, same
-from skyward_jupyter.wire.messages import Broadcast, Code, Part, Target
+from skyward_jupyter.wire.messages import Broadcast, Code, Feed, Part, Target
 
 log = logging.getLogger("skyward")
 #: How long a broadcast may take before the output of its nodes is pulled (seconds).
@@ -34,7 +35,10 @@ STOP_WITHIN = 8.0
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function and its arguments, and how they are to run."""
+    """A function and its arguments, and how they are to run.
+
+    `sources` are the arguments that are streams; in their places are `skyward_jupyter.wire.feeds.Fed`.
+    """
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -43,6 +47,7 @@ class Call:
     keep: Callable[[int, bool], str] | None = None
     stream: bool = False
     retries: int | None = None
+    sources: tuple[Source, ...] = ()
 
 
 type _Packed = tuple[Code, tuple[Blob, ...]]
@@ -78,14 +83,14 @@ class Dispatch:
         self._check()
         entries = self._entries(calls, on_event)
         while len(entries) < len(ranks):
-            entries.append(self._copy(entries[0]))
+            entries.append(self._copy(entries[0], calls[0]))
         head = min(self._hub.desk.nodes, default=0)
         for entry, rank in zip(entries, ranks, strict=True):
             call = calls[0] if len(calls) == 1 else calls[entries.index(entry)]
             entry.rank, entry.session = rank, session
             entry.flags = call.keep(rank, rank == head) if call.keep is not None else ""
         self._admit(entries)
-        if len(calls) == 1 and len(ranks) > 1:
+        if len(calls) == 1 and len(ranks) > 1 and not calls[0].sources:
             self._own(self._broadcast(entries))
         else:
             self._direct(entries)
@@ -141,7 +146,7 @@ class Dispatch:
         except Exception as error:
             self._hub.payloads.release(code_blobs)
             raise error if isinstance(error, NoRoom) else blame(call, error) from None
-        return TaskEntry(
+        entry = TaskEntry(
             id=self._hub.desk.next_id(),
             code=code,
             args=args,
@@ -154,10 +159,36 @@ class Dispatch:
             blobs=code_blobs + blobs,
             retries=self._hub.retries if call.retries is None else call.retries,
         )
+        return self._with_feeds(entry, call)
 
-    def _copy(self, entry: TaskEntry) -> TaskEntry:
+    def _with_feeds(self, entry: TaskEntry, call: Call) -> TaskEntry:
+        """Give a task what brings the streams of its call to it."""
+        if not call.sources:
+            return entry
+        hub = self._hub
+
+        def give(feed: Feed) -> None:
+            if entry.rank is not None:
+                hub.node(entry.rank).tell(Give(feed))
+
+        async def supply(blobs: Sequence[Blob]) -> None:
+            if blobs and not hub.payloads.shared and entry.rank is not None:
+                ranks = [entry.rank]
+                await hub.payloads.through(
+                    lambda: hub.payloads.send(blobs, hub.worker, ranks, hub.provider.address),
+                    lambda: not entry.outcome.done(),
+                )
+                hub.payloads.release(blobs)
+
+        def forget(blobs: Sequence[Blob]) -> None:
+            hub.payloads.forget(blobs, hub.worker(entry.rank) if entry.rank is not None else None)
+
+        entry.feeds = Feeds(entry.id, call.sources, hub.payloads, give, supply, forget)
+        return entry
+
+    def _copy(self, entry: TaskEntry, call: Call) -> TaskEntry:
         self._hub.payloads.hold(entry.blobs)
-        return TaskEntry(
+        copied = TaskEntry(
             id=self._hub.desk.next_id(),
             code=entry.code,
             args=entry.args,
@@ -168,6 +199,7 @@ class Dispatch:
             yields=asyncio.Queue() if entry.yields is not None else None,
             blobs=entry.blobs,
         )
+        return self._with_feeds(copied, call)
 
     def _code(self, call: Call) -> _Packed:
         function = call.function

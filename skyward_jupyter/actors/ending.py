@@ -20,6 +20,8 @@ def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
     if hub.desk.tasks.pop(entry.id, None) is not None:
         hub.payloads.release(entry.blobs)
         hub.desk.count(1)
+        if entry.feeds is not None:
+            entry.feeds.close()
         _tell(hub, entry, outcome)
     if not entry.outcome.done():
         entry.outcome.set_result(outcome)

@@ -141,6 +141,15 @@ class Hub:
         found = [m.node.incarnation.hex for m in members if m.node.address == address and m.status != "dead"]
         return found[0] if len(found) == 1 else ""
 
+    def alive(self, rank: int) -> bool:
+        """Whether a node that does not answer may well run: its provider says so, and it is not silent alone.
+
+        To a client whose link is broken all nodes look dead; one that is dead beside others is.
+        """
+        members = self.client.members if self.client is not None else ()
+        living = {member.node.address for member in members if member.status != "dead"}
+        return self.provider.alive(rank) and (not living or self.provider.address(rank) in living)
+
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""
         return self.worker(rank).ask(exchange)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from skyward_jupyter.wire.messages import Event
+from skyward_jupyter.wire.messages import Event, Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,13 @@ class Act:
     task: int
     action: str
     amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """To a node actor: send a piece of a stream to a task there."""
+
+    feed: Feed
 
 
 @dataclass(frozen=True, slots=True)

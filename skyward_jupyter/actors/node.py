@@ -23,6 +23,7 @@ from skyward_jupyter.actors.messages import (
     Drain,
     Enqueue,
     Follow,
+    Give,
     Gone,
     Joined,
     Kill,
@@ -50,7 +51,7 @@ _CONNECT_RETRY = 0.01
 _SUPPLY_RETRY = 0.25
 _NEVER = timedelta(days=365)
 
-type NodeMessage = Assign | Recall | Direct | Act | Follow | Arrived | Phase | Gone | Drain | Unheard
+type NodeMessage = Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Gone | Drain | Unheard
 
 
 class _Node:
@@ -79,6 +80,7 @@ class _Node:
             self.deliver,
             self.settled,
             lambda why: me.tell(Gone(f"it does not answer: {why}")),
+            alive=lambda: hub.alive(rank),
         )
         self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
@@ -100,6 +102,9 @@ class _Node:
                 self.arrive(event)
             case Act(number, action, amount):
                 self.courier.control(Control(number, action, amount))
+                self._flush()
+            case Give(feed):
+                self.courier.feed(feed)
                 self._flush()
             case Phase(phase, pid):
                 self.phase(phase, pid)
@@ -168,6 +173,8 @@ class _Node:
         """Ask it twice: a kernel that was busy itself may have missed the first answer."""
         if await self._answers() or await self._answers():
             self._watch()
+        elif self.hub.alive(self.rank):  # it runs, so what is broken is the link: that may come back
+            self._watching = asyncio.get_running_loop().call_later(QUIET, self._watch)
         else:
             self._me.tell(Gone(f"it has not answered for {QUIET + 2 * ANSWER_WITHIN:g} s"))
 
@@ -223,8 +230,12 @@ class _Node:
 
     async def _supply(self, entry: TaskEntry) -> None:
         """Bring what a task needs to the node, then the task."""
+        payloads, address = self.hub.payloads, self.hub.provider.address
         try:
-            await self.hub.payloads.send(entry.blobs, self.hub.worker, [self.rank], self.hub.provider.address)
+            await payloads.through(
+                lambda: payloads.send(entry.blobs, self.hub.worker, [self.rank], address),
+                lambda: not entry.outcome.done(),
+            )
         except Exception as error:
             await self._not_supplied(entry, error)
             return
@@ -270,6 +281,8 @@ class _Node:
             self.hub.payloads.discard(event.body)
         elif kind is Kind.CODE:
             self.courier.again(entry)
+        elif kind is Kind.WANT:
+            results.grant(entry, event)
         else:
             results.settle(self.hub, entry, self.rank, event)
 

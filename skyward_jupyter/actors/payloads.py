@@ -7,7 +7,7 @@ flight, and a node that has it is not sent it again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -22,6 +22,8 @@ from skyward_jupyter.wire.messages import DropBlob, FetchPiece, HasBlobs, PutPie
 #: One piece of a blob (bytes), and how many are in flight.
 PIECE = 1024 * 1024
 IN_FLIGHT = 8
+#: Pause before a transfer that was broken off begins anew (seconds).
+_RETRY = 0.1
 
 type Worker = Callable[[int], casty.Ref[Any]]
 
@@ -57,6 +59,23 @@ class Payloads:
             return blob
 
         return pack(value, put), tuple(blobs)
+
+    def pack_once(self, value: object) -> tuple[bytes, tuple[Blob, ...]]:
+        """`value` packed for one reader, who removes its blobs; from any thread. `forget` those that nobody reads."""
+        blobs: list[Blob] = []
+
+        def put(data: memoryview) -> Blob:
+            blobs.append(self.store.hand_over(data))
+            return blobs[-1]
+
+        return pack(value, put), tuple(blobs)
+
+    def forget(self, blobs: Sequence[Blob], worker: casty.Ref[Any] | None) -> None:
+        """Nobody will read blobs that were packed for one reader; `worker` is the node they may have reached."""
+        for blob in blobs:
+            self.store.drop(blob.name)
+            if not self.shared and worker is not None:
+                worker.tell(DropBlob(blob.name))
 
     def hold(self, blobs: Sequence[Blob]) -> None:
         """Another task needs blobs that are here."""
@@ -103,13 +122,23 @@ class Payloads:
 
     async def fetch(self, data: bytes, worker: casty.Ref[Any]) -> dict[str, memoryview]:
         """The blobs of a value that a node packed, which drops them then."""
-        found: dict[str, memoryview] = {}
-        for blob in blobs_of(data):
-            found[blob.name] = await self._fetch(blob, worker)
-            worker.tell(DropBlob(blob.name))
-            if data[:1] == b"b":
-                found.update(await self.fetch(bytes(found[blob.name]), worker))
+        found = await self._fetched(data, worker)
+        for name in found:
+            worker.tell(DropBlob(name))
         return found
+
+    async def through(self, transfer: Callable[[], Awaitable[Any]], wanted: Callable[[], bool]) -> Any:
+        """What `transfer` gives; a link that breaks meanwhile has it begin anew, for as long as it is `wanted`.
+
+        Whoever wants it hears by itself when the node is lost.
+        """
+        while True:
+            try:
+                return await transfer()
+            except casty.Unavailable:
+                if not wanted():
+                    raise
+                await asyncio.sleep(_RETRY)
 
     async def _send(self, blob: Blob, worker: casty.Ref[Any], relay: tuple[str, ...]) -> None:
         view = self.store.open(blob)
@@ -121,6 +150,14 @@ class Payloads:
                 raise NoRoom(f"the node could not keep what the task needs: {refused}")
 
         await _windowed(piece, range(0, blob.size, PIECE))
+
+    async def _fetched(self, data: bytes, worker: casty.Ref[Any]) -> dict[str, memoryview]:
+        found: dict[str, memoryview] = {}
+        for blob in blobs_of(data):
+            found[blob.name] = await self._fetch(blob, worker)
+            if data[:1] == b"b":
+                found.update(await self._fetched(bytes(found[blob.name]), worker))
+        return found
 
     async def _fetch(self, blob: Blob, worker: casty.Ref[Any]) -> memoryview:
         whole = bytearray(blob.size)

@@ -22,7 +22,8 @@ from skyward_jupyter.errors import (
 )
 from skyward_jupyter.events import LogLine
 from skyward_jupyter.wire.codec import blobs_of, unpack
-from skyward_jupyter.wire.events import Clear, Display, Failure, Kind, Output, Success
+from skyward_jupyter.wire.events import Clear, Display, Dropped, Failure, Kind, Output, Success
+from skyward_jupyter.wire.feeds import Grant
 from skyward_jupyter.wire.messages import Event
 
 log = logging.getLogger("skyward")
@@ -38,6 +39,13 @@ def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
     entry.fetching = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event, before))
     _running.add(entry.fetching)
     entry.fetching.add_done_callback(_running.discard)
+
+
+def grant(entry: TaskEntry, event: Event) -> None:
+    """A task wants more of an argument that is a stream."""
+    wanted: Any = unpack(event.body, lambda _: b"")
+    if entry.feeds is not None:
+        entry.feeds.grant(Grant(*wanted))
 
 
 def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callable[[], object]) -> None:
@@ -59,7 +67,8 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             end(hub, entry, Success(rank, value, event.seconds))
         case Kind.ERROR:
             assert isinstance(value, Failed)
-            end(hub, entry, Failure(rank, error_of(value, rank), event.seconds))
+            own = entry.feeds.error if value.how == "fed" and entry.feeds is not None else None
+            end(hub, entry, Failure(rank, own or error_of(value, rank), event.seconds))
         case _:
             if kind is Kind.OUTPUT and hub.events.wants(LogLine):
                 hub.events.emit(LogLine, rank, entry.id, *_text(value))
@@ -81,6 +90,8 @@ def _show(entry: TaskEntry, rank: int, kind: Kind, content: Any) -> None:
                 entry.on_event(Output(rank, *content))
             case Kind.DISPLAY:
                 entry.on_event(Display(rank, *content))
+            case Kind.DROPPED:
+                entry.on_event(Dropped(rank, *content))
             case _:
                 entry.on_event(Clear(rank, content))
     except Exception:
@@ -91,7 +102,9 @@ async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event, before: as
     if before is not None:
         await asyncio.wait([before])
     try:
-        blobs = await hub.payloads.fetch(event.body, hub.worker(rank))
+        blobs = await hub.payloads.through(
+            lambda: hub.payloads.fetch(event.body, hub.worker(rank)), lambda: not entry.outcome.done()
+        )
     except Exception as error:
         retrying.lose(hub, [entry], rank, f"its result could not be fetched: {error}")
         return

@@ -2,7 +2,8 @@
 
 A task that has not left this process is placed again, always: nothing of it has run. One that may have begun runs
 again as often as its `retries` say, unless a repetition could be noticed in a way that its caller did not agree to:
-broadcasts, cells and other tasks that are for one node, generators that have yielded, and what was told to stop.
+broadcasts, cells and other tasks that are for one node, generators that have yielded, tasks that have begun to read a
+stream, and what was told to stop.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from skyward_jupyter.wire.events import Failure
 def may_run_again(entry: TaskEntry) -> bool:
     """Whether a task whose node is lost goes to another one."""
     if not entry.pooled or entry.stopping or entry.yielded:
+        return False
+    if entry.feeds is not None and entry.feeds.begun:
         return False
     return not entry.sent or entry.tries <= entry.retries
 

@@ -21,6 +21,7 @@ class Order(IntEnum):
     CLOSE = 3
     INTERRUPT = 4
     PEERS = 5
+    FEED = 6
     CALM = 7
 
 
@@ -60,6 +61,10 @@ class Reader:
         self._sock = sock
         self._parser = Parser()
         self._ready: list[Frame] = []
+
+    def fileno(self) -> int:
+        """For `select`."""
+        return self._sock.fileno()
 
     def next(self) -> Frame | None:
         """The next frame, waiting for it; None once the other end is gone."""

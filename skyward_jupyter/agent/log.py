@@ -1,13 +1,18 @@
 """The run log of a node: the numbered events of one client, kept until it acknowledges them.
 
-Results and yields are never dropped. Output is, beyond a bound, oldest first, and what was dropped is counted; a
-client that stops reading costs the node no more than that bound.
+Results and yields are never dropped. Output is, beyond a bound, oldest first; in its place stays an event that says how
+much it was, so a client that stops reading costs the node no more than that bound, and still learns what it missed, and
+where.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from typing import Any
 
+from skyward_jupyter.wire.blobs import Blob
+from skyward_jupyter.wire.codec import blobs_of, dumps, unpack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Batch, Event
 
@@ -26,13 +31,22 @@ class RunLog:
         The number of the newest event.
     lost
         Bytes of output dropped so far.
+
+
+    Parameters
+    ----------
+    output_bound
+        Bytes of output kept; `OUTPUT_BOUND` when not given.
+    forget
+        Called with each blob of output that is dropped.
     """
 
-    def __init__(self, output_bound: int = OUTPUT_BOUND) -> None:
-        self._bound = output_bound
+    def __init__(self, output_bound: int | None = None, forget: Callable[[Blob], object] = lambda _: None) -> None:
+        self._forget = forget
+        self._bound = OUTPUT_BOUND if output_bound is None else output_bound
         self._events: deque[Event] = deque()
         self._output = 0
-        self._dropped = 0
+        self._handed: set[int] = set()
         self.last = 0
         self.lost = 0
 
@@ -49,6 +63,7 @@ class RunLog:
 
     def acknowledge(self, after: int) -> None:
         """Forget the events up to number `after`."""
+        self._handed = {number for number in self._handed if number > after}
         while self._events and self._events[0].seq <= after:
             event = self._events.popleft()
             if not _kept(event):
@@ -57,6 +72,10 @@ class RunLog:
     def has_after(self, after: int) -> bool:
         """Whether there is an event later than number `after`."""
         return bool(self._events) and self._events[-1].seq > after
+
+    def handed(self, event: Event) -> None:
+        """The client may have the events up to this one, which it was told of by another way than `batch`."""
+        self._handed.add(event.seq)
 
     def batch(self) -> Batch:
         """The oldest events, as many as fit into one answer."""
@@ -67,20 +86,93 @@ class RunLog:
                 break
             events.append(event)
             size += len(event.body)
-        dropped, self._dropped = self._dropped, 0
-        return Batch(tuple(events), dropped)
+        if events:
+            self._handed.add(events[-1].seq)
+        return Batch(tuple(events))
 
     def _drop(self) -> None:
         """Halve the output kept, in one pass."""
-        kept: deque[Event] = deque()
+        gaps = _Gaps()
         for event in self._events:
             if not _kept(event) and self._output > self._bound // 2:
                 self._output -= len(event.body)
-                self._dropped += len(event.body)
                 self.lost += len(event.body)
+                gaps.drop(event)
+                for blob in _blobs(event):
+                    self._forget(blob)
             else:
-                kept.append(event)
-        self._events = kept
+                gaps.keep(event)
+            if event.seq in self._handed:
+                gaps.end()  # the client may have the events up to this one
+        self._events = gaps.events()
+
+
+class _Gaps:
+    """Events of which some are dropped: what was dropped of a task between two that are kept becomes one event."""
+
+    def __init__(self) -> None:
+        self._kept: list[Event | None] = []
+        self._open: dict[int, tuple[int, int, int]] = {}
+
+    def keep(self, event: Event) -> None:
+        """One that stays; one that stands for a gap may be the beginning of a larger one."""
+        if event.kind == Kind.DROPPED:
+            self._widen(event, *_loss(event))
+        else:
+            self._open.pop(event.task, None)
+            self._kept.append(event)
+
+    def drop(self, event: Event) -> None:
+        """One that goes."""
+        self._widen(event, *_loss(event))
+
+    def end(self) -> None:
+        """Gaps do not reach beyond this place."""
+        self._open.clear()
+
+    def events(self) -> deque[Event]:
+        """What is left."""
+        return deque(event for event in self._kept if event is not None)
+
+    def _widen(self, event: Event, size: int, displays: int) -> None:
+        before = self._open.get(event.task)
+        if before is not None:
+            place, size, displays = before[0], before[1] + size, before[2] + displays
+            self._kept[place] = None
+        self._open[event.task] = len(self._kept), size, displays
+        body = b"p" + dumps((size, displays))
+        self._kept.append(Event(event.seq, event.task, int(Kind.DROPPED), body))
+
+
+def _loss(event: Event) -> tuple[int, int]:
+    """Bytes of text in an event of output, and how many displays it is."""
+    if event.kind == Kind.OUTPUT:
+        return _text_size(event), 0
+    if event.kind == Kind.DROPPED:
+        loss: Any = unpack(event.body, _missing)
+        return loss[0], loss[1]
+    return 0, int(event.kind == Kind.DISPLAY)
+
+
+def _text_size(event: Event) -> int:
+    """Bytes of its text: of text so large that it is a blob, those of the blob."""
+    blobs = _blobs(event)
+    try:
+        content: Any = ("", "") if blobs else unpack(event.body, _missing)
+        return len(content[1].encode("utf-8", "replace")) + sum(blob.size for blob in blobs)
+    except Exception:
+        return len(event.body)
+
+
+def _blobs(event: Event) -> tuple[Blob, ...]:
+    try:
+        return blobs_of(event.body)
+    except Exception:
+        return ()  # not made by `pack`: it names none
+
+
+def _missing(blob: Blob) -> bytes:
+    raise LookupError(blob.name)
 
 
 def _kept(event: Event) -> bool:

@@ -30,7 +30,7 @@ from skyward_jupyter.agent.slots import Running, SlotLink, connect
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Code, Control, Event, Exchange, Load, Task
+from skyward_jupyter.wire.messages import Code, Control, Event, Exchange, Feed, Load, Task
 
 #: The slot index of the session.
 SESSION = -1
@@ -50,7 +50,7 @@ _SHORT_LIVES = 20
 class _Client:
     """A kernel as this node knows it: its log, and the exchange that waits for events."""
 
-    log: RunLog = field(default_factory=RunLog)
+    log: RunLog
     seen: dict[int, None] = field(default_factory=dict)
     refused: dict[int, bool] = field(default_factory=dict)
     held: Exchange | None = None
@@ -93,6 +93,8 @@ class Agent:
             self.submit(asked.client, task)
         for control in asked.controls:
             self.control(asked.client, control)
+        for feed in asked.feeds:
+            self._feed(asked.client, feed)
         if client.held is not None:
             self._answer(client)
         client.held = asked
@@ -174,7 +176,7 @@ class Agent:
     def _client(self, name: str) -> _Client:
         known = self._clients.get(name)
         if known is None:
-            known = self._clients[name] = _Client()
+            known = self._clients[name] = _Client(RunLog(forget=lambda blob: self.store.drop(blob.name)))
         return known
 
     def _dispatch(self) -> None:
@@ -226,6 +228,7 @@ class Agent:
             return
         event = client.log.add(task, kind, body, seconds)
         if kind.final and (waiting := client.waiting.pop(task, None)) is not None:
+            client.log.handed(event)
             waiting.set_result(event)
         if client.held is None:
             return
@@ -275,6 +278,12 @@ class Agent:
                     slot.credit(control.amount)
                 case "close":
                     slot.close_stream()
+
+    def _feed(self, client: str, feed: Feed) -> None:
+        """Hand on a piece of a stream; only a task that runs asks for any."""
+        for slot in self._slots.values():
+            if slot.running is not None and (slot.running.client, slot.running.task.id) == (client, feed.task):
+                slot.feed(feed)
 
     def _give_back(self, name: str, task: int) -> None:
         """Hand a task that has not begun back to its client."""

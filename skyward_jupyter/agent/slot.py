@@ -24,12 +24,14 @@ from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
 from skyward_jupyter.agent.coroutines import settled
 from skyward_jupyter.agent.failure import describe
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
+from skyward_jupyter.agent.inputs import Inputs
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, interrupts, use
 from skyward_jupyter.agent.runner import Runner
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack, unpack
 from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.feeds import Grant
 
 #: How many functions a slot keeps ready; its agent counts the same way.
 CODES = 64
@@ -47,6 +49,7 @@ class Slot:
         self._codes: OrderedDict[str, Callable[..., Any] | bytes] = OrderedDict()
         self._outlet = Outlet(sock, self._pack)
         self._credit = 0
+        self._inputs: Inputs | None = None
         self.runner = Runner(thread, lambda: use(self._outlet)) if thread else None
 
     def serve(self) -> None:
@@ -73,11 +76,13 @@ class Slot:
                 continue  # meant for a task that has just ended
 
     def _run(self, task: int, body: bytes) -> None:
-        digest, code, args, credit, flags, sent = pickle.loads(body)
+        digest, code, args, credit, flags, sent, streams = pickle.loads(body)
         self._outlet.begin(task, flags)
         if self.runner is not None:
             self.runner.begin(task)
         self._credit = credit
+        if streams:
+            self._inputs = Inputs(self._reader, streams, self._store, self._want)
         started = time.perf_counter()
         try:
             kind, result = self._outcome(digest, code, args, credit > 0, sent)
@@ -86,15 +91,31 @@ class Slot:
             kind, result = Kind.ERROR, self._pack(describe(error, "interrupted"))
         self._pipes.drain()
         self._outlet.flush()
+        if self._inputs is not None:
+            self._end_inputs(self._inputs)
         if self.runner is not None:
             self.runner.end()
         self._outlet.end(kind, SECONDS.pack(time.perf_counter() - started) + result)
+
+    def _want(self, grant: Grant) -> None:
+        """The task waits for more of a stream: what it wrote so far is shown meanwhile."""
+        self._outlet.flush()
+        self._outlet.send(Kind.WANT, self._pack((grant.stream, grant.items, grant.size, grant.taken)))
+
+    def _end_inputs(self, inputs: Inputs) -> None:
+        self._inputs = None
+        for kind, _, body in inputs.close():
+            if kind == Order.PEERS:
+                self._know(body)
 
     def _outcome(self, digest: str, code: bytes | None, args: bytes, stream: bool, sent: float) -> tuple[Kind, bytes]:
         try:
             function = self._function(digest, code)
             given: Any = unpack(args, self._store.open)
             positional, named = given
+            if self._inputs is not None:
+                positional = tuple(map(self._inputs.place, positional))
+                named = {name: self._inputs.place(value) for name, value in named.items()}
         except Exception as error:
             return Kind.ERROR, self._pack(describe(error, "input"))
         try:
@@ -110,7 +131,8 @@ class Slot:
             return Kind.ERROR, self._pack(describe(error, how))
         except BaseException as error:
             interrupts.clear()
-            return Kind.ERROR, self._pack(describe(error))
+            how = "fed" if self._inputs is not None and self._inputs.raised(error) else "raised"
+            return Kind.ERROR, self._pack(describe(error, how))
         interrupts.clear()
         return self._returned(value)
 
@@ -139,7 +161,8 @@ class Slot:
 
     def _may_yield(self) -> bool:
         """Take in credit and an early end; waits only when there is none left."""
-        order = self._reader.next() if self._credit == 0 else self._reader.poll()
+        orders = self._inputs or self._reader
+        order = orders.next() if self._credit == 0 else orders.poll()
         match order:
             case (Order.CREDIT, _, body):
                 self._credit += int.from_bytes(body, "little")

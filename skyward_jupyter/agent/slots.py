@@ -10,14 +10,14 @@ import signal
 import socket
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.agent.frames import Order, Parser, frame
 from skyward_jupyter.agent.slot import CODES
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Task
+from skyward_jupyter.wire.messages import Feed, Task
 
 #: Seconds between an interrupt and the end of a slot that ignores it.
 GRACE = 5.0
@@ -27,13 +27,26 @@ type Heard = Callable[["SlotLink", int, Kind, bytes], None]
 
 @dataclass(slots=True)
 class Running:
-    """A task on a slot: who asked for it, and why it is being stopped, if it is."""
+    """A task on a slot: who asked for it, why it is being stopped, if it is, and where its streams are."""
 
     client: str
     task: Task
     stopping: str = ""
     timer: asyncio.TimerHandle | None = None
     deadline: asyncio.TimerHandle | None = None
+    credit: int = 0
+    next_feed: dict[int, int] = field(default_factory=dict)
+    early: dict[tuple[int, int], Feed] = field(default_factory=dict)
+
+    def in_order(self, feed: Feed) -> Iterator[Feed]:
+        """The pieces of a stream that are next, now that `feed` has come; each once."""
+        number = self.next_feed.get(feed.stream, 0)
+        if feed.number >= number:
+            self.early[feed.stream, feed.number] = feed
+        while (ready := self.early.pop((feed.stream, number), None)) is not None:
+            number += 1
+            yield ready
+        self.next_feed[feed.stream] = number
 
     def cancel_timers(self) -> None:
         """Its end came by itself."""
@@ -86,12 +99,14 @@ class SlotLink(asyncio.Protocol):
         """Send a task; the slot must be free."""
         task = running.task
         self.running = running
+        running.credit = task.credit
         known = task.code in self._codes
         self._codes[task.code] = None
         self._codes.move_to_end(task.code)
         while len(self._codes) > CODES:
             self._codes.popitem(last=False)
-        given = (task.code, None if known else code, task.args, task.credit, task.flags, time.monotonic())
+        sent = time.monotonic()
+        given = (task.code, None if known else code, task.args, task.credit, task.flags, sent, task.streams)
         body = pickle.dumps(given, 5)
         self._send(Order.RUN, task.id, body)
         if task.timeout:
@@ -102,10 +117,18 @@ class SlotLink(asyncio.Protocol):
         """Tell the slot which nodes the pool has now."""
         self._send(Order.PEERS, 0, pickle.dumps([(peer.rank, peer.address) for peer in peers]))
 
-    def credit(self, amount: int) -> None:
-        """Let the running generator yield `amount` more."""
+    def credit(self, total: int) -> None:
+        """Let the running generator yield so much in all: told twice, as after a break of the link, it counts once."""
+        running = self.running
+        if running is not None and (more := total - running.credit) > 0:
+            running.credit = total
+            self._send(Order.CREDIT, running.task.id, more.to_bytes(4, "little"))
+
+    def feed(self, feed: Feed) -> None:
+        """Hand the running task more of a stream; what was handed over before is not again."""
         if self.running is not None:
-            self._send(Order.CREDIT, self.running.task.id, amount.to_bytes(4, "little"))
+            for piece in self.running.in_order(feed):
+                self._send(Order.FEED, piece.task, pickle.dumps(piece, 5))
 
     def close_stream(self) -> None:
         """Nobody reads the running generator any more."""

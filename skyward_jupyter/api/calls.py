@@ -13,6 +13,7 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.api.compute import PendingCompute, PendingGroup
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.inputs import refuse_iterators
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
 from skyward_jupyter.errors import ProvisioningFailed, UsageError
 from skyward_jupyter.runtime.bridge import runtime
@@ -41,6 +42,7 @@ class Calls:
         """Run a call on every node; several errors are raised as one group."""
         if not isinstance(pending, PendingCompute):
             raise UsageError("@ sends one call to every node; send a group with >>")
+        refuse_iterators(pending.sources)
         ranks = await self._everyone()
         echo = Echo()
         entries = _shown(self.dispatch.placed([pending.call()], ranks, echo), echo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -10,6 +11,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from skyward_jupyter.actors.dispatch import Call
+from skyward_jupyter.actors.feed import Source
+from skyward_jupyter.api.inputs import placed, refuse_shared, sources_of, streamed
 from skyward_jupyter.api.output import keeper
 from skyward_jupyter.errors import UsageError
 
@@ -50,6 +53,8 @@ class PendingCompute[R]:
     streams: bool = False
     #: How often it may be repeated when its node is lost; None for as often as the pool says.
     retries: int | None = None
+    #: Its arguments that are streams.
+    sources: tuple[Source, ...] = ()
 
     def with_timeout(self, seconds: float) -> PendingCompute[R]:
         """The same call, stopped with `TaskTimeout` when it runs longer than `seconds` on a node."""
@@ -62,7 +67,11 @@ class PendingCompute[R]:
     def call(self) -> Call:
         """It, as the pool takes it."""
         keep = keeper(self.function)
-        return Call(self.function, self.args, self.kwargs, self.timeout, keep, self.streams, self.retries)
+        how = self.timeout, keep, self.streams, self.retries
+        if not self.sources:
+            return Call(self.function, self.args, self.kwargs, *how)
+        args, kwargs = placed(inspect.signature(self.function), self.args, self.kwargs, self.sources)
+        return Call(self.function, args, kwargs, *how, self.sources)
 
     def __rshift__(self, target: Target) -> R:
         __tracebackhide__ = True
@@ -98,6 +107,9 @@ class PendingGroup:
     form: Callable[[list[Any]], Any] = list
     stream: bool = False
     ordered: bool = True
+
+    def __post_init__(self) -> None:
+        refuse_shared(source for call in self.calls for source in call.sources)
 
     def __and__(self, other: PendingCompute[Any] | PendingGroup) -> PendingGroup:
         return replace(self, calls=self.calls + _calls_of(other))
@@ -181,6 +193,7 @@ class ComputeFunction[**P, R]:
         self._fits = _plain_counts(self._signature)
         inner = inspect.unwrap(function)
         self._streams = inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
+        self._inputs = streamed(function, self._signature)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> PendingCompute[R]:
         """The call, not run. Arguments that do not fit the signature are refused here."""
@@ -189,7 +202,14 @@ class ComputeFunction[**P, R]:
                 self._signature.bind(*args, **kwargs)
             except TypeError as error:
                 raise TypeError(f"{getattr(self.function, '__name__', self.function)}(): {error}") from None
-        return PendingCompute(self.function, args, kwargs, self.timeout, self._streams, self.retries)
+        sources = self._sources(args, kwargs) if self._inputs else ()
+        return PendingCompute(self.function, args, kwargs, self.timeout, self._streams, self.retries, sources)
+
+    def _sources(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Source, ...]:
+        """The arguments that are streams; read in the context of this call."""
+        assert self._signature is not None
+        context = contextvars.copy_context()
+        return sources_of(self.function, self._signature, self._inputs, args, kwargs, context)
 
     def local(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here and now, without a pool."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import sys
 
-from skyward_jupyter.wire.events import Clear, Display, Output, TaskEvent
+from skyward_jupyter.wire.events import Clear, Display, Dropped, Output, TaskEvent
 
 
 class Echo:
@@ -24,8 +24,11 @@ class Echo:
 
     def finish(self, node: int) -> None:
         """A task of a node has ended: show the line it left unfinished."""
+        self._context.run(self._finish, node)
+
+    def _finish(self, node: int) -> None:
         for key in [key for key in self._unfinished if key[0] == node]:
-            self._context.run(_write, *key, [self._unfinished.pop(key)])
+            _write(*key, [self._unfinished.pop(key)])
 
     def _show(self, event: TaskEvent) -> None:
         match event:
@@ -37,6 +40,10 @@ class Echo:
                     _write(node, stream, lines)
             case Display(node, data, metadata, _, _):
                 _display(node, dict(data), dict(metadata))
+            case Dropped(node):
+                self._finish(node)
+                sys.stderr.write(f"[node {node}] {event}\n")
+                sys.stderr.flush()
             case Clear():
                 return
 

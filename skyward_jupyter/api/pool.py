@@ -20,6 +20,7 @@ from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.inputs import refuse_iterators, refuse_own_loop
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of
 from skyward_jupyter.api.stream import ResultStream
@@ -196,6 +197,8 @@ class ComputePool:
     def run_blocking(self, pending: Pending) -> Any:
         """`run`, blocking: what ``>>`` does."""
         __tracebackhide__ = True
+        calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
+        refuse_own_loop(source for call in calls for source in call.sources)
         return wait(self._running.run(pending), "await pool.run(...)")
 
     def broadcast_blocking[R](self, pending: PendingCompute[R]) -> list[R]:
@@ -223,6 +226,8 @@ class ComputePool:
         """
         calls = [pending] if isinstance(pending, PendingCompute) else list(pending)
         ranks = [self._known(rank) for rank in nodes]
+        if len(calls) < len(ranks):
+            refuse_iterators(calls[0].sources)
         if timeout:
             calls = [call.with_timeout(timeout) for call in calls]
         sender = self._running.dispatch

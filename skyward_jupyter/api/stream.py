@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from skyward_jupyter.actors.courier import CREDIT
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
 from skyward_jupyter.actors.ending import StreamEnd
@@ -34,12 +36,16 @@ class ResultStream[T]:
 
     def __next__(self) -> T:
         __tracebackhide__ = True
+        step, here = self.__anext__(), weakref.ref(self)
+        # An error that ends some task meanwhile may keep this frame for a while, but not a stream that was left.
+        del self
         try:
-            return wait(self.__anext__(), "async for")
+            return wait(step, "async for")
         except StopAsyncIteration:
             raise StopIteration from None
         except KeyboardInterrupt:
-            self.close()
+            if (stream := here()) is not None:
+                stream.close()
             raise
 
     def __aiter__(self) -> AsyncIterator[T]:
@@ -82,7 +88,7 @@ def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[An
             yield item
             count += 1
             if count % _BATCH == 0 and entry.rank is not None and not entry.outcome.done():
-                hub.node(entry.rank).tell(Act(entry.id, "credit", _BATCH))
+                hub.node(entry.rank).tell(Act(entry.id, "credit", CREDIT + count))
 
     def close() -> None:
         if not entry.outcome.done():

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from skyward_jupyter.notebook.lines import LineReader
 from skyward_jupyter.notebook.ranks import label
-from skyward_jupyter.wire.events import Clear, Display, Output, TaskEvent
+from skyward_jupyter.wire.events import Clear, Display, Dropped, Output, TaskEvent
 
 #: Seconds that output is gathered for.
 TICK = 0.08
@@ -128,6 +128,8 @@ class Grouped:
                 self._text(node, stream, text)
             case Display():
                 self._display(event)
+            case Dropped(node):
+                self._gap(node, event)
             case Clear(node, wait):
                 self._clear(node, wait)
         if not self._ticking:
@@ -172,6 +174,17 @@ class Grouped:
         reader = self._readers.setdefault((node, stream), LineReader())
         for line in reader.feed(text):
             self._line(node, stream, line)
+
+    def _gap(self, node: int, event: Dropped) -> None:
+        """Say what is missing where it is missing: a line that was begun before it ends there."""
+        if self._raw:
+            self._raw_text(node, "stderr", f"[node {node}] {event}\n")
+            return
+        for (rank, stream), reader in self._readers.items():
+            if rank == node:
+                for line in reader.end():
+                    self._line(node, stream, line)
+        self._line(node, "stderr", f"[node {node}] {event}" if self._alone else str(event))
 
     def _raw_text(self, node: int, stream: str, text: str) -> None:
         last = next(reversed(self._pending.values()), None)

@@ -14,7 +14,7 @@ from skyward_jupyter.errors import TaskInterrupted, UnknownNode
 from skyward_jupyter.notebook.ranks import label, spoken
 from skyward_jupyter.notebook.tracebacks import plain
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
-from skyward_jupyter.wire.events import Output
+from skyward_jupyter.wire.events import Dropped, Output
 
 _OUTPUT = 1_000_000
 
@@ -35,12 +35,15 @@ class NodeRun:
         How its last expression shows.
     error
         What ended it, when that was an error.
+    dropped
+        Bytes of output that the node could not keep until they were read.
     """
 
     rank: int
     state: str = "running"
     shown: Bundle | None = None
     error: CellError | BaseException | None = None
+    dropped: int = 0
     _text: list[str] = field(default_factory=list)
     _size: int = 0
 
@@ -53,6 +56,8 @@ class NodeRun:
 
     def take(self, event: object) -> None:
         """Keep what it writes."""
+        if isinstance(event, Dropped):
+            self.dropped += event.size
         if isinstance(event, Output):
             self._text.append(event.text)
             self._size += len(event.text)

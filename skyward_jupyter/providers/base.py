@@ -68,6 +68,10 @@ class Provider(Protocol):
         """Start nodes. `peers` are all nodes of the pool then, `seeds` the ranks to join the cluster through."""
         ...
 
+    def alive(self, rank: int) -> bool:
+        """Whether a node is known to run: it was started, and its end was not heard of."""
+        ...
+
     def kill(self, rank: int) -> None:
         """End a node at once; it is reported as exited."""
         ...

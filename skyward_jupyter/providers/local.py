@@ -113,6 +113,13 @@ class LocalProvider:
             self._asked.add(rank)
             self._launcher.send({"op": "start", "config": config.to_json()})
 
+    def alive(self, rank: int) -> bool:
+        """Whether the agent's process has started and not ended, and is not stopped either."""
+        try:
+            return rank in self._pids and psutil.Process(self._pids[rank]).status() != psutil.STATUS_STOPPED
+        except psutil.NoSuchProcess:
+            return False
+
     def kill(self, rank: int) -> None:
         """End a node at once."""
         self._launcher.send({"op": "kill", "pool": self._pool, "rank": rank})

@@ -44,6 +44,11 @@ def digest(data: Buffer) -> str:
     return xxhash.xxh3_128_hexdigest(data)
 
 
+def for_one_reader(name: str) -> bool:
+    """Whether a blob of this name was handed over: its one reader removes it, so nothing keeps it for the next use."""
+    return "-" in name
+
+
 class BlobStore:
     """The blobs in one directory.
 
@@ -132,7 +137,8 @@ class BlobStore:
         del self._arriving[name]
         file.close()
         partial.rename(self.path(name))
-        self._touch(Blob(name, size))
+        if not for_one_reader(name):
+            self._touch(Blob(name, size))
         return True
 
     def pin(self, name: str) -> None:
@@ -187,6 +193,8 @@ class BlobMemory:
 
     def __init__(self) -> None:
         self._held: dict[str, tuple[bytes, int]] = {}
+        self._token = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
 
     def put(self, data: Buffer) -> Blob:
         """Copy `data`, unless it is here already."""
@@ -194,6 +202,13 @@ class BlobMemory:
         blob = Blob(digest(view), view.nbytes)
         if blob.name not in self._held:
             self._held[blob.name] = bytes(view), 0
+        return blob
+
+    def hand_over(self, data: Buffer) -> Blob:
+        """Copy `data` under a name of its own, pinned once, for one reader."""
+        view = memoryview(data)
+        blob = Blob(f"{self._token}-{next(self._numbers)}", view.nbytes)
+        self._held[blob.name] = bytes(view), 1
         return blob
 
     def open(self, blob: Blob) -> memoryview:
@@ -215,4 +230,6 @@ class BlobMemory:
             self._held.pop(name, None)
 
     def drop(self, name: str) -> None:
-        """Nothing: results are not kept here."""
+        """Forget what was handed over and will not be read. Results are not kept here."""
+        if for_one_reader(name):
+            self._held.pop(name, None)

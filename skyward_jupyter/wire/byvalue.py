@@ -23,6 +23,8 @@ _STANDARD = tuple(
     {str(Path(path).resolve()) for key in ("stdlib", "platstdlib") if (path := sysconfig.get_paths().get(key))}
 )
 
+#: cloudpickle's registry belongs to the process, and the items of streams are pickled in threads of their own.
+_registry = threading.RLock()
 _seen: set[str] = set()
 _latest = ""
 _own: dict[str, ModuleType] = {}
@@ -65,16 +67,12 @@ def own_modules() -> tuple[ModuleType, ...]:
 def by_value() -> Iterator[None]:
     """Make cloudpickle send the user's own modules by value inside the block, and only there."""
     with _registry:
-        yield from _registered()
-
-
-def _registered() -> Iterator[None]:
-    already = cloudpickle.list_registry_pickle_by_value()
-    modules = [module for module in own_modules() if module.__name__ not in already]
-    for module in modules:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
+        already = cloudpickle.list_registry_pickle_by_value()
+        modules = [module for module in own_modules() if module.__name__ not in already]
         for module in modules:
-            cloudpickle.unregister_pickle_by_value(module)
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            yield
+        finally:
+            for module in modules:
+                cloudpickle.unregister_pickle_by_value(module)

@@ -11,7 +11,9 @@ class Kind(IntEnum):
     """What a numbered event of a task carries.
 
     ``CODE`` says that the node lacks the function: send the task again. ``BACK`` says that the task had not begun and
-    was given back: it may run elsewhere. ``CALM`` never leaves the node: the slot has seen every signal sent before.
+    was given back: it may run elsewhere. ``WANT`` asks for more of an input stream. ``DROPPED``
+    stands where output was that the node could not keep. ``CALM`` never leaves the node: the slot has seen every
+    signal that was sent before.
     """
 
     CODE = 0
@@ -22,7 +24,9 @@ class Kind(IntEnum):
     VALUE = 5
     ERROR = 6
     BACK = 7
-    CALM = 9
+    WANT = 8
+    DROPPED = 9
+    CALM = 10
 
     @property
     def final(self) -> bool:
@@ -66,7 +70,38 @@ class Clear:
     wait: bool = False
 
 
-type TaskEvent = Output | Display | Clear
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Output of a task that nobody will see: the node kept as much as it may, and this was before it.
+
+    Attributes
+    ----------
+    size
+        Bytes of text.
+    displays
+        Rich results.
+    """
+
+    node: int
+    size: int
+    displays: int = 0
+
+    def __str__(self) -> str:
+        parts = [_amount(self.size) + " of output"] if self.size or not self.displays else []
+        if self.displays:
+            parts.append("1 display" if self.displays == 1 else f"{self.displays:,} displays")
+        verb = "was" if self.displays == 1 and not self.size else "were"
+        return f"{' and '.join(parts)} {verb} dropped: the reader was slower than the node"
+
+
+type TaskEvent = Output | Display | Clear | Dropped
+
+
+def _amount(size: int) -> str:
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"
 
 
 @dataclass(frozen=True, slots=True)

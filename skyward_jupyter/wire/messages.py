@@ -40,6 +40,8 @@ class Task:
         For a generator: how many yields may be unread. 0 for a plain call.
     flags
         Which output is kept, ``"stdout"`` and ``"stderr"`` separated by a comma.
+    streams
+        How many of its arguments are streams, which come by `Feed`.
     """
 
     id: int
@@ -49,11 +51,12 @@ class Task:
     timeout: float = 0.0
     credit: int = 0
     flags: str = ""
+    streams: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something to do to a task: ``interrupt``, ``kill``, ``credit`` (by `amount`), ``close`` its stream.
+    """Something to do to a task: ``interrupt``, ``kill``, ``close`` its stream, ``credit`` (`amount` yields in all).
 
     ``return`` gives it back if it has not begun.
     """
@@ -61,6 +64,35 @@ class Control:
     task: int
     action: str
     amount: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The next items of an input stream of a task.
+
+    Attributes
+    ----------
+    task, stream
+        Which stream of which task, from 0 on.
+    number
+        From 0 on: one that comes twice is taken once, one that comes early waits.
+    body
+        See `skyward_jupyter.wire.feeds`.
+    last
+        Whether nothing follows.
+    error
+        With `last`: the pickled exception that ended it, or nothing.
+    full
+        Whether with it all has been sent that was wanted: a reader that waits now should want more at a time.
+    """
+
+    task: int
+    stream: int
+    number: int
+    body: bytes
+    last: bool = False
+    error: bytes = b""
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +111,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of a client, in order, and how many bytes of output were dropped since the last one."""
+    """Events of a client, in order."""
 
     events: tuple[Event, ...]
-    dropped: int = 0
 
 
 @dataclass(frozen=True)
 class Exchange(Askable[Batch]):
-    """Take `tasks`, `codes` and `controls`; forget events up to `after`; answer with later ones.
+    """Take `tasks`, `codes`, `controls` and `feeds`; forget events up to `after`; answer with later ones.
 
     Without any, the answer is held for up to `hold` seconds, or until the next exchange of the same client.
     """
@@ -98,6 +129,7 @@ class Exchange(Askable[Batch]):
     codes: tuple[Code, ...] = ()
     controls: tuple[Control, ...] = ()
     hold: float = 20.0
+    feeds: tuple[Feed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 
 from skyward_jupyter.agent import log as module
 from skyward_jupyter.agent.log import RunLog
+from skyward_jupyter.wire.blobs import Blob
+from skyward_jupyter.wire.codec import pack, unpack
 from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.messages import Event
+
+
+def lost(event: Event) -> Any:
+    """What an event says was dropped: bytes of text, and displays."""
+    assert event.kind == Kind.DROPPED
+    return unpack(event.body, lambda blob: b"")
+
+
+def written(text: str) -> bytes:
+    return pack(("stdout", text), lambda data: Blob("blob", data.nbytes))
+
+
+def shown(event: Event) -> str:
+    content: Any = unpack(event.body, lambda blob: b"")
+    return str(content[1])
 
 
 def test_events_are_numbered_from_one() -> None:
@@ -54,18 +75,18 @@ def test_output_beyond_the_bound_goes_oldest_first_and_is_counted() -> None:
     output = [event for event in batch.events if event.kind == Kind.OUTPUT]
     assert sum(len(event.body) for event in output) <= 1000
     assert [event.body[0] for event in output] == list(range(30 - len(output), 30))
-    assert batch.dropped == 3000 - 100 * len(output)
+    gone = [lost(event) for event in batch.events if event.kind == Kind.DROPPED]
+    assert sum(size for size, _ in gone) == 3000 - 100 * len(output)
     assert sum(event.kind == Kind.YIELD for event in batch.events) == 30
     assert batch.events[-1].kind == Kind.VALUE
     assert [event.seq for event in batch.events] == sorted(event.seq for event in batch.events)
-    assert log.batch().dropped == 0
 
 
 def test_one_output_larger_than_the_bound_is_dropped() -> None:
     log = RunLog(output_bound=100)
     log.add(1, Kind.OUTPUT, b"x" * 500)
-    assert log.batch().events == ()
-    assert not log.has_after(0)
+    (event,) = log.batch().events
+    assert (event.seq, event.kind, lost(event)) == (1, Kind.DROPPED, (500, 0))
     assert log.add(1, Kind.VALUE, b"v").seq == 2
 
 
@@ -74,7 +95,7 @@ def test_what_was_read_makes_room() -> None:
     for number in range(1, 100):
         log.add(1, Kind.OUTPUT, b"x" * 400)
         batch = log.batch()
-        assert (batch.dropped, len(batch.events)) == (0, 1)
+        assert [event.kind for event in batch.events] == [Kind.OUTPUT]
         log.acknowledge(number)
 
 
@@ -89,3 +110,80 @@ def test_an_answer_has_a_bound_and_at_least_one_event(monkeypatch: pytest.Monkey
         sizes.append([len(event.body) for event in events])
         log.acknowledge(events[-1].seq)
     assert sizes == [[5000], [400, 400], [400]]
+
+
+def test_a_gap_says_how_much_text_it_was_and_where() -> None:
+    log = RunLog(output_bound=40_000)
+    log.add(1, Kind.YIELD, b"first")
+    for _ in range(3):
+        log.add(1, Kind.OUTPUT, written("é" * 7_000))
+    log.add(1, Kind.DISPLAY, written("a picture"))
+    log.add(2, Kind.OUTPUT, written("of another task"))
+    log.add(1, Kind.YIELD, b"second")
+    for _ in range(3):
+        log.add(1, Kind.OUTPUT, written("z" * 14_000))
+    found = [(event.task, Kind(event.kind)) for event in log.batch().events]
+    assert found == [
+        (1, Kind.YIELD),
+        (1, Kind.DROPPED),
+        (2, Kind.DROPPED),
+        (1, Kind.YIELD),
+        (1, Kind.DROPPED),
+        (1, Kind.OUTPUT),
+        (1, Kind.OUTPUT),
+    ]
+    gaps = [lost(event) for event in log.batch().events if event.kind == Kind.DROPPED]
+    assert gaps == [(42_000, 1), (15, 0), (14_000, 0)]
+
+
+def test_the_blobs_of_what_is_dropped_are_forgotten() -> None:
+    gone: list[str] = []
+    log = RunLog(output_bound=1000, forget=lambda blob: gone.append(blob.name))
+    log.add(1, Kind.OUTPUT, written("x" + "\U0001f600" * 64 * 1024))
+    for _ in range(20):
+        log.add(1, Kind.OUTPUT, written("y" * 100))
+    assert gone == ["blob"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_shown_and_what_is_dropped_is_what_was_written(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that reads at random moments, and loses answers at random, as a link that breaks does."""
+    monkeypatch.setattr(module, "BATCH_BOUND", 2000)
+    rng = random.Random(seed)
+    log = RunLog(output_bound=3000)
+    total = {1: 0, 2: 0}
+    found = {1: 0, 2: 0}
+    kept: list[int] = []
+    seen = asked = 0
+
+    def exchange(answered: bool) -> None:
+        nonlocal seen, asked
+        log.acknowledge(asked)
+        batch = log.batch()
+        if not answered:
+            return
+        for event in batch.events:
+            if event.seq > seen:
+                seen = event.seq
+                match event.kind:
+                    case Kind.OUTPUT:
+                        found[event.task] += len(shown(event))
+                    case Kind.DROPPED:
+                        found[event.task] += lost(event)[0]
+                    case _:
+                        kept.append(int(event.body))
+        asked = rng.choice([asked, seen])
+
+    for number in range(600):
+        task, size = rng.randint(1, 2), rng.randint(1, 400)
+        log.add(task, Kind.OUTPUT, written("x" * size))
+        total[task] += size
+        if rng.random() < 0.1:
+            log.add(task, Kind.YIELD, b"%d" % number)
+        if rng.random() < 0.1:
+            exchange(rng.random() < 0.6)
+    while log.has_after(seen):
+        exchange(True)
+        asked = seen
+    assert found == total
+    assert kept == sorted(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from skyward_jupyter.agent.frames import SECONDS, Order, Parser, frame
 from skyward_jupyter.agent.node import Agent
 from skyward_jupyter.wire.codec import unpack
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Task
+from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed, Task
 
 
 class Reply:
@@ -43,6 +44,7 @@ class World:
         self.slot = socket.socket()
         self._parser = Parser()
         self._orders: list[tuple[Order, int]] = []
+        self.fed: list[tuple[int, int]] = []
         self.reply = Reply()
 
     async def attach(self, index: int = 0, pid: int = 999_999) -> None:
@@ -68,7 +70,11 @@ class World:
         async with asyncio.timeout(10):
             while not self._orders:
                 data = await loop.sock_recv(self.slot, 65536)
-                self._orders += [(Order(kind), task) for kind, task, _ in self._parser.feed(data)]
+                for kind, task, body in self._parser.feed(data):
+                    self._orders.append((Order(kind), task))
+                    if kind == Order.FEED:
+                        piece = pickle.loads(body)
+                        self.fed.append((piece.stream, piece.number))
         return self._orders.pop(0)
 
     def says(self, kind: Kind, task: int, body: bytes = b"") -> None:
@@ -201,6 +207,8 @@ async def test_credit_and_an_early_end_reach_the_slot(world: World) -> None:
     assert await world.order() == (Order.RUN, 1)
     world.exchange(controls=(Control(1, "credit", 5),))
     assert await world.order() == (Order.CREDIT, 1)
+    world.exchange(controls=(Control(1, "credit", 5),))  # the answer to the first was lost
+    world.exchange(controls=(Control(1, "credit", 4),))  # one before it that came late
     world.exchange(controls=(Control(1, "close"),))
     assert await world.order() == (Order.CLOSE, 1)
 
@@ -286,3 +294,26 @@ async def test_the_tasks_of_a_client_may_be_followed_instead_of_logged(world: Wo
     assert follower.told == [(1, "began", b""), (1, Kind.OUTPUT, b"text"), (1, Kind.VALUE, b"done")]
     assert not world.agent._client("http").log.has_after(0)
     assert (world.agent.done, world.agent.failed, world.agent.queued) == (1, 0, 0)
+
+
+async def test_pieces_of_a_stream_reach_the_slot_in_order_once(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b"", streams=2))
+    assert await world.order() == (Order.RUN, 1)
+    pieces = [Feed(1, 0, number, b"") for number in range(4)]
+    for asked in ([1], [0, 1], [3], [0, 1, 2, 3], [2]):
+        world.exchange(feeds=tuple(pieces[number] for number in asked))
+    world.exchange(feeds=(Feed(1, 1, 0, b""), Feed(7, 0, 0, b"")))
+    world.exchange(controls=(Control(1, "close"),))
+    orders = [await world.order() for _ in range(6)]
+    assert orders == [(Order.FEED, 1)] * 5 + [(Order.CLOSE, 1)]
+    assert world.fed == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)]
+
+
+async def test_a_task_that_wants_more_is_heard_at_once(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b"", streams=1))
+    await world.order()
+    world.says(Kind.WANT, 1, b"wanted")
+    (event,) = await world.answer()
+    assert (Kind(event.kind), event.body) == (Kind.WANT, b"wanted")

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +22,12 @@ from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import instance_info
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader, frame
+from skyward_jupyter.wire import feeds
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack, unpack
 from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.feeds import Fed
+from skyward_jupyter.wire.messages import Feed
 
 
 class Slot:
@@ -65,10 +69,13 @@ class Slot:
         self._reader = Reader(ours)
         self._tasks = 0
 
-    def start(self, function: Callable[..., Any], *args: object, credit: int = 0, flags: str = "") -> int:
+    def start(
+        self, function: Callable[..., Any], *args: object, credit: int = 0, flags: str = "", streams: int = 0
+    ) -> int:
         self._tasks += 1
         code, given = pack(function, self.store.put), pack((args, {}), self.store.put)
-        self.order(Order.RUN, pickle.dumps((str(self._tasks), code, given, credit, flags, time.monotonic())))
+        sent = time.monotonic()
+        self.order(Order.RUN, pickle.dumps((str(self._tasks), code, given, credit, flags, sent, streams)))
         return self._tasks
 
     def order(self, kind: Order, body: bytes = b"") -> None:
@@ -153,7 +160,7 @@ def test_it_learns_of_new_peers(slot: Slot) -> None:
 
 def test_a_function_sent_before_needs_no_code(slot: Slot) -> None:
     slot.run(lambda: 1)
-    body = pickle.dumps((str(slot._tasks), None, pack(((), {}), slot.store.put), 0, "", time.monotonic()))
+    body = pickle.dumps((str(slot._tasks), None, pack(((), {}), slot.store.put), 0, "", time.monotonic(), 0))
     slot.order(Order.RUN, body)
     assert slot.events() == [(Kind.VALUE, 1)]
 
@@ -404,3 +411,95 @@ def test_it_ends_when_its_agent_is_gone(tmp_path: Path) -> None:
     assert made.run(lambda: 1) == 1
     made.sock.close()
     assert made.process.wait(10) == 0
+
+
+def feed(slot: Slot, stream: int, number: int, *items: object, last: bool = False, full: bool = False) -> None:
+    packed = [(pack(item, slot.store.put), 100) for item in items]
+    piece = Feed(slot._tasks, stream, number, feeds.piece(packed), last, full=full)
+    slot.order(Order.FEED, pickle.dumps(piece))
+
+
+def grant(slot: Slot) -> tuple[int, int]:
+    """The stream that is wanted, and how many items of it."""
+    kind, _, body = slot.next()
+    assert kind == Kind.WANT
+    wanted: Any = unpack(body, slot.store.open)
+    return wanted[0], wanted[1]
+
+
+def add(xs: Iterator[int]) -> int:
+    return sum(xs)
+
+
+def test_a_stream_is_wanted_when_it_is_read(slot: Slot) -> None:
+    slot.start(add, Fed(0), streams=1)
+    assert grant(slot) == (0, feeds.FIRST_WINDOW)
+    feed(slot, 0, 0, 1, 2)
+    feed(slot, 0, 1, 3, last=True)
+    assert slot.events() == [(Kind.VALUE, 6)]
+
+
+def test_half_of_the_window_read_more_is_wanted(slot: Slot) -> None:
+    slot.start(add, Fed(0), streams=1)
+    assert grant(slot) == (0, 16)
+    feed(slot, 0, 0, *range(7))
+    feed(slot, 0, 1, 7)
+    assert grant(slot) == (0, 24)
+    feed(slot, 0, 2, last=True)
+    assert slot.events() == [(Kind.VALUE, 28)]
+
+
+def test_the_window_grows_while_the_writer_is_held_up_by_it(slot: Slot) -> None:
+    slot.start(add, Fed(0), streams=1)
+    window = wanted = 16
+    number = sent = 0
+    while window < 128:
+        while (now := grant(slot)[1]) - sent < window:
+            wanted = now
+        window, wanted = 2 * window, now
+        feed(slot, 0, number, *[1] * (wanted - sent), full=True)
+        sent, number = wanted, number + 1
+    feed(slot, 0, number, last=True)
+    assert slot.events()[-1] == (Kind.VALUE, sent)
+
+
+def test_credit_and_input_do_not_wait_for_each_other(slot: Slot) -> None:
+    def each(xs: Iterator[int]) -> Iterator[int]:
+        yield from xs
+
+    slot.start(each, Fed(0), credit=1, streams=1)
+    grant(slot)
+    feed(slot, 0, 0, 1, 2, 3, last=True)
+    assert slot.content(Kind.YIELD, slot.next()[2]) == 1
+    slot.order(Order.CREDIT, (1).to_bytes(4, "little"))
+    assert slot.content(Kind.YIELD, slot.next()[2]) == 2
+    slot.order(Order.CLOSE)
+    assert slot.events() == [(Kind.VALUE, None)]
+
+
+def test_what_comes_for_the_slot_while_a_stream_is_read_is_not_lost(slot: Slot) -> None:
+    slot.start(add, Fed(0), streams=1)
+    grant(slot)
+    slot.order(Order.PEERS, pickle.dumps([(2, "x:1"), (9, "y:2")]))
+    feed(slot, 0, 0, 1, last=True)
+    assert slot.events() == [(Kind.VALUE, 1)]
+    assert slot.run(instance_info).peers == ("y:2",)
+
+
+def test_an_interrupt_ends_a_wait_for_input(slot: Slot) -> None:
+    slot.start(add, Fed(0), streams=1)
+    grant(slot)
+    os.kill(slot.process.pid, signal.SIGINT)
+    kind, failed = slot.events()[-1]
+    assert (kind, failed.how) == (Kind.ERROR, "interrupted")
+    feed(slot, 0, 0, 1, last=True)  # too late
+    assert slot.run(lambda: threading.active_count()) <= 3
+
+
+def test_the_error_of_a_stream_is_told_apart(slot: Slot) -> None:
+    slot.start(add, Fed(0), streams=1)
+    grant(slot)
+    piece = Feed(slot._tasks, 0, 0, b"", last=True, error=feeds.packed_error(LookupError("over there")))
+    slot.order(Order.FEED, pickle.dumps(piece))
+    kind, failed = slot.events()[-1]
+    assert (kind, failed.how, failed.type_name) == (Kind.ERROR, "fed", "LookupError")

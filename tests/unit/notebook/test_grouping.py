@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skyward_jupyter.notebook.grouping import CELL_LIMIT, LINES_A_TICK, PATIENCE
-from skyward_jupyter.wire.events import Clear, Display
+from skyward_jupyter.wire.events import Clear, Display, Dropped
 from tests.unit.notebook.fakes import Cell
 
 
@@ -184,3 +184,31 @@ def test_a_run_in_the_background_shows_bars_of_one_node_without_label() -> None:
     cell.output.end()
     assert cell.screen.lives["progress"] == "100%"
     assert cell.screen.text == "plain\n"
+
+
+def test_what_was_dropped_is_said_where_it_is_missing() -> None:
+    cell = Cell(2, "time")
+    cell.say(0, "a\nbegun")
+    cell.output.take(Dropped(0, 12_400_000))
+    cell.say(0, "later\n")
+    cell.output.end()
+    assert cell.screen.text.splitlines() == [
+        "[0] a",
+        "[0] begun",
+        "[0] 12.4 MB of output were dropped: the reader was slower than the node",
+        "[0] later",
+    ]
+
+
+def test_what_one_node_alone_dropped_names_it() -> None:
+    for raw in (True, False):
+        cell = Cell(1, raw=raw)
+        cell.say(0, "a\n")
+        cell.output.take(Dropped(0, 500, 1))
+        cell.say(0, "b\n")
+        cell.output.end()
+        assert cell.screen.text.splitlines() == [
+            "a",
+            "[node 0] 500 bytes of output and 1 display were dropped: the reader was slower than the node",
+            "b",
+        ]

@@ -1,0 +1,75 @@
+"""Arguments that are streams: what stands for one in a call, what its pieces look like, how much may be unread.
+
+A piece holds items that were packed one by one, each with the bytes it counts for: its own and those of its blobs. The
+reader grants what the writer may send, in totals since the start, so that a grant that is repeated grants nothing.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skyward_jupyter.wire.codec import dumps, loads
+
+#: Items that may be unread at first, and at most: the window doubles while the reader has to wait for the writer.
+FIRST_WINDOW, LAST_WINDOW = 16, 8192
+#: Bytes that may be unread; one item may exceed it.
+BYTES_WINDOW = 8 * 2**20
+
+type Item = tuple[bytes, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """Stands for the stream of this number in the arguments of a call."""
+
+    stream: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What the writer of a stream may have sent: so many items, of so many bytes. `taken` items were read."""
+
+    stream: int
+    items: int
+    size: int
+    taken: int
+
+
+def piece(items: Sequence[Item]) -> bytes:
+    """The body of a `Feed`."""
+    return pickle.dumps(list(items), 5)
+
+
+def items_of(body: bytes) -> list[Item]:
+    """What `piece` was given."""
+    items: list[Item] = pickle.loads(body) if body else []
+    return items
+
+
+def packed_error(error: BaseException) -> bytes:
+    """An exception on its way to the reader, as itself when it can travel."""
+    try:
+        data = dumps(error)
+        if type(loads(data)) is type(error):
+            return data
+    except Exception:
+        pass
+    return dumps(RuntimeError(f"{type(error).__name__}: {_text(error)}"))
+
+
+def error_of(data: bytes) -> BaseException:
+    """The exception that ended a stream."""
+    try:
+        error = loads(data)
+    except Exception as why:
+        return RuntimeError(f"the stream was ended by an error that cannot be loaded here: {type(why).__name__}: {why}")
+    return error if isinstance(error, BaseException) else RuntimeError(str(error))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its text cannot be shown)"
