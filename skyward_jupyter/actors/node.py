@@ -119,9 +119,7 @@ class _Node:
             case Unheard(incarnation):
                 # The one before it at its address may be given up after it has come.
                 if incarnation == self._incarnation and not self.hub.incarnation(self.rank):
-                    # The provider knows better what happened, if it knows.
-                    gone = Gone("the other nodes do not hear from it any more")
-                    asyncio.get_running_loop().call_later(PROVIDER_FIRST, self._me.tell, gone)
+                    self._asking = asyncio.get_running_loop().create_task(self._confirm())
         return True
 
     def assign(self, tasks: Sequence[int]) -> None:
@@ -171,20 +169,30 @@ class _Node:
 
     async def _inquire(self) -> None:
         """Ask it twice: a kernel that was busy itself may have missed the first answer."""
-        if await self._answers() or await self._answers():
+        if await self._answers(self.rank) or await self._answers(self.rank):
             self._watch()
         elif self.hub.alive(self.rank):  # it runs, so what is broken is the link: that may come back
             self._watching = asyncio.get_running_loop().call_later(QUIET, self._watch)
         else:
             self._me.tell(Gone(f"it has not answered for {QUIET + 2 * ANSWER_WITHIN:g} s"))
 
-    async def _answers(self) -> bool:
+    async def _confirm(self) -> None:
+        """Believe that the others do not hear from it only if one of them says so: with a broken link all seem dead."""
+        await asyncio.sleep(PROVIDER_FIRST)  # it knows better what happened, if it knows
+        others = [self._answers(rank) for rank in self.hub.takers if rank != self.rank]
+        for answer in asyncio.as_completed(others):
+            if await answer:
+                self._me.tell(Gone("the other nodes do not hear from it any more"))
+                return
+
+    async def _answers(self, rank: int) -> bool:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                await self.hub.worker(self.rank).ask(Measure())
+                await self.hub.worker(rank).ask(Measure())
         except (casty.Unavailable, TimeoutError):
             return False
-        self._heard = asyncio.get_running_loop().time()
+        if rank == self.rank:
+            self._heard = asyncio.get_running_loop().time()
         return True
 
     def phase(self, phase: str, pid: int) -> None:

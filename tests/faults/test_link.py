@@ -210,7 +210,7 @@ def test_a_node_that_dies_while_the_link_is_cut(link: Link, world: World) -> Non
     import signal
 
     with pool_of(world, "dies") as pool:
-        futures = [sleep(60) > pool for _ in range(2)]
+        futures = [sleep(60).with_retries(0) > pool for _ in range(2)]
         world.until(lambda: all(view.running for view in pool.nodes), "both run")
         link.cut()
         os.kill(pool.nodes[1].pid, signal.SIGKILL)
