@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
+import secrets
 
 import casty
 
@@ -17,16 +17,18 @@ from skyward_jupyter.actors.messages import Close, Heard, Scale
 from skyward_jupyter.actors.node import node
 from skyward_jupyter.actors.payloads import Payloads
 from skyward_jupyter.actors.pool import pool
+from skyward_jupyter.actors.recorder import Recorder
 from skyward_jupyter.actors.supplier import supplier
 from skyward_jupyter.actors.task import placer
+from skyward_jupyter.providers import records
 from skyward_jupyter.providers.base import NodeSpec, Report
 from skyward_jupyter.providers.local import LocalProvider
+from skyward_jupyter.providers.records import PoolRecord
 
 #: How long the end of a pool's nodes is waited for (seconds); they are killed, so this is generous.
 END_WITHIN = 10.0
 
 log = logging.getLogger("skyward")
-_numbers = itertools.count(1)
 _systems: list[casty.ActorSystem] = []
 
 
@@ -46,7 +48,7 @@ def _observe(event: casty.Event) -> None:
 
 async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
     """A pool with no nodes yet. `share=False` sends local payloads through the cluster, as to a remote machine."""
-    key = f"{name}~{next(_numbers)}"
+    key = f"{name}~{secrets.token_hex(4)}"
 
     def heard(report: Report) -> None:
         facts = report.facts
@@ -68,13 +70,41 @@ async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
     made.pool = made.system.ref(pool, key)
     made.placer = made.system.ref(placer, key)
     made.supplier = made.system.ref(supplier, key)
+    made.recorder = Recorder(made, _record(made), lambda: None)
+    made.recorder.begin()
     return made
+
+
+def _record(hub: Hub) -> PoolRecord:
+    provider, spec = hub.provider, hub.spec
+    return PoolRecord(
+        key=hub.key,
+        name=hub.name,
+        provider=provider.name,
+        cluster=provider.cluster,
+        holder=records.me(),
+        store=provider.store,
+        created=hub.started,
+        concurrency=spec.concurrency,
+        executor=spec.executor,
+        ttl=spec.ttl,
+        share=provider.shared is not None,
+        places=provider.places,
+    )
 
 
 def attach_panel(hub: Hub, made: panels.Panel) -> None:
     """Give the pool the panel its dashboards attach to."""
     panels.register(made)
     hub.panel = hub.system.ref(panels.panel, hub.key)
+    recorder = hub.recorder
+    assert recorder is not None
+
+    def changed() -> None:
+        made.changed()
+        recorder.changed()
+
+    hub.on_change = changed
 
 
 def resize(hub: Hub, nodes: int) -> None:
@@ -96,6 +126,8 @@ async def dismantle(hub: Hub) -> None:
         client, hub.client = hub.client, None
         await client.__aexit__(None, None, None)
     hub.provider.forget()
+    if hub.recorder is not None:
+        hub.recorder.close()
     hubs.unregister(hub)
     for key in hub.node_keys():
         await hub.system.release(node, key)

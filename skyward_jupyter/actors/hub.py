@@ -17,6 +17,7 @@ from skyward_jupyter.wire.messages import Batch, Exchange
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.payloads import Payloads
+    from skyward_jupyter.actors.recorder import Recorder
     from skyward_jupyter.providers.base import NodeSpec, Provider
 
 _hubs: dict[str, Hub] = {}
@@ -29,7 +30,9 @@ class Hub:
     Attributes
     ----------
     key
-        Unique in this process; the key of the pool's actors.
+        Unlike any other pool's; the key of its actors, and what its nodes know its kernel by.
+    recorder
+        Keeps its record on disk.
     generation
         How many nodes had each rank before.
     pool, placer, supplier, panel, node_actor
@@ -56,6 +59,7 @@ class Hub:
     placer: Any = None
     supplier: Any = None
     panel: Any = None
+    recorder: Recorder | None = None
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     on_change: Callable[[], None] = lambda: None

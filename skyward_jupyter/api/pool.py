@@ -126,6 +126,8 @@ class ComputePool:
         """End every node without waiting for the loop: for the process's own end."""
         if self._hub is not None:
             self._hub.provider.close()
+            if self._hub.recorder is not None:
+                self._hub.recorder.close()
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -224,6 +226,11 @@ class ComputePool:
     def size(self) -> int:
         """How many nodes it has, or will have once it has started."""
         return len(self.nodes) or self._nodes
+
+    @property
+    def started(self) -> float:
+        """When it was first started, in seconds since the epoch; 0 when it was not."""
+        return self._hub.started if self._hub is not None else 0.0
 
     @property
     def concurrency(self) -> int:

@@ -13,7 +13,7 @@ from IPython.display import display
 
 from skyward_jupyter.agent.cells import Source
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook import listing, pools
 from skyward_jupyter.notebook.awaiting import blocking
 from skyward_jupyter.notebook.cell import Cell
 from skyward_jupyter.notebook.options import COMMANDS, POOL, CellOptions, parse, start_options
@@ -107,12 +107,7 @@ def _scale(line: str) -> None:
 def _pools(line: str) -> None:
     if line.strip():
         raise UsageError("%sky pools takes nothing more; for one pool use %sky status NAME")
-    found = pools.running()
-    if not found:
-        _say("no pool runs; start one with %sky start --nodes 4")
-    active = pools.find(None) if found else None
-    for pool in found:
-        _say(f"{pool.name}: {pool.state}, {_nodes(pool.size)}{' (active)' if pool is active else ''}")
+    sys.stdout.write(listing.table(pools.find(None) if pools.running() else None))
 
 
 def _pool_name(command: str, line: str) -> str | None:

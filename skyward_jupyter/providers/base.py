@@ -46,6 +46,10 @@ class Provider(Protocol):
 
     name: str
     cluster: str
+    #: Private directory of the pool.
+    store: str
+    #: What it needs to give the same addresses again, as its record keeps it.
+    places: str
     #: Directory of the pool's certificates.
     certificates: str
     #: Directory that this process and every node can read and write, or None where they share no machine.

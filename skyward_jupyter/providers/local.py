@@ -45,6 +45,7 @@ class LocalProvider:
         self._closed = False
         self._asked: set[int] = set()
         self._pids: dict[int, int] = {}
+        self.places = self._block
         self.cluster = f"{pool}-{secrets.token_hex(16)}"
         # The template starts while the certificates are made.
         self._launcher: Launcher = launcher()
