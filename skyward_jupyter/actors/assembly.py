@@ -55,7 +55,7 @@ async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
         text = str(facts.get("why") or facts.get("text") or "")
         made.supplier.tell(Heard(report.rank, report.what, int(str(facts.get("pid", 0))), text))
 
-    provider = LocalProvider(name, spec, heard, share=share)
+    provider = LocalProvider(name, spec, heard, share=share, key=key)
     made = Hub(
         key=key,
         name=name,

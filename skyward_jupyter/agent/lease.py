@@ -46,15 +46,19 @@ class Lease:
 
     Parameters
     ----------
+    epoch
+        How often somebody took over before.
     alone
         Called when the owner has ended.
     over
         Called when nobody has taken over in time.
     """
 
-    def __init__(self, owner: Owner, ttl: float, alone: Callable[[], None], over: Callable[[], None]) -> None:
+    def __init__(
+        self, owner: Owner, epoch: int, ttl: float, alone: Callable[[], None], over: Callable[[], None]
+    ) -> None:
         self.owner = owner
-        self.epoch = 0
+        self.epoch = epoch
         self._ttl = ttl
         self._alone = alone
         self._over = over

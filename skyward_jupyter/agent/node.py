@@ -21,7 +21,7 @@ from skyward_jupyter.agent.cluster import join
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS
-from skyward_jupyter.agent.lease import owner_gone
+from skyward_jupyter.agent.lease import Lease, Owner
 from skyward_jupyter.agent.log import RunLog
 from skyward_jupyter.agent.metrics import Meter
 from skyward_jupyter.agent.slots import Running, SlotLink, connect
@@ -65,6 +65,8 @@ class Agent:
         self.peers = config.peers
         self.done = 0
         self.over = asyncio.Event()
+        owner = Owner(config.owner, config.owner_since, config.owner_name)
+        self.lease = Lease(owner, config.epoch, config.ttl, lambda: self.report("alone"), self.stop)
         self._template = template
         self._clients: dict[str, _Client] = {}
         self._codes: dict[str, bytes] = {}
@@ -341,13 +343,13 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
     loop.add_reader(sock, agent.serve_template)
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, agent.stop)
-    lease = loop.create_task(_lease(agent))
+    agent.lease.start()
     member = loop.create_task(_member(agent))
     await asyncio.wait([member, loop.create_task(agent.over.wait())], return_when=asyncio.FIRST_COMPLETED)
     agent.stop()
     # One that has not joined yet has nothing to leave; leaving in order takes a moment.
     await asyncio.wait([member], timeout=_LEAVE)
-    lease.cancel()
+    agent.lease.end()
     member.cancel()
 
 
@@ -355,13 +357,6 @@ async def _member(agent: Agent) -> None:
     async with join(agent.config):
         agent.report("ready")
         await agent.over.wait()
-
-
-async def _lease(agent: Agent) -> None:
-    if agent.config.owner:
-        await owner_gone(agent.config.owner)
-        await asyncio.sleep(agent.config.ttl)
-        agent.stop()
 
 
 def run_agent(config: AgentConfig, sock: socket.socket) -> None:

@@ -31,7 +31,10 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Word of one node: ``started``, ``ready``, ``exited`` or ``log``, and what goes with it."""
+    """Word of one node: ``started``, ``ready``, ``exited`` or ``log``, and what goes with it.
+
+    ``taken``, of no node, says that another kernel took the pool over.
+    """
 
     rank: int
     what: str
@@ -65,6 +68,10 @@ class Provider(Protocol):
 
     def kill(self, rank: int) -> None:
         """End a node at once; it is reported as exited."""
+        ...
+
+    def lose(self) -> None:
+        """The pool is another kernel's: neither start nor end anything of it any more."""
         ...
 
     def forget(self) -> None:

@@ -128,7 +128,7 @@ class PoolRecord:
     @property
     def path(self) -> Path:
         """Its file."""
-        return directory() / f"{self.key}.json"
+        return path_of(self.key)
 
     def left_at(self) -> float:
         """When its kernel ended, for one that is left: a node stamps the file then."""
@@ -167,6 +167,11 @@ def directory() -> Path:
     return path
 
 
+def path_of(key: str) -> Path:
+    """The file of the pool of this key."""
+    return directory() / f"{key}.json"
+
+
 def read() -> tuple[list[PoolRecord], list[str]]:
     """Every record, oldest first, and a sentence about each file that is none."""
     records, damaged = [], []
@@ -183,7 +188,7 @@ def read() -> tuple[list[PoolRecord], list[str]]:
 def find(key: str) -> PoolRecord | None:
     """The record of this key; None when there is none that can be read."""
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
-        return _parsed((directory() / f"{key}.json").read_text())
+        return _parsed(path_of(key).read_text())
     return None
 
 

@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
+from skyward_jupyter.runtime import restarts
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
 from skyward_jupyter.runtime.tracebacks import without_carriers
 
@@ -251,6 +252,7 @@ def _kernel_runtime() -> Runtime | None:
         return None
     made = Runtime(loop, in_kernel=True)
     made.enter_cell()
+    restarts.watch(kernel)
     shell.events.register("pre_run_cell", made.enter_cell)
     return made
 
