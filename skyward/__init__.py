@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skyward_jupyter.agent.context import InstanceInfo, instance_info
+    from skyward_jupyter.api.attach import attach, attach_async
     from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
     from skyward_jupyter.api.future import PoolFuture
     from skyward_jupyter.api.output import silent, stderr, stdout
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
         NoRoom,
         NotPicklable,
         PoolError,
+        PoolHeld,
         PoolStopped,
         ProvisioningFailed,
+        ResultGone,
         ResultNotPicklable,
         SkywardError,
         SlotDied,
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
+    "skyward_jupyter.api.attach": ("attach", "attach_async"),
     "skyward_jupyter.api.compute": ("ComputeFunction", "PendingCompute", "PendingGroup", "compute", "gather"),
     "skyward_jupyter.api.future": ("PoolFuture",),
     "skyward_jupyter.api.output": ("silent", "stderr", "stdout"),
@@ -57,8 +61,10 @@ _HOMES = {
         "NoRoom",
         "NotPicklable",
         "PoolError",
+        "PoolHeld",
         "PoolStopped",
         "ProvisioningFailed",
+        "ResultGone",
         "ResultNotPicklable",
         "SkywardError",
         "SlotDied",
@@ -86,8 +92,10 @@ __all__ = [
     "PendingGroup",
     "PoolError",
     "PoolFuture",
+    "PoolHeld",
     "PoolStopped",
     "ProvisioningFailed",
+    "ResultGone",
     "ResultNotPicklable",
     "ResultStream",
     "SkywardError",
@@ -98,6 +106,8 @@ __all__ = [
     "UnknownNode",
     "UsageError",
     "Worker",
+    "attach",
+    "attach_async",
     "compute",
     "gather",
     "instance_info",

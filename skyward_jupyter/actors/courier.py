@@ -40,6 +40,9 @@ class Courier:
     unreachable
         Called when the node did not answer for `patience` seconds.
 
+    epoch, taken
+        How often the pool was taken over by another kernel, and what is called with who did it next.
+
     Attributes
     ----------
     following
@@ -54,6 +57,9 @@ class Courier:
         settled: Callable[[], bool],
         unreachable: Callable[[str], None],
         patience: float = 20.0,
+        *,
+        epoch: int = 0,
+        taken: Callable[[str], None] = lambda who: None,
     ) -> None:
         self._client = client
         self._ask = ask
@@ -61,6 +67,8 @@ class Courier:
         self._settled = settled
         self._unreachable = unreachable
         self._patience = patience
+        self._epoch = epoch
+        self._taken = taken
         self._seen = 0
         self._tasks: list[TaskEntry] = []
         self._controls: list[Control] = []
@@ -85,6 +93,14 @@ class Courier:
     def control(self, control: Control) -> None:
         """Put a control into the next exchange."""
         self._controls.append(control)
+
+    def follow(self, task: int, pooled: bool) -> None:
+        """Pull events until a task has ended that another kernel sent."""
+        self.following[task] = pooled
+
+    def start_after(self, seq: int) -> None:
+        """The events up to number `seq` went to another kernel."""
+        self._seen = max(self._seen, seq)
 
     def advance(self, event: Event) -> bool:
         """Take an event that came another way, if it is the next one."""
@@ -132,7 +148,7 @@ class Courier:
                 codes[entry.code.digest] = entry.code
         controls, self._controls = tuple(self._controls), []
         tasks = tuple(map(task_of, entries))
-        return Exchange(self._client, self._seen, tasks, tuple(codes.values()), controls)
+        return Exchange(self._client, self._seen, tasks, tuple(codes.values()), controls, epoch=self._epoch)
 
     async def _converse(self, exchange: Exchange, entries: list[TaskEntry], turn: int) -> None:
         try:
@@ -144,6 +160,9 @@ class Courier:
             self._unreachable(f"{type(error).__name__}: {error}")
             return
         if self.closed:
+            return
+        if batch.taken:
+            self._taken(batch.taken)
             return
         self._silent_since = None
         self._know(exchange.codes)
@@ -191,4 +210,7 @@ def task_of(entry: TaskEntry) -> Task:
         timeout=entry.timeout,
         credit=CREDIT if entry.yields is not None else 0,
         flags=entry.flags,
+        run=entry.run,
+        parts=entry.parts,
+        label=entry.label,
     )

@@ -18,6 +18,9 @@ from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.messages import Code
 
+#: Bits of a task id that count tasks; those above count the kernels that drove the pool.
+_ID_BITS = 40
+
 
 class NodeState(StrEnum):
     """Of a node, as its actor sees it."""
@@ -71,6 +74,10 @@ class TaskEntry:
         For a generator: what it yielded and was not read yet; None ends it.
     blobs
         What it needs, which stays until it has ended.
+    run, parts, label
+        The call it belongs to, as of `skyward_jupyter.wire.messages.Task`.
+    adopted
+        Whether another kernel sent it, so that its code and arguments are not here.
     stopping
         What it was last told to do: ``interrupt`` or ``kill``.
     fetching
@@ -89,6 +96,10 @@ class TaskEntry:
     on_event: Callable[[TaskEvent], None] | None = None
     yields: asyncio.Queue[object] | None = None
     blobs: tuple[Blob, ...] = ()
+    run: int = 0
+    parts: int = 1
+    label: str = ""
+    adopted: bool = False
     stopping: str = ""
     fetching: asyncio.Task[None] | None = None
 
@@ -121,6 +132,10 @@ class Desk:
     def next_id(self) -> int:
         """A task id that was not used before."""
         return next(self._ids)
+
+    def start_ids(self, epoch: int) -> None:
+        """Give ids that no kernel gave that drove the pool before."""
+        self._ids = itertools.count((epoch << _ID_BITS) + 1)
 
     def count(self, ended: int) -> None:
         """Remember that so many tasks ended now."""

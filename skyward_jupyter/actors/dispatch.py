@@ -14,7 +14,7 @@ from skyward_jupyter.actors.courier import task_of
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Arrived, Direct, Enqueue, Follow, Withdraw
-from skyward_jupyter.errors import NoRoom, NotPicklable, PoolStopped
+from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import digest
@@ -25,6 +25,8 @@ from skyward_jupyter.wire.messages import Broadcast, Code, Part, Target
 log = logging.getLogger("skyward")
 #: How long a broadcast may take before the output of its nodes is pulled (seconds).
 FOLLOW_AFTER = 0.015
+#: Characters of a function's name, or of a cell's first line, that say what a task is.
+LABEL = 80
 #: Longest wait for stopped tasks to end (seconds): the grace of a slot and some more.
 STOP_WITHIN = 8.0
 
@@ -39,6 +41,7 @@ class Call:
     timeout: float = 0.0
     keep: Callable[[int, bool], str] | None = None
     stream: bool = False
+    label: str = ""
 
 
 type _Packed = tuple[Code, tuple[Blob, ...]]
@@ -111,6 +114,8 @@ class Dispatch:
                 self._hub.placer.tell(Withdraw(entry.id, action))
 
     def _check(self) -> None:
+        if self._hub.state == "taken":
+            raise PoolHeld(self._hub.note)
         if self._hub.state in ("stopping", "stopped", "failed"):
             raise PoolStopped(f"pool {self._hub.name!r} is {self._hub.state}; start another one")
 
@@ -147,6 +152,7 @@ class Dispatch:
             on_event=on_event,
             yields=asyncio.Queue() if call.stream else None,
             blobs=code_blobs + blobs,
+            label=(call.label or getattr(call.function, "__name__", "call"))[:LABEL],
         )
 
     def _copy(self, entry: TaskEntry) -> TaskEntry:
@@ -160,6 +166,7 @@ class Dispatch:
             on_event=entry.on_event,
             yields=asyncio.Queue() if entry.yields is not None else None,
             blobs=entry.blobs,
+            label=entry.label,
         )
 
     def _code(self, call: Call) -> _Packed:
@@ -179,8 +186,9 @@ class Dispatch:
             self._codes[function] = now, code
         return code, blobs
 
-    def _admit(self, entries: Iterable[TaskEntry]) -> None:
+    def _admit(self, entries: Sequence[TaskEntry]) -> None:
         for entry in entries:
+            entry.run, entry.parts = entries[0].id, len(entries)
             self._hub.desk.tasks[entry.id] = entry
 
     def _own(self, work: Any) -> None:
@@ -206,7 +214,7 @@ class Dispatch:
         follow = asyncio.get_running_loop().call_later(FOLLOW_AFTER, self._follow, entries)
         try:
             await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.provider.address)
-            message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets)
+            message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets, hub.epoch)
             parts = await hub.broadcaster(head).ask(message)
         except Exception as error:
             # Each node is asked itself then; one that cannot be says why.

@@ -13,9 +13,11 @@ import casty
 from skyward_jupyter.actors.desk import Desk, NodeView
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
-from skyward_jupyter.wire.messages import Batch, Exchange
+from skyward_jupyter.providers import records
+from skyward_jupyter.wire.messages import Batch, Exchange, Own
 
 if TYPE_CHECKING:
+    from skyward_jupyter.actors.adoption import Kept
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.actors.recorder import Recorder
     from skyward_jupyter.providers.base import NodeSpec, Provider
@@ -33,6 +35,10 @@ class Hub:
         Unlike any other pool's; the key of its actors, and what its nodes know its kernel by.
     recorder
         Keeps its record on disk.
+    epoch
+        How often another kernel took the pool over before.
+    kept, sessions
+        Runs that another kernel started, by number, and the nodes with a session that another kernel filled.
     generation
         How many nodes had each rank before.
     pool, placer, supplier, panel, node_actor
@@ -60,6 +66,9 @@ class Hub:
     supplier: Any = None
     panel: Any = None
     recorder: Recorder | None = None
+    epoch: int = 0
+    kept: dict[int, Kept] = field(default_factory=dict)
+    sessions: set[int] = field(default_factory=set)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     on_change: Callable[[], None] = lambda: None
@@ -103,6 +112,11 @@ class Hub:
             known = self.client.ref(actor, remote.KEY, at=self.provider.address(rank))
             self._refs[actor.name, rank] = known
         return known
+
+    def own(self) -> Own:
+        """What tells a node that this process drives the pool."""
+        me = records.me()
+        return Own(self.key, self.epoch, me.pid, me.since, me.name)
 
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""

@@ -10,7 +10,8 @@ import casty
 from casty import Context, actor
 
 from skyward_jupyter.actors import results
-from skyward_jupyter.actors.courier import Courier
+from skyward_jupyter.actors.adoption import adopt
+from skyward_jupyter.actors.courier import CREDIT, Courier
 from skyward_jupyter.actors.desk import NodeState, NodeView, TaskEntry
 from skyward_jupyter.actors.hub import Hub, find, rank_of
 from skyward_jupyter.actors.messages import (
@@ -31,9 +32,10 @@ from skyward_jupyter.actors.messages import (
     Recall,
     Returned,
     Settled,
+    Taken,
 )
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Control, Event, Measure
+from skyward_jupyter.wire.messages import Control, Event, Owned
 
 #: Least seconds between two views of a node's work.
 PUBLISH_EVERY = 0.05
@@ -67,6 +69,8 @@ class _Node:
             self.deliver,
             self.settled,
             lambda why: me.tell(Gone(f"it does not answer: {why}")),
+            epoch=hub.epoch,
+            taken=lambda who: hub.pool.tell(Taken(who)),
         )
         self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
@@ -111,7 +115,8 @@ class _Node:
     def recall(self) -> None:
         """Ask for the pooled tasks that wait behind others on the node."""
         for number, pooled in self.courier.following.items():
-            if pooled:
+            entry = self.hub.desk.tasks.get(number)
+            if pooled and not (entry is not None and entry.adopted):
                 self.courier.control(Control(number, "return"))
         self.courier.flush()
 
@@ -127,14 +132,33 @@ class _Node:
         """Wait until the node answers this kernel."""
         while True:
             try:
-                await self.hub.worker(self.rank).ask(Measure())
+                owned: Owned = await self.hub.worker(self.rank).ask(self.hub.own())
                 break
             except casty.Unavailable:
                 await asyncio.sleep(_CONNECT_RETRY)
+        if owned.taken:
+            self.hub.pool.tell(Taken(owned.taken))
+            return
         self.view = replace(self.view, state=NodeState.IDLE, phase="ready")
         self.hub.show(self.view)
-        self.hub.placer.tell(NodeUp(self.rank, self.view.slots))
+        self.hub.placer.tell(NodeUp(self.rank, self.view.slots, self._adopt(owned)))
         self.hub.pool.tell(Joined(self.rank))
+
+    def _adopt(self, owned: Owned) -> int:
+        """Go on with what another kernel had here; returns how many slots that takes."""
+        taken = 0
+        self.courier.start_after(owned.after)
+        for known in owned.tasks:
+            pooled = not known.session and taken < self.view.slots
+            taken += pooled
+            self.courier.follow(adopt(self.hub, self.rank, known).id, pooled)
+            if known.streams:
+                # What the other kernel had read and not paid for is not known.
+                self.courier.control(Control(known.task, "credit", CREDIT))
+        if owned.session:
+            self.hub.sessions.add(self.rank)
+        self.courier.flush()
+        return taken
 
     def take(self, number: int) -> None:
         """Put a task into the conversation with the node."""
@@ -180,6 +204,8 @@ class _Node:
             self._returned.append(event.task)
         elif entry is None or entry.outcome.done():
             self.hub.payloads.discard(event.body)
+        elif kind is Kind.CODE and entry.adopted:
+            results.lose(self.hub, entry, self.rank, "it lacks the function, which was in the kernel that ended")
         elif kind is Kind.CODE:
             self.courier.again(entry)
         else:

@@ -15,9 +15,20 @@ from casty import Context, actor
 
 from skyward_jupyter.actors import results
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Close, Drain, Introduced, Joined, Lost, Scale, Start
+from skyward_jupyter.actors.messages import (
+    Adopt,
+    Close,
+    Drain,
+    Gone,
+    Introduced,
+    Joined,
+    Lost,
+    Scale,
+    Start,
+    Taken,
+)
 from skyward_jupyter.agent.actors import Peers
-from skyward_jupyter.errors import PoolStopped
+from skyward_jupyter.errors import PoolError, PoolHeld, PoolStopped
 from skyward_jupyter.wire.events import Failure
 
 #: How often a node is started before it is given up.
@@ -25,7 +36,7 @@ ATTEMPTS = 3
 #: How long the nodes may take to answer that they know each other (seconds).
 INTRODUCE_WITHIN = 5.0
 
-type PoolMessage = Scale | Joined | Introduced | Lost | Close
+type PoolMessage = Scale | Adopt | Joined | Introduced | Lost | Taken | Close
 
 
 @dataclass(slots=True)
@@ -53,6 +64,10 @@ class _Pool:
         match message:
             case Scale(nodes):
                 self.scale(nodes)
+            case Adopt(ranks):
+                self._ranks.update((rank, _Rank()) for rank in ranks)
+            case Taken(by):
+                self.taken(by)
             case Joined(rank):
                 self.joined(rank)
             case Introduced(turn):
@@ -88,9 +103,9 @@ class _Pool:
         state = self._ranks.get(rank)
         if state is None:
             return
-        if state.leaving or self.hub.state == "stopping":
+        if state.leaving or self._over:
             self._remove(rank)
-            if rank < self._desired and self.hub.state != "stopping":
+            if rank < self._desired and not self._over:
                 self.scale(self._desired)
             return
         if not state.ready:
@@ -110,12 +125,35 @@ class _Pool:
         """Fail what is in flight and end every node."""
         if self.hub.state in ("stopping", "stopped"):
             return
+        if self.hub.state == "taken":
+            self.hub.ended.set()
+            return
         self.hub.state = "stopping"
-        error = PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended")
+        self._fail(PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended"))
+        self.hub.provider.close()
+
+    def taken(self, by: str) -> None:
+        """Another kernel drives the pool: nothing more is done to it from here."""
+        if self._over or self.hub.state == "stopped":
+            return
+        self.hub.state = "taken"
+        self.hub.note = f"pool {self.hub.name!r} was taken over by {by}"
+        self._fail(PoolHeld(self.hub.note))
+        self.hub.provider.lose()
+        if self.hub.recorder is not None:
+            self.hub.recorder.leave()
+        for rank in self._ranks:
+            self.hub.node(rank).tell(Gone(self.hub.note))
+        self.hub.settled.set()
+
+    @property
+    def _over(self) -> bool:
+        return self.hub.state in ("stopping", "taken")
+
+    def _fail(self, error: PoolError) -> None:
         for entry in list(self.hub.desk.tasks.values()):
             rank = entry.rank if entry.rank is not None else -1
             results.end(self.hub, entry, Failure(rank, error, 0.0))
-        self.hub.provider.close()
 
     def _start(self, ranks: tuple[int, ...]) -> None:
         self.hub.supplier.tell(Start(ranks))
@@ -124,7 +162,7 @@ class _Pool:
         self._ranks.pop(rank, None)
         self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
         self.hub.desk.nodes.pop(rank, None)
-        if self.hub.state != "stopping":
+        if not self._over:
             self._introduce()
 
     def _introduce(self) -> None:
@@ -146,6 +184,9 @@ class _Pool:
 
     def _settle(self) -> None:
         hub = self.hub
+        if hub.state == "taken":
+            hub.on_change()
+            return
         waiting = any(not state.ready or state.leaving for state in self._ranks.values())
         if hub.state == "stopping":
             if not self._ranks:

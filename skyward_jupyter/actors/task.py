@@ -72,9 +72,9 @@ class Placer:
         self._seats: dict[int, Seat] = {}
         self._next = 0
 
-    def up(self, rank: int, slots: int) -> None:
-        """A node takes tasks from now on."""
-        self._seats[rank] = Seat(rank, slots)
+    def up(self, rank: int, slots: int, given: int = 0) -> None:
+        """A node takes tasks from now on; it has some already."""
+        self._seats[rank] = Seat(rank, slots, given)
 
     def down(self, rank: int) -> None:
         """It does not any more."""
@@ -156,8 +156,8 @@ async def placer(ctx: Context[int, PlacerMessage]) -> None:
                 checking = False
                 for rank in state.stuck():
                     hub.node(rank).tell(Recall())
-            case NodeUp(rank, slots):
-                state.up(rank, slots)
+            case NodeUp(rank, slots, given):
+                state.up(rank, slots, given)
             case NodeDown(rank):
                 state.down(rank)
         _assign(hub, state, answer)

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +29,7 @@ from skyward_jupyter.agent.slots import Running, SlotLink, connect
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Code, Control, Event, Exchange, Load, Task
+from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Known, Load, Own, Owned, Task
 
 #: The slot index of the session.
 SESSION = -1
@@ -49,7 +50,7 @@ class _Client:
     """A kernel as this node knows it: its log, and the exchange that waits for events."""
 
     log: RunLog = field(default_factory=RunLog)
-    seen: dict[int, None] = field(default_factory=dict)
+    seen: dict[int, tuple[Task, float] | None] = field(default_factory=dict)
     refused: dict[int, bool] = field(default_factory=dict)
     held: Exchange | None = None
     timer: asyncio.TimerHandle | None = None
@@ -81,10 +82,29 @@ class Agent:
 
     # -- what the worker and broadcast actors ask ----------------------------------------------------------------
 
+    def own(self, message: Own) -> Owned:
+        """Another kernel, or the same, drives the pool now."""
+        before, was_alive = self.lease.owner.name, self.lease.owner.alive
+        if not self.lease.take(Owner(message.pid, message.since, message.name), message.epoch):
+            return Owned(before)
+        client = self._client(message.client)
+        if client.held is not None and client.held.epoch < message.epoch:
+            self._refuse_exchange(client.held)
+            client.held = None
+        log = client.log
+        return Owned("", before, was_alive, self._tasks_of(message.client), log.acknowledged, SESSION in self._slots)
+
+    def taken(self, epoch: int) -> str:
+        """Who has the pool instead of one that knows of this epoch; empty when nobody does."""
+        return self.lease.owner.name if epoch < self.lease.epoch else ""
+
     def exchange(self, asked: Exchange) -> None:
         """Take in an exchange; it is answered now or when there is something to say."""
+        if self.taken(asked.epoch):
+            self._refuse_exchange(asked)
+            return
         client = self._client(asked.client)
-        client.log.acknowledge(asked.after)
+        self.acknowledge(asked.client, asked.after)
         for code in asked.codes:
             self.learn(code)
         for task in asked.tasks:
@@ -104,7 +124,7 @@ class Agent:
         known = self._client(client).seen
         if task.id in known:
             return
-        known[task.id] = None
+        known[task.id] = task, time.time()
         while len(known) > _REMEMBERED:
             del known[next(iter(known))]
         running = Running(client, task)
@@ -127,7 +147,10 @@ class Agent:
 
     def acknowledge(self, client: str, after: int) -> None:
         """A client has the events up to number `after`."""
-        self._client(client).log.acknowledge(after)
+        it = self._client(client)
+        for task in it.log.acknowledge(after):
+            if task in it.seen:
+                it.seen[task] = None
 
     def learn(self, code: Code) -> None:
         """Keep a function for the tasks that name it."""
@@ -157,6 +180,23 @@ class Agent:
 
     def _client(self, name: str) -> _Client:
         return self._clients.setdefault(name, _Client())
+
+    def _refuse_exchange(self, asked: Exchange) -> None:
+        asked.reply_to.tell(Batch((), 0, self.lease.owner.name))
+
+    def _tasks_of(self, name: str) -> tuple[Known, ...]:
+        client = self._client(name)
+        ended = client.log.ended()
+        running = {
+            slot.running.task.id for slot in self._slots.values() if slot.running and slot.running.client == name
+        }
+
+        def known(task: Task, since: float) -> Known:
+            state = "ended" if task.id in ended else "running" if task.id in running else "waiting"
+            streams = task.credit > 0
+            return Known(task.id, task.run, task.parts, task.label, task.session, streams, state, since)
+
+        return tuple(known(*kept) for kept in client.seen.values() if kept is not None)
 
     def _dispatch(self) -> None:
         for slot in self._slots.values():

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import psutil
 
 from skyward_jupyter.providers import records
+from skyward_jupyter.providers.local import end
 from skyward_jupyter.providers.records import PoolRecord
 
 
@@ -48,3 +49,12 @@ def is_mine(record: PoolRecord) -> bool:
     """Whether this kernel left the pool behind when it was restarted."""
     here = records.me()
     return bool(here.kernel) and (record.holder.kernel, record.holder.host) == (here.kernel, here.host)
+
+
+async def replace_left(name: str) -> None:
+    """End the pool of this name that this kernel left behind when it was restarted: another takes its place."""
+    for record in read()[0]:
+        if record.name == name and is_mine(record) and record.standing == "left":
+            claimed = records.claim(record.key, records.me())
+            if claimed is not None:
+                await end(claimed)

@@ -6,22 +6,26 @@ import asyncio
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, overload
 
 from skyward_jupyter.actors import assembly
 from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.actors.messages import Taken
 from skyward_jupyter.actors.panel import LARGEST, Panel
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
 from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.others import replace_left
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.spec import Worker, is_count
 from skyward_jupyter.api.stream import ResultStream
-from skyward_jupyter.errors import NoPool, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
+from skyward_jupyter.errors import NoPool, PoolHeld, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
 from skyward_jupyter.providers.base import NodeSpec
+from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.wire.events import TaskEvent
 
@@ -124,10 +128,14 @@ class ComputePool:
 
     def close_now(self) -> None:
         """End every node without waiting for the loop: for the process's own end."""
-        if self._hub is not None:
-            self._hub.provider.close()
-            if self._hub.recorder is not None:
-                self._hub.recorder.close()
+        hub = self._hub
+        if hub is None or hub.recorder is None:
+            return
+        if hub.recorder.is_current:
+            hub.provider.close()
+            hub.recorder.close()
+        else:
+            hub.recorder.leave()
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -190,29 +198,36 @@ class ComputePool:
         session: bool = False,
         on_event: OnEvent | None = None,
         timeout: float | None = None,
+        label: str = "",
     ) -> Launched:
         """Start a call on each of `nodes`, or one call for each, and return what watches it.
 
         Call it on the runtime's loop. `on_event` is called there with output as it comes. With `session`, the code
-        runs in the nodes' lasting sessions instead of their slots.
+        runs in the nodes' lasting sessions instead of their slots. `label` says what it is.
         """
         calls = [pending] if isinstance(pending, PendingCompute) else list(pending)
         ranks = [self._known(rank) for rank in nodes]
         if timeout:
             calls = [call.with_timeout(timeout) for call in calls]
         sender = self._running.dispatch
-        entries = sender.placed([call.call() for call in calls], ranks, on_event, session=session)
+        made = [replace(call.call(), label=label) for call in calls]
+        entries = sender.placed(made, ranks, on_event, session=session)
         return Launched(sender, entries)
 
     def interrupt(self) -> None:
         """Interrupt everything that runs on the pool; it stays usable."""
         runtime().call_soon(self._interrupt)
 
+    def check(self) -> None:
+        """Raise PoolHeld if another kernel took the pool over."""
+        if self._hub is not None and self._hub.state == "taken":
+            raise PoolHeld(f"{self._hub.note}; start another one, or take it back with %sky attach --force")
+
     # -- what it is ------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
-        """``new``, ``starting``, ``ready``, ``stopping``, ``stopped`` or ``failed``."""
+        """``new``, ``starting``, ``ready``, ``stopping``, ``stopped``, ``failed``, or ``taken`` by another kernel."""
         return self._hub.state if self._hub is not None else "new"
 
     @property
@@ -226,6 +241,11 @@ class ComputePool:
     def size(self) -> int:
         """How many nodes it has, or will have once it has started."""
         return len(self.nodes) or self._nodes
+
+    @property
+    def key(self) -> str:
+        """What names it unlike any other pool once it has started, as two kernels may use one name."""
+        return self._hub.key if self._hub is not None else ""
 
     @property
     def started(self) -> float:
@@ -267,9 +287,44 @@ class ComputePool:
         if self._hub is not None and self.state in ("starting", "ready"):
             await self._hub.settled.wait()
             return
-        if any(pool.name == self.name for pool in registry.pools()):
+        self._refuse_second()
+        await replace_left(self.name)
+        hub = await assembly.assemble(self.name, self._spec, share=self._share)
+        self._furnish(hub)
+        try:
+            await self._resized(self._nodes)
+        except BaseException:
+            await asyncio.shield(runtime().spawn(self._stop()))
+            raise
+
+    def _refuse_second(self) -> None:
+        if any(pool.name == self.name and pool.state != "taken" for pool in registry.pools()):
             raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
-        self._hub = hub = await assembly.assemble(self.name, self._spec, share=self._share)
+
+    async def _attach(self, record: PoolRecord) -> bool:
+        """Have the nodes of a pool that this process claimed; False when they are gone."""
+        self._refuse_second()
+        hub = await assembly.assemble_again(record)
+        self._furnish(hub)
+        try:
+            if not await assembly.take_over(hub, self._nodes):
+                await self._let_go()
+                return False
+            await self._until_settled(self._timeout)
+        except BaseException:
+            await asyncio.shield(runtime().spawn(self._let_go()))
+            raise
+        self.check()
+        return True
+
+    async def _let_go(self) -> None:
+        """Leave the pool to its nodes, and to who attaches next."""
+        assert self._hub is not None
+        self._hub.pool.tell(Taken("nobody"))
+        await self._stop()
+
+    def _furnish(self, hub: Hub) -> None:
+        self._hub = hub
         self._calls = Calls(hub)
         self._panel = Panel(
             hub,
@@ -280,11 +335,6 @@ class ComputePool:
         )
         assembly.attach_panel(hub, self._panel)
         registry.add(self)
-        try:
-            await self._resized(self._nodes)
-        except BaseException:
-            await asyncio.shield(runtime().spawn(self._stop()))
-            raise
 
     async def _scale(self, nodes: int) -> None:
         if self.state not in ("starting", "ready"):
@@ -295,16 +345,20 @@ class ComputePool:
         assert self._hub is not None
         shrinks = nodes < len(self._hub.desk.nodes)
         assembly.resize(self._hub, nodes)
+        # Nodes that leave finish what they run, however long that takes.
+        await self._until_settled(None if shrinks else self._timeout)
+        if self._hub.state != "ready" or len(self._hub.desk.nodes) < nodes:
+            raise ProvisioningFailed(self._hub.note or f"pool {self.name!r} could not start {nodes} nodes")
+
+    async def _until_settled(self, timeout: float | None) -> None:
+        assert self._hub is not None
         try:
-            # Nodes that leave finish what they run, however long that takes.
-            await asyncio.wait_for(self._hub.settled.wait(), None if shrinks else self._timeout)
+            await asyncio.wait_for(self._hub.settled.wait(), timeout)
         except TimeoutError:
             slow = [str(view.rank) for view in self.nodes if view.phase != "ready"]
             raise ProvisioningFailed(
                 f"nodes {', '.join(slow)} of pool {self.name!r} were not ready after {self._timeout:g} s"
             ) from None
-        if self._hub.state != "ready" or len(self._hub.desk.nodes) < nodes:
-            raise ProvisioningFailed(self._hub.note or f"pool {self.name!r} could not start {nodes} nodes")
 
     async def _stop(self) -> None:
         hub, panel = self._hub, self._panel
@@ -335,6 +389,7 @@ class ComputePool:
 
     @property
     def _running(self) -> Calls:
+        self.check()
         if self._calls is None:
             raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
         return self._calls
@@ -347,7 +402,8 @@ class ComputePool:
 
 def _checked_name(name: str | None) -> str:
     if name is None:
-        return f"pool{next(_numbers)}"
+        taken = {pool.name for pool in registry.pools()}
+        return next(name for number in _numbers if (name := f"pool{number}") not in taken)
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no pool name: use up to 32 letters, digits, - and _, a letter first")
     return name

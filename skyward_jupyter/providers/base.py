@@ -70,6 +70,14 @@ class Provider(Protocol):
         """End a node at once; it is reported as exited."""
         ...
 
+    async def take(self) -> tuple[int, ...] | None:
+        """Have the nodes of a pool that another kernel started: the ranks that are ready, or None."""
+        ...
+
+    def present(self) -> None:
+        """Report the nodes that were taken."""
+        ...
+
     def lose(self) -> None:
         """The pool is another kernel's: neither start nor end anything of it any more."""
         ...

@@ -24,7 +24,7 @@ from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.providers import certificates, records
 from skyward_jupyter.providers.base import Heard, NodeSpec, Report
-from skyward_jupyter.providers.launcher import Link, launcher, take
+from skyward_jupyter.providers.launcher import Link, Taken, launcher, take
 from skyward_jupyter.providers.records import PoolRecord
 
 PORT = 25520
@@ -65,6 +65,7 @@ class LocalProvider:
         self._asked: set[int] = set()
         self._pids: dict[int, int] = {}
         self._epoch = 0
+        self._taken: Taken | None = None
         self._found(found) if found is not None else self._make()
         self.certificates = f"{self.store}/certificates"
         self.shared = f"{self.store}/blobs" if share else None
@@ -85,22 +86,30 @@ class LocalProvider:
         self._ports = {node.rank: int(node.address.rpartition(":")[2]) for node in record.nodes}
         self._epoch = record.epoch
 
-    async def adopt(self) -> bool:
-        """Have the pool's nodes from now on, and report them; False when they are gone or someone else's."""
+    async def take(self) -> tuple[int, ...] | None:
+        """Have the nodes of the pool that was found: the ranks that are ready; None when they are someone else's.
+
+        Of one that is not ready a new one is started in its place.
+        """
         taken = await take(self._key, self.store, self._epoch, records.me().name)
         if taken is None:
-            return False
-        self._link = taken.link
+            return None
+        self._taken, self._link = taken, taken.link
         self._spec = replace(self._spec, env=taken.config.env)
         self._link.listen(self._key, self._hear)
-        for rank, pid, ready in taken.agents:
-            self._asked.add(rank)
-            self._hear({"op": "started", "rank": rank, "pid": pid})
+        self._asked.update(rank for rank, _, _ in taken.agents)
+        return tuple(sorted(rank for rank, _, ready in taken.agents if ready))
+
+    def present(self) -> None:
+        """Report the nodes that were taken, and what was heard of them since."""
+        assert self._taken is not None
+        for rank, pid, ready in self._taken.agents:
             if ready:
+                self._hear({"op": "started", "rank": rank, "pid": pid})
                 self._hear({"op": "report", "what": "ready", "rank": rank})
-        for message in taken.early:
+        for message in self._taken.early:
             self._hear(message)
-        return bool(taken.agents)
+        self._taken = None
 
     def address(self, rank: int) -> str:
         """The ``host:port`` of a node's agent."""
@@ -195,6 +204,17 @@ class LocalProvider:
             self._pids.pop(rank, None)
             self._asked.discard(rank)
             self._heard(Report(rank, "exited", {"why": message["why"]}))
+
+
+async def end(record: PoolRecord) -> None:
+    """End the nodes of a pool that this process claimed, and remove its files."""
+    taken = await take(record.key, record.store, record.epoch, records.me().name)
+    if taken is not None:
+        taken.link.send({"op": "end"})
+        taken.link.send({"op": "forget", "pool": record.key})
+        taken.link.drop()
+    shutil.rmtree(record.store, ignore_errors=True)
+    records.remove(record)
 
 
 def _free_block() -> str:

@@ -40,6 +40,9 @@ class Task:
         For a generator: how many yields may be unread. 0 for a plain call.
     flags
         Which output is kept, ``"stdout"`` and ``"stderr"`` separated by a comma.
+    run, parts, label
+        The call it belongs to: the id of that call's first task, how many tasks it has (their ids follow each other),
+        and what to call it.
     """
 
     id: int
@@ -49,6 +52,9 @@ class Task:
     timeout: float = 0.0
     credit: int = 0
     flags: str = ""
+    run: int = 0
+    parts: int = 1
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +85,22 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of a client, in order, and how many bytes of output were dropped since the last one."""
+    """Events of a client, in order, and how many bytes of output were dropped since the last one.
+
+    `taken` names the kernel that took the pool over, and nothing was done.
+    """
 
     events: tuple[Event, ...]
     dropped: int = 0
+    taken: str = ""
 
 
 @dataclass(frozen=True)
 class Exchange(Askable[Batch]):
     """Take `tasks`, `codes` and `controls`; forget events up to `after`; answer with later ones.
 
-    Without any, the answer is held for up to `hold` seconds, or until the next exchange of the same client.
+    Without any, the answer is held for up to `hold` seconds, or until the next exchange of the same client. `epoch`
+    counts how often another kernel took the pool over, as far as this one knows.
     """
 
     client: str
@@ -98,6 +109,73 @@ class Exchange(Askable[Batch]):
     codes: tuple[Code, ...] = ()
     controls: tuple[Control, ...] = ()
     hold: float = 20.0
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A task of a client on a node: one that waits, runs, or has ended and whose end was not acknowledged.
+
+    Attributes
+    ----------
+    task, run, parts, label, session
+        As of `Task`.
+    streams
+        Whether it yields its results.
+    state
+        ``waiting``, ``running`` or ``ended``.
+    since
+        When it came to the node, in seconds since the epoch.
+    """
+
+    task: int
+    run: int
+    parts: int
+    label: str
+    session: bool
+    streams: bool
+    state: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What a node says to who drives its pool now.
+
+    Attributes
+    ----------
+    taken
+        Who has it instead; empty when it is the one that asked.
+    before, was_alive
+        Who had it before, and whether that one is alive.
+    tasks
+        Those of the client that are not over for it.
+    after
+        The last event that the client acknowledged.
+    session
+        Whether the node has a session.
+    """
+
+    taken: str = ""
+    before: str = ""
+    was_alive: bool = False
+    tasks: tuple[Known, ...] = ()
+    after: int = 0
+    session: bool = False
+
+
+@dataclass(frozen=True)
+class Own(Askable[Owned]):
+    """This process drives the pool: watch its life from now on.
+
+    Refused to one that comes with an earlier epoch than the present owner's.
+    """
+
+    client: str
+    epoch: int
+    pid: int
+    since: float
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +195,7 @@ class Relay(Askable[Part]):
     after: int
     task: Task
     code: Code
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +221,7 @@ class Broadcast(Askable[tuple[Part, ...]]):
     task: Task
     code: Code
     targets: tuple[Target, ...]
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
