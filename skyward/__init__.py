@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from skyward_jupyter.api.output import silent, stderr, stdout
     from skyward_jupyter.api.pool import ComputePool
     from skyward_jupyter.api.registry import pool, pools
+    from skyward_jupyter.api.runs import PoolRun
     from skyward_jupyter.api.shard import shard
     from skyward_jupyter.api.spec import Worker
     from skyward_jupyter.api.stream import ResultStream
@@ -50,6 +51,7 @@ _HOMES = {
     "skyward_jupyter.api.output": ("silent", "stderr", "stdout"),
     "skyward_jupyter.api.pool": ("ComputePool",),
     "skyward_jupyter.api.registry": ("pool", "pools"),
+    "skyward_jupyter.api.runs": ("PoolRun",),
     "skyward_jupyter.api.shard": ("shard",),
     "skyward_jupyter.api.spec": ("Worker",),
     "skyward_jupyter.api.stream": ("ResultStream",),
@@ -93,6 +95,7 @@ __all__ = [
     "PoolError",
     "PoolFuture",
     "PoolHeld",
+    "PoolRun",
     "PoolStopped",
     "ProvisioningFailed",
     "ResultGone",

@@ -19,6 +19,8 @@ from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange,
 EXCHANGE_BOUND = 2 * 2**20
 #: How many yields a generator may be ahead of its reader.
 CREDIT = 16
+#: A node keeps what came last until the next exchange; when there is none, for so many seconds.
+ACKNOWLEDGE_AFTER = 1.0
 _CODES = 512
 _RETRY = 0.05
 
@@ -69,7 +71,8 @@ class Courier:
         self._patience = patience
         self._epoch = epoch
         self._taken = taken
-        self._seen = 0
+        self._seen = self._acknowledged = 0
+        self._resting: asyncio.TimerHandle | None = None
         self._tasks: list[TaskEntry] = []
         self._controls: list[Control] = []
         self._codes: dict[str, None] = {}
@@ -107,6 +110,7 @@ class Courier:
         if event.seq != self._seen + 1:
             return False
         self._seen = event.seq
+        self._rest()
         return True
 
     def has(self, event: Event) -> bool:
@@ -118,18 +122,36 @@ class Courier:
         while not self.closed and (self._tasks or self._controls or self.following):
             tasks = self._take()
             self._turn += 1
-            exchange = self._exchange(tasks)
-            work = asyncio.get_running_loop().create_task(self._converse(exchange, tasks, self._turn))
-            self._running.add(work)
-            work.add_done_callback(self._running.discard)
+            self._ask_later(self._exchange(tasks), tasks)
             if not self._tasks:
                 return
+        self._rest()
 
     def close(self) -> None:
         """Stop; nothing is delivered after."""
         self.closed = True
+        if self._resting is not None:
+            self._resting.cancel()
         for work in self._running:
             work.cancel()
+
+    def _rest(self) -> None:
+        """Nothing is asked for now: let the node forget, before long, what came."""
+        if self._resting is None and not self.closed and self._acknowledged < self._seen:
+            self._resting = asyncio.get_running_loop().call_later(ACKNOWLEDGE_AFTER, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self._resting = None
+        if self.closed or self.following or self._acknowledged == self._seen:
+            return
+        self._turn += 1
+        self._ask_later(Exchange(self._client, self._seen, hold=0.0, epoch=self._epoch), [])
+
+    def _ask_later(self, exchange: Exchange, tasks: list[TaskEntry]) -> None:
+        self._acknowledged = exchange.after
+        work = asyncio.get_running_loop().create_task(self._converse(exchange, tasks, self._turn))
+        self._running.add(work)
+        work.add_done_callback(self._running.discard)
 
     def _take(self) -> list[TaskEntry]:
         size, count = 0, 0

@@ -76,6 +76,8 @@ class TaskEntry:
         What it needs, which stays until it has ended.
     run, parts, label
         The call it belongs to, as of `skyward_jupyter.wire.messages.Task`.
+    since
+        When it was made, in seconds since the epoch.
     adopted
         Whether another kernel sent it, so that its code and arguments are not here.
     stopping
@@ -99,6 +101,7 @@ class TaskEntry:
     run: int = 0
     parts: int = 1
     label: str = ""
+    since: float = 0.0
     adopted: bool = False
     stopping: str = ""
     fetching: asyncio.Task[None] | None = None

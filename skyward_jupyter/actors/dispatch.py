@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -187,8 +188,9 @@ class Dispatch:
         return code, blobs
 
     def _admit(self, entries: Sequence[TaskEntry]) -> None:
+        now = time.time()
         for entry in entries:
-            entry.run, entry.parts = entries[0].id, len(entries)
+            entry.run, entry.parts, entry.since = entries[0].id, len(entries), now
             self._hub.desk.tasks[entry.id] = entry
 
     def _own(self, work: Any) -> None:

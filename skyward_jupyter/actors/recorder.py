@@ -13,7 +13,7 @@ from skyward_jupyter.providers import records
 from skyward_jupyter.providers.records import NodeRecord, PoolRecord
 
 #: Nodes come and go in groups: what changes is written after so many seconds.
-WRITE_AFTER = 0.1
+WRITE_AFTER = 0.05
 
 log = logging.getLogger("skyward")
 

@@ -147,21 +147,23 @@ class Template:
 
     def _forget(self, key: str) -> None:
         """Nobody will attach to the pool any more; its agents are reported until the last has ended."""
-        pool = self._pools[key]
-        pool.ending = True
-        self._selector.unregister(pool.door)
-        pool.remove()
+        self._remove(self._pools[key])
         self._prune(key)
+
+    def _remove(self, pool: Pool) -> None:
+        """Remove a pool's door and files, once."""
+        if not pool.ending:
+            pool.ending = True
+            self._selector.unregister(pool.door)
+            pool.remove()
 
     def _prune(self, key: str) -> None:
         """Let go of a pool that has no agent and no kernel, or whose kernel has let go of it."""
         pool = self._pools.get(key)
         if pool is None or any(agent.config.key == key for agent in self._agents.values()):
             return
-        if not pool.ending and pool.control is None:
-            self._selector.unregister(pool.door)
-            pool.remove()
-            pool.ending = True
+        if pool.control is None:
+            self._remove(pool)
         if pool.ending:
             del self._pools[key]
 

@@ -21,6 +21,7 @@ from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, Pending
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.others import replace_left
 from skyward_jupyter.api.run import Launched
+from skyward_jupyter.api.runs import PoolRun, runs_of
 from skyward_jupyter.api.spec import Worker, is_count
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.errors import NoPool, PoolHeld, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
@@ -77,6 +78,7 @@ class ComputePool:
         self._calls: Calls | None = None
         self._panel: Panel | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._runs: dict[int, PoolRun] = {}
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -265,6 +267,18 @@ class ComputePool:
         return self._panel
 
     @property
+    def runs(self) -> tuple[PoolRun, ...]:
+        """Cells and calls that go on, and those of the kernel before this one that have ended since; oldest first."""
+        if self._calls is None or self.state == "taken":
+            return ()
+        return runs_of(self._calls.hub, self._calls.dispatch, self._runs)
+
+    @property
+    def strange_sessions(self) -> set[int]:
+        """The nodes whose sessions another kernel filled, until somebody has asked them."""
+        return self._running.hub.sessions
+
+    @property
     def bytes_sent(self) -> int:
         """Bytes that left this process for the nodes through the cluster."""
         if self._hub is None or self._hub.client is None:
@@ -325,6 +339,7 @@ class ComputePool:
 
     def _furnish(self, hub: Hub) -> None:
         self._hub = hub
+        self._runs = {}
         self._calls = Calls(hub)
         self._panel = Panel(
             hub,

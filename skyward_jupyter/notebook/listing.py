@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from skyward_jupyter.api import others
 from skyward_jupyter.notebook.pools import Pool, running
+from skyward_jupyter.notebook.ranks import spoken
 from skyward_jupyter.providers.records import PoolRecord
 
 _HEAD = ("name", "provider", "nodes", "state", "age", "cost", "held by")
@@ -19,6 +20,16 @@ def table(active: Pool | None) -> str:
     rows = [*mine, *(_other(record) for record in found if record.standing not in ("ours", "over"))]
     body = columns([_HEAD, *rows]) if rows else ["no pool runs; start one with %sky start --nodes 4"]
     return "".join(f"{line}\n" for line in (*body, *damaged))
+
+
+def runs(pool: Pool) -> str:
+    """The runs of a pool, a line each, and how to get at them; nothing when there is none."""
+    rows = [
+        (f"runs[{at}]", run.what, spoken(run.nodes), run.state, f"{spent(time.time() - run.started)} ago")
+        for at, run in enumerate(pool.runs)
+    ]
+    lines = columns([("run", "what", "where", "state", "started"), *rows]) if rows else []
+    return "".join(f"{line}\n" for line in lines)
 
 
 def news() -> list[str]:

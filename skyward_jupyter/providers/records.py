@@ -15,6 +15,7 @@ import os
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -123,7 +124,14 @@ class PoolRecord:
             return "elsewhere"
         if self.holder.owner.alive:
             return "held"
-        return "left" if any(is_alive(node.pid, node.since) for node in self.nodes if node.pid) else "over"
+        return "left" if self._lives() else "over"
+
+    def _lives(self) -> bool:
+        """Whether a node runs; of nodes that were not known yet when their kernel ended, whether one may."""
+        known = [node for node in self.nodes if node.pid]
+        if not known:
+            return time.time() < self.left_at() + self.ttl
+        return any(is_alive(node.pid, node.since) for node in known)
 
     @property
     def path(self) -> Path:

@@ -26,6 +26,7 @@ PUBLIC = [
     "PoolError",
     "PoolFuture",
     "PoolHeld",
+    "PoolRun",
     "PoolStopped",
     "ProvisioningFailed",
     "ResultGone",
