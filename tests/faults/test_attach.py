@@ -282,23 +282,34 @@ def _say(script: subprocess.Popen[str]) -> None:
     script.stdin.flush()
 
 
+REPLACED = """
+import asyncio
+
+def pids():
+    return [view.pid for view in pool.nodes]
+
+before = pids()
+
+async def replaced(ranks):
+    while any(pool.nodes[rank].pid == before[rank] or pool.nodes[rank].phase != "ready" for rank in ranks):
+        await asyncio.sleep(0.02)
+    await pool.start_async()
+"""
+
+
 def test_a_node_that_ends_after_the_takeover_is_replaced(another: Another, world: World) -> None:
     """The template of the kernel that ended starts nodes for the one that attached; when it goes, its own does."""
     name = f"mend-{os.getpid()}"
     first = another()
-    first.ok(f"pool = sky.ComputePool(nodes=2, name={name!r}, ttl=30, env={{'MARK': 'of the pool'}}).start()")
+    first.ok(f"pool = sky.ComputePool(nodes=2, name={name!r}, ttl=30, env={{'MARK': 'm'}}).start()")
     template, pid = _template(first), _pid(first)
     _kill(pid, world)
     second = another()
     second.ok(f"pool = sky.attach({name!r})\n@sky.compute\ndef mark(): return os.environ['MARK']")
-    second.ok(
-        "os.kill(pool.nodes[1].pid, 9)\nwhile pool.state == 'ready' and len(pool.nodes) == 2:\n"
-        "    try: said = mark() @ pool; break\n    except sky.NodeLost: pass"
-    )
-    assert second.ok("print(said)").stdout == "['of the pool', 'of the pool']\n"
-    _kill(template, world)
-    second.ok("while True:\n    try: said = me() @ pool; break\n    except sky.NodeLost: time.sleep(0.05)")
-    assert second.ok("print(said)").stdout == "[0, 1]\n"
+    second.ok(REPLACED)
+    assert second.ok("os.kill(pids()[1], 9)\nawait replaced([1])\nprint(mark() @ pool)").stdout == f"{['m', 'm']}\n"
+    second.ok(f"before = pids()\nos.kill({template}, 9)")
+    assert second.ok("await replaced([0, 1])\nprint(mark() @ pool)").stdout == f"{['m', 'm']}\n"
     second.ok("pool.stop()")
     _nothing_is_left(world, name, template)
 
