@@ -70,7 +70,8 @@ class Session:
         names = {
             name: value
             for name, value in self.shell.user_ns.items()
-            if name not in self.shell.user_ns_hidden and name not in _IPYTHONS and name.strip("_")
+            if name not in self.shell.user_ns_hidden and name not in _IPYTHONS
+            if name.strip("_") and not name.startswith("__")
         }
         return Holdings(
             self.id,

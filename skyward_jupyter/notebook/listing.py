@@ -34,7 +34,7 @@ def runs(pool: Pool) -> str:
 
 def news() -> list[str]:
     """What a kernel that loads the extension should know of pools that others left; what is over is removed."""
-    found, damaged = others.read()
+    found, _ = others.read()
     over = [f"pool {record.name} of a kernel that ended{_ago(record)} is over" for record in others.sweep(found)]
     left = [
         f"pool {record.name} ({nodes(record.size)}) of {_whose(record)} is still there: %sky attach {record.name} "
@@ -42,7 +42,7 @@ def news() -> list[str]:
         for record in found
         if record.standing == "left"
     ]
-    return [*over, *left, *damaged]
+    return over + left
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:

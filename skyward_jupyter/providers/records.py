@@ -165,11 +165,16 @@ def _connection_file() -> str:
     return str(getattr(app.instance(), "abs_connection_file", ""))
 
 
-def directory() -> Path:
-    """Where the records are, made when it is not there; readable by this user only."""
+def location() -> Path:
+    """Where the records are."""
     named = os.environ.get("SKYWARD_STATE_DIR")
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    path = Path(named) if named else Path(base) / "skyward"
+    return Path(named) if named else Path(base) / "skyward"
+
+
+def directory() -> Path:
+    """The same, made when it is not there; readable by this user only."""
+    path = location()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
     return path
@@ -177,7 +182,7 @@ def directory() -> Path:
 
 def path_of(key: str) -> Path:
     """The file of the pool of this key."""
-    return directory() / f"{key}.json"
+    return location() / f"{key}.json"
 
 
 def read() -> tuple[list[PoolRecord], list[str]]:

@@ -89,3 +89,14 @@ def test_an_answer_has_a_bound_and_at_least_one_event(monkeypatch: pytest.Monkey
         sizes.append([len(event.body) for event in events])
         log.acknowledge(events[-1].seq)
     assert sizes == [[5000], [400, 400], [400]]
+
+
+def test_what_is_not_acknowledged_is_known() -> None:
+    log = RunLog()
+    for task, kind in ((1, Kind.OUTPUT), (1, Kind.VALUE), (2, Kind.YIELD), (2, Kind.ERROR), (3, Kind.OUTPUT)):
+        log.add(task, kind, b"x")
+    assert (log.acknowledged, log.ended()) == (0, {1, 2})
+    assert log.acknowledge(3) == [1]
+    assert (log.acknowledged, log.ended()) == (3, {2})
+    assert log.acknowledge(5) == [2]
+    assert (log.acknowledged, log.ended()) == (5, set())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from skyward_jupyter.agent.frames import SECONDS, Order, Parser, frame
 from skyward_jupyter.agent.node import Agent
 from skyward_jupyter.wire.codec import unpack
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Task
+from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Own, Owned, Task
 
 
 class Reply:
@@ -256,3 +257,46 @@ async def test_the_end_of_a_relayed_task_is_awaited_and_logged(world: World) -> 
     assert (event.seq, event.body) == (1, b"done")
     world.exchange()
     assert await world.answer() == (event,)
+
+
+def _own(world: World, epoch: int, name: str = "second") -> Owned:
+    return world.agent.own(Own("kernel", epoch, os.getpid(), 0.0, name))
+
+
+async def test_who_takes_over_learns_what_there_is(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b""), after=0)
+    await world.order()
+    world.says(Kind.VALUE, 1, b"acknowledged")
+    await world.answer()
+    world.exchange(
+        Task(2, "f", b"", run=2, parts=3, label="train"),
+        Task(3, "f", b"", run=2, parts=3, label="train", credit=16),
+        Task(4, "f", b"", run=2, parts=3, label="train", session=True),
+        after=1,
+    )
+    await world.order()
+    world.says(Kind.VALUE, 2, b"kept")
+    await world.order()
+    owned = _own(world, 1)
+    assert (owned.taken, owned.after, owned.session) == ("", 1, False)
+    seen = [(known.task, known.run, known.parts, known.label, known.state) for known in owned.tasks]
+    assert seen == [(2, 2, 3, "train", "ended"), (3, 2, 3, "train", "running"), (4, 2, 3, "train", "waiting")]
+    assert [(known.streams, known.session) for known in owned.tasks] == [(False, False), (True, False), (False, True)]
+    world.agent.lease.end()
+
+
+async def test_who_lost_the_pool_is_told_at_its_next_exchange_and_the_one_that_waits(world: World) -> None:
+    await world.attach()
+    world.exchange()
+    _own(world, 1)
+    held = await asyncio.wait_for(world.reply.batches.get(), 10)
+    assert (held.taken, held.events) == ("second", ())
+    world.exchange(Task(1, "f", b""))
+    assert (await asyncio.wait_for(world.reply.batches.get(), 10)).taken == "second"
+    assert world.agent.taken(0) == "second"
+    assert world.agent.taken(1) == ""
+    world.exchange(Task(2, "f", b""), epoch=1)
+    assert await world.order() == (Order.RUN, 2)
+    assert _own(world, 0, "third").taken == "second"
+    world.agent.lease.end()
