@@ -70,6 +70,10 @@ async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
 
 async def assemble_again(record: PoolRecord) -> Hub:
     """A pool that this process claimed, before it has its nodes; `take_over` gives them to it."""
+    former = hubs.find(record.key)
+    if former is not None:
+        # It was this kernel's before another took it over, and its actors have the names that these will have.
+        await dismantle(former)
     spec = NodeSpec(record.concurrency, record.executor, record.ttl)
     ear = _Ear()
     provider = LocalProvider(record.name, spec, ear.hear, share=record.share, key=record.key, found=record)

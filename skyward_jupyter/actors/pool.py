@@ -80,6 +80,8 @@ class _Pool:
 
     def scale(self, nodes: int) -> None:
         """Start the ranks that are missing, let those beyond leave once what they run is done."""
+        if self.hub.state == "taken":
+            return
         self._desired = nodes
         missing = tuple(rank for rank in range(nodes) if rank not in self._ranks)
         for rank in missing:

@@ -301,6 +301,8 @@ class ComputePool:
         if self._hub is not None and self.state in ("starting", "ready"):
             await self._hub.settled.wait()
             return
+        if self.state == "taken":
+            await self._stop()
         self._refuse_second()
         await replace_left(self.name)
         hub = await assembly.assemble(self.name, self._spec, share=self._share)
@@ -352,6 +354,7 @@ class ComputePool:
         registry.add(self)
 
     async def _scale(self, nodes: int) -> None:
+        self.check()
         if self.state not in ("starting", "ready"):
             raise PoolStopped(f"pool {self.name!r} is {self.state}; start it before scaling it")
         await self._resized(nodes)

@@ -62,6 +62,8 @@ class Link:
 
     def drop(self) -> None:
         """Close the connection; nothing more is heard."""
+        if not self.alive:
+            return
         self.alive = False
         with contextlib.suppress(RuntimeError):
             self._loop.remove_reader(self._channel.sock)

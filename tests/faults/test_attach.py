@@ -228,6 +228,11 @@ def test_a_living_kernel_keeps_its_pool_unless_it_is_forced(another: Another, wo
         lost = first.run(cell)
         assert lost.ename == "PoolHeld", cell
         assert f"was taken over by kernel {by}" in lost.evalue
+    assert first.run("%sky scale 3").ename == "PoolHeld"
+    assert first.ok(f"%sky attach {name} --force").stdout.startswith(f"pool {name}: 2 nodes, attached")
+    assert first.ok("%sky x").text == "[0-1] 1"
+    assert second.run("me() @ sky").ename == "PoolHeld"
+    assert second.ok(f"%sky attach {name} --force").stdout.startswith(f"pool {name}: 2 nodes, attached")
     first.ok("%sky stop")
     first.ok("pool = sky.ComputePool(nodes=1, name='another').start()")
     assert first.ok("print(me() @ pool)").stdout == "[0]\n"
