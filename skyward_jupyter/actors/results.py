@@ -12,6 +12,7 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.agent.failure import Failed, rebuild
 from skyward_jupyter.errors import (
     NodeLost,
+    ResultGone,
     ResultNotPicklable,
     SkywardError,
     SlotDied,
@@ -66,6 +67,9 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
     try:
         value = content()
     except Exception as error:
+        if entry.adopted and isinstance(error, FileNotFoundError):
+            _had(hub, entry, rank, kind, event.seconds)
+            return
         text = f"what the task on node {rank} sent cannot be loaded here: {type(error).__name__}: {error}"
         if kind.final or kind is Kind.YIELD:
             end(hub, entry, Failure(rank, TaskFailed(text, rank), event.seconds))
@@ -83,6 +87,13 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             end(hub, entry, Failure(rank, error_of(value, rank), event.seconds))
         case _:
             _show(entry, rank, kind, value)
+
+
+def _had(hub: Hub, entry: TaskEntry, rank: int, kind: Kind, seconds: float) -> None:
+    """The kernel before had fetched this already, and ended before it could say so."""
+    if kind.final:
+        text = f"the result of {entry.label!r} on node {rank} went to the kernel that started it"
+        end(hub, entry, Failure(rank, ResultGone(text, {}), seconds))
 
 
 def _show(entry: TaskEntry, rank: int, kind: Kind, content: Any) -> None:
@@ -107,6 +118,9 @@ async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event, before: as
     try:
         blobs = await hub.payloads.fetch(event.body, hub.worker(rank))
     except Exception as error:
+        if entry.adopted and isinstance(error, FileNotFoundError):
+            _had(hub, entry, rank, Kind(event.kind), event.seconds)
+            return
         lose(hub, entry, rank, f"its result could not be fetched: {error}")
         return
     _finish(hub, entry, rank, event, lambda: unpack(event.body, lambda blob: blobs[blob.name]))

@@ -57,7 +57,8 @@ class PoolRun:
         outcomes = [entry.outcome.result() for entry in self._entries if entry.outcome.done()]
         if len(outcomes) < len(self._entries):
             return "running"
-        return "failed" if any(_error(outcome) is not None for outcome in outcomes) else "done"
+        errors = [error for outcome in outcomes if (error := _error(outcome)) is not None]
+        return "failed" if any(not isinstance(error, ResultGone) for error in errors) else "done"
 
     @property
     def done(self) -> bool:
@@ -123,6 +124,8 @@ class PoolRun:
         for number, entry in sorted(kept.entries.items()):
             try:
                 values[number - kept.number] = await self._value(entry)
+            except ResultGone:
+                continue
             except Exception as error:
                 errors[number - kept.number] = error
         if len(errors) == 1 or (errors and kept.session):

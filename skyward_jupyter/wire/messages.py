@@ -237,7 +237,7 @@ class PutPiece(Askable[str]):
 
 @dataclass(frozen=True)
 class FetchPiece(Askable[bytes]):
-    """At most `length` bytes of a blob from `offset` on."""
+    """At most `length` bytes of a blob from `offset` on; none when it is gone."""
 
     name: str
     offset: int
