@@ -18,6 +18,7 @@ def add(made: ComputePool) -> None:
     """Make a pool that starts the active one."""
     if not _pools:
         atexit.register(_close_all)
+    _pools.pop(made.name, None)
     _pools[made.name] = made
 
 
