@@ -47,7 +47,10 @@ async def _attach(name: str | None, force: bool) -> ComputePool:
             registry.add(pool)
             return pool
     found = _choose(name, force)
-    claimed = records.claim(found.key, records.me(), force=force)
+    try:
+        claimed = records.claim(found.key, records.me(), force=force)
+    except OSError as error:
+        raise PoolHeld(f"pool {found.name} cannot be taken over, its record cannot be written: {error}") from None
     if claimed is None:
         raise _refused(found)
     pool = ComputePool(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterable
@@ -19,8 +20,11 @@ def sweep(found: Iterable[PoolRecord]) -> list[PoolRecord]:
 
 
 def clear(record: PoolRecord) -> bool:
-    """Remove the record and the files of a pool without nodes; False when somebody took it over meanwhile."""
-    if not records.remove(record):
+    """Remove the record and the files of a pool without nodes; False when it cannot be, or somebody took it over."""
+    try:
+        if not records.remove(record):
+            return False
+    except OSError:
         return False
     shutil.rmtree(record.store, ignore_errors=True)
     return True
@@ -55,6 +59,8 @@ async def replace_left(name: str) -> None:
     """End the pool of this name that this kernel left behind when it was restarted: another takes its place."""
     for record in read()[0]:
         if record.name == name and is_mine(record) and record.standing == "left":
-            claimed = records.claim(record.key, records.me())
-            if claimed is not None:
-                await end(claimed)
+            # Where nothing can be written there is nothing to replace: that pool ends by itself.
+            with contextlib.suppress(OSError):
+                claimed = records.claim(record.key, records.me())
+                if claimed is not None:
+                    await end(claimed)

@@ -223,7 +223,7 @@ class ComputePool:
     def check(self) -> None:
         """Raise PoolHeld if another kernel took the pool over."""
         if self._hub is not None and self._hub.state == "taken":
-            raise PoolHeld(f"{self._hub.note}; start another one, or take it back with %sky attach --force")
+            raise PoolHeld(f"{self._hub.note}; start another one, or take it back with %sky attach {self.name} --force")
 
     # -- what it is ------------------------------------------------------------------------------------------------
 

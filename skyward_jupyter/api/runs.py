@@ -12,7 +12,7 @@ from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.api.stream import yields_of
-from skyward_jupyter.errors import CellFailed, ResultGone
+from skyward_jupyter.errors import CellFailed, ResultGone, UsageError
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.wire.events import Failure, Outcome, Success
 
@@ -137,6 +137,8 @@ class PoolRun:
         return [values[place] for place in range(kept.parts)] if kept.parts > 1 else values[0]
 
     async def _value(self, entry: TaskEntry) -> object:
+        if entry.yields is not None and not entry.adopted:
+            raise UsageError(f"what {self.what!r} yields goes to the loop that reads it; there is no result beside it")
         if entry.yields is not None:
             return [item async for item in yields_of(self._hub, self._dispatch, entry)]
         outcome = await asyncio.shield(entry.outcome)

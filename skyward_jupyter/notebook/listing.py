@@ -17,7 +17,8 @@ def table(active: Pool | None) -> str:
     """Every pool, a line each; a sentence when there is none."""
     found, damaged = others.read()
     mine = [_mine(pool, pool is active) for pool in running()]
-    rows = [*mine, *(_other(record) for record in found if record.standing not in ("ours", "over"))]
+    here = {pool.key for pool in running() if pool.state != "taken"}
+    rows = [*mine, *(_other(record) for record in found if record.key not in here and record.standing != "over")]
     body = columns([_HEAD, *rows]) if rows else ["no pool runs; start one with %sky start --nodes 4"]
     return "".join(f"{line}\n" for line in (*body, *damaged))
 
@@ -81,6 +82,8 @@ def _holder(record: PoolRecord) -> str:
     match record.standing:
         case "held":
             return f"{record.holder.name} (alive)"
+        case "ours":
+            return f"this kernel, not attached: %sky attach {record.name}"
         case "elsewhere":
             return f"{record.holder.name} on {record.holder.host}"
         case _:

@@ -66,6 +66,7 @@ class LocalProvider:
         self._pids: dict[int, int] = {}
         self._epoch = 0
         self._taken: Taken | None = None
+        self._link: Link | None = None
         self._found(found) if found is not None else self._make()
         self.certificates = f"{self.store}/certificates"
         self.shared = f"{self.store}/blobs" if share else None
@@ -74,7 +75,7 @@ class LocalProvider:
         self.places = _free_block()
         self.cluster = f"{self._pool}-{secrets.token_hex(16)}"
         # The template starts while the certificates are made.
-        self._link: Link = launcher()
+        self._link = launcher()
         self._link.listen(self._key, self._hear)
         self.store = _new_store(self._pool)
         directory = Path(self.store) / "certificates"
@@ -123,9 +124,7 @@ class LocalProvider:
             for rank in ranks:
                 self._heard(Report(rank, "exited", {"why": "the pool was stopped"}))
             return
-        if not self._link.alive:
-            self._link = launcher()
-            self._link.listen(self._key, self._hear)
+        link = self._living_link()
         me = records.me()
         for rank in ranks:
             if rank in self._asked:
@@ -156,11 +155,19 @@ class LocalProvider:
                 env={**os.environ, **self._spec.env},  # as it is now: the template's is older
             )
             self._asked.add(rank)
-            self._link.send({"op": "start", "config": config.to_json()})
+            link.send({"op": "start", "config": config.to_json()})
 
     def kill(self, rank: int) -> None:
         """End a node at once."""
-        self._link.send({"op": "kill", "pool": self._key, "rank": rank})
+        if self._link is not None:
+            self._link.send({"op": "kill", "pool": self._key, "rank": rank})
+
+    def _living_link(self) -> Link:
+        """The connection to the template that has the pool's nodes, or to another where that one has ended."""
+        if self._link is None or not self._link.alive:
+            self._link = launcher()
+            self._link.listen(self._key, self._hear)
+        return self._link
 
     def close(self) -> None:
         """End every node and remove the pool's files."""
@@ -169,7 +176,8 @@ class LocalProvider:
         self._closed = True
         for rank in sorted(self._asked):
             self.kill(rank)
-        self._link.send({"op": "forget", "pool": self._key})
+        if self._link is not None:
+            self._link.send({"op": "forget", "pool": self._key})
         shutil.rmtree(self.store, ignore_errors=True)
 
     def lose(self) -> None:
@@ -179,7 +187,8 @@ class LocalProvider:
 
     def forget(self) -> None:
         """Stop listening, once every node has ended."""
-        self._link.forget(self._key)
+        if self._link is not None:
+            self._link.forget(self._key)
 
     def _hear(self, message: Message) -> None:
         match message["op"]:

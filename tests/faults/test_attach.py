@@ -337,6 +337,24 @@ def test_two_pools_of_one_kernel_go_to_two(another: Another, world: World) -> No
     _nothing_is_left(world, names[1], template)
 
 
+def test_an_attach_that_is_cut_short_can_be_repeated(another: Another, world: World) -> None:
+    name = f"cut-{os.getpid()}"
+    first = another()
+    first.ok(f"pool = sky.ComputePool(nodes=2, name={name!r}, ttl=30).start()")
+    first.ok("%%sky\nx = 1")
+    template, pid = _template(first), _pid(first)
+    _kill(pid, world)
+    second = another()
+    second.ok("import asyncio")
+    for pause in (0.0, 0.002, 0.005, 0.01, 0.02):
+        second.run(f"await asyncio.wait_for(sky.attach_async({name!r}), {pause})")
+        assert name in second.ok("%sky pools").stdout
+    second.ok(f"%sky attach {name}")
+    assert second.ok("%sky x").text == "[0-1] 1"
+    second.ok("%sky stop")
+    _nothing_is_left(world, name, template)
+
+
 def test_there_is_nothing_to_attach_to() -> None:
     with pytest.raises(sky.NoPool, match="there is no pool 'nowhere' to attach to"):
         sky.attach("nowhere")
