@@ -1,17 +1,20 @@
 """Skyward for notebooks, under the name users import: ``import skyward as sky``, ``%load_ext skyward``.
 
-Names are loaded when they are first used, so importing this costs next to nothing.
+Names are loaded when they are first used, so importing this costs next to nothing. In a kernel it also sees to it that
+the next cell can block without stopping the kernel's event loop.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skyward_jupyter.agent.context import InstanceInfo, instance_info
     from skyward_jupyter.api.attach import attach, attach_async
     from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
+    from skyward_jupyter.api.executor import Executor
     from skyward_jupyter.api.future import PoolFuture
     from skyward_jupyter.api.output import silent, stderr, stdout
     from skyward_jupyter.api.pool import ComputePool
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
         PoolHeld,
         PoolStopped,
         ProvisioningFailed,
+        RemoteError,
         ResultGone,
         ResultNotPicklable,
         SkywardError,
@@ -47,6 +51,7 @@ _HOMES = {
     "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
     "skyward_jupyter.api.attach": ("attach", "attach_async"),
     "skyward_jupyter.api.compute": ("ComputeFunction", "PendingCompute", "PendingGroup", "compute", "gather"),
+    "skyward_jupyter.api.executor": ("Executor",),
     "skyward_jupyter.api.future": ("PoolFuture",),
     "skyward_jupyter.api.output": ("silent", "stderr", "stdout"),
     "skyward_jupyter.api.pool": ("ComputePool",),
@@ -66,6 +71,7 @@ _HOMES = {
         "PoolHeld",
         "PoolStopped",
         "ProvisioningFailed",
+        "RemoteError",
         "ResultGone",
         "ResultNotPicklable",
         "SkywardError",
@@ -85,6 +91,7 @@ __all__ = [
     "CellFailed",
     "ComputeFunction",
     "ComputePool",
+    "Executor",
     "InstanceInfo",
     "NoPool",
     "NoRoom",
@@ -98,6 +105,7 @@ __all__ = [
     "PoolRun",
     "PoolStopped",
     "ProvisioningFailed",
+    "RemoteError",
     "ResultGone",
     "ResultNotPicklable",
     "ResultStream",
@@ -136,3 +144,9 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+if "ipykernel" in sys.modules:
+    from skyward_jupyter.runtime.cells import suspend_cells as _suspend_cells
+
+    _suspend_cells()

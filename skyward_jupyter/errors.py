@@ -19,7 +19,8 @@
     │   ├── SlotDied           the process that ran it ended (segfault, os._exit, out of memory)
     │   ├── TaskTimeout        it ran longer than allowed (also TimeoutError)
     │   ├── TaskInterrupted    it was interrupted or cancelled from here
-    │   └── ResultNotPicklable it ended well, but what it returned cannot travel
+    │   ├── ResultNotPicklable it ended well, but what it returned cannot travel
+    │   └── RemoteError        it raised something that cannot travel as itself
     └── CellFailed             a ``%%sky`` cell raised on at least one node
 
 A message says what happened, to which node or name, and what to do next. The facts are attributes.
@@ -27,6 +28,8 @@ An exception raised by user code on a node is not in this tree: it arrives as it
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class SkywardError(Exception):
@@ -166,6 +169,23 @@ class TaskInterrupted(TaskFailed):
 
 class ResultNotPicklable(TaskFailed):
     """The task ended well, but what it returned cannot travel."""
+
+
+class RemoteError(TaskFailed):
+    """An exception of a node that could not be sent as itself.
+
+    Attributes
+    ----------
+    type_name
+        The name of its type.
+    """
+
+    def __init__(self, type_name: str, text: str, node: int | None = None) -> None:
+        self.type_name = type_name
+        super().__init__(f"{type_name}: {text}" if text else type_name, node)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemoteError, (self.type_name, str(self).partition(": ")[2], self.node)
 
 
 class CellFailed(SkywardError):

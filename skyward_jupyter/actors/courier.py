@@ -38,7 +38,7 @@ class Courier:
     deliver
         Called with each event, in order, once.
     settled
-        Called after each batch; returns whether the next exchange is left to whoever is told of it.
+        Called after each batch.
     unreachable
         Called when the node did not answer for `patience` seconds.
 
@@ -56,7 +56,7 @@ class Courier:
         client: str,
         ask: Ask,
         deliver: Callable[[Event], None],
-        settled: Callable[[], bool],
+        settled: Callable[[], None],
         unreachable: Callable[[str], None],
         patience: float = 20.0,
         *,
@@ -190,7 +190,8 @@ class Courier:
         self._know(exchange.codes)
         self.dropped += batch.dropped
         self._receive(batch)
-        if turn == self._turn and not self._settled():
+        self._settled()
+        if turn == self._turn:
             self.flush()
 
     def _know(self, codes: tuple[Code, ...]) -> None:

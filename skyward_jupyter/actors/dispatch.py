@@ -14,7 +14,8 @@ from weakref import WeakKeyDictionary
 from skyward_jupyter.actors.courier import task_of
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub
-from skyward_jupyter.actors.messages import Arrived, Direct, Enqueue, Follow, Withdraw
+from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Withdraw
+from skyward_jupyter.actors.placing import enqueue
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
@@ -63,7 +64,7 @@ class Dispatch:
         for entry in entries:
             entry.pooled = True
         self._admit(entries)
-        self._hub.placer.tell(Enqueue(tuple(entry.id for entry in entries)))
+        enqueue(self._hub, [entry.id for entry in entries])
         return entries
 
     def placed(
@@ -142,7 +143,7 @@ class Dispatch:
             args, blobs = self._hub.payloads.pack((call.args, dict(call.kwargs)))
         except Exception as error:
             self._hub.payloads.release(code_blobs)
-            raise error if isinstance(error, NoRoom) else _blame(call, error) from None
+            raise error if isinstance(error, NoRoom) else blame(call, error) from None
         return TaskEntry(
             id=self._hub.desk.next_id(),
             code=code,
@@ -242,7 +243,7 @@ async def _all(futures: Sequence[asyncio.Future[Outcome]], timeout: float | None
         await asyncio.wait(pending, timeout=timeout)
 
 
-def _blame(call: Call, error: Exception) -> NotPicklable:
+def blame(call: Call, error: Exception) -> NotPicklable:
     """The argument at fault, by the name of its parameter."""
     name = getattr(call.function, "__name__", "call")
     try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import casty
 
 from skyward_jupyter.actors.desk import Desk, NodeView
+from skyward_jupyter.actors.placing import Placer
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.providers import records
@@ -41,6 +42,10 @@ class Hub:
         Runs that another kernel started, by number, and the nodes with a session that another kernel filled.
     generation
         How many nodes had each rank before.
+    placing
+        The tasks that wait for a node; see `skyward_jupyter.actors.placing`.
+    takers
+        What hands each node that is ready its tasks.
     pool, placer, supplier, panel, node_actor
         Refs to the pool's actors, and the type of its node actors; set by `skyward_jupyter.actors.assembly`.
     settled, ended
@@ -54,6 +59,8 @@ class Hub:
     provider: Provider
     desk: Desk
     payloads: Payloads
+    placing: Placer = field(default_factory=Placer)
+    takers: dict[int, Callable[[Sequence[int]], None]] = field(default_factory=dict)
     state: str = "starting"
     note: str = ""
     started: float = field(default_factory=time.time)

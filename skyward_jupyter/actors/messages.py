@@ -26,15 +26,6 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """To the task actor: `count` pooled tasks ended on a node, after `seconds` each on average."""
-
-    rank: int
-    count: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
 class Returned:
     """To the task actor: a node gave these tasks back before they had begun."""
 
@@ -65,7 +56,7 @@ class NodeDown:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """To a node actor: run these pooled tasks. Empty, it only says that there is nothing more now."""
+    """To a node actor: run these pooled tasks."""
 
     tasks: tuple[int, ...]
 

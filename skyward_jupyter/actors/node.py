@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import casty
 from casty import Context, actor
 
-from skyward_jupyter.actors import results
+from skyward_jupyter.actors import placing, results
 from skyward_jupyter.actors.adoption import adopt
 from skyward_jupyter.actors.courier import CREDIT, Courier
 from skyward_jupyter.actors.desk import NodeState, NodeView, TaskEntry
@@ -31,7 +32,6 @@ from skyward_jupyter.actors.messages import (
     Phase,
     Recall,
     Returned,
-    Settled,
     Taken,
 )
 from skyward_jupyter.wire.events import Kind
@@ -39,8 +39,6 @@ from skyward_jupyter.wire.messages import Control, Event, Owned
 
 #: Least seconds between two views of a node's work.
 PUBLISH_EVERY = 0.05
-#: How long the task actor may be left unaware of free slots while its queue is empty (seconds).
-REPORT_AFTER = 0.001
 _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
 _NEVER = timedelta(days=365)
@@ -58,7 +56,6 @@ class _Node:
         self._seconds = 0.0
         self._done = 0
         self._publishing: asyncio.TimerHandle | None = None
-        self._reporting: asyncio.TimerHandle | None = None
         self._draining = False
         self._returned: list[int] = []
         self._supplying: set[asyncio.Task[None]] = set()
@@ -78,14 +75,8 @@ class _Node:
     def handle(self, message: NodeMessage) -> bool:
         """React to a message; returns whether the node lives on."""
         match message:
-            case Assign(tasks) if self._draining:
-                if tasks:
-                    self.hub.placer.tell(Enqueue(tasks))
-                self.courier.flush()
             case Assign(tasks):
-                for number in tasks:
-                    self.take(number)
-                self.courier.flush()
+                self.assign(tasks)
             case Recall():
                 self.recall()
             case Direct(number):
@@ -111,6 +102,15 @@ class _Node:
                 self.lose(why)
                 return False
         return True
+
+    def assign(self, tasks: Sequence[int]) -> None:
+        """Run pooled tasks; while the node leaves, they go back to the queue."""
+        if self._draining:
+            self.hub.placer.tell(Enqueue(tuple(tasks)))
+            return
+        for number in tasks:
+            self.take(number)
+        self.courier.flush()
 
     def recall(self) -> None:
         """Ask for the pooled tasks that wait behind others on the node."""
@@ -141,6 +141,7 @@ class _Node:
             return
         self.view = replace(self.view, state=NodeState.IDLE, phase="ready")
         self.hub.show(self.view)
+        self.hub.takers[self.rank] = self.assign
         self.hub.placer.tell(NodeUp(self.rank, self.view.slots, self._adopt(owned)))
         self.hub.pool.tell(Joined(self.rank))
 
@@ -178,7 +179,7 @@ class _Node:
             await self.hub.payloads.send(entry.blobs, self.hub.worker, [self.rank], self.hub.provider.address)
         except Exception as error:
             results.lose(self.hub, entry, self.rank, f"what the task needs could not be sent: {error}")
-            self.hub.placer.tell(Settled(self.rank, 1, 0.0))
+            placing.settled(self.hub, self.rank, 1, 0.0)
             return
         self._add(entry)
         self.courier.flush()
@@ -221,33 +222,17 @@ class _Node:
             self.courier.following.setdefault(event.task, False)
             self.courier.flush()
 
-    def settled(self) -> bool:
-        """After a batch: let the task actor know of its tasks that ended, and answer with the next ones if it has any.
-
-        While nothing waits for a place there is no hurry, and whoever waits for a result goes first.
-        """
+    def settled(self) -> None:
+        """After a batch: what came back is placed anew, and the place of pooled tasks that ended is free."""
         self.publish()
         if self._returned:
             self.hub.placer.tell(Returned(self.rank, tuple(self._returned)))
             self._returned.clear()
         self._maybe_leave()
-        if not self._pooled:
-            return False
-        if self.hub.desk.queued:
-            self._report()
-            return True
-        if self._reporting is None:
-            self._reporting = asyncio.get_running_loop().call_later(REPORT_AFTER, self._report)
-        return False
-
-    def _report(self) -> None:
-        if self._reporting is not None:
-            self._reporting.cancel()
-            self._reporting = None
-        pooled, seconds = self._pooled, self._seconds
-        self._pooled, self._seconds = 0, 0.0
-        if pooled:
-            self.hub.placer.tell(Settled(self.rank, pooled, seconds / pooled))
+        if self._pooled:
+            pooled, seconds = self._pooled, self._seconds
+            self._pooled, self._seconds = 0, 0.0
+            placing.settled(self.hub, self.rank, pooled, seconds / pooled)
 
     def publish(self) -> None:
         """Show what the node is doing, shortly: many tasks may come and go meanwhile."""
@@ -267,9 +252,10 @@ class _Node:
     def lose(self, why: str) -> None:
         """The node is gone: fail what ran on it, and say so."""
         self.courier.close()
-        for timer in (self._publishing, self._reporting):
-            if timer is not None:
-                timer.cancel()
+        if self.hub.takers.get(self.rank) == self.assign:
+            del self.hub.takers[self.rank]
+        if self._publishing is not None:
+            self._publishing.cancel()
         if self._connecting is not None:
             self._connecting.cancel()
         self.hub.placer.tell(NodeDown(self.rank))

@@ -13,8 +13,9 @@ from skyward_jupyter.agent.config import AgentConfig
 #: Sizes of what crosses a connection; members and clients must agree. With this window pieces of 1 MB crossed
 #: loopback at twice the speed of the default one.
 LIMITS = Limits(frame=256 * 1024, message=8 * 2**20, window=4 * 2**20)
-#: Files of a pool's certificates.
+#: Files of a pool's certificates, and of the token of its HTTP API, beside them.
 AUTHORITY, CERTIFICATE, KEY = "authority.pem", "certificate.pem", "key.pem"
+TOKEN = "token"
 #: Payloads are compressed before they get here, where it pays.
 COMPRESSION = Compression(codecs=())
 #: An ask outlives any exchange; what ends early is cancelled by whoever asked.

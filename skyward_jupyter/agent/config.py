@@ -47,6 +47,8 @@ class AgentConfig:
         Seconds between heartbeats of the cluster; suspicion comes after five of them.
     peers
         The nodes of the pool when it started.
+    http, token
+        The ``host:port`` of its HTTP API, empty for none, and the file of the token that callers show.
     paths, directory, env
         ``sys.path``, working directory and environment of user code.
     """
@@ -69,6 +71,8 @@ class AgentConfig:
     ttl: float = 30.0
     heartbeat: float = 1.0
     peers: tuple[Peer, ...] = ()
+    http: str = ""
+    token: str = ""
     paths: tuple[str, ...] = ()
     directory: str = ""
     env: Mapping[str, str] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from typing import Any
 
 import tblib
 
-from skyward_jupyter.errors import TaskFailed
+from skyward_jupyter.errors import RemoteError
 from skyward_jupyter.wire.codec import dumps, loads
 
 #: Frames of these files are ours and say nothing to the user.
@@ -23,23 +23,6 @@ _CHAIN = 5
 #: The most frames of one traceback that travel: the outermost and the innermost half.
 _FRAMES = 100
 _NOT_RAISED_HERE = (StopIteration, StopAsyncIteration)
-
-
-class RemoteError(TaskFailed):
-    """An exception of a node that could not be sent as itself.
-
-    Attributes
-    ----------
-    type_name
-        The name of its type.
-    """
-
-    def __init__(self, type_name: str, text: str, node: int | None = None) -> None:
-        self.type_name = type_name
-        super().__init__(f"{type_name}: {text}" if text else type_name, node)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return RemoteError, (self.type_name, str(self).partition(": ")[2], self.node)
 
 
 @dataclass(frozen=True, slots=True)

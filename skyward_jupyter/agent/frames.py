@@ -21,6 +21,7 @@ class Order(IntEnum):
     CLOSE = 3
     INTERRUPT = 4
     PEERS = 5
+    CALM = 7
 
 
 type Frame = tuple[int, int, bytes]

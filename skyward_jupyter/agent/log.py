@@ -18,7 +18,15 @@ BATCH_BOUND = 2 * 2**20
 
 
 class RunLog:
-    """Events of one client, numbered from 1."""
+    """Events of one client, numbered from 1.
+
+    Attributes
+    ----------
+    last
+        The number of the newest event.
+    lost
+        Bytes of output dropped so far.
+    """
 
     def __init__(self, output_bound: int = OUTPUT_BOUND) -> None:
         self._bound = output_bound
@@ -26,6 +34,7 @@ class RunLog:
         self._output = 0
         self._dropped = 0
         self.last = 0
+        self.lost = 0
 
     def add(self, task: int, kind: Kind, body: bytes, seconds: float = 0.0) -> Event:
         """Number and keep an event."""
@@ -81,6 +90,7 @@ class RunLog:
             if not _kept(event) and self._output > self._bound // 2:
                 self._output -= len(event.body)
                 self._dropped += len(event.body)
+                self.lost += len(event.body)
             else:
                 kept.append(event)
         self._events = kept

@@ -22,6 +22,8 @@ from skyward_jupyter.agent.cluster import join
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS
+from skyward_jupyter.agent.http import listen
+from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.lease import Lease, Owner
 from skyward_jupyter.agent.log import RunLog
 from skyward_jupyter.agent.metrics import Meter
@@ -55,6 +57,7 @@ class _Client:
     held: Exchange | None = None
     timer: asyncio.TimerHandle | None = None
     waiting: dict[int, asyncio.Future[Event]] = field(default_factory=dict)
+    follower: Follower | None = None
 
 
 class Agent:
@@ -65,6 +68,7 @@ class Agent:
         self.store = BlobStore(Path(config.store))
         self.peers = config.peers
         self.done = 0
+        self.failed = 0
         self.over = asyncio.Event()
         owner = Owner(config.owner, config.owner_since, config.owner_name)
         self.lease = Lease(owner, config.epoch, config.ttl, lambda: self.report("alone"), self.stop)
@@ -110,7 +114,7 @@ class Agent:
         for task in asked.tasks:
             self.submit(asked.client, task)
         for control in asked.controls:
-            self._control(asked.client, control)
+            self.control(asked.client, control)
         if client.held is not None:
             self._answer(client)
         client.held = asked
@@ -121,10 +125,11 @@ class Agent:
 
     def submit(self, client: str, task: Task) -> None:
         """Queue a task, unless this node has seen it."""
-        known = self._client(client).seen
+        it = self._client(client)
+        known = it.seen
         if task.id in known:
             return
-        known[task.id] = task, time.time()
+        known[task.id] = (task, time.time()) if it.follower is None else None
         while len(known) > _REMEMBERED:
             del known[next(iter(known))]
         running = Running(client, task)
@@ -159,18 +164,32 @@ class Agent:
         while len(self._codes) > _CODES:
             del self._codes[next(iter(self._codes))]
 
+    def follow(self, client: str, follower: Follower) -> None:
+        """Tell `follower` what becomes of a client's tasks, instead of keeping it for the client."""
+        self._client(client).follower = follower
+
     def know(self, peers: tuple[Peer, ...]) -> None:
         """The nodes of the pool changed."""
         self.peers = peers
         for slot in self._slots.values():
             slot.peers(peers)
 
-    def load(self) -> Load:
-        """What this node measures of itself now."""
+    def load(self, meter: Meter | None = None) -> Load:
+        """What this node measures of itself now; CPU is since the last reading of `meter`."""
         running = [slot for slot in self._slots.values() if slot.running is not None]
         busy = sum(slot.index != SESSION for slot in running)
-        cpu, memory = self._meter.read({slot.pid for slot in self._slots.values()})
+        cpu, memory = (meter or self._meter).read({slot.pid for slot in self._slots.values()})
         return Load(cpu, memory, len(running), self.done, busy)
+
+    @property
+    def queued(self) -> int:
+        """Tasks that wait for a slot."""
+        return len(self._queue) + len(self._session_queue)
+
+    @property
+    def dropped(self) -> int:
+        """Bytes of output that went because a client did not read it."""
+        return sum(client.log.lost for client in self._clients.values())
 
     def stop(self) -> None:
         """End this agent in order."""
@@ -179,7 +198,10 @@ class Agent:
     # -- tasks ---------------------------------------------------------------------------------------------------
 
     def _client(self, name: str) -> _Client:
-        return self._clients.setdefault(name, _Client())
+        known = self._clients.get(name)
+        if known is None:
+            known = self._clients[name] = _Client()
+        return known
 
     def _refuse_exchange(self, asked: Exchange) -> None:
         asked.reply_to.tell(Batch((), 0, self.lease.owner.name))
@@ -201,7 +223,7 @@ class Agent:
     def _dispatch(self) -> None:
         for slot in self._slots.values():
             queue = self._session_queue if slot.index == SESSION else self._queue
-            if slot.running is None and slot.alive and queue:
+            if slot.free and queue:
                 self._start(slot, queue.popleft())
 
     def _start(self, slot: SlotLink, running: Running) -> None:
@@ -209,10 +231,15 @@ class Agent:
         if code is None:
             self._client(running.client).seen.pop(running.task.id, None)
             self._log(running.client, running.task.id, Kind.CODE, b"")
-        else:
-            slot.run(running, code)
+            return
+        slot.run(running, code)
+        if (follower := self._client(running.client).follower) is not None:
+            follower.began(running.task.id)
 
     def _heard(self, slot: SlotLink, task: int, kind: Kind, body: bytes) -> None:
+        if kind is Kind.CALM:
+            self._dispatch()
+            return
         running = slot.running
         if running is None or running.task.id != task:
             return
@@ -220,7 +247,7 @@ class Agent:
             self._log(running.client, task, kind, body)
             return
         (seconds,) = SECONDS.unpack_from(body)
-        slot.running = None
+        slot.ended()
         self._end(running, kind, body[SECONDS.size :], seconds)
         self._dispatch()
 
@@ -229,6 +256,7 @@ class Agent:
         if kind is Kind.ERROR and running.stopping == "timeout":
             body = self._failed("timeout", {"seconds": running.task.timeout})
         self.done += 1
+        self.failed += kind is Kind.ERROR
         self._log(running.client, running.task.id, kind, body, seconds)
 
     def _failed(self, how: str, facts: dict[str, object] | None = None) -> bytes:
@@ -236,6 +264,9 @@ class Agent:
 
     def _log(self, name: str, task: int, kind: Kind, body: bytes, seconds: float = 0.0) -> None:
         client = self._client(name)
+        if client.follower is not None:
+            client.follower.heard(task, kind, body, seconds)
+            return
         event = client.log.add(task, kind, body, seconds)
         if kind.final and (waiting := client.waiting.pop(task, None)) is not None:
             waiting.set_result(event)
@@ -260,7 +291,8 @@ class Agent:
         if asked is not None:
             asked.reply_to.tell(client.log.batch())
 
-    def _control(self, client: str, control: Control) -> None:
+    def control(self, client: str, control: Control) -> None:
+        """Do something to a task."""
         if control.action == "return":
             self._give_back(client, control.task)
             return
@@ -394,7 +426,7 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
 
 
 async def _member(agent: Agent) -> None:
-    async with join(agent.config):
+    async with join(agent.config), listen(agent):
         agent.report("ready")
         await agent.over.wait()
 

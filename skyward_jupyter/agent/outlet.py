@@ -244,14 +244,17 @@ class Pipes:
             os.close(write)
             os.set_blocking(read, False)
             self._names[read] = name
+        self._ready = select.poll()
+        for read in self._names:
+            self._ready.register(read, select.POLLIN)
         threading.Thread(target=self._run, name="skyward-pipes", daemon=True).start()
 
     def drain(self) -> None:
         """Take what was written so far, C's own buffers included."""
         _libc.fflush(None)
         with self._lock:
-            for fd, name in self._names.items():
-                self._read(fd, name)
+            for fd, _ in self._ready.poll(0):
+                self._read(fd, self._names[fd])
 
     def _run(self) -> None:
         fds = list(self._names)

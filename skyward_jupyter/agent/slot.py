@@ -21,6 +21,7 @@ from typing import Any
 
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
+from skyward_jupyter.agent.coroutines import settled
 from skyward_jupyter.agent.failure import describe
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, interrupts, use
@@ -58,6 +59,8 @@ class Slot:
                     self._run(task, body)
                 case Order.PEERS:
                     self._know(body)
+                case Order.CALM:
+                    self._outlet.end(Kind.CALM, b"")
 
     def _know(self, body: bytes) -> None:
         enter(instance_info().among(self._config, tuple(Peer(*peer) for peer in pickle.loads(body))))
@@ -97,7 +100,7 @@ class Slot:
         try:
             if self.runner is None:
                 interrupts.begin(sent)
-            value = self._call(lambda: function(*positional, **named))
+            value = self._call(lambda: settled(function(*positional, **named)))
             if stream and isinstance(value, GeneratorType):
                 self._stream(value)
                 value = None

@@ -50,12 +50,18 @@ class SlotLink(asyncio.Protocol):
         self.pid = pid
         self.running: Running | None = None
         self.alive = True
+        self._calm = True
         self._thread = thread
         self._heard = heard
         self._parser = Parser()
         self._transport: asyncio.Transport | None = None
         self._codes: OrderedDict[str, None] = OrderedDict()
         self.control: socket.socket | None = None
+
+    @property
+    def free(self) -> bool:
+        """Whether it can be given a task."""
+        return self.alive and self.running is None and self._calm
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's callback."""
@@ -65,7 +71,16 @@ class SlotLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio's callback."""
         for kind, task, body in self._parser.feed(data):
+            if kind == Kind.CALM:
+                self._calm = True
             self._heard(self, task, Kind(kind), body)
+
+    def ended(self) -> None:
+        """Its task has ended. The next one waits until no signal sent to this one can be on its way any more."""
+        if self.running is not None and self.running.stopping and self._thread is None:
+            self._calm = False
+            self._send(Order.CALM, 0)
+        self.running = None
 
     def run(self, running: Running, code: bytes) -> None:
         """Send a task; the slot must be free."""

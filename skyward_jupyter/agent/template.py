@@ -34,7 +34,7 @@ from skyward_jupyter.agent.controls import Control, Pool, opened
 
 #: Imported before the first request, and while there is nothing else to do.
 FIRST = ("skyward_jupyter.agent.node", "skyward_jupyter.agent.slot")
-LATER = ("IPython.core.interactiveshell", "skyward_jupyter.agent.session")
+LATER = ("IPython.core.interactiveshell", "skyward_jupyter.agent.session", "skyward_jupyter.agent.http_server")
 
 FORK = sys.platform == "linux" and os.environ.get("SKYWARD_START") != "spawn"
 
@@ -45,7 +45,7 @@ class _Agent:
     pid: int
     channel: Channel
     slots: dict[int, int] = field(default_factory=dict)
-    ready: bool = False
+    reports: dict[str, Message] = field(default_factory=dict)
 
 
 class Template:
@@ -139,7 +139,7 @@ class Template:
         for former in self._controls:
             self._flush(former)
         agents = [
-            {"rank": agent.config.rank, "pid": agent.pid, "ready": agent.ready}
+            {"rank": agent.config.rank, "pid": agent.pid, "reports": list(agent.reports.values())}
             for agent in self._agents.values()
             if agent.config.key == key
         ]
@@ -184,8 +184,10 @@ class Template:
         key = agent.config.key
         if message["what"] == "alone" and key in self._pools:
             self._pools[key].stamp()
-        agent.ready = agent.ready or message["what"] == "ready"
-        self._tell_kernel({**message, "pool": key, "rank": agent.config.rank})
+        message = {**message, "pool": key, "rank": agent.config.rank}
+        if message["what"] not in ("alone", "log"):
+            agent.reports[message["what"]] = message
+        self._tell_kernel(message)
 
     def _start_agent(self, config: AgentConfig, control: Control) -> None:
         if config.key not in self._pools:

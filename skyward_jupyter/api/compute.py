@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
@@ -46,15 +46,12 @@ class PendingCompute[R]:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     timeout: float = 0.0
+    #: Whether it yields its results one by one.
+    streams: bool = False
 
     def with_timeout(self, seconds: float) -> PendingCompute[R]:
         """The same call, stopped with `TaskTimeout` when it runs longer than `seconds` on a node."""
         return replace(self, timeout=_checked_timeout(seconds))
-
-    @property
-    def streams(self) -> bool:
-        """Whether it yields its results one by one."""
-        return inspect.isgeneratorfunction(inspect.unwrap(self.function))
 
     def call(self) -> Call:
         """It, as the pool takes it."""
@@ -163,15 +160,18 @@ class ComputeFunction[**P, R]:
             self._signature: inspect.Signature | None = inspect.signature(function)
         except (TypeError, ValueError):
             self._signature = None
+        self._fits = _plain_counts(self._signature)
+        inner = inspect.unwrap(function)
+        self._streams = inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> PendingCompute[R]:
         """The call, not run. Arguments that do not fit the signature are refused here."""
-        if self._signature is not None:
+        if self._signature is not None and (kwargs or len(args) not in self._fits):
             try:
                 self._signature.bind(*args, **kwargs)
             except TypeError as error:
                 raise TypeError(f"{getattr(self.function, '__name__', self.function)}(): {error}") from None
-        return PendingCompute(self.function, args, kwargs, self.timeout)
+        return PendingCompute(self.function, args, kwargs, self.timeout, self._streams)
 
     def local(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here and now, without a pool."""
@@ -189,6 +189,21 @@ class ComputeFunction[**P, R]:
         return f"<compute function {getattr(self.function, '__qualname__', self.function)!s}>"
 
 
+def _plain_counts(signature: inspect.Signature | None) -> range:
+    """How many positional arguments alone make a call that fits: binding them costs more than packing them."""
+    if signature is None:
+        return range(0)
+    parameters = signature.parameters.values()
+    plain = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    if any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters):
+        return range(0)
+    return range(sum(one.default is one.empty for one in plain), len(plain) + 1)
+
+
+@overload
+def compute[**P, R](function: Callable[P, Coroutine[Any, Any, R]], /) -> ComputeFunction[P, R]: ...
+@overload
+def compute[**P, R](function: Callable[P, AsyncIterator[R]], /) -> ComputeFunction[P, Iterator[R]]: ...
 @overload
 def compute[**P, R](function: Callable[P, R], /) -> ComputeFunction[P, R]: ...
 @overload
@@ -196,7 +211,8 @@ def compute[**P, R](*, timeout: float = 0.0) -> Callable[[Callable[P, R]], Compu
 def compute(function: Callable[..., Any] | None = None, /, *, timeout: float = 0.0) -> Any:
     """Make a function one whose calls can be sent to a pool.
 
-    Calling it then runs nothing: it gives a `PendingCompute`. ``f.local(...)`` runs it here.
+    Calling it then runs nothing: it gives a `PendingCompute`. ``f.local(...)`` runs it here. An async function runs on
+    a loop of its own on the node, and its call gives what it returns.
 
     Parameters
     ----------

@@ -11,14 +11,20 @@ from skyward_jupyter.runtime.bridge import runtime, wait
 
 
 class PoolFuture[T](concurrent.futures.Future[T]):
-    """A `concurrent.futures.Future` that can also be awaited, and whose `cancel` stops the remote code."""
+    """A `concurrent.futures.Future` that can also be awaited, and whose `cancel` stops the remote code.
+
+    `stop` is called for that, in whichever thread cancels.
+    """
 
     def __init__(self, stop: Callable[[], object]) -> None:
         super().__init__()
         self._stop = [stop]
 
     def __await__(self) -> Generator[Any, None, T]:
-        return asyncio.wrap_future(self).__await__()
+        try:
+            return (yield from asyncio.wrap_future(self).__await__())
+        except Exception:
+            return super().result(0)  # raises the error as it is: asyncio makes some anew, without their notes
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds; an error of the call is raised."""
@@ -40,7 +46,7 @@ class PoolFuture[T](concurrent.futures.Future[T]):
             stop = self._stop.pop()
         except IndexError:
             return super().cancel()  # another thread is cancelling it
-        runtime().call_soon(stop)
+        stop()
         stopped = super().cancel()
         if stopped:
             self.set_running_or_notify_cancel()  # `wait` and `as_completed` learn of it by this alone

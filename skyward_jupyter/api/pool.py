@@ -28,6 +28,7 @@ from skyward_jupyter.errors import NoPool, PoolHeld, PoolStopped, ProvisioningFa
 from skyward_jupyter.providers.base import NodeSpec
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
+from skyward_jupyter.terminal.mode import Mode, checked
 from skyward_jupyter.wire.events import TaskEvent
 
 type OnEvent = Callable[[TaskEvent], None]
@@ -55,6 +56,9 @@ class ComputePool:
         Environment variables for the code on the nodes, on top of this process's own at the start.
     timeout
         Seconds the nodes may take to start.
+    panel
+        How it shows itself where there is no notebook: ``"live"`` in a terminal, ``"lines"`` on stderr, ``"off"``;
+        ``"auto"`` is what the environment variable ``SKYWARD_PANEL`` says, or else what suits the output.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class ComputePool:
         ttl: float = 30.0,
         env: dict[str, str] | None = None,
         timeout: float = 60.0,
+        panel: Mode = "auto",
         _share: bool = True,
     ) -> None:
         worker = worker or Worker()
@@ -73,6 +78,7 @@ class ComputePool:
         self._nodes = _checked_size(nodes)
         self._timeout = timeout
         self._share = _share
+        self._mode = checked(panel)
         self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, _checked_env(env))
         self._hub: Hub | None = None
         self._calls: Calls | None = None
@@ -260,6 +266,21 @@ class ComputePool:
         return self._spec.concurrency
 
     @property
+    def endpoints(self) -> dict[int, str]:
+        """Where the nodes serve HTTP: the URL of each node that does, by rank."""
+        provider = self._running.hub.provider
+        found = {view.rank: provider.http(view.rank) for view in self.nodes}
+        return {rank: f"http://{address}" for rank, address in found.items() if address}
+
+    @property
+    def token(self) -> str:
+        """What callers of the nodes' HTTP API show, as ``Authorization: Bearer TOKEN``.
+
+        Whoever has it can run code as you: it is never part of a log, an error or what a pool displays.
+        """
+        return self._running.hub.provider.token
+
+    @property
     def panel(self) -> Panel:
         """What dashboards of this pool attach to."""
         if self._panel is None:
@@ -291,6 +312,10 @@ class ComputePool:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         if self._panel is None:
             return {"text/plain": repr(self)}
+        if not runtime().in_kernel and not runtime().on_loop:
+            from skyward_jupyter.terminal.views import described
+
+            return {"text/plain": described(self._panel)}
         from skyward_jupyter.widgets.dashboard import show
 
         return show(self._panel)
@@ -351,6 +376,10 @@ class ComputePool:
             stop=self._stop_soon,
         )
         assembly.attach_panel(hub, self._panel)
+        if not runtime().in_kernel:
+            from skyward_jupyter.terminal.views import attach
+
+            attach(self._panel, self._mode)
         registry.add(self)
 
     async def _scale(self, nodes: int) -> None:

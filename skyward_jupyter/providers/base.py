@@ -55,11 +55,17 @@ class Provider(Protocol):
     places: str
     #: Directory of the pool's certificates.
     certificates: str
+    #: What callers of the nodes' HTTP API show. Never in a log, a repr or an error.
+    token: str
     #: Directory that this process and every node can read and write, or None where they share no machine.
     shared: str | None
 
     def address(self, rank: int) -> str:
         """The ``host:port`` of a node's agent."""
+        ...
+
+    def http(self, rank: int) -> str:
+        """The ``host:port`` of a node's HTTP API; empty while it has none."""
         ...
 
     def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:

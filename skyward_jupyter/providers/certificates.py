@@ -1,4 +1,5 @@
 """The certificates of a pool: an authority made for it alone, and one certificate that every member and client shows.
+And the token that callers of its HTTP API show.
 
 Whoever cannot show it is refused before anything is read from the connection. Keys are EC P-256; the files are
 readable by this user only.
@@ -7,6 +8,7 @@ readable by this user only.
 from __future__ import annotations
 
 import os
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from skyward_jupyter.agent.cluster import AUTHORITY, CERTIFICATE, KEY
+from skyward_jupyter.agent.cluster import AUTHORITY, CERTIFICATE, KEY, TOKEN
 
 _VALID = timedelta(days=365)
 _SKEW = timedelta(days=1)
@@ -32,6 +34,21 @@ def make(directory: Path, pool: str) -> None:
     _write(directory / AUTHORITY, authority.public_bytes(pem))
     _write(directory / CERTIFICATE, certificate.public_bytes(pem))
     _write(directory / KEY, key.private_bytes(pem, pkcs8, plain))
+
+
+def make_token(directory: Path) -> str:
+    """Write a new token into `directory`, and return it: 32 random bytes as text."""
+    token = secrets.token_urlsafe(32)
+    _write(directory / TOKEN, token.encode())
+    return token
+
+
+def token(directory: Path) -> str:
+    """The token that was written into `directory`; empty where it is gone."""
+    try:
+        return (directory / TOKEN).read_text()
+    except OSError:
+        return ""
 
 
 def _certificate(

@@ -152,6 +152,20 @@ def launcher() -> Launcher:
 
 
 @dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent that another kernel started: its rank, its process id, and what it has reported."""
+
+    rank: int
+    pid: int
+    reports: tuple[Message, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has joined the others."""
+        return any(report["what"] == "ready" for report in self.reports)
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
     """A pool of another kernel's template.
 
@@ -160,14 +174,14 @@ class Taken:
     config
         Of the node that was started last.
     agents
-        Rank and process id of each agent, and whether it had joined.
+        Those that run.
     early
         What was heard since.
     """
 
     link: Link
     config: AgentConfig
-    agents: tuple[tuple[int, int, bool], ...]
+    agents: tuple[Agent, ...]
     early: list[Message]
 
 
@@ -197,5 +211,5 @@ async def take(pool: str, store: str, epoch: int, by: str) -> Taken | None:
     if message["op"] != "yours":
         link.drop()
         return None
-    agents = tuple((agent["rank"], agent["pid"], agent["ready"]) for agent in message["agents"])
+    agents = tuple(Agent(agent["rank"], agent["pid"], tuple(agent["reports"])) for agent in message["agents"])
     return Taken(link, AgentConfig.from_json(message["config"]), agents, early)

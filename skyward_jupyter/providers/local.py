@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 
 from skyward_jupyter.agent.channel import Message
+from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.providers import certificates, records
 from skyward_jupyter.providers.base import Heard, NodeSpec, Report
@@ -28,6 +29,7 @@ from skyward_jupyter.providers.launcher import Link, Taken, launcher, take
 from skyward_jupyter.providers.records import PoolRecord
 
 PORT = 25520
+HTTP_PORT = 8265
 #: Above this many nodes heartbeats are rarer, so that a busy machine suspects none of them falsely.
 _MANY = 32
 _PREFIX = "skyward-"
@@ -61,6 +63,8 @@ class LocalProvider:
         self._spec = spec
         self._heard = heard
         self._ports: dict[int, int] = {}
+        self._http_ports: dict[int, int] = {}
+        self._http: dict[int, str] = {}
         self._closed = self._lost = False
         self._asked: set[int] = set()
         self._pids: dict[int, int] = {}
@@ -69,6 +73,7 @@ class LocalProvider:
         self._link: Link | None = None
         self._found(found) if found is not None else self._make()
         self.certificates = f"{self.store}/certificates"
+        self.token = certificates.token(Path(self.certificates))
         self.shared = f"{self.store}/blobs" if share else None
 
     def _make(self) -> None:
@@ -81,6 +86,7 @@ class LocalProvider:
         directory = Path(self.store) / "certificates"
         directory.mkdir(mode=0o700)
         certificates.make(directory, self._pool)
+        certificates.make_token(directory)
 
     def _found(self, record: PoolRecord) -> None:
         self.places, self.cluster, self.store = record.places, record.cluster, record.store
@@ -98,16 +104,17 @@ class LocalProvider:
         self._taken, self._link = taken, taken.link
         self._spec = replace(self._spec, env=taken.config.env)
         self._link.listen(self._key, self._hear)
-        self._asked.update(rank for rank, _, _ in taken.agents)
-        return tuple(sorted(rank for rank, _, ready in taken.agents if ready))
+        self._asked.update(agent.rank for agent in taken.agents)
+        return tuple(sorted(agent.rank for agent in taken.agents if agent.ready))
 
     def present(self) -> None:
         """Report the nodes that were taken, and what was heard of them since."""
         assert self._taken is not None
-        for rank, pid, ready in self._taken.agents:
-            if ready:
-                self._hear({"op": "started", "rank": rank, "pid": pid})
-                self._hear({"op": "report", "what": "ready", "rank": rank})
+        for agent in self._taken.agents:
+            if agent.ready:
+                self._hear({"op": "started", "rank": agent.rank, "pid": agent.pid})
+                for report in agent.reports:
+                    self._hear(report)
         for message in self._taken.early:
             self._hear(message)
         self._taken = None
@@ -117,6 +124,15 @@ class LocalProvider:
         if self.places:
             return f"{self.places}.{rank + 1}:{PORT}"
         return f"127.0.0.1:{self._ports.setdefault(rank, _free_port())}"
+
+    def http(self, rank: int) -> str:
+        """The ``host:port`` of a node's HTTP API, as the node has said; empty while it has none."""
+        return self._http.get(rank, "")
+
+    def _http_address(self, rank: int) -> str:
+        if self.places:
+            return f"{self.places}.{rank + 1}:{HTTP_PORT}"
+        return f"127.0.0.1:{self._http_ports.setdefault(rank, _free_port())}"
 
     def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
         """Start nodes, which join through up to three of `seeds`; one that is its own only seed starts the cluster."""
@@ -131,6 +147,7 @@ class LocalProvider:
                 # One that does not answer any more still holds the address; its end is not the new one's.
                 self.kill(rank)
                 self._pids.pop(rank, None)
+                self._http.pop(rank, None)
             config = AgentConfig(
                 pool=self._pool,
                 rank=rank,
@@ -150,6 +167,8 @@ class LocalProvider:
                 ttl=self._spec.ttl,
                 heartbeat=1.0 if len(peers) <= _MANY else 2.0,
                 peers=tuple(peers),
+                http=self._http_address(rank),
+                token=f"{self.certificates}/{TOKEN}",
                 paths=tuple(map(str, sys.path)),
                 directory=os.getcwd(),
                 env={**os.environ, **self._spec.env},  # as it is now: the template's is older
@@ -194,6 +213,7 @@ class LocalProvider:
         match message["op"]:
             case "template_gone":
                 self._pids.clear()
+                self._http.clear()
                 for rank in sorted(self._asked):
                     self._asked.discard(rank)
                     self._heard(Report(rank, "exited", {"why": f"the template process ended, {message['why']}"}))
@@ -205,12 +225,15 @@ class LocalProvider:
             case "taken":
                 self._heard(Report(-1, "taken", {"by": message["by"]}))
             case "report":
+                if message["what"] == "http":
+                    self._http[message["rank"]] = message["address"]
                 self._heard(Report(message["rank"], message["what"], message))
 
     def _exited(self, message: Message) -> None:
         rank = message["rank"]
         if message["pid"] in (0, self._pids.get(rank)):
             self._pids.pop(rank, None)
+            self._http.pop(rank, None)
             self._asked.discard(rank)
             self._heard(Report(rank, "exited", {"why": message["why"]}))
 

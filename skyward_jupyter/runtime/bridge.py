@@ -1,7 +1,9 @@
 """The loop the runtime lives on, and the ways to reach it: `wait` blocks, `bridge` awaits.
 
-In a kernel the runtime shares the kernel's own event loop and `wait` nests in it (nest-asyncio2). In a script or a
-terminal it has a loop on a daemon thread. Nothing else in the project decides between the two.
+In a kernel the runtime shares the kernel's own event loop, and `wait` sets the cell's stack aside while that loop goes
+on; where it cannot, it runs the loop from inside the cell (nest-asyncio2). In a script or a terminal it has a loop of
+its own, on a daemon thread, or on the main thread while that waits (see `skyward_jupyter.runtime.turns`). Nothing else
+in the project decides between these.
 """
 
 from __future__ import annotations
@@ -11,15 +13,22 @@ import atexit
 import concurrent.futures
 import contextvars
 import inspect
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
-from skyward_jupyter.runtime import restarts
+from skyward_jupyter.runtime import restarts, waiting
+from skyward_jupyter.runtime.awake import stay_awake
+from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
+from skyward_jupyter.runtime.suspension import suspended, suspends
 from skyward_jupyter.runtime.tracebacks import without_carriers
+from skyward_jupyter.runtime.turns import Turns
+
+#: How long a thread sleeps at a time (seconds) where a signal cannot wake it.
+LOOK_UP_EVERY = 0.2
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
@@ -34,11 +43,14 @@ class Runtime:
         The loop itself.
     in_kernel
         Whether it is the kernel's own.
+    turns
+        Outside a kernel: who runs it.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, in_kernel: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, in_kernel: bool, turns: Turns | None = None) -> None:
         self.loop = loop
         self.in_kernel = in_kernel
+        self.turns = turns
         self._cell: asyncio.Task[Any] | None = None
         self._interrupted = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -46,6 +58,10 @@ class Runtime:
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
         """Call `function` on the loop, from any thread."""
         self.loop.call_soon_threadsafe(function, *args)
+
+    def needed(self) -> AbstractContextManager[None]:
+        """While inside, another thread or loop waits for this one."""
+        return self.turns.needed() if self.turns is not None else nullcontext()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine beside everything else; the runtime keeps it until it is done. Call it on the loop."""
@@ -115,7 +131,11 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
         raise BlockingRefused(f"blocking here would stop the event loop it waits for; use `{instead}`")
     __tracebackhide__ = True
     try:
-        return _nested(here, awaitable) if here.in_kernel else _across(here, awaitable)
+        if here.in_kernel:
+            return _within(here, awaitable)
+        if here.turns is not None and here.turns.may_drive():
+            return here.turns.wait(awaitable)
+        return _across(here, awaitable)
     except BaseException as error:
         raise without_carriers(error)  # noqa: B904
 
@@ -130,7 +150,8 @@ async def bridge[T](awaitable: Awaitable[T]) -> T:
     try:
         if here.on_loop:
             return await awaitable
-        return _given(await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_settled(awaitable), here.loop)))
+        with here.needed():
+            return _given(await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_settled(awaitable), here.loop)))
     except asyncio.CancelledError:
         if here.interrupted_here():
             raise KeyboardInterrupt from None
@@ -170,12 +191,15 @@ def _given[T](settled: tuple[T | None, Exception | None]) -> T:
     return cast(T, value)
 
 
-def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
-    import nest_asyncio2
-
-    _refuse_foreign_patch()
-    nest_asyncio2.apply(here.loop)
+def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
+    """Wait on the kernel's own loop, from inside a cell that runs on it."""
+    try:
+        block = _suspended if suspends() else _nesting(here)
+    except BlockingRefused:
+        _drop(awaitable)
+        raise
     task = asyncio.ensure_future(awaitable, loop=here.loop)
+    stay_awake(here.loop, task)
     interrupted: list[bool] = []
 
     def interrupt() -> None:
@@ -184,14 +208,31 @@ def _nested[T](here: Runtime, awaitable: Awaitable[T]) -> T:
 
     with on_sigint(interrupt):
         try:
-            result: T = here.loop.run_until_complete(task)
+            result: T = block(task)
         except BaseException as error:
-            if interrupted and not isinstance(error, KeyboardInterrupt):
+            of_cell = isinstance(error, asyncio.CancelledError) and here.interrupted_here()
+            if (interrupted or of_cell) and not isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt from None
             raise
     if interrupted:
         raise KeyboardInterrupt
     return result
+
+
+def _suspended(task: asyncio.Future[Any]) -> Any:
+    try:
+        return suspended(task.__await__())
+    finally:
+        task.cancel()  # does nothing unless the cell itself was ended meanwhile
+
+
+def _nesting(here: Runtime) -> Callable[[asyncio.Future[Any]], Any]:
+    """Run the loop from inside the cell: for the one that made the runtime, and for a greenlet of somebody else's."""
+    import nest_asyncio2
+
+    _refuse_foreign_patch()
+    nest_asyncio2.apply(here.loop)
+    return here.loop.run_until_complete
 
 
 def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
@@ -213,15 +254,27 @@ def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
         interrupted.append(True)
         here.loop.call_soon_threadsafe(cancel)
 
-    with on_sigint(interrupt):
+    with on_sigint(interrupt), here.needed():
         future = asyncio.run_coroutine_threadsafe(work(), here.loop)
+        waiting.enter()
         try:
-            settled = future.result()
+            settled = _result_of(future)
         except concurrent.futures.CancelledError:
             raise KeyboardInterrupt from None
+        finally:
+            waiting.leave()
     if interrupted:
         raise KeyboardInterrupt
     return _given(settled)
+
+
+def _result_of[T](future: concurrent.futures.Future[T]) -> T:
+    """Its result. A signal that arrives just before a thread goes to sleep is handled only when that wakes again."""
+    while True:
+        try:
+            return future.result(LOOK_UP_EVERY)
+        except TimeoutError:
+            continue  # an error of what was awaited comes as part of the result
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -242,23 +295,22 @@ def _refuse_foreign_patch() -> None:
 
 
 def _kernel_runtime() -> Runtime | None:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    kernel = getattr(shell, "kernel", None)
-    if shell is None or kernel is None:
+    shell = kernel_shell()
+    if shell is None:
         return None
-    loop = _running_loop() or getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
+    loop = _running_loop() or getattr(getattr(shell.kernel, "io_loop", None), "asyncio_loop", None)
     if loop is None:
         return None
     made = Runtime(loop, in_kernel=True)
     made.enter_cell()
-    restarts.watch(kernel)
+    restarts.watch(shell.kernel)
     shell.events.register("pre_run_cell", made.enter_cell)
+    suspend_cells()
     return made
 
 
 def _thread_runtime() -> Runtime:
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="skyward", daemon=True).start()
-    atexit.register(loop.call_soon_threadsafe, loop.stop)
-    return Runtime(loop, in_kernel=False)
+    turns = Turns(loop)
+    atexit.register(turns.close)
+    return Runtime(loop, in_kernel=False, turns=turns)

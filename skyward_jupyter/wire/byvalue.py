@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import sysconfig
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ _STANDARD = tuple(
 _seen: set[str] = set()
 _latest = ""
 _own: dict[str, ModuleType] = {}
+#: cloudpickle's registry is one for all threads; whoever leaves the block would take it from the others.
+_registry = threading.RLock()
 
 
 def is_own(module: ModuleType) -> bool:
@@ -61,6 +64,11 @@ def own_modules() -> tuple[ModuleType, ...]:
 @contextmanager
 def by_value() -> Iterator[None]:
     """Make cloudpickle send the user's own modules by value inside the block, and only there."""
+    with _registry:
+        yield from _registered()
+
+
+def _registered() -> Iterator[None]:
     already = cloudpickle.list_registry_pickle_by_value()
     modules = [module for module in own_modules() if module.__name__ not in already]
     for module in modules:

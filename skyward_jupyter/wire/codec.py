@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Buffer, Callable
+from typing import Any
 
 import cloudpickle
 import lz4.frame
@@ -21,6 +22,7 @@ __all__ = ["blobs_of", "digest", "dumps", "loads", "pack", "unpack"]
 
 type Put = Callable[[memoryview], Blob]
 type Open = Callable[[Blob], Buffer]
+type Load = Callable[..., Any]
 type _Part = bytes | Blob
 
 #: Below this many bytes compressing costs more than it saves.
@@ -67,15 +69,15 @@ def pack(obj: object, put: Put) -> bytes:
     return b"b" + pickle.dumps(put(memoryview(data)), 5)
 
 
-def unpack(data: bytes, open: Open) -> object:
-    """What `pack` was given. Arrays are writable."""
+def unpack(data: bytes, open: Open, load: Load = pickle.loads) -> object:
+    """What `pack` was given. Arrays are writable. Another `load` may refuse what a pickle names."""
     view = memoryview(data)
     if data[:1] == b"p":
-        return pickle.loads(view[1:])
+        return load(view[1:])
     if data[:1] == b"b":
-        return unpack(bytes(open(pickle.loads(view[1:]))), open)
-    body, *buffers = (_whole(part, open) for part in pickle.loads(view[1:]))
-    return pickle.loads(body, buffers=buffers)
+        return unpack(bytes(open(load(view[1:]))), open, load)
+    body, *buffers = (_whole(part, open) for part in load(view[1:]))
+    return load(body, buffers=buffers)
 
 
 def blobs_of(data: bytes) -> tuple[Blob, ...]:

@@ -11,7 +11,7 @@ class Kind(IntEnum):
     """What a numbered event of a task carries.
 
     ``CODE`` says that the node lacks the function: send the task again. ``BACK`` says that the task had not begun and
-    was given back: it may run elsewhere.
+    was given back: it may run elsewhere. ``CALM`` never leaves the node: the slot has seen every signal sent before.
     """
 
     CODE = 0
@@ -22,6 +22,7 @@ class Kind(IntEnum):
     VALUE = 5
     ERROR = 6
     BACK = 7
+    CALM = 9
 
     @property
     def final(self) -> bool:

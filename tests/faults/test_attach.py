@@ -174,12 +174,14 @@ def test_a_restart_keeps_the_pool_and_a_shutdown_ends_it(another: Another, world
     kernel = another()
     kernel.ok(f"pool = sky.ComputePool(nodes=2, name={name!r}, ttl=30).start()")
     kernel.ok("%%sky\nkept = 'kept'")
+    http = kernel.ok("print(pool.endpoints, pool.token)").stdout
     template = _template(kernel)
     kernel.restart()
     told = kernel.ok("%load_ext skyward").stdout
     assert f"pool {name} (2 nodes) of this kernel before its restart is still there: %sky attach {name}" in told
     assert kernel.ok("%sky attach").stdout.startswith(f"pool {name}: 2 nodes, attached\n")
     assert kernel.ok("%sky kept").text == "[0-1] 'kept'"
+    assert kernel.ok("import skyward\npool = skyward.pool()\nprint(pool.endpoints, pool.token)").stdout == http
     kernel.stop()
     _nothing_is_left(world, name, template)
 

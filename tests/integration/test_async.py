@@ -154,3 +154,14 @@ async def test_stopping_what_was_launched(pool: sky.ComputePool, tmp_path: Path,
     names = sorted(os.listdir(tmp_path))
     assert names == (["0", "0.stopped", "1", "1.stopped"] if how == "interrupt" else ["0", "1"])
     assert await pool.broadcast(double(1)) == [2, 2, 2]
+
+
+@sky.compute
+def late() -> None:
+    raise TimeoutError
+
+
+async def test_an_error_keeps_its_notes_through_an_awaited_future(pool: sky.ComputePool) -> None:
+    with pytest.raises(TimeoutError) as caught:
+        await (late() > pool)
+    assert any(note.startswith("raised on node") for note in caught.value.__notes__)

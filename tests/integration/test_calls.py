@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 import skyward as sky
-from skyward_jupyter.agent.failure import RemoteError
+from skyward_jupyter.errors import RemoteError
 from tests.integration.conftest import Until
 
 LOCK = threading.Lock()
@@ -395,3 +396,30 @@ def test_an_interrupt_while_blocked(pool: sky.ComputePool, tmp_path: Path, until
         sleep_long(str(mark)) >> pool
     thread.join()
     assert add(1) @ pool == [2, 2, 2]
+
+
+@sky.compute
+async def slept(value: int) -> int:
+    await asyncio.sleep(0)
+    return value + 1
+
+
+@sky.compute
+async def drips(count: int) -> AsyncIterator[int]:
+    for value in range(count):
+        await asyncio.sleep(0)
+        yield value
+
+
+@sky.compute
+async def breaks_later() -> None:
+    await asyncio.sleep(0)
+    raise LookupError("later")
+
+
+def test_an_async_function_gives_what_it_returns(pool: sky.ComputePool) -> None:
+    assert slept(1) >> pool == 2
+    assert slept(1) @ pool == [2, 2, 2]
+    assert list(drips(5) >> pool) == [0, 1, 2, 3, 4]
+    with pytest.raises(LookupError, match="later"):
+        breaks_later() >> pool

@@ -11,7 +11,8 @@ import pytest
 from tests.notebooks.kernel import Kernel, kernel_in
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
+    """What a kernel of the tests has as its environment."""
     root = Path(__file__).parents[2]
     paths = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
     return {**os.environ, "IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": paths}
@@ -21,7 +22,7 @@ def _environment(folder: Path) -> dict[str, str]:
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """A kernel with the extension and no pool."""
     folder = tmp_path_factory.mktemp("kernel")
-    with kernel_in(folder, _environment(folder)) as made:
+    with kernel_in(folder, environment(folder)) as made:
         yield made
 
 
@@ -29,7 +30,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
     """A kernel with a pool of three nodes, whose cells know their node as `n`."""
     folder = tmp_path_factory.mktemp("nodes")
-    with kernel_in(folder, _environment(folder)) as made:
+    with kernel_in(folder, environment(folder)) as made:
         made.ok("%sky start --nodes 3")
         made.ok(ABOUT)
         yield made

@@ -134,6 +134,16 @@ class Kernel:
         shown.seconds = time.monotonic() - self._started
         return shown
 
+    def answer(self, text: str) -> str:
+        """Answer the question that the cell asks with `input`, and return it."""
+        question: str = self._client.get_stdin_msg(timeout=_TIMEOUT)["content"]["prompt"]
+        self._client.input(text)
+        return question
+
+    def tell(self, kind: str, **content: object) -> None:
+        """Send what a widget of the front end sends: ``comm_open`` or ``comm_msg``."""
+        self._client.shell_channel.send(self._client.session.msg(kind, content))
+
     def interrupt(self) -> None:
         """Send SIGINT, as a front end's stop button does."""
         self._manager.interrupt_kernel()

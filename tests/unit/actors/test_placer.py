@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from skyward_jupyter.actors.task import AHEAD, MOST_AHEAD, Placer, Seat
+from skyward_jupyter.actors.placing import AHEAD, MOST_AHEAD, Placer, Seat
 
 
 def placer(*nodes: tuple[int, int], tasks: int = 0) -> Placer:

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from skyward_jupyter.agent.failure import Failed, RemoteError, describe, rebuild
-from skyward_jupyter.errors import NodeLost, NotPicklable, SlotDied, TaskTimeout, UnknownNode
+from skyward_jupyter.agent.failure import Failed, describe, rebuild
+from skyward_jupyter.errors import NodeLost, NotPicklable, RemoteError, SlotDied, TaskTimeout, UnknownNode
 
 
 class Two(Exception):

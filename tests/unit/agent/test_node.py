@@ -259,6 +259,36 @@ async def test_the_end_of_a_relayed_task_is_awaited_and_logged(world: World) -> 
     assert await world.answer() == (event,)
 
 
+class Follower:
+    """Remembers what it hears."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, object, bytes]] = []
+
+    def began(self, task: int) -> None:
+        self.told.append((task, "began", b""))
+
+    def heard(self, task: int, kind: Kind, body: bytes, seconds: float) -> None:
+        self.told.append((task, kind, body))
+
+
+async def test_the_tasks_of_a_client_may_be_followed_instead_of_logged(world: World) -> None:
+    await world.attach()
+    follower = Follower()
+    world.agent.follow("http", follower)
+    world.agent.learn(Code("f", b"body"))
+    world.agent.submit("http", Task(1, "f", b""))
+    assert await world.order() == (Order.RUN, 1)
+    world.says(Kind.OUTPUT, 1, b"text")
+    world.says(Kind.VALUE, 1, b"done")
+    async with asyncio.timeout(10):
+        while len(follower.told) < 3:  # noqa: ASYNC110 - the slot's socket is read by the agent
+            await asyncio.sleep(0.001)
+    assert follower.told == [(1, "began", b""), (1, Kind.OUTPUT, b"text"), (1, Kind.VALUE, b"done")]
+    assert not world.agent._client("http").log.has_after(0)
+    assert (world.agent.done, world.agent.failed, world.agent.queued) == (1, 0, 0)
+
+
 def _own(world: World, epoch: int, name: str = "second") -> Owned:
     return world.agent.own(Own("kernel", epoch, os.getpid(), 0.0, name))
 

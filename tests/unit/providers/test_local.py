@@ -139,3 +139,33 @@ def test_with_the_template_every_node_is_gone(provider: LocalProvider, heard: li
     heard.clear()
     provider._hear({"op": "template_gone", "why": "exit status 1"})
     assert [(report.rank, report.what) for report in heard] == [(0, "exited"), (1, "exited"), (2, "exited")]
+
+
+def test_every_node_has_an_address_for_http_and_the_token_stays_in_its_file(
+    provider: LocalProvider, template: Template
+) -> None:
+    provider.start((0, 1), (), (0,))
+    addresses = [config.http for config in template.configs]
+    assert len(set(addresses)) == 2
+    assert all(address.endswith(":8265") for address in addresses)
+    assert provider.token not in str(template.sent)
+    assert provider.token not in str(dict(os.environ))
+    for config in template.configs:
+        kept = Path(config.token)
+        assert kept.read_text() == provider.token
+        assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_node_has_http_once_it_says_so_and_until_it_ends(provider: LocalProvider) -> None:
+    assert provider.http(0) == ""
+    provider._hear({"op": "started", "rank": 0, "pid": 10})
+    provider._hear({"op": "report", "rank": 0, "what": "http", "address": "127.0.0.1:8265"})
+    assert provider.http(0) == "127.0.0.1:8265"
+    provider._hear({"op": "exited", "rank": 0, "pid": 10, "why": "signal 9"})
+    assert provider.http(0) == ""
+
+
+def test_every_pool_has_a_token_of_its_own(base: Path, template: Template) -> None:
+    tokens = {LocalProvider("unit", NodeSpec(), lambda _: None).token for _ in range(5)}
+    assert len(tokens) == 5
+    assert all(len(token) >= 43 for token in tokens)

@@ -1,0 +1,147 @@
+"""A queue in order, and which node takes the next task.
+
+Free slots are filled round robin. A node is given a little more than it has slots for, so that it need not wait for
+this kernel between two tasks: as many as it runs in `AHEAD` seconds, judged by those it has run, and none when they
+are long. If one turns out to be long after all, those behind it come back and go to other nodes.
+
+Calls and nodes use this directly, on the loop: every trivial call passes here twice, and a message to an actor would
+cost it more than everything that is done here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from skyward_jupyter.actors.messages import Assign, Check
+
+if TYPE_CHECKING:
+    from skyward_jupyter.actors.hub import Hub
+
+#: How far ahead a node is supplied (seconds), and the most tasks that may be.
+AHEAD = 0.02
+MOST_AHEAD = 64
+#: A node that ended nothing for this long (seconds) gives back what it was supplied with ahead.
+STUCK_AFTER = 0.05
+
+
+@dataclass(slots=True)
+class Seat:
+    """A node as the placer sees it."""
+
+    rank: int
+    slots: int
+    given: int = 0
+    seconds: float | None = None
+    moved: bool = True
+
+    @property
+    def window(self) -> int:
+        """How many tasks it may have."""
+        if self.seconds is None or self.seconds >= AHEAD:
+            return self.slots
+        return self.slots + min(MOST_AHEAD, int(self.slots * AHEAD / max(self.seconds, 1e-6)))
+
+    def learn(self, seconds: float) -> None:
+        """Take in the mean duration of tasks that ended."""
+        self.seconds = seconds if self.seconds is None else 0.7 * self.seconds + 0.3 * seconds
+
+
+class Placer:
+    """The queue and the seats: pure state, no messages."""
+
+    def __init__(self) -> None:
+        self.queue: deque[int] = deque()
+        self._seats: dict[int, Seat] = {}
+        self._next = 0
+        self.checking = False
+
+    def up(self, rank: int, slots: int, given: int = 0) -> None:
+        """A node takes tasks from now on; it has some already."""
+        self._seats[rank] = Seat(rank, slots, given)
+
+    def down(self, rank: int) -> None:
+        """It does not any more."""
+        self._seats.pop(rank, None)
+
+    def settled(self, rank: int, count: int, seconds: float) -> None:
+        """Tasks ended on a node, after `seconds` each on average."""
+        seat = self._seats.get(rank)
+        if seat is not None:
+            seat.given = max(0, seat.given - count)
+            seat.moved = True
+            seat.learn(seconds)
+
+    def returned(self, rank: int, tasks: Sequence[int], wanted: Sequence[int]) -> None:
+        """A node gave tasks back; those still wanted are the next to be placed."""
+        seat = self._seats.get(rank)
+        if seat is not None:
+            seat.given = max(0, seat.given - len(tasks))
+        self.queue.extendleft(reversed(wanted))
+
+    @property
+    def supplied(self) -> bool:
+        """Whether some node has more tasks than slots."""
+        return any(seat.given > seat.slots for seat in self._seats.values())
+
+    def stuck(self) -> list[int]:
+        """The nodes on which tasks wait and none has ended since this was asked last.
+
+        They are supplied with none ahead until shorter tasks have ended on them.
+        """
+        found = [seat for seat in self._seats.values() if seat.given > seat.slots and not seat.moved]
+        for seat in self._seats.values():
+            seat.moved = False
+        for seat in found:
+            seat.seconds = max(seat.seconds or 0.0, AHEAD)
+        return [seat.rank for seat in found]
+
+    def place(self) -> dict[int, list[int]]:
+        """Take tasks from the queue for the nodes that have room, free slots first, one each in turn."""
+        placed: dict[int, list[int]] = {}
+        for free_slots_only in (True, False):
+            while self.queue and (seat := self._turn(free_slots_only)) is not None:
+                seat.given += 1
+                seat.moved = True
+                placed.setdefault(seat.rank, []).append(self.queue.popleft())
+        return placed
+
+    def _turn(self, free_slots_only: bool) -> Seat | None:
+        ranks = sorted(self._seats)
+        for step in range(len(ranks)):
+            seat = self._seats[ranks[(self._next + step) % len(ranks)]]
+            if seat.given < (seat.slots if free_slots_only else seat.window):
+                self._next = (self._next + step + 1) % len(ranks)
+                return seat
+        return None
+
+
+def enqueue(hub: Hub, tasks: Iterable[int]) -> None:
+    """Put tasks into the queue of a pool; those there is room for go to their nodes."""
+    hub.placing.queue.extend(tasks)
+    assign(hub)
+
+
+def settled(hub: Hub, rank: int, count: int, seconds: float) -> None:
+    """Pooled tasks ended on a node, after `seconds` each on average: it may have the next ones."""
+    hub.placing.settled(rank, count, seconds)
+    assign(hub)
+
+
+def assign(hub: Hub) -> None:
+    """Hand the nodes that have room their tasks."""
+    placing = hub.placing
+    placed = placing.place() if placing.queue else {}
+    hub.desk.queued = len(placing.queue)
+    for rank, tasks in placed.items():
+        take = hub.takers.get(rank)
+        if take is not None:
+            take(tasks)
+        else:
+            hub.node(rank).tell(Assign(tuple(tasks)))
+    if placing.supplied and not placing.checking:
+        placing.checking = True
+        asyncio.get_running_loop().call_later(STUCK_AFTER, hub.placer.tell, Check())

@@ -1,0 +1,67 @@
+"""What a node measures, in the text format of Prometheus."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import psutil
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+from skyward_jupyter.agent.jobs import Jobs
+from skyward_jupyter.agent.metrics import Meter
+
+if TYPE_CHECKING:
+    from skyward_jupyter.agent.node import Agent
+
+
+class Measured:
+    """Measures a node each time it is asked; CPU is since the last time."""
+
+    def __init__(self, agent: Agent, jobs: Jobs) -> None:
+        self._agent = agent
+        self._jobs = jobs
+        self._meter = Meter(os.getpid())
+        self._since = psutil.Process().create_time()
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def text(self) -> bytes:
+        """Everything, as it is now."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterator[Metric]:
+        """prometheus_client's callback."""
+        agent, config = self._agent, self._agent.config
+        load = agent.load(self._meter)
+        yield InfoMetricFamily("skyward_node", "The node.", value={"pool": config.pool, "rank": str(config.rank)})
+        running = {"running": load.running, "queued": agent.queued}
+        yield _gauges("skyward_tasks", "Tasks that run, the session's included, and that wait.", "state", running)
+        ended = CounterMetricFamily("skyward_tasks_ended", "Tasks that have ended.", labels=("outcome",))
+        ended.add_metric(("done",), load.done - agent.failed)
+        ended.add_metric(("failed",), agent.failed)
+        yield ended
+        yield _gauge("skyward_slots", "Slots for tasks.", config.concurrency)
+        yield _gauge("skyward_slots_busy", "Slots that run a task.", load.busy)
+        yield _gauge("skyward_cpu_percent", "CPU of the node's processes, in percent of one core.", load.cpu)
+        yield _gauge("skyward_memory_bytes", "Resident memory of the node's processes.", load.memory * 2**20)
+        yield _gauge("skyward_uptime_seconds", "Since the node's process began.", time.time() - self._since)
+        states = {str(state): count for state, count in self._jobs.counts().items()}
+        yield _gauges("skyward_jobs", "Jobs that came over HTTP and are kept.", "state", states)
+        yield _gauge("skyward_job_result_bytes", "Results of jobs that are kept.", self._jobs.result_bytes)
+        dropped = agent.dropped + self._jobs.dropped
+        yield CounterMetricFamily("skyward_log_dropped_bytes", "Output that nobody read in time.", value=dropped)
+
+
+def _gauge(name: str, what: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, what, value=value)
+
+
+def _gauges(name: str, what: str, label: str, values: Mapping[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, what, labels=(label,))
+    for given, value in values.items():
+        family.add_metric((given,), value)
+    return family

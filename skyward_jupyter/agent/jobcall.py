@@ -1,0 +1,84 @@
+"""A job in its slot: its body is read from a file there and nowhere else, its result is written to one.
+
+So the agent neither unpickles a job nor holds one in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from skyward_jupyter.agent.coroutines import settled
+from skyward_jupyter.errors import NoRoom
+from skyward_jupyter.wire.blobs import Blob
+from skyward_jupyter.wire.codec import dumps, pack
+from skyward_jupyter.wire.envelope import HEADER
+
+
+def run(call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]], result: str) -> Result:
+    """Run a job; its result goes to the file `result`."""
+    function, args, kwargs = call
+    return Result(settled(function(*args, **kwargs)), result)
+
+
+class Result:
+    """What a job returned. It is pickled when its slot packs what `run` returned, so one that cannot be is named."""
+
+    def __init__(self, value: object, path: str) -> None:
+        self._value = value
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        data = dumps(self._value)
+        partial = f"{self._path}.{os.getpid()}"
+        try:
+            Path(partial).write_bytes(data)
+            os.rename(partial, self._path)
+        except OSError as error:
+            Path(partial).unlink(missing_ok=True)
+            raise NoRoom(f"there is no room for a result of {len(data) / 2**20:.0f} MB ({error.strerror})") from None
+        return bool, ()
+
+
+class Body:
+    """Stands for a job's body: a slot that unpacks it gets ``(function, args, kwargs)``."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return load, (self._path,)
+
+
+def load(path: str) -> tuple[Any, Any, Any]:
+    """The ``(function, args, kwargs)`` of a job's file."""
+    with open(path, "rb") as file:
+        file.seek(HEADER.size)
+        loaded = pickle.load(file)
+    match loaded:
+        case (function, tuple() as args, dict() as kwargs) if callable(function):
+            return function, args, kwargs
+        case _:
+            raise TypeError(f"the job holds a {type(loaded).__name__}, not (function, args, kwargs)")
+
+
+def each(function: Callable[..., Any], items: tuple[tuple[Any, ...], ...]) -> list[Any]:
+    """Call `function` on each of several items, as one job."""
+    return [settled(function(*item)) for item in items]
+
+
+def packed_args(body: Path, result: Path) -> bytes:
+    """The arguments of `run` as a task carries them."""
+    return pack(((Body(str(body)), str(result)), {}), _no_blob)
+
+
+def packed_run() -> bytes:
+    """`run` as a task's code."""
+    return pack(run, _no_blob)
+
+
+def _no_blob(_: memoryview) -> Blob:
+    raise AssertionError("two paths are never that large")

@@ -1,0 +1,271 @@
+"""The jobs of an executor: those that wait, in order, and those on their way, spread over the nodes by free slots.
+
+They live on an event loop in a thread of their own. `concurrent.futures.wait` and `as_completed` block the thread that
+calls them, which in a notebook is the one of the kernel's loop; nothing here needs that loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import itertools
+import threading
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from skyward_jupyter.actors.desk import NodeView
+from skyward_jupyter.api.job import Item, JobFuture
+from skyward_jupyter.api.jobs import NodeJobs, NotBegun, client
+from skyward_jupyter.errors import NodeLost, PoolError, PoolStopped
+
+#: Seconds jobs wait while no node of the pool can be reached, and between two looks at the pool.
+NODES_WITHIN = 60.0
+_LOOK = 0.1
+#: What `concurrent.futures` says, too.
+CLOSED = "cannot schedule new futures after shutdown"
+#: Seconds a node that did not answer is left alone.
+_SHUN = 1.0
+
+_threads = itertools.count(1)
+
+
+class Nodes(Protocol):
+    """What is needed of a pool. Read from another thread than its own."""
+
+    name: str
+
+    @property
+    def state(self) -> str:
+        """Where the pool stands."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """Slots of a node."""
+        ...
+
+    @property
+    def nodes(self) -> tuple[NodeView, ...]:
+        """The nodes."""
+        ...
+
+    @property
+    def endpoints(self) -> dict[int, str]:
+        """URLs of the nodes that can be reached."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """What they want to be shown."""
+        ...
+
+
+class Backlog:
+    """The jobs of one executor.
+
+    Parameters
+    ----------
+    most
+        Jobs on their way at a time; None for as many as the nodes have slots.
+    """
+
+    def __init__(self, nodes: Nodes, most: int | None) -> None:
+        self._nodes = nodes
+        self._most = most
+        self._http = client(nodes.token)
+        self._waiting: deque[Item] = deque()
+        self._placed: Counter[int] = Counter()
+        self._running: dict[JobFuture[Any], asyncio.Task[bool]] = {}
+        self._forgetting: set[asyncio.Task[None]] = set()
+        self._instances: dict[str, str] = {}
+        self._shunned: dict[int, float] = {}
+        self._looking: asyncio.TimerHandle | None = None
+        self._reached = 0.0
+        self._closing = False
+        self._stopping: asyncio.Task[None] | None = None
+        self.idle: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._loop = asyncio.new_event_loop()
+        name = f"skyward-executor-{next(_threads)}"
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    # -- from any thread -------------------------------------------------------------------------------------------
+
+    def add(self, item: Item) -> None:
+        """Put a job at the end.
+
+        Raises
+        ------
+        RuntimeError
+            It was closed.
+        """
+        if not self._call(self._add, item):
+            raise RuntimeError(CLOSED)
+
+    def withdraw(self, future: JobFuture[Any]) -> None:
+        """Nobody waits for a job any more: it is stopped wherever it is."""
+        self._call(self._withdraw, future)
+
+    def interrupt(self) -> None:
+        """Cancel all jobs, wherever they are."""
+        self._call(self._interrupt)
+
+    def close(self, *, cancel: bool) -> None:
+        """Take no more; once nothing is left, `idle` is done and the thread ends. `cancel` drops what waits."""
+        self._call(self._close, cancel)
+
+    def join(self) -> None:
+        """Wait for the end of the thread, which comes right after `idle`."""
+        self._thread.join()
+
+    # -- on its loop -----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.close()
+
+    def _call(self, function: Callable[..., None], *args: object) -> bool:
+        """Call something on the loop; False once it has ended, with all its jobs."""
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            return False
+        return True
+
+    def _add(self, item: Item) -> None:
+        if self.idle.done():
+            item.give(None, RuntimeError(CLOSED))
+            return
+        if not self._waiting and not self._running:
+            self._reached = self._loop.time()
+        self._waiting.append(item)
+        if self._looking is None:  # else no slot was free a moment ago, and whatever frees one looks again
+            self._place()
+
+    def _withdraw(self, future: JobFuture[Any]) -> None:
+        for item in self._waiting:
+            if item.future is future:
+                self._waiting.remove(item)
+                self._rest()
+                return
+        if future in self._running:
+            self._running[future].cancel()
+
+    def _close(self, cancel: bool) -> None:
+        self._closing = True
+        if cancel:
+            self._cancel_waiting()
+        self._rest()
+
+    def _interrupt(self) -> None:
+        self._cancel_waiting()
+        for future in list(self._running):
+            future.cancel()
+
+    def _cancel_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for item in waiting:
+            item.future.cancel()
+
+    def _place(self) -> None:
+        """Hand waiting jobs to free slots."""
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+        endpoints = self._endpoints()
+        while self._waiting and (rank := self._free(endpoints)) is not None:
+            self._start(self._waiting.popleft(), rank, endpoints)
+        if self._waiting:
+            self._looking = self._loop.call_later(_LOOK, self._place)
+        self._rest()
+
+    def _free(self, endpoints: dict[int, str]) -> int | None:
+        """The node that has the least to do, of those that have a slot free of our jobs."""
+        if self._most is not None and len(self._running) >= self._most:
+            return None
+        now = self._loop.time()
+        calls = {view.rank: view.running for view in self._nodes.nodes}
+        free = [
+            (self._placed[rank] + calls.get(rank, 0), rank)
+            for rank in endpoints
+            if self._placed[rank] < self._nodes.concurrency and self._shunned.get(rank, 0.0) <= now
+        ]
+        return min(free)[1] if free else None
+
+    def _endpoints(self) -> dict[int, str]:
+        """The nodes there are now; jobs do not wait for ever for the first of them."""
+        state = self._nodes.state
+        if state in ("stopping", "stopped", "failed"):
+            self._fail_waiting(PoolStopped(f"pool {self._nodes.name!r} is {state}; its jobs cannot run"))
+            return {}
+        if self._waiting and not self._running and self._loop.time() - self._reached > NODES_WITHIN:
+            text = f"no node of pool {self._nodes.name!r} could be reached over HTTP for {NODES_WITHIN:g} s"
+            self._fail_waiting(PoolError(f"{text}; `pool.nodes` shows their last lines"))
+        return self._nodes.endpoints
+
+    def _fail_waiting(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for item in waiting:
+            item.give(None, error)
+
+    def _start(self, item: Item, rank: int, endpoints: dict[int, str]) -> None:
+        url = endpoints[rank]
+        node = NodeJobs(self._http, self._instances, rank, url, lambda: self._nodes.endpoints.get(rank) == url)
+        params = item.params(rank, rank == min(endpoints))
+        name = uuid.uuid4().hex
+        self._placed[rank] += 1
+        item.future.placed = True
+        task = self._running[item.future] = self._loop.create_task(self._ended(item, node, name, params))
+        task.add_done_callback(partial(self._left, item, node, name))
+
+    def _left(self, item: Item, node: NodeJobs, name: str, task: asyncio.Task[bool]) -> None:
+        """A job is on its way no more."""
+        self._placed[node.rank] -= 1
+        del self._running[item.future]
+        item.finish(node.rank)
+        if task.cancelled() or task.result():
+            forgetting = self._loop.create_task(node.forget(name))
+            self._forgetting.add(forgetting)
+            forgetting.add_done_callback(self._forgotten)
+        self._place()
+
+    def _forgotten(self, task: asyncio.Task[None]) -> None:
+        self._forgetting.discard(task)
+        self._rest()
+
+    async def _ended(self, item: Item, node: NodeJobs, name: str, params: dict[str, str]) -> bool:
+        """Run a job and tell its future; returns whether the node has something of it that nobody needs."""
+        try:
+            value = await node.run(name, item.body(), params, item.show)
+        except NotBegun:
+            item.future.placed = False
+            self._shunned[node.rank] = self._loop.time() + _SHUN
+            self._waiting.appendleft(item)
+            return False
+        except Exception as error:
+            self._reached = self._loop.time()
+            item.give(None, self._explained(error))
+            return False
+        self._reached = self._loop.time()
+        item.give(value, None)
+        return node.keeps_much
+
+    def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, NodeLost) and self._nodes.state in ("stopping", "stopped"):
+            return PoolStopped(f"pool {self._nodes.name!r} was stopped before the job had ended")
+        return error
+
+    def _rest(self) -> None:
+        if self._closing and not (self._waiting or self._running or self._forgetting or self.idle.done()):
+            self.idle.set_result(None)
+            self._stopping = self._loop.create_task(self._stop())
+
+    async def _stop(self) -> None:
+        await self._http.aclose()
+        self._loop.stop()

@@ -1,0 +1,71 @@
+"""A job as its executor has it: the call, pickled already, and the future of it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+import logging
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from skyward_jupyter.api.echo import Echo
+from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.wire.envelope import Joined, sealed
+from skyward_jupyter.wire.events import TaskEvent
+
+log = logging.getLogger("skyward")
+
+
+class JobFuture[T](PoolFuture[T]):
+    """The future of a job: as `PoolFuture`, and it knows whether the job is on a node."""
+
+    def __init__(self, stop: Callable[[], object]) -> None:
+        super().__init__(stop)
+        self.placed = False
+
+    def running(self) -> bool:
+        """Whether a node has it."""
+        return self.placed and not self.done()
+
+
+@dataclass(slots=True, eq=False)
+class Item:
+    """A call to make, pickled already, and the future that waits for it."""
+
+    function: bytes
+    rest: bytes
+    future: JobFuture[Any]
+    timeout: float = 0.0
+    keep: Callable[[int, bool], str] | None = None
+    echo: Echo = field(default_factory=Echo)
+
+    def body(self) -> bytes:
+        """What is sent to a node."""
+        return sealed(pickle.dumps(Joined(self.function, self.rest), 5))
+
+    def params(self, rank: int, head: bool) -> dict[str, str]:
+        """How it is to run there."""
+        kept = self.keep(rank, head) if self.keep is not None else ""
+        output = {"": "all", "stdout,stderr": "all"}.get(kept, kept)
+        return {"timeout": f"{self.timeout:g}", "output": output}
+
+    def show(self, event: TaskEvent) -> None:
+        """Show what the job wrote; where that cannot be shown, the job goes on."""
+        try:
+            self.echo(event)
+        except Exception:
+            log.exception("output of node %d could not be shown", event.node)
+
+    def finish(self, rank: int) -> None:
+        """Show the last line it left unfinished."""
+        try:
+            self.echo.finish(rank)
+        except Exception:
+            log.exception("output of node %d could not be shown", rank)
+
+    def give(self, value: object, error: Exception | None) -> None:
+        """End its future, unless that was cancelled at this very moment."""
+        with contextlib.suppress(concurrent.futures.InvalidStateError):
+            self.future.set_exception(error) if error is not None else self.future.set_result(value)

@@ -1,0 +1,251 @@
+"""A node's HTTP API as an executor uses it: send a job, follow it, fetch its result.
+
+Requests that break are sent again: a node knows a job by its id, so it runs once. Should another process have taken
+the node's place meanwhile, what was sent to the old one counts as lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from skyward_jupyter.actors.results import error_of
+from skyward_jupyter.agent.failure import Failed
+from skyward_jupyter.errors import NodeLost, TaskFailed
+from skyward_jupyter.wire.codec import loads
+from skyward_jupyter.wire.events import Clear, Display, Output, TaskEvent
+
+#: Seconds a node may be out of reach, and between two tries.
+PATIENCE = 10.0
+_RETRY = 0.05
+#: Bytes of a result that is not left to expire.
+_MUCH = 2**20
+#: A silent event stream says so every 15 seconds.
+_TIMEOUT = httpx.Timeout(45.0, connect=5.0, pool=None)
+
+
+class NotBegun(Exception):
+    """The node never had the job: it may run elsewhere."""
+
+
+def client(token: str) -> httpx.AsyncClient:
+    """What requests go through, for all nodes of a pool."""
+    return httpx.AsyncClient(
+        headers={"Authorization": f"Bearer {token}"},
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=100),
+        timeout=_TIMEOUT,
+        trust_env=False,  # a proxy of the environment is none for loopback
+    )
+
+
+class NodeJobs:
+    """The jobs of one node.
+
+    Parameters
+    ----------
+    instances
+        The processes that are the nodes, by URL, as far as they are known: filled here.
+    alive
+        Whether the pool still counts on the node: one that it gave up is not waited for.
+
+    Attributes
+    ----------
+    keeps_much
+        Whether it keeps a large result, which was fetched, and would for some minutes.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, instances: dict[str, str], rank: int, url: str, alive: Callable[[], bool]
+    ) -> None:
+        self.rank = rank
+        self.keeps_much = False
+        self._http = http
+        self._instances = instances
+        self._url = url
+        self._alive = alive
+
+    async def run(self, name: str, body: bytes, params: dict[str, str], show: Callable[[TaskEvent], None]) -> Any:
+        """Run a job and return what it returned; what it raised is raised. `show` gets its output.
+
+        Raises
+        ------
+        NotBegun
+            The node is gone, and the job never reached it.
+        NodeLost
+            The node is gone, and the job with it.
+        """
+        instance = await self._submit(name, body, params)
+        pinned = {"Skyward-Instance": instance}
+        await self._follow(name, pinned, show)
+        response = await self._asked("GET", f"/v1/jobs/{name}/result", headers=pinned)
+        if response.status_code == HTTPStatus.OK:
+            self.keeps_much = len(response.content) > _MUCH
+            return self._loaded(response.content)
+        if response.status_code == HTTPStatus.CONFLICT:
+            failed = loads(base64.b64decode(response.json()["failure"]))
+            assert isinstance(failed, Failed)
+            raise error_of(failed, self.rank)
+        raise self._refusal(response)
+
+    async def forget(self, name: str) -> None:
+        """Have a job stopped, if it runs, and its result dropped; not at any price: it would expire."""
+        with contextlib.suppress(NodeLost, TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                await self._asked("DELETE", f"/v1/jobs/{name}")
+
+    async def _submit(self, name: str, body: bytes, params: dict[str, str]) -> str:
+        """Have a job queued; the process that has it."""
+        instance = await self._instance()
+        headers = {"Idempotency-Key": name, "Skyward-Instance": instance}
+        sent = False
+        tries = _Tries(self._alive)
+        while await tries.again():
+            try:
+                response = await self._http.post(f"{self._url}/v1/jobs", content=body, params=params, headers=headers)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if not sent:
+                    raise NotBegun from None
+                continue
+            except httpx.TransportError:
+                sent = True
+                continue
+            if response.status_code in (HTTPStatus.CREATED, HTTPStatus.OK):
+                return instance
+            if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+                self._instances.pop(self._url, None)
+                if not sent:
+                    raise NotBegun
+            raise self._refusal(response)
+        raise NodeLost(self.rank, "it went away while the job was on its way to it")
+
+    async def _instance(self) -> str:
+        """The process that is the node, as far as is known."""
+        try:
+            if self._url not in self._instances:
+                response = await self._http.get(f"{self._url}/health")
+                self._instances[self._url] = response.headers["skyward-instance"]
+            return self._instances[self._url]
+        except (httpx.TransportError, KeyError):
+            raise NotBegun from None
+
+    async def _follow(self, name: str, headers: dict[str, str], show: Callable[[TaskEvent], None]) -> None:
+        """Show what a job says until it has ended; a stream that breaks goes on where it broke."""
+        seen = _Seen()
+        tries = _Tries(self._alive)
+        while not seen.end and await tries.again():
+            given = {**headers, "Last-Event-ID": str(seen.number)}
+            try:
+                async with self._http.stream("GET", f"{self._url}/v1/jobs/{name}/events", headers=given) as response:
+                    if response.status_code != HTTPStatus.OK:
+                        await response.aread()
+                        raise self._refusal(response)
+                    tries.worked()
+                    # Read to its end, so that the connection can be used again.
+                    async for number, event, data in _events(response):
+                        seen.take(number, event, data)
+                        if (told := _told(self.rank, event, data)) is not None:
+                            show(told)
+            except httpx.TransportError:
+                continue
+        if not seen.end:
+            raise NodeLost(self.rank, "it does not answer")
+
+    async def _asked(self, method: str, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+        tries = _Tries(self._alive)
+        while await tries.again():
+            with contextlib.suppress(httpx.TransportError):
+                return await self._http.request(method, self._url + path, headers=headers)
+        raise NodeLost(self.rank, "it does not answer")
+
+    def _refusal(self, response: httpx.Response) -> Exception:
+        """What an answer that is none means."""
+        if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+            return NodeLost(self.rank, "another process took its place")
+        try:
+            detail = response.json()["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = response.text[:200]
+        return TaskFailed(f"node {self.rank} refused the job ({response.status_code}): {detail}", self.rank)
+
+    def _loaded(self, content: bytes) -> object:
+        try:
+            return loads(content)
+        except Exception as error:
+            text = f"what the job on node {self.rank} returned cannot be loaded here: {type(error).__name__}: {error}"
+            raise TaskFailed(text, self.rank) from error
+
+
+@dataclass(slots=True)
+class _Seen:
+    """How far a job's events were read: the number of the last one, and whether it was the end."""
+
+    number: int = 0
+    end: bool = False
+
+    def take(self, number: int, event: str, data: Any) -> None:
+        """Another one was read."""
+        self.number = number or self.number
+        self.end = event == "state" and data["state"] not in ("queued", "running")
+
+
+class _Tries:
+    """Tries of a request: again while the pool counts on the node and it has not been out of reach for too long."""
+
+    def __init__(self, alive: Callable[[], bool]) -> None:
+        self._alive = alive
+        self._tried = False
+        self._broken: float | None = None
+
+    async def again(self) -> bool:
+        """Whether to try; waits a moment between two tries."""
+        if not self._tried:
+            self._tried = True
+            return True
+        now = asyncio.get_running_loop().time()
+        if self._broken is None:
+            self._broken = now
+        if now - self._broken > PATIENCE or not self._alive():
+            return False
+        await asyncio.sleep(_RETRY)
+        return True
+
+    def worked(self) -> None:
+        """The node answered: what breaks from here on breaks anew."""
+        self._broken = None
+
+
+async def _events(response: httpx.Response) -> AsyncIterator[tuple[int, str, Any]]:
+    """Server-sent events: number (0 for none), name and data."""
+    number, name = 0, ""
+    async for line in response.aiter_lines():
+        key, _, value = line.partition(": ")
+        match key:
+            case "id":
+                number = int(value)
+            case "event":
+                name = value
+            case "data":
+                yield number, name, json.loads(value)
+                number = 0
+
+
+def _told(rank: int, event: str, data: dict[str, Any]) -> TaskEvent | None:
+    match event:
+        case "output":
+            return Output(rank, data["stream"], data["text"])
+        case "display":
+            return Display(rank, data["data"], data["metadata"], {}, data["update"])
+        case "clear":
+            return Clear(rank, data["wait"])
+        case "dropped":
+            return Output(rank, "stderr", f"({data['bytes']} bytes of output were dropped)\n")
+        case _:
+            return None

@@ -1,0 +1,183 @@
+"""Who runs the runtime's loop outside a kernel: a daemon thread, or the main thread while it waits.
+
+A call that blocks costs two switches between threads when the loop runs in another one; that is a third of a trivial
+call. So the main thread runs the loop itself for as long as it waits, and the daemon thread takes over again a moment
+later. Signals are handled between two turns of the loop, in the frame that waits: whatever a handler raises ends the
+wait, and never some task that happened to run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from skyward_jupyter.runtime import waiting
+from skyward_jupyter.runtime.awake import stay_awake
+
+#: How long the loop may stand still after the main thread has left it (seconds).
+LINGER = 0.005
+#: Signals whose handlers, if they are Python's, tend to raise: they do so in the waiting frame. SIGINT goes back last.
+_SIGNALS = [getattr(signal, name) for name in ("SIGALRM", "SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
+
+type _Handlers = dict[int, Callable[[int, FrameType | None], Any]]
+
+
+class Turns:
+    """Passes a loop between a daemon thread and the main thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._change = threading.Condition()
+        self._driver = ""
+        self._wanted = False
+        self._taken = 0
+        self._parked = False
+        self._others = 0
+        self._left = 0.0
+        self._closed = False
+        self._heard, self._bell = socket.socketpair()
+        for end in (self._heard, self._bell):
+            end.setblocking(False)
+        loop.add_reader(self._heard, self._hear)
+        threading.Thread(target=self._serve, name="skyward", daemon=True).start()
+
+    def may_drive(self) -> bool:
+        """Whether the caller can run the loop itself: in the main thread, outside any loop."""
+        return threading.current_thread() is threading.main_thread() and asyncio._get_running_loop() is None
+
+    def wait[T](self, awaitable: Awaitable[T]) -> T:
+        """Run the loop until `awaitable` is done; see `may_drive`.
+
+        Raises
+        ------
+        BaseException
+            What a signal's handler raised meanwhile; `awaitable` was cancelled and has ended then.
+        """
+        signals: deque[int] = deque()
+
+        def note(number: int, _: FrameType | None) -> None:
+            signals.append(number)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+        with _noted(note, self._bell.fileno()) as handlers:
+            self._take()
+            waiting.enter()
+            try:
+                task = asyncio.ensure_future(awaitable, loop=self._loop)
+                error = self._drive(task, signals, handlers)
+            finally:
+                waiting.leave()
+                self._leave()
+        for number in signals:  # came after the last turn
+            handlers[number](number, sys._getframe())
+        if error is not None:
+            raise error
+        return task.result()
+
+    @contextmanager
+    def needed(self) -> Iterator[None]:
+        """Another thread waits for the loop: it stands still no longer than it must."""
+        with self._change:
+            self._others += 1
+            self._change.notify_all()
+        try:
+            yield
+        finally:
+            with self._change:
+                self._others -= 1
+
+    def close(self) -> None:
+        """Let the daemon thread end."""
+        self._closed = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def _drive(self, task: asyncio.Future[Any], signals: deque[int], handlers: _Handlers) -> BaseException | None:
+        """Run the loop until `task` is done; returns what a signal's handler raised first."""
+        raised: BaseException | None = None
+        task.add_done_callback(lambda _: self._loop.stop())
+        stay_awake(self._loop, task)
+        while not task.done():
+            if not signals:  # one may have come while the daemon still ran the loop
+                self._loop.run_forever()
+            while signals:
+                number = signals.popleft()
+                try:
+                    handlers[number](number, sys._getframe())
+                except BaseException as error:
+                    raised = raised or error
+                    task.cancel()
+        return raised
+
+    def _hear(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._heard.recv(4096)
+
+    def _take(self) -> None:
+        with self._change:
+            self._wanted = True
+            if self._driver:
+                self._loop.call_soon_threadsafe(self._loop.stop)
+            while self._driver:
+                self._change.wait()
+            self._driver, self._wanted = "main", False
+            self._taken += 1
+
+    def _leave(self) -> None:
+        with self._change:
+            self._driver, self._left = "", time.monotonic()
+            if self._parked or self._others:
+                self._change.notify_all()
+
+    def _serve(self) -> None:
+        while not self._closed:
+            with self._change:
+                self._stand_by()
+                self._driver = "daemon"
+            self._loop.run_forever()
+            with self._change:
+                self._driver = ""
+                self._change.notify_all()
+
+    def _stand_by(self) -> None:
+        """Wait until the loop is left alone. While calls follow each other, waking for each would slow them down."""
+        seen = -1
+        while not self._vacant():
+            self._parked = bool(self._driver) and self._taken == seen
+            seen = self._taken
+            self._change.wait(None if self._parked else LINGER)
+            self._parked = False
+
+    def _vacant(self) -> bool:
+        """Whether nobody runs the loop, and the main thread is not about to."""
+        if self._driver or self._wanted:
+            return False
+        return bool(self._others) or time.monotonic() - self._left >= LINGER
+
+
+@contextmanager
+def _noted(note: Callable[[int, FrameType | None], None], bell: int) -> Iterator[_Handlers]:
+    """Have `note` called for signals inside the block, instead of the handlers it gives.
+
+    Each also rings `bell`: one that arrives just before the thread goes to sleep would be noted only after that.
+    """
+    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    handlers: _Handlers = {number: handler for number, handler in found.items() if callable(handler)}
+    for number in handlers:
+        signal.signal(number, note)
+    before = signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+    try:
+        yield handlers
+    finally:
+        signal.set_wakeup_fd(before)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
