@@ -7,7 +7,7 @@ import difflib
 from skyward_jupyter.api import others, registry
 from skyward_jupyter.api.pool import ComputePool
 from skyward_jupyter.api.spec import Worker
-from skyward_jupyter.errors import NoPool, PoolHeld
+from skyward_jupyter.errors import NoPool, PoolHeld, UsageError
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, wait
@@ -47,6 +47,10 @@ async def _attach(name: str | None, force: bool) -> ComputePool:
             registry.add(pool)
             return pool
     found = _choose(name, force)
+    if any(pool.name == found.name and pool.state != "taken" for pool in registry.pools()):
+        raise UsageError(
+            f"this kernel has a pool named {found.name!r} of its own; stop it before you attach to another"
+        )
     try:
         claimed = records.claim(found.key, records.me(), force=force)
     except OSError as error:

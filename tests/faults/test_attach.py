@@ -357,6 +357,33 @@ def test_an_attach_that_is_cut_short_can_be_repeated(another: Another, world: Wo
     _nothing_is_left(world, name, template)
 
 
+def test_pools_of_one_name(another: Another, world: World) -> None:
+    """Two kernels may use one name; a third tells their pools apart by their keys."""
+    name = f"twin-{os.getpid()}"
+    kernels = [another(), another()]
+    templates = [_template(kernel) for kernel in kernels]
+    for mark, kernel in enumerate(kernels):
+        kernel.ok(f"pool = sky.ComputePool(nodes=1, name={name!r}, ttl=30).start()")
+        kernel.ok(f"%%sky\nmark = {mark}")
+    for kernel in kernels:
+        _kill(_pid(kernel), world)
+    third = another()
+    several = third.run(f"%sky attach {name}")
+    assert several.ename == "NoPool"
+    keys = re.findall(rf"{name}~\w+", several.evalue)
+    assert len(keys) == 2
+    marks = set()
+    for key in keys:
+        third.ok(f"%sky attach {key}")
+        marks.add(third.ok("%sky mark").text)
+        if key == keys[0]:
+            assert third.run(f"%sky attach {keys[1]}").ename == "UsageError"
+        third.ok("%sky stop")
+    assert marks == {"0", "1"}
+    for template in templates:
+        _nothing_is_left(world, name, template)
+
+
 def test_there_is_nothing_to_attach_to() -> None:
     with pytest.raises(sky.NoPool, match="there is no pool 'nowhere' to attach to"):
         sky.attach("nowhere")
