@@ -140,6 +140,7 @@ class ComputePool:
         if hub is None or hub.recorder is None:
             return
         if hub.recorder.is_current:
+            hub.state = "stopping"  # so that nothing is made of the nodes' ends, which may still be heard
             hub.provider.close()
             hub.recorder.close()
         else:
