@@ -11,6 +11,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skyward_jupyter import events
     from skyward_jupyter.agent.context import InstanceInfo, instance_info
     from skyward_jupyter.api.attach import attach, attach_async
     from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from skyward_jupyter.api.registry import pool, pools
     from skyward_jupyter.api.runs import PoolRun
     from skyward_jupyter.api.shard import shard
-    from skyward_jupyter.api.spec import Worker
+    from skyward_jupyter.api.spec import Nodes, Worker
     from skyward_jupyter.api.stream import ResultStream
     from skyward_jupyter.errors import (
         BlockingRefused,
@@ -58,7 +59,7 @@ _HOMES = {
     "skyward_jupyter.api.registry": ("pool", "pools"),
     "skyward_jupyter.api.runs": ("PoolRun",),
     "skyward_jupyter.api.shard": ("shard",),
-    "skyward_jupyter.api.spec": ("Worker",),
+    "skyward_jupyter.api.spec": ("Nodes", "Worker"),
     "skyward_jupyter.api.stream": ("ResultStream",),
     "skyward_jupyter.errors": (
         "BlockingRefused",
@@ -84,6 +85,7 @@ _HOMES = {
     ),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
 }
+_MODULES = {"events": "skyward_jupyter.events"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -96,6 +98,7 @@ __all__ = [
     "NoPool",
     "NoRoom",
     "NodeLost",
+    "Nodes",
     "NotPicklable",
     "PendingCompute",
     "PendingGroup",
@@ -120,6 +123,7 @@ __all__ = [
     "attach",
     "attach_async",
     "compute",
+    "events",
     "gather",
     "instance_info",
     "load_ipython_extension",
@@ -134,6 +138,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(_MODULES[name])
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'skyward' has no attribute {name!r}")

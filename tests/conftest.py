@@ -1,4 +1,7 @@
-"""What holds for every test: records of pools go to a directory of the test run's own, never to the user's."""
+"""What holds for every test: records of pools go to a directory of the test run's own, never to the user's.
+
+And pools say nothing on stderr by themselves: on a busy machine every start is a slow one, and would be told.
+"""
 
 from __future__ import annotations
 
@@ -10,4 +13,5 @@ import tempfile
 # Before anything of the project runs, and for every process that a test starts.
 _STATE = tempfile.mkdtemp(prefix="skyward-state-")
 os.environ["SKYWARD_STATE_DIR"] = _STATE
+os.environ["SKYWARD_PANEL"] = "off"
 atexit.register(shutil.rmtree, _STATE, ignore_errors=True)

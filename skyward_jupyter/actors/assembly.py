@@ -11,6 +11,7 @@ import casty
 
 from skyward_jupyter.actors import hub as hubs
 from skyward_jupyter.actors import panel as panels
+from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import Desk
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Adopt, Close, Heard, Scale, Taken
@@ -20,6 +21,7 @@ from skyward_jupyter.actors.pool import pool
 from skyward_jupyter.actors.recorder import Recorder
 from skyward_jupyter.actors.supplier import supplier
 from skyward_jupyter.actors.task import placer
+from skyward_jupyter.events import PoolState
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.base import NodeSpec, Report
 from skyward_jupyter.providers.local import LocalProvider
@@ -48,7 +50,7 @@ def _observe(event: casty.Event) -> None:
         hubs.fail(event.key, f"{type(event.error).__name__}: {event.error}")
 
 
-async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
+async def assemble(name: str, spec: NodeSpec, events: Bus, *, share: bool = True) -> Hub:
     """A pool with no nodes yet. `share=False` sends local payloads through the cluster, as to a remote machine."""
     key = f"{name}~{secrets.token_hex(4)}"
     ear = _Ear()
@@ -61,6 +63,7 @@ async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
         provider=provider,
         desk=Desk(),
         payloads=Payloads(provider.shared),
+        events=events,
     )
     _people(made, _record(made))
     assert made.recorder is not None
@@ -68,7 +71,7 @@ async def assemble(name: str, spec: NodeSpec, *, share: bool = True) -> Hub:
     return made
 
 
-async def assemble_again(record: PoolRecord) -> Hub:
+async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
     """A pool that this process claimed, before it has its nodes; `take_over` gives them to it."""
     former = hubs.find(record.key)
     if former is not None:
@@ -85,6 +88,7 @@ async def assemble_again(record: PoolRecord) -> Hub:
         provider=provider,
         desk=Desk(),
         payloads=Payloads(provider.shared),
+        events=events,
         started=record.created,
         epoch=record.epoch,
     )
@@ -100,6 +104,7 @@ async def take_over(hub: Hub, nodes: int) -> bool:
         return False
     hub.settled.clear()
     hub.pool.tell(Adopt(ranks))
+    hub.supplier.tell(Adopt(ranks))
     hub.provider.present()
     hub.pool.tell(Scale(nodes or len(ranks)))
     return True
@@ -123,6 +128,7 @@ class _Ear:
 def _people(made: Hub, record: PoolRecord) -> None:
     """Give a hub its actors, which find it by its key, and its record."""
     hubs.register(made)
+    made.events.emit(PoolState, made.state, "")
     made.node_actor = node
     made.pool = made.system.ref(pool, made.key)
     made.placer = made.system.ref(placer, made.key)
@@ -152,6 +158,7 @@ def attach_panel(hub: Hub, made: panels.Panel) -> None:
     """Give the pool the panel its dashboards attach to."""
     panels.register(made)
     hub.panel = hub.system.ref(panels.panel, hub.key)
+    hub.events.on_listening()
     recorder = hub.recorder
     assert recorder is not None
 
@@ -165,7 +172,10 @@ def attach_panel(hub: Hub, made: panels.Panel) -> None:
 def resize(hub: Hub, nodes: int) -> None:
     """Ask for so many nodes; `hub.settled` is set once they are there."""
     hub.settled.clear()
+    hub.desired = nodes
     hub.pool.tell(Scale(nodes))
+    if hub.elastic is not None:
+        hub.elastic.asked()
 
 
 async def dismantle(hub: Hub) -> None:
@@ -176,7 +186,10 @@ async def dismantle(hub: Hub) -> None:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(hub.ended.wait(), END_WITHIN)
     taken = hub.state == "taken"
-    hub.state = "stopped"
+    if hub.elastic is not None:
+        hub.elastic.close()
+    hub.become("stopped")
+    hub.events.close()
     if hub.connecting is not None:
         hub.connecting.cancel()
         await asyncio.wait([hub.connecting])

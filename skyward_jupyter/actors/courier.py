@@ -8,6 +8,7 @@ the node answer the one before.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import casty
@@ -165,7 +166,9 @@ class Courier:
 
     def _exchange(self, entries: list[TaskEntry]) -> Exchange:
         codes: dict[str, Code] = {}
+        now = time.time()
         for entry in entries:
+            entry.sent = entry.sent or now
             if entry.code.digest not in self._codes:
                 codes[entry.code.digest] = entry.code
         controls, self._controls = tuple(self._controls), []

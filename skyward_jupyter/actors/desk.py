@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,6 +19,10 @@ from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.messages import Code
 
+#: How many tasks that ended are remembered with their times.
+KEPT = 10_000
+
+type Times = tuple[int, str, int, float, float, float, float, float, str, int]
 #: Bits of a task id that count tasks; those above count the kernels that drove the pool.
 _ID_BITS = 40
 
@@ -84,12 +89,21 @@ class TaskEntry:
         What it was last told to do: ``interrupt`` or ``kill``.
     fetching
         Brings a large yield or result from the node; what comes after it waits for it.
+    queued, sent, arrived
+        When it was called, may have left this process (0: it has not), and when its end was here (epoch seconds).
+    seconds
+        How long it ran, as its node says.
+    tries
+        On how many nodes it was begun, the present one included.
+    retries, yielded
+        How often it may be begun again when its node is lost, and whether it has yielded something already.
     """
 
     id: int
     code: Code
     args: bytes
     outcome: asyncio.Future[Outcome]
+    name: str = ""
     session: bool = False
     timeout: float = 0.0
     flags: str = ""
@@ -105,6 +119,13 @@ class TaskEntry:
     adopted: bool = False
     stopping: str = ""
     fetching: asyncio.Task[None] | None = None
+    queued: float = field(default_factory=time.time)
+    sent: float = 0.0
+    arrived: float = 0.0
+    seconds: float = 0.0
+    tries: int = 1
+    retries: int = 0
+    yielded: bool = False
 
 
 @dataclass(slots=True)
@@ -123,6 +144,12 @@ class Desk:
         Tasks that wait for a node.
     seen
         The last event that came from each node, by rank.
+    sessions
+        The nodes that a cell has run on, by rank.
+    times
+        When the last tasks were where: what `skyward_jupyter.events.TaskTimes` is made of.
+    turnaround
+        The shortest time from sending a task to a node to its end here, less what it ran; by rank.
     """
 
     tasks: dict[int, TaskEntry] = field(default_factory=dict)
@@ -130,6 +157,9 @@ class Desk:
     finished: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=10_000))
     queued: int = 0
     seen: dict[int, int] = field(default_factory=dict)
+    sessions: set[int] = field(default_factory=set)
+    times: deque[Times] = field(default_factory=lambda: deque(maxlen=KEPT))
+    turnaround: dict[int, float] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def next_id(self) -> int:
@@ -143,6 +173,23 @@ class Desk:
     def count(self, ended: int) -> None:
         """Remember that so many tasks ended now."""
         self.finished.append((time.monotonic(), ended))
+
+    def record(self, entry: TaskEntry, rank: int, error: str) -> Times | None:
+        """Keep when a task that ended was where; one that never left this process was nowhere."""
+        if not entry.sent:
+            return None
+        now = time.time()
+        arrived = entry.arrived or now
+        if entry.arrived:
+            around = max(0.0, arrived - entry.sent - entry.seconds)
+            if around < self.turnaround.get(rank, math.inf):
+                self.turnaround[rank] = around
+        ended = max(entry.sent, arrived - self.turnaround.get(rank, 0.0) / 2)
+        began = max(entry.sent, ended - entry.seconds)
+        name = "cell" if entry.session else entry.name
+        times = (entry.id, name, rank, entry.queued, entry.sent, began, ended, now, error, entry.tries)
+        self.times.append(times)
+        return times
 
     def rate(self, window: float = 3.0) -> float:
         """Tasks ended per second over the last `window` seconds."""

@@ -17,6 +17,7 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Withdraw
 from skyward_jupyter.actors.placing import enqueue
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
+from skyward_jupyter.events import TaskQueued
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import digest
@@ -43,6 +44,7 @@ class Call:
     timeout: float = 0.0
     keep: Callable[[int, bool], str] | None = None
     stream: bool = False
+    retries: int | None = None
     label: str = ""
 
 
@@ -149,12 +151,14 @@ class Dispatch:
             code=code,
             args=args,
             outcome=asyncio.get_running_loop().create_future(),
+            name=getattr(call.function, "__name__", ""),
             timeout=call.timeout,
             flags=call.keep(-1, False) if call.keep is not None else "",
             on_event=on_event,
             yields=asyncio.Queue() if call.stream else None,
             blobs=code_blobs + blobs,
             label=(call.label or getattr(call.function, "__name__", "call"))[:LABEL],
+            retries=self._hub.retries if call.retries is None else call.retries,
         )
 
     def _copy(self, entry: TaskEntry) -> TaskEntry:
@@ -164,6 +168,7 @@ class Dispatch:
             code=entry.code,
             args=entry.args,
             outcome=asyncio.get_running_loop().create_future(),
+            name=entry.name,
             timeout=entry.timeout,
             on_event=entry.on_event,
             yields=asyncio.Queue() if entry.yields is not None else None,
@@ -193,6 +198,9 @@ class Dispatch:
         for entry in entries:
             entry.run, entry.parts, entry.since = entries[0].id, len(entries), now
             self._hub.desk.tasks[entry.id] = entry
+        if self._hub.events.tasks:
+            for entry in entries:
+                self._hub.events.emit(TaskQueued, entry.id, entry.name)
 
     def _own(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -209,6 +217,7 @@ class Dispatch:
         hub = self._hub
         parts: tuple[Part, ...] = ()
         by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
+        keys = {rank: hub.node_key(rank) for rank in by_rank}
         head = min(by_rank)
         targets = tuple(
             Target(rank, hub.provider.address(rank), e.id, e.flags, hub.desk.seen.get(rank, 0))
@@ -218,6 +227,8 @@ class Dispatch:
         try:
             await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.provider.address)
             message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets, hub.epoch)
+            for entry in entries:
+                entry.sent = time.time()
             parts = await hub.broadcaster(head).ask(message)
         except Exception as error:
             # Each node is asked itself then; one that cannot be says why.
@@ -226,6 +237,8 @@ class Dispatch:
             follow.cancel()
         arrived = {part.rank: part.event for part in parts}
         for rank, entry in by_rank.items():
+            if not hub.is_current(keys[rank]):
+                continue  # it was lost meanwhile; another has its number, and counts its own events
             event = arrived.get(rank)
             hub.node(rank).tell(Direct(entry.id) if event is None else Arrived(event))
 

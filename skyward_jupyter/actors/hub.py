@@ -10,15 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import casty
 
+from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import Desk, NodeView
 from skyward_jupyter.actors.placing import Placer
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.events import PoolState
 from skyward_jupyter.providers import records
+from skyward_jupyter.providers.base import LARGEST
 from skyward_jupyter.wire.messages import Batch, Exchange, Own
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.adoption import Kept
+    from skyward_jupyter.actors.elastic import Autoscaler
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.actors.recorder import Recorder
     from skyward_jupyter.providers.base import NodeSpec, Provider
@@ -42,10 +46,23 @@ class Hub:
         Runs that another kernel started, by number, and the nodes with a session that another kernel filled.
     generation
         How many nodes had each rank before.
+    events
+        Where everything that happens is told.
     placing
         The tasks that wait for a node; see `skyward_jupyter.actors.placing`.
     takers
         What hands each node that is ready its tasks.
+    elastic, bounds
+        What changes the number of nodes by itself, if anything does, and between what numbers it may be.
+    patience
+        Seconds that nodes may take to start.
+    desired
+        How many nodes there are to be.
+    members, whole, turned
+        The nodes that know each other and are to stay, whether all of them are ready, and what is set, and made anew,
+        whenever the pool has changed.
+    retries, max_retries
+        How often a task is repeated that does not say so itself, and how often a node is replaced within an hour.
     pool, placer, supplier, panel, node_actor
         Refs to the pool's actors, and the type of its node actors; set by `skyward_jupyter.actors.assembly`.
     settled, ended
@@ -59,8 +76,18 @@ class Hub:
     provider: Provider
     desk: Desk
     payloads: Payloads
+    events: Bus
     placing: Placer = field(default_factory=Placer)
     takers: dict[int, Callable[[Sequence[int]], None]] = field(default_factory=dict)
+    elastic: Autoscaler | None = None
+    bounds: tuple[int, int] = (1, LARGEST)
+    patience: float = 60.0
+    desired: int = 0
+    members: frozenset[int] = frozenset()
+    whole: bool = False
+    turned: asyncio.Event = field(default_factory=asyncio.Event)
+    retries: int = 0
+    max_retries: int = 0
     state: str = "starting"
     note: str = ""
     started: float = field(default_factory=time.time)
@@ -125,6 +152,13 @@ class Hub:
         me = records.me()
         return Own(self.key, self.epoch, me.pid, me.since, me.name)
 
+    def incarnation(self, rank: int) -> str:
+        """Which start of a node the cluster knows at its address now; empty while it knows several."""
+        address = self.provider.address(rank)
+        members = self.client.members if self.client is not None else ()
+        found = [m.node.incarnation.hex for m in members if m.node.address == address and m.status != "dead"]
+        return found[0] if len(found) == 1 else ""
+
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""
         return self.worker(rank).ask(exchange)
@@ -132,6 +166,17 @@ class Hub:
     def peers(self, ranks: tuple[int, ...]) -> tuple[Peer, ...]:
         """The nodes of these ranks."""
         return tuple(Peer(rank, self.provider.address(rank)) for rank in sorted(ranks))
+
+    def turn(self) -> None:
+        """Those who wait for a change of the pool look again."""
+        self.turned.set()
+        self.turned = asyncio.Event()
+
+    def become(self, state: str) -> None:
+        """The pool is in another state."""
+        if state != self.state:
+            self.state = state
+            self.events.emit(PoolState, state, self.note)
 
     def show(self, view: NodeView) -> None:
         """Publish the latest view of a node."""

@@ -118,9 +118,10 @@ class Drain:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """To the pool actor: have so many nodes."""
+    """To the pool actor: have so many nodes; `why` is told to those who listen."""
 
     nodes: int
+    why: str = "asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """To the pool actor: these nodes run already."""
+    """To the pool and the provider actor: these nodes run already."""
 
     ranks: tuple[int, ...]
 
@@ -176,6 +177,28 @@ class Kill:
     """To the provider actor: end a node."""
 
     rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """To the provider actor: this node is not wanted any more; end it if it lives, and say no more of it."""
+
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """To the provider actor: the cluster has given up the member at an address; each start is another incarnation."""
+
+    address: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """To a node actor: the cluster has given up a member at its address, perhaps an earlier one."""
+
+    incarnation: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,7 +11,7 @@ from datetime import timedelta
 import casty
 from casty import Context, actor
 
-from skyward_jupyter.actors import placing, results
+from skyward_jupyter.actors import placing, results, retrying
 from skyward_jupyter.actors.adoption import adopt
 from skyward_jupyter.actors.courier import CREDIT, Courier
 from skyward_jupyter.actors.desk import NodeState, NodeView, TaskEntry
@@ -33,17 +34,25 @@ from skyward_jupyter.actors.messages import (
     Recall,
     Returned,
     Taken,
+    Unheard,
 )
+from skyward_jupyter.events import NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Control, Event, Owned
+from skyward_jupyter.wire.messages import Control, Event, Measure, Owned
 
 #: Least seconds between two views of a node's work.
 PUBLISH_EVERY = 0.05
+#: A node with something to do that says nothing for so long is asked whether it is there, twice (seconds).
+QUIET = 10.0
+ANSWER_WITHIN = 5.0
+#: How long the provider may take to say that a node's process has ended, once the cluster gave it up (seconds).
+PROVIDER_FIRST = 0.3
 _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
+_SUPPLY_RETRY = 0.25
 _NEVER = timedelta(days=365)
 
-type NodeMessage = Assign | Recall | Direct | Act | Follow | Arrived | Phase | Gone | Drain
+type NodeMessage = Assign | Recall | Direct | Act | Follow | Arrived | Phase | Gone | Drain | Unheard
 
 
 class _Node:
@@ -57,9 +66,15 @@ class _Node:
         self._done = 0
         self._publishing: asyncio.TimerHandle | None = None
         self._draining = False
+        self._incarnation = ""
+        self._connected = False
+        self._heard = 0.0
+        self._watching: asyncio.TimerHandle | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._returned: list[int] = []
         self._supplying: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
+        self._me = me
         self.courier = Courier(
             hub.key,
             lambda exchange: hub.exchange(rank, exchange),
@@ -71,6 +86,7 @@ class _Node:
         )
         self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
+        hub.events.emit(NodeStarting, rank, self.view.address)
 
     def handle(self, message: NodeMessage) -> bool:
         """React to a message; returns whether the node lives on."""
@@ -81,16 +97,14 @@ class _Node:
                 self.recall()
             case Direct(number):
                 self.take(number)
-                self.courier.flush()
+                self._flush()
             case Follow(number):
-                self.courier.following[number] = False
-                self.publish()
-                self.courier.flush()
+                self.follow(number)
             case Arrived(event):
                 self.arrive(event)
             case Act(number, action, amount):
                 self.courier.control(Control(number, action, amount))
-                self.courier.flush()
+                self._flush()
             case Phase(phase, pid):
                 self.phase(phase, pid)
             case Drain():
@@ -101,6 +115,12 @@ class _Node:
             case Gone(why):
                 self.lose(why)
                 return False
+            case Unheard(incarnation):
+                # The one before it at its address may be given up after it has come.
+                if incarnation == self._incarnation and not self.hub.incarnation(self.rank):
+                    # The provider knows better what happened, if it knows.
+                    gone = Gone("the other nodes do not hear from it any more")
+                    asyncio.get_running_loop().call_later(PROVIDER_FIRST, self._me.tell, gone)
         return True
 
     def assign(self, tasks: Sequence[int]) -> None:
@@ -110,7 +130,15 @@ class _Node:
             return
         for number in tasks:
             self.take(number)
-        self.courier.flush()
+        self._flush()
+
+    def follow(self, number: int) -> None:
+        """Pull the events of a task that came through the head, unless its end was faster than this message."""
+        entry = self.hub.desk.tasks.get(number)
+        if entry is not None and not entry.outcome.done():
+            self.courier.following[number] = False
+            self.publish()
+            self._flush()
 
     def recall(self) -> None:
         """Ask for the pooled tasks that wait behind others on the node."""
@@ -118,13 +146,51 @@ class _Node:
             entry = self.hub.desk.tasks.get(number)
             if pooled and not (entry is not None and entry.adopted):
                 self.courier.control(Control(number, "return"))
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what there is to send, once there is somebody to send it to, and see that it is answered."""
+        if not self._connected:
+            return
         self.courier.flush()
+        if self.courier.following and self._watching is None:
+            self._heard = asyncio.get_running_loop().time()
+            self._watching = asyncio.get_running_loop().call_later(QUIET, self._watch)
+
+    def _watch(self) -> None:
+        """While it has something to do, ask a node that has said nothing for a while whether it is there."""
+        self._watching = None
+        if not self.courier.following or self.courier.closed:
+            return
+        loop = asyncio.get_running_loop()
+        quiet = loop.time() - self._heard
+        if quiet < QUIET:
+            self._watching = loop.call_later(QUIET - quiet, self._watch)
+        else:
+            self._asking = loop.create_task(self._inquire())
+
+    async def _inquire(self) -> None:
+        """Ask it twice: a kernel that was busy itself may have missed the first answer."""
+        if await self._answers() or await self._answers():
+            self._watch()
+        else:
+            self._me.tell(Gone(f"it has not answered for {QUIET + 2 * ANSWER_WITHIN:g} s"))
+
+    async def _answers(self) -> bool:
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                await self.hub.worker(self.rank).ask(Measure())
+        except (casty.Unavailable, TimeoutError):
+            return False
+        self._heard = asyncio.get_running_loop().time()
+        return True
 
     def phase(self, phase: str, pid: int) -> None:
         """Take in word of the provider."""
         log = (*self.view.log, phase)[-_LOG_LINES:]
         self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, log=log)
         self.hub.show(self.view)
+        self.hub.events.emit(NodePhase, self.rank, phase)
         if phase == "joined" and self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
@@ -139,10 +205,14 @@ class _Node:
         if owned.taken:
             self.hub.pool.tell(Taken(owned.taken))
             return
+        self._incarnation = self.hub.incarnation(self.rank)
         self.view = replace(self.view, state=NodeState.IDLE, phase="ready")
         self.hub.show(self.view)
+        self._connected = True
+        self._flush()
         self.hub.takers[self.rank] = self.assign
         self.hub.placer.tell(NodeUp(self.rank, self.view.slots, self._adopt(owned)))
+        self.hub.events.emit(NodeReady, self.rank, self.view.address)
         self.hub.pool.tell(Joined(self.rank))
 
     def _adopt(self, owned: Owned) -> int:
@@ -158,7 +228,7 @@ class _Node:
                 self.courier.control(Control(known.task, "credit", CREDIT))
         if owned.session:
             self.hub.sessions.add(self.rank)
-        self.courier.flush()
+        self._flush()
         return taken
 
     def take(self, number: int) -> None:
@@ -167,6 +237,8 @@ class _Node:
         if entry is None or entry.outcome.done():
             return
         entry.rank = self.rank
+        if entry.session:
+            self.hub.desk.sessions.add(self.rank)
         if entry.blobs and not self.hub.payloads.shared:
             self._supplying.add(supply := asyncio.get_running_loop().create_task(self._supply(entry)))
             supply.add_done_callback(self._supplying.discard)
@@ -178,14 +250,25 @@ class _Node:
         try:
             await self.hub.payloads.send(entry.blobs, self.hub.worker, [self.rank], self.hub.provider.address)
         except Exception as error:
-            results.lose(self.hub, entry, self.rank, f"what the task needs could not be sent: {error}")
-            placing.settled(self.hub, self.rank, 1, 0.0)
+            await self._not_supplied(entry, error)
             return
         self._add(entry)
-        self.courier.flush()
+        self._flush()
+
+    async def _not_supplied(self, entry: TaskEntry, error: Exception) -> None:
+        """What a task needs did not reach the node: it goes elsewhere, after a moment, or ends."""
+        if isinstance(error, casty.Unavailable):
+            await asyncio.sleep(_SUPPLY_RETRY)
+        else:
+            entry.sent = entry.sent or time.time()  # it counts: the next node may refuse it for the same reason
+        if entry.pooled:
+            self.hub.placing.settled(self.rank, 1, 0.0)
+        retrying.lose(self.hub, [entry], self.rank, f"what the task needs could not be sent: {error}")
 
     def _add(self, entry: TaskEntry) -> None:
         self.courier.add(entry)
+        if self.hub.events.tasks:
+            self.hub.events.emit(TaskSent, entry.id, entry.name, self.rank)
         if entry.stopping:
             self.courier.control(Control(entry.id, entry.stopping))
         self.publish()
@@ -197,16 +280,20 @@ class _Node:
         self.hub.desk.seen[self.rank] = event.seq
         if kind.final:
             self._done += 1
+            if entry is not None:
+                entry.arrived, entry.seconds = time.time(), event.seconds
             if self.courier.following.pop(event.task, False):
                 self._pooled += 1
                 self._seconds += event.seconds
+        if kind is Kind.YIELD and entry is not None:
+            entry.yielded = True
         if kind is Kind.BACK:
             self.courier.following.pop(event.task, None)
             self._returned.append(event.task)
         elif entry is None or entry.outcome.done():
             self.hub.payloads.discard(event.body)
         elif kind is Kind.CODE and entry.adopted:
-            results.lose(self.hub, entry, self.rank, "it lacks the function, which was in the kernel that ended")
+            retrying.lose(self.hub, [entry], self.rank, "it lacks the function, which was in the kernel that ended")
         elif kind is Kind.CODE:
             self.courier.again(entry)
         else:
@@ -220,10 +307,11 @@ class _Node:
             self._maybe_leave()
         elif not self.courier.has(event):
             self.courier.following.setdefault(event.task, False)
-            self.courier.flush()
+            self._flush()
 
     def settled(self) -> None:
         """After a batch: what came back is placed anew, and the place of pooled tasks that ended is free."""
+        self._heard = asyncio.get_running_loop().time()
         self.publish()
         if self._returned:
             self.hub.placer.tell(Returned(self.rank, tuple(self._returned)))
@@ -256,19 +344,29 @@ class _Node:
             del self.hub.takers[self.rank]
         if self._publishing is not None:
             self._publishing.cancel()
-        if self._connecting is not None:
-            self._connecting.cancel()
+        for work in (self._connecting, self._watching, self._asking, *self._supplying):
+            if work is not None:
+                work.cancel()
+        # At once, so that nothing is placed here; and again after a NodeUp that may be on its way.
+        self.hub.placing.down(self.rank)
         self.hub.placer.tell(NodeDown(self.rank))
         self.hub.desk.seen.pop(self.rank, None)
-        for entry in list(self.hub.desk.tasks.values()):
-            if entry.rank == self.rank:
-                results.lose(self.hub, entry, self.rank, why)
+        self.hub.desk.turnaround.pop(self.rank, None)
+        self.hub.desk.sessions.discard(self.rank)
         self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
         self.hub.show(self.view)
+        if self._draining or self.hub.state == "stopping":
+            self.hub.events.emit(NodeStopped, self.rank)
+        else:
+            self.hub.events.emit(NodeLost, self.rank, why)
+        retrying.lose(self.hub, list(self.hub.desk.tasks.values()), self.rank, why)
         self.hub.pool.tell(Lost(self.rank, why))
 
     def _maybe_leave(self) -> None:
-        if self._draining and not self.courier.following and not self._supplying:
+        if not self._draining or self.courier.following or self._supplying:
+            return
+        # A broadcast that comes through the head may not have got here yet.
+        if not any(entry.rank == self.rank for entry in self.hub.desk.tasks.values()):
             self.hub.supplier.tell(Kill(self.rank))
 
 
@@ -295,6 +393,6 @@ def _too_late(hub: Hub, rank: int, message: NodeMessage) -> None:
         case Direct(number) | Follow(number):
             entry = hub.desk.tasks.get(number)
             if entry is not None:
-                results.lose(hub, entry, rank, "it was gone already")
+                retrying.lose(hub, [entry], rank, "it was gone already")
         case _:
             return

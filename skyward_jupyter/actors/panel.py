@@ -19,6 +19,7 @@ from skyward_jupyter.actors.desk import NodeState, NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
 from skyward_jupyter.actors.source import OVER, Delta, NodeRow, PanelView, Snapshot
+from skyward_jupyter.events import Metric
 from skyward_jupyter.runtime.bridge import Runtime
 from skyward_jupyter.wire.messages import Load, Measure
 
@@ -58,12 +59,13 @@ class Panel:
         self.views: dict[PanelView, bool] = {}
         self.seq = 0
         hub.on_change = self.changed
+        hub.events.on_listening = self._listening
         self._pending = False
 
     @property
     def watched(self) -> bool:
-        """Whether somebody looks."""
-        return any(self.views.values())
+        """Whether somebody looks, or listens for the numbers."""
+        return any(self.views.values()) or self.hub.events.wants(Metric)
 
     def snapshot(self) -> Snapshot:
         """The slow state now."""
@@ -75,8 +77,8 @@ class Panel:
             note=hub.note,
             started=hub.started,
             nodes=[_row(view) for _, view in sorted(hub.desk.nodes.items())],
-            smallest=1,
-            largest=LARGEST,
+            smallest=hub.bounds[0],
+            largest=hub.bounds[1],
         )
 
     def attach(self, view: PanelView) -> Callable[[], None]:
@@ -123,6 +125,10 @@ class Panel:
             for rank, load in zip(ranks, loads, strict=True)
             if rank in self.hub.desk.nodes
         )
+        if self.hub.events.wants(Metric):
+            for rank, load in zip(ranks, loads, strict=True):
+                if load is not _NOTHING:
+                    self.hub.events.emit(Metric, rank, load.cpu, load.memory, load.running, load.done, load.busy)
         self.seq += 1
         delta = Delta(seq=self.seq, at=time.time(), queued=self.hub.desk.queued, rate=self.hub.desk.rate(), rows=rows)
         for view, visible in list(self.views.items()):
@@ -159,22 +165,24 @@ class Panel:
             self.views[view] = visible
             self.hub.panel.tell(Watch(self.watched))
 
+    def _listening(self) -> None:
+        if self.hub.panel is not None and self.hub.events.wants(Metric):
+            self.hub.panel.tell(Watch(True))
+
     def _command(self, view: PanelView, command: Mapping[str, object]) -> None:
+        smallest, largest = self.hub.bounds
         match command:
-            case {"kind": "scale", "nodes": int(nodes)} if 1 <= nodes <= LARGEST:
+            case {"kind": "scale", "nodes": int(nodes)} if smallest <= nodes <= largest:
                 self._scale(nodes)
             case {"kind": "scale", "nodes": nodes}:
-                view.refuse(f"a local pool has 1 to {LARGEST} nodes, not {nodes}")
+                kind = "a local pool" if self.hub.elastic is None else "this pool"
+                view.refuse(f"{kind} has {smallest} to {largest} nodes, not {nodes}")
             case {"kind": "interrupt"}:
                 self._interrupt()
             case {"kind": "stop"}:
                 self._stop()
             case _:
                 view.refuse(f"this version does not know {command.get('kind')!r}")
-
-
-#: The most nodes of a local pool: one loopback address each.
-LARGEST = 250
 
 
 def _row(view: NodeView) -> NodeRow:

@@ -51,13 +51,17 @@ class Seat:
 
 
 class Placer:
-    """The queue and the seats: pure state, no messages."""
+    """The queue and the seats: pure state, no messages.
+
+    With `packed`, low numbers are filled first instead of round robin, so that others can be idle.
+    """
 
     def __init__(self) -> None:
         self.queue: deque[int] = deque()
         self._seats: dict[int, Seat] = {}
         self._next = 0
         self.checking = False
+        self.packed = False
 
     def up(self, rank: int, slots: int, given: int = 0) -> None:
         """A node takes tasks from now on; it has some already."""
@@ -81,6 +85,17 @@ class Placer:
         if seat is not None:
             seat.given = max(0, seat.given - len(tasks))
         self.queue.extendleft(reversed(wanted))
+
+    @property
+    def nodes(self) -> int:
+        """How many take tasks."""
+        return len(self._seats)
+
+    @property
+    def seconds(self) -> float:
+        """How long tasks take; 0 while none has ended."""
+        known = [seat.seconds for seat in self._seats.values() if seat.seconds is not None]
+        return sum(known) / len(known) if known else 0.0
 
     @property
     def supplied(self) -> bool:
@@ -112,7 +127,7 @@ class Placer:
     def _turn(self, free_slots_only: bool) -> Seat | None:
         ranks = sorted(self._seats)
         for step in range(len(ranks)):
-            seat = self._seats[ranks[(self._next + step) % len(ranks)]]
+            seat = self._seats[ranks[step if self.packed else (self._next + step) % len(ranks)]]
             if seat.given < (seat.slots if free_slots_only else seat.window):
                 self._next = (self._next + step + 1) % len(ranks)
                 return seat
@@ -142,6 +157,8 @@ def assign(hub: Hub) -> None:
             take(tasks)
         else:
             hub.node(rank).tell(Assign(tuple(tasks)))
+    if placing.queue and hub.elastic is not None:
+        hub.elastic.nudge()
     if placing.supplied and not placing.checking:
         placing.checking = True
         asyncio.get_running_loop().call_later(STUCK_AFTER, hub.placer.tell, Check())

@@ -1,23 +1,26 @@
 """The pool actor: how many nodes there are, how many there should be, and what is done about the difference.
 
-A node that is lost is replaced at its own rank. One that keeps dying before it is ready is given up after
-`ATTEMPTS` tries, and the pool goes on with the others.
+A node that is lost is replaced at its own rank. One that keeps dying before it is ready is given up after `ATTEMPTS`
+tries, one that was ready when it has been lost more than `max_retries` times within an hour; the pool goes on with the
+others. A pool that has given up all of them has failed, and so have its tasks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from casty import Context, actor
 
-from skyward_jupyter.actors import results
+from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import (
     Adopt,
     Close,
+    Dismiss,
     Drain,
     Gone,
     Introduced,
@@ -29,10 +32,13 @@ from skyward_jupyter.actors.messages import (
 )
 from skyward_jupyter.agent.actors import Peers
 from skyward_jupyter.errors import PoolError, PoolHeld, PoolStopped
+from skyward_jupyter.events import NodeReplaced, PoolResized
 from skyward_jupyter.wire.events import Failure
 
 #: How often a node is started before it is given up.
 ATTEMPTS = 3
+#: Losses longer ago than this do not count (seconds).
+WINDOW = 3600.0
 #: How long the nodes may take to answer that they know each other (seconds).
 INTRODUCE_WITHIN = 5.0
 
@@ -41,11 +47,14 @@ type PoolMessage = Scale | Adopt | Joined | Introduced | Lost | Taken | Close
 
 @dataclass(slots=True)
 class _Rank:
-    """A node that should be: whether it is ready, is leaving, and how often it failed to start."""
+    """A node that should be, how its start went, and when it was lost."""
 
     ready: bool = False
     leaving: bool = False
     failures: int = 0
+    losses: list[float] = field(default_factory=list)
+    replacing: bool = False
+    asked: float = 0.0
 
 
 class _Pool:
@@ -56,14 +65,17 @@ class _Pool:
         self._ranks: dict[int, _Rank] = {}
         self._desired = 0
         self._turn = 0
+        self._given_up = False
         self._introduced = 0
+        self._told: frozenset[int] = frozenset()
+        self._acquainted: frozenset[int] = frozenset()
         self._introducing: set[asyncio.Task[None]] = set()
 
     def handle(self, message: PoolMessage) -> None:
         """React to a message."""
         match message:
-            case Scale(nodes):
-                self.scale(nodes)
+            case Scale(nodes, why):
+                self.scale(nodes, why)
             case Adopt(ranks):
                 self._ranks.update((rank, _Rank()) for rank in ranks)
             case Taken(by):
@@ -72,24 +84,32 @@ class _Pool:
                 self.joined(rank)
             case Introduced(turn):
                 self._introduced = turn
+                if turn == self._turn:
+                    self._acquainted = self._told
             case Lost(rank, why):
                 self.lost(rank, why)
             case Close():
                 self.close()
         self._settle()
 
-    def scale(self, nodes: int) -> None:
+    def scale(self, nodes: int, why: str) -> None:
         """Start the ranks that are missing, let those beyond leave once what they run is done."""
         if self.hub.state == "taken":
             return
-        self._desired = nodes
+        if nodes != self._desired:
+            self.hub.events.emit(PoolResized, nodes, why)
+        self._desired, self._given_up = nodes, False
         missing = tuple(rank for rank in range(nodes) if rank not in self._ranks)
         for rank in missing:
             self._ranks[rank] = _Rank()
+        leave = False
         for rank, state in self._ranks.items():
             if rank >= nodes and not state.leaving:
                 state.leaving = True
                 self.hub.node(rank).tell(Drain())
+                leave = True
+        if leave:
+            self._introduce()
         if missing:
             self._start(missing)
 
@@ -98,6 +118,11 @@ class _Pool:
         state = self._ranks.get(rank)
         if state is not None:
             state.ready, state.failures = True, 0
+            if self.hub.elastic is not None:
+                self.hub.elastic.took(time.monotonic() - state.asked)
+            if state.replacing:
+                state.replacing = False
+                self.hub.events.emit(NodeReplaced, rank, len(state.losses))
             self._introduce()
 
     def lost(self, rank: int, why: str) -> None:
@@ -107,21 +132,38 @@ class _Pool:
             return
         if state.leaving or self._over:
             self._remove(rank)
+            if self.hub.state == "taken":
+                return
+            self.hub.supplier.tell(Dismiss(rank))
             if rank < self._desired and not self._over:
-                self.scale(self._desired)
+                self.scale(self._desired, "asked")
             return
         if not state.ready:
             state.failures += 1
-        if state.failures >= ATTEMPTS:
-            self.hub.note = f"node {rank} could not be started ({why}); the pool goes on without it"
-            self._remove(rank)
-            self._desired = min(self._desired, len(self._ranks))
-            return
-        if state.ready:
+            if state.failures >= ATTEMPTS:
+                self._give_up(rank, f"could not be started ({why})")
+                return
+        else:
+            now = time.monotonic()
+            state.losses = [*(at for at in state.losses if now - at < WINDOW), now]
+            if len(state.losses) > self.hub.max_retries:
+                self._give_up(rank, f"was lost {len(state.losses)} times within an hour, now {why}")
+                return
             self.hub.note = f"node {rank} was lost ({why}) and is being replaced"
+            state.replacing = True
         state.ready = False
         self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
         self._start((rank,))
+
+    def _give_up(self, rank: int, what: str) -> None:
+        self.hub.note = f"node {rank} {what}; the pool goes on without it"
+        self._desired = min(self._desired, len(self._ranks) - 1)
+        self._remove(rank)
+        self.hub.supplier.tell(Dismiss(rank))
+        self._given_up = True
+        if self.hub.elastic is not None:
+            self.hub.elastic.hold()
+        self.hub.events.emit(PoolResized, self._desired, "given up")
 
     def close(self) -> None:
         """Fail what is in flight and end every node."""
@@ -130,17 +172,19 @@ class _Pool:
         if self.hub.state == "taken":
             self.hub.ended.set()
             return
-        self.hub.state = "stopping"
-        self._fail(PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended"))
+        self.hub.become("stopping")
+        self._fail_tasks(PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended"))
         self.hub.provider.close()
 
     def taken(self, by: str) -> None:
         """Another kernel drives the pool: nothing more is done to it from here."""
         if self._over or self.hub.state == "stopped":
             return
-        self.hub.state = "taken"
         self.hub.note = f"pool {self.hub.name!r} was taken over by {by}"
-        self._fail(PoolHeld(self.hub.note))
+        self.hub.become("taken")
+        if self.hub.elastic is not None:
+            self.hub.elastic.close()
+        self._fail_tasks(PoolHeld(self.hub.note))
         self.hub.provider.lose()
         if self.hub.recorder is not None:
             self.hub.recorder.leave()
@@ -152,12 +196,15 @@ class _Pool:
     def _over(self) -> bool:
         return self.hub.state in ("stopping", "taken")
 
-    def _fail(self, error: PoolError) -> None:
+    def _fail_tasks(self, error: PoolError) -> None:
+        self.hub.placing.queue.clear()
         for entry in list(self.hub.desk.tasks.values()):
             rank = entry.rank if entry.rank is not None else -1
-            results.end(self.hub, entry, Failure(rank, error, 0.0))
+            end(self.hub, entry, Failure(rank, error, 0.0))
 
     def _start(self, ranks: tuple[int, ...]) -> None:
+        for rank in ranks:
+            self._ranks[rank].asked = time.monotonic()
         self.hub.supplier.tell(Start(ranks))
 
     def _remove(self, rank: int) -> None:
@@ -173,6 +220,7 @@ class _Pool:
             return
         peers = Peers(tuple((peer.rank, peer.address) for peer in self.hub.peers(tuple(ready))))
         self._turn += 1
+        self._told = frozenset(ready)
         work = asyncio.get_running_loop().create_task(self._tell(ready, peers, self._turn))
         self._introducing.add(work)
         work.add_done_callback(self._introducing.discard)
@@ -192,17 +240,29 @@ class _Pool:
         waiting = any(not state.ready or state.leaving for state in self._ranks.values())
         if hub.state == "stopping":
             if not self._ranks:
-                hub.state = "stopped"
+                hub.become("stopped")
                 hub.ended.set()
-        elif not self._ranks:
-            hub.state = "failed" if self._desired == 0 and hub.note else hub.state
+        elif not self._ranks and self._given_up:
+            if hub.state != "failed":
+                hub.become("failed")
+                self._fail_tasks(PoolStopped(f"pool {hub.name!r} has no node left: {hub.note}"))
         elif not waiting:
-            hub.state = "ready"
+            hub.become("ready")
         if waiting and hub.state == "ready":
             hub.settled.clear()
         elif not waiting and self._introduced == self._turn:
             hub.settled.set()
+        self._publish()
         hub.on_change()
+
+    def _publish(self) -> None:
+        """What broadcasts and cells go by: the nodes that know each other and stay, and whether they are all there."""
+        staying = {rank: state.ready for rank, state in self._ranks.items() if not state.leaving}
+        hub = self.hub
+        hub.desired = self._desired
+        hub.members = frozenset(rank for rank in self._acquainted if rank in staying)
+        hub.whole = self._introduced == self._turn and all(staying[rank] for rank in hub.members)
+        hub.turn()
 
 
 @actor(initial=0, idle_after=timedelta(days=365))

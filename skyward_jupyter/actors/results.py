@@ -7,11 +7,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from skyward_jupyter.actors import retrying
 from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.agent.failure import Failed, rebuild
 from skyward_jupyter.errors import (
-    NodeLost,
     ResultGone,
     ResultNotPicklable,
     SkywardError,
@@ -20,19 +21,13 @@ from skyward_jupyter.errors import (
     TaskInterrupted,
     TaskTimeout,
 )
+from skyward_jupyter.events import LogLine
 from skyward_jupyter.wire.codec import blobs_of, unpack
-from skyward_jupyter.wire.events import Clear, Display, Failure, Kind, Outcome, Output, Success
+from skyward_jupyter.wire.events import Clear, Display, Failure, Kind, Output, Success
 from skyward_jupyter.wire.messages import Event
 
 log = logging.getLogger("skyward")
 _running: set[asyncio.Task[None]] = set()
-
-
-class StreamEnd:
-    """The last thing in a stream's queue: how its task ended."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        self.outcome = outcome
 
 
 def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
@@ -44,22 +39,6 @@ def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
     entry.fetching = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event, before))
     _running.add(entry.fetching)
     entry.fetching.add_done_callback(_running.discard)
-
-
-def lose(hub: Hub, entry: TaskEntry, rank: int, why: str) -> None:
-    """End a task whose node is gone."""
-    end(hub, entry, Failure(rank, NodeLost(rank, why), 0.0))
-
-
-def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
-    """End a task, once."""
-    if hub.desk.tasks.pop(entry.id, None) is not None:
-        hub.payloads.release(entry.blobs)
-        hub.desk.count(1)
-    if not entry.outcome.done():
-        entry.outcome.set_result(outcome)
-    if entry.yields is not None:
-        entry.yields.put_nowait(StreamEnd(outcome))
 
 
 def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callable[[], object]) -> None:
@@ -86,6 +65,8 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             assert isinstance(value, Failed)
             end(hub, entry, Failure(rank, error_of(value, rank), event.seconds))
         case _:
+            if kind is Kind.OUTPUT and hub.events.wants(LogLine):
+                hub.events.emit(LogLine, rank, entry.id, *_text(value))
             _show(entry, rank, kind, value)
 
 
@@ -94,6 +75,11 @@ def _had(hub: Hub, entry: TaskEntry, rank: int, kind: Kind, seconds: float) -> N
     if kind.final:
         text = f"the result of {entry.label!r} on node {rank} went to the kernel that started it"
         end(hub, entry, Failure(rank, ResultGone(text, {}), seconds))
+
+
+def _text(content: Any) -> tuple[str, str]:
+    stream, text = content
+    return str(stream), str(text)
 
 
 def _show(entry: TaskEntry, rank: int, kind: Kind, content: Any) -> None:
@@ -121,7 +107,7 @@ async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event, before: as
         if entry.adopted and isinstance(error, FileNotFoundError):
             _had(hub, entry, rank, Kind(event.kind), event.seconds)
             return
-        lose(hub, entry, rank, f"its result could not be fetched: {error}")
+        retrying.lose(hub, [entry], rank, f"its result could not be fetched: {error}")
         return
     _finish(hub, entry, rank, event, lambda: unpack(event.body, lambda blob: blobs[blob.name]))
 

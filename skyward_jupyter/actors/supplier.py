@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from datetime import timedelta
+from typing import Any
 
 import casty
 from casty import Context, Event, actor
 
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Gone, Heard, Kill, Phase, Start
+from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Phase, Start, Unheard
 from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certificates
+from skyward_jupyter.events import LogLine
 
 #: How often the client asks for the members (seconds): how long a new node may stay unknown.
 SYNC = 0.25
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
 TOGETHER = 2.0
 
-type SupplierMessage = Start | Kill | Heard
+type SupplierMessage = Start | Adopt | Kill | Dismiss | Heard | Dead
 
 
 class _Supplier:
@@ -28,6 +30,8 @@ class _Supplier:
         self.hub = hub
         self._expected: set[int] = set()
         self._joined: set[int] = set()
+        self._dismissed: set[int] = set()
+        self._nodes: dict[int, casty.Ref[Any]] = {}
         self._founder = -1
         self._connecting: asyncio.Task[None] | None = None
         self._together = asyncio.Event()
@@ -37,18 +41,28 @@ class _Supplier:
         match message:
             case Start(ranks):
                 self.start(ranks)
+            case Adopt(ranks):
+                self._nodes.update((rank, self.hub.node(rank)) for rank in ranks)
             case Kill(rank):
                 self.hub.provider.kill(rank)
+            case Dismiss(rank):
+                self.dismiss(rank)
             case Heard(rank, what, pid, text):
-                self.heard(rank, what, pid, text)
+                if rank in self._nodes and rank not in self._dismissed:
+                    self.heard(rank, what, pid, text)
+            case Dead(address, incarnation):
+                self.dead(address, incarnation)
 
     def start(self, ranks: tuple[int, ...]) -> None:
         """Have the provider start nodes."""
+        self._dismissed.difference_update(ranks)
         self._expected.update(ranks)
         seeds = sorted(self._joined - set(ranks)) or [self._founder_among(ranks)]
         everyone = self.hub.peers(tuple(self._joined | self._expected))
         for rank in ranks:
-            self.hub.node(rank).tell(Phase("starting"))
+            # Until the next start, what is heard of this rank is about this node and no later one.
+            self._nodes[rank] = self.hub.node(rank)
+            self._nodes[rank].tell(Phase("starting"))
         self.hub.provider.start(ranks, everyone, seeds)
 
     def _founder_among(self, ranks: tuple[int, ...]) -> int:
@@ -57,9 +71,22 @@ class _Supplier:
             self._founder = min(ranks)
         return self._founder
 
+    def dismiss(self, rank: int) -> None:
+        """End a node that nobody wants any more, whatever state it is in."""
+        self._joined.discard(rank)
+        self._expected.discard(rank)
+        self._dismissed.add(rank)
+        self.hub.provider.kill(rank)
+
+    def dead(self, address: str, incarnation: str) -> None:
+        """The other nodes hear nothing of one: its actor knows whether that is the one it stands for."""
+        for rank in self._joined:
+            if self.hub.provider.address(rank) == address:
+                self.hub.node(rank).tell(Unheard(incarnation))
+
     def heard(self, rank: int, what: str, pid: int, text: str) -> None:
         """Pass on word of a node."""
-        node = self.hub.node(rank)
+        node = self._nodes[rank]
         match what:
             case "started":
                 node.tell(Phase("joining", pid))
@@ -72,6 +99,7 @@ class _Supplier:
                 self._expected.discard(rank)
                 node.tell(Gone(text))
             case "log":
+                self.hub.events.emit(LogLine, rank, 0, "node", text)
                 node.tell(Phase(text))
         self._maybe_connect()
 
@@ -93,14 +121,25 @@ class _Supplier:
             compression=COMPRESSION,
             ask_timeout=PATIENCE,
             sync_every=timedelta(seconds=SYNC),
-            observer=_quiet,
+            observer=_Observer(self.hub),
             runtime=casty.Runtime(threads=1),
         )
         self.hub.client = await client.__aenter__()
 
 
-def _quiet(_event: Event) -> None:
-    """The node actors hear of losses from the provider and from their own conversation."""
+class _Observer:
+    """Passes on which members the others have given up."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def wants(self, kind: type[Event], /) -> bool:
+        """Nothing but changes of members."""
+        return kind is casty.MemberChanged
+
+    def __call__(self, event: Event, /) -> None:
+        if isinstance(event, casty.MemberChanged) and event.status == "dead" and event.node.address is not None:
+            self._hub.supplier.tell(Dead(event.node.address, event.node.incarnation.hex))
 
 
 @actor(initial=0, idle_after=timedelta(days=365))

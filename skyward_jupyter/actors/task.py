@@ -10,8 +10,8 @@ from datetime import timedelta
 
 from casty import Context, actor
 
-from skyward_jupyter.actors import results
 from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import (
     Act,
@@ -63,7 +63,7 @@ def _wanted(hub: Hub, tasks: Sequence[int]) -> list[int]:
         entry = hub.desk.tasks.get(number)
         if entry is None or entry.outcome.done():
             continue
-        entry.rank = None
+        entry.rank, entry.sent = None, 0.0
         if entry.stopping:
             _cancelled(hub, entry)
         else:
@@ -72,7 +72,7 @@ def _wanted(hub: Hub, tasks: Sequence[int]) -> list[int]:
 
 
 def _cancelled(hub: Hub, entry: TaskEntry) -> None:
-    results.end(hub, entry, Failure(-1, TaskInterrupted("the task was cancelled before it started"), 0.0))
+    end(hub, entry, Failure(-1, TaskInterrupted("the task was cancelled before it started"), 0.0))
 
 
 def _withdraw(hub: Hub, number: int, action: str) -> None:

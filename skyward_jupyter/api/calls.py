@@ -14,7 +14,7 @@ from skyward_jupyter.api.compute import PendingCompute, PendingGroup
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
-from skyward_jupyter.errors import UsageError
+from skyward_jupyter.errors import ProvisioningFailed, UsageError
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.wire.events import Failure, Outcome
 
@@ -41,8 +41,9 @@ class Calls:
         """Run a call on every node; several errors are raised as one group."""
         if not isinstance(pending, PendingCompute):
             raise UsageError("@ sends one call to every node; send a group with >>")
+        ranks = await self._everyone()
         echo = Echo()
-        entries = _shown(self.dispatch.placed([pending.call()], sorted(self.hub.desk.nodes), echo), echo)
+        entries = _shown(self.dispatch.placed([pending.call()], ranks, echo), echo)
         if pending.streams:
             return [yields_of(self.hub, self.dispatch, entry) for entry in entries]
         outcomes = await self.dispatch.ended(entries)
@@ -50,6 +51,22 @@ class Calls:
         if len(errors) > 1:
             raise BaseExceptionGroup(f"the call raised on {len(errors)} of {len(outcomes)} nodes", errors)
         return [_value(outcome) for outcome in outcomes]
+
+    async def _everyone(self) -> list[int]:
+        """The nodes that stay, all of them ready: one that is being replaced is waited for, within bounds."""
+        hub = self.hub
+        if hub.elastic is not None and not hub.members:
+            hub.elastic.wake()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(hub.patience):
+                while hub.state in ("starting", "ready") and not (hub.whole and hub.members):
+                    await hub.turned.wait()
+                return sorted(hub.members)
+        late = ", ".join(str(rank) for rank in sorted(hub.members) if rank not in hub.takers) or "some"
+        raise ProvisioningFailed(
+            f"nodes {late} of pool {hub.name!r} are not ready after {hub.patience:g} s, so the call was not broadcast; "
+            "send it with >> to those that are, or try again"
+        )
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Start calls and return their results, or what a generator yields, as they come."""

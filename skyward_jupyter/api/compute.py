@@ -48,15 +48,21 @@ class PendingCompute[R]:
     timeout: float = 0.0
     #: Whether it yields its results one by one.
     streams: bool = False
+    #: How often it may be repeated when its node is lost; None for as often as the pool says.
+    retries: int | None = None
 
     def with_timeout(self, seconds: float) -> PendingCompute[R]:
         """The same call, stopped with `TaskTimeout` when it runs longer than `seconds` on a node."""
         return replace(self, timeout=_checked_timeout(seconds))
 
+    def with_retries(self, retries: int) -> PendingCompute[R]:
+        """The same call, run again on another node up to `retries` times when its node is lost."""
+        return replace(self, retries=checked_retries(retries))
+
     def call(self) -> Call:
         """It, as the pool takes it."""
         keep = keeper(self.function)
-        return Call(self.function, self.args, self.kwargs, self.timeout, keep, self.streams)
+        return Call(self.function, self.args, self.kwargs, self.timeout, keep, self.streams, self.retries)
 
     def __rshift__(self, target: Target) -> R:
         __tracebackhide__ = True
@@ -100,6 +106,10 @@ class PendingGroup:
         """The same calls, each with this timeout."""
         return replace(self, calls=tuple(call.with_timeout(seconds) for call in self.calls))
 
+    def with_retries(self, retries: int) -> PendingGroup:
+        """The same calls, each with these retries."""
+        return replace(self, calls=tuple(call.with_retries(retries) for call in self.calls))
+
     def __rshift__(self, target: Target) -> Any:
         __tracebackhide__ = True
         return pool_of(target).run_blocking(self)
@@ -133,6 +143,13 @@ def _checked_timeout(seconds: object) -> float:
     return float(seconds)
 
 
+def checked_retries(retries: object) -> int:
+    """`retries`, if it can be kept."""
+    if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+        raise UsageError(f"retries is {retries!r}; say how often a call may be repeated, 0 for never")
+    return retries
+
+
 def gather(*calls: PendingCompute[Any], stream: bool = False, ordered: bool = True) -> PendingGroup:
     """Several calls as one.
 
@@ -152,10 +169,11 @@ def gather(*calls: PendingCompute[Any], stream: bool = False, ordered: bool = Tr
 class ComputeFunction[**P, R]:
     """A function whose calls are values to send to a pool; made by `compute`."""
 
-    def __init__(self, function: Callable[P, R], timeout: float = 0.0) -> None:
+    def __init__(self, function: Callable[P, R], timeout: float = 0.0, retries: int | None = None) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.timeout = timeout
+        self.retries = retries
         try:
             self._signature: inspect.Signature | None = inspect.signature(function)
         except (TypeError, ValueError):
@@ -171,7 +189,7 @@ class ComputeFunction[**P, R]:
                 self._signature.bind(*args, **kwargs)
             except TypeError as error:
                 raise TypeError(f"{getattr(self.function, '__name__', self.function)}(): {error}") from None
-        return PendingCompute(self.function, args, kwargs, self.timeout, self._streams)
+        return PendingCompute(self.function, args, kwargs, self.timeout, self._streams, self.retries)
 
     def local(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run it here and now, without a pool."""
@@ -180,10 +198,11 @@ class ComputeFunction[**P, R]:
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         if instance is None:
             return self
-        return ComputeFunction(functools.partial(self.function, instance), self.timeout)  # type: ignore[arg-type]
+        bound = functools.partial(self.function, instance)  # type: ignore[arg-type]
+        return ComputeFunction(bound, self.timeout, self.retries)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ComputeFunction, (self.function, self.timeout)
+        return ComputeFunction, (self.function, self.timeout, self.retries)
 
     def __repr__(self) -> str:
         return f"<compute function {getattr(self.function, '__qualname__', self.function)!s}>"
@@ -207,8 +226,10 @@ def compute[**P, R](function: Callable[P, AsyncIterator[R]], /) -> ComputeFuncti
 @overload
 def compute[**P, R](function: Callable[P, R], /) -> ComputeFunction[P, R]: ...
 @overload
-def compute[**P, R](*, timeout: float = 0.0) -> Callable[[Callable[P, R]], ComputeFunction[P, R]]: ...
-def compute(function: Callable[..., Any] | None = None, /, *, timeout: float = 0.0) -> Any:
+def compute[**P, R](
+    *, timeout: float = 0.0, retries: int | None = None
+) -> Callable[[Callable[P, R]], ComputeFunction[P, R]]: ...
+def compute(function: Callable[..., Any] | None = None, /, *, timeout: float = 0.0, retries: int | None = None) -> Any:
     """Make a function one whose calls can be sent to a pool.
 
     Calling it then runs nothing: it gives a `PendingCompute`. ``f.local(...)`` runs it here. An async function runs on
@@ -218,15 +239,22 @@ def compute(function: Callable[..., Any] | None = None, /, *, timeout: float = 0
     ----------
     timeout
         Seconds each call may run on a node; 0 for no limit.
+    retries
+        How often a call that ``>>``, ``>`` or `gather` sent is run again, on another node, when its node is lost; as
+        often as the pool's `retries` (3) when not given. A lost node may have run some of the call, or all of it:
+        give 0 where a second time would do harm. Nothing else repeats a call: not what it raises, not the end of its
+        slot, not a timeout. A broadcast is not repeated, nor a generator that has yielded.
     """
+    if retries is not None:
+        checked_retries(retries)
     if timeout != 0:
         timeout = _checked_timeout(timeout)
     if function is None:
-        return lambda inner: _computing(inner, timeout)
-    return _computing(function, timeout)
+        return lambda inner: _computing(inner, timeout, retries)
+    return _computing(function, timeout, retries)
 
 
-def _computing(function: object, timeout: float) -> ComputeFunction[..., Any]:
+def _computing(function: object, timeout: float, retries: int | None) -> ComputeFunction[..., Any]:
     if not callable(function):
         raise UsageError(f"@sky.compute goes on a function, not on {function!r}")
-    return ComputeFunction(function, timeout)
+    return ComputeFunction(function, timeout, retries)

@@ -11,27 +11,36 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from skyward_jupyter.actors import assembly
+from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import NodeView
+from skyward_jupyter.actors.elastic import Autoscaler, Bounds
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Taken
-from skyward_jupyter.actors.panel import LARGEST, Panel
+from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
-from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
+from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
+from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.others import replace_left
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.runs import PoolRun, runs_of
-from skyward_jupyter.api.spec import Worker, is_count
+from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of
 from skyward_jupyter.api.stream import ResultStream
+from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, PoolHeld, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
-from skyward_jupyter.providers.base import NodeSpec
+from skyward_jupyter.events import Event, TaskTimes
+from skyward_jupyter.providers.base import LARGEST, NodeSpec
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.terminal.mode import Mode, checked
 from skyward_jupyter.wire.events import TaskEvent
 
 type OnEvent = Callable[[TaskEvent], None]
+
+#: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
+RETRIES = 3
+MAX_RETRIES = 10
 
 _numbers = itertools.count(1)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
@@ -45,7 +54,7 @@ class ComputePool:
     Parameters
     ----------
     nodes
-        How many, from 1 to 250 on this machine.
+        How many, from 1 to 250 on this machine; ``(2, 16)`` or `Nodes` for a number that follows the work.
     name
         What it is called in ``%sky``, in ``ps`` and in errors; made up when not given.
     worker
@@ -59,11 +68,15 @@ class ComputePool:
     panel
         How it shows itself where there is no notebook: ``"live"`` in a terminal, ``"lines"`` on stderr, ``"off"``;
         ``"auto"`` is what the environment variable ``SKYWARD_PANEL`` says, or else what suits the output.
+    retries
+        How often a call that does not say so itself is run again when the node it was on is lost (see `compute`).
+    max_retries
+        How often a node of one number may be lost within an hour and is replaced; then the pool goes on without it.
     """
 
     def __init__(
         self,
-        nodes: int = 1,
+        nodes: int | tuple[int, int] | Nodes = 1,
         *,
         name: str | None = None,
         worker: Worker | None = None,
@@ -71,15 +84,20 @@ class ComputePool:
         env: dict[str, str] | None = None,
         timeout: float = 60.0,
         panel: Mode = "auto",
+        retries: int = RETRIES,
+        max_retries: int = MAX_RETRIES,
         _share: bool = True,
     ) -> None:
         worker = worker or Worker()
         self.name = _checked_name(name)
-        self._nodes = _checked_size(nodes)
+        self._nodes = nodes_of(nodes)
         self._timeout = timeout
         self._share = _share
         self._mode = checked(panel)
+        self._retries = checked_retries(retries)
+        self._max_retries = checked_retries(max_retries)
         self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, _checked_env(env))
+        self._bus = Bus(self.name)
         self._hub: Hub | None = None
         self._calls: Calls | None = None
         self._panel: Panel | None = None
@@ -113,12 +131,15 @@ class ComputePool:
         await bridge(self._stop())
 
     def scale(self, nodes: int) -> None:
-        """Have `nodes` nodes, and wait until it is so. Nodes that go finish what they run."""
+        """Have `nodes` nodes, and wait until it is so. Nodes that go finish what they run.
+
+        A pool that is elastic goes on from there, within its bounds.
+        """
         wait(self.scale_async(nodes), "await pool.scale_async(n)")
 
     async def scale_async(self, nodes: int) -> None:
         """`scale`, to await."""
-        await bridge(self._scale(_checked_size(nodes)))
+        await bridge(self._scale(self._checked_size(nodes)))
 
     def __enter__(self) -> Self:
         return self.start()
@@ -232,6 +253,38 @@ class ComputePool:
         if self._hub is not None and self._hub.state == "taken":
             raise PoolHeld(f"{self._hub.note}; start another one, or take it back with %sky attach {self.name} --force")
 
+    # -- what happens ----------------------------------------------------------------------------------------------
+
+    def on[E: Event](self, kind: type[E], callback: Callable[[E], object]) -> Callable[[], None]:
+        """Call `callback` with every event of `kind` (see `skyward.events`) from now on; returns what ends that.
+
+        It is called on the runtime's loop, in order, and may be an async function; it must not block. What it raises
+        is logged. Registered before the pool starts, it hears of the start too, and it stays when the pool is stopped.
+        """
+        listener = self._on_loop(lambda: self._bus.listen(_checked_kinds((kind,)), callback))
+
+        def off() -> None:
+            listener.active = False
+            runtime().call_soon(self._bus.remove, listener)
+
+        return off
+
+    def events(self, *kinds: type[Event], buffer: int = 1000) -> EventStream:
+        """The events of these kinds, all when none is named, from now until the pool stops.
+
+        For ``async for``, on any event loop, and for ``for``. For a reader that is slower than the pool, the last
+        `buffer` events are kept, and one `EventsDropped` stands for those that were not.
+        """
+        if not is_count(buffer):
+            raise UsageError(f"buffer is {buffer!r}; it is how many events to keep, at least 1")
+        chosen = _checked_kinds(kinds or (Event,))
+        return self._on_loop(lambda: EventStream(self._bus, chosen, buffer, over=self.state in ("stopped", "failed")))
+
+    @property
+    def timeline(self) -> Timeline:
+        """When the last tasks that ended were queued, sent, run and received: up to 10,000, oldest first."""
+        return Timeline(TaskTimes(*times) for times in (tuple(self._hub.desk.times) if self._hub is not None else ()))
+
     # -- what it is ------------------------------------------------------------------------------------------------
 
     @property
@@ -249,7 +302,20 @@ class ComputePool:
     @property
     def size(self) -> int:
         """How many nodes it has, or will have once it has started."""
-        return len(self.nodes) or self._nodes
+        started = self._hub is not None and self._nodes.elastic and self.state in ("starting", "ready")
+        return len(self.nodes) or (0 if started else self._nodes.desired)
+
+    @property
+    def bounds(self) -> tuple[int, int] | None:
+        """Between how many nodes an elastic pool has; None for any other."""
+        return (self._nodes.min, self._nodes.max) if self._nodes.elastic else None
+
+    @property
+    def ranks(self) -> tuple[int, ...]:
+        """The numbers of the nodes that are there to stay: not those that are new or about to go."""
+        if self._hub is None:
+            return ()
+        return tuple(sorted(self._hub.members)) or tuple(sorted(self._hub.desk.nodes))
 
     @property
     def key(self) -> str:
@@ -308,7 +374,8 @@ class ComputePool:
         return self._hub.client.stats().bytes_sent
 
     def __repr__(self) -> str:
-        return f"<ComputePool {self.name!r}: {self.size} local node{'s' * (self.size != 1)}, {self.state}>"
+        of = f" of {self._nodes}" if self._nodes.elastic else ""
+        return f"<ComputePool {self.name!r}: {self.size} local node{'s' * (self.size != 1)}{of}, {self.state}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         if self._panel is None:
@@ -331,10 +398,10 @@ class ComputePool:
             await self._stop()
         self._refuse_second()
         await replace_left(self.name)
-        hub = await assembly.assemble(self.name, self._spec, share=self._share)
+        hub = await assembly.assemble(self.name, self._spec, self._bus, share=self._share)
         self._furnish(hub)
         try:
-            await self._resized(self._nodes)
+            await self._resized(self._nodes.desired)
         except BaseException:
             await asyncio.shield(runtime().spawn(self._stop()))
             raise
@@ -346,10 +413,10 @@ class ComputePool:
     async def _attach(self, record: PoolRecord) -> bool:
         """Have the nodes of a pool that this process claimed; False when they are gone."""
         self._refuse_second()
-        hub = await assembly.assemble_again(record)
+        hub = await assembly.assemble_again(record, self._bus)
         self._furnish(hub)
         try:
-            if not await assembly.take_over(hub, self._nodes):
+            if not await assembly.take_over(hub, self._nodes.desired):
                 await self._let_go()
                 return False
             await self._until_settled(self._timeout)
@@ -368,6 +435,12 @@ class ComputePool:
     def _furnish(self, hub: Hub) -> None:
         self._hub = hub
         self._runs = {}
+        hub.retries, hub.max_retries = self._retries, self._max_retries
+        hub.patience = self._timeout
+        if self._nodes.elastic:
+            bounds = Bounds(self._nodes.min, self._nodes.max, self._nodes.idle_after)
+            hub.elastic = Autoscaler(hub, bounds, self._nodes.desired)
+            hub.bounds, hub.placing.packed = (bounds.smallest, bounds.largest), True
         self._calls = Calls(hub)
         self._panel = Panel(
             hub,
@@ -442,6 +515,13 @@ class ComputePool:
             raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
         return self._calls
 
+    def _checked_size(self, nodes: int) -> int:
+        least, most = self.bounds or (1, LARGEST)
+        if not is_size(nodes) or not least <= nodes <= most:
+            who = f"pool {self.name!r} is elastic and" if self._nodes.elastic else "a pool on this machine"
+            raise UsageError(f"nodes is {nodes!r}; {who} has {least} to {most}")
+        return nodes
+
     def _known(self, rank: int) -> int:
         if rank not in self._running.hub.desk.nodes:
             raise UnknownNode(rank, self.size)
@@ -457,6 +537,13 @@ def _checked_name(name: str | None) -> str:
     return name
 
 
+def _checked_kinds(kinds: tuple[type[Event], ...]) -> tuple[type[Event], ...]:
+    for kind in kinds:
+        if not _is_event(kind):
+            raise UsageError(f"{kind!r} is no kind of event; they are in sky.events, such as sky.events.NodeLost")
+    return kinds
+
+
 def _checked_env(env: dict[Any, Any] | None) -> dict[str, str]:
     for key, value in (env or {}).items():
         if not isinstance(key, str) or not isinstance(value, str):
@@ -464,7 +551,5 @@ def _checked_env(env: dict[Any, Any] | None) -> dict[str, str]:
     return dict(env or {})
 
 
-def _checked_size(nodes: int) -> int:
-    if not is_count(nodes) or nodes > LARGEST:
-        raise UsageError(f"nodes is {nodes!r}; a pool on this machine has 1 to {LARGEST}")
-    return nodes
+def _is_event(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Event)

@@ -8,9 +8,9 @@ from typing import Any
 
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
+from skyward_jupyter.actors.ending import StreamEnd
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Act
-from skyward_jupyter.actors.results import StreamEnd
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.wire.events import Failure
 

@@ -67,22 +67,21 @@ def _start(line: str) -> None:
         raise UsageError("%sky start needs to know how many nodes: %sky start --nodes 4")
     started = time.monotonic()
     pool = _wait(pools.start(options.nodes, name, options.concurrency))
-    _say(f"pool {pool.name}: {_nodes(pool.size)} ready in {time.monotonic() - started:.1f} s")
+    _say(f"pool {pool.name}: {_size(pool)} ready in {time.monotonic() - started:.1f} s")
 
 
-def _already(pool: pools.Pool, nodes: int | None, name: str | None) -> None:
+def _already(pool: pools.Pool, nodes: int | tuple[int, int] | None, name: str | None) -> None:
     """A pool that runs is left as it is, and a wish that it does not meet is refused."""
-    if nodes is not None and nodes != pool.size:
+    if nodes is not None and nodes not in (pool.size, pool.bounds):
         other = "" if name is not None else ", or %sky start --name NAME for a second pool"
-        raise UsageError(
-            f"pool {pool.name} already runs, with {_nodes(pool.size)}: use %sky scale {nodes}, %sky stop first{other}"
-        )
-    _say(f"pool {pool.name} already runs, with {_nodes(pool.size)}")
+        scale = f"use %sky scale {nodes}, %sky stop first" if isinstance(nodes, int) else "use %sky stop first"
+        raise UsageError(f"pool {pool.name} already runs, with {_size(pool)}: {scale}{other}")
+    _say(f"pool {pool.name} already runs, with {_size(pool)}")
 
 
 def _status(line: str) -> None:
     pool = pools.find(_pool_name("status", line))
-    _say(f"pool {pool.name}: {pool.state}, {_nodes(pool.size)}")
+    _say(f"pool {pool.name}: {pool.state}, {_size(pool)}")
     _say(f"{'node':>5}  {'state':<8} {'phase':<10} {'running':>7} {'done':>7}  address")
     for node in pool.nodes:
         row = f"{node.rank:>5}  {node.state!s:<8} {node.phase!s:<10} {node.running:>7} {node.done:>7}  {node.address}"
@@ -97,11 +96,13 @@ def _stop(line: str) -> None:
 
 def _scale(line: str) -> None:
     given, words = parse(line, POOL, "%sky scale")
-    if len(words) != 1 or not words[0].isdecimal() or int(words[0]) < 1:
+    if len(words) != 1 or not words[0].isdecimal():
         raise UsageError(f"%sky scale {line}: say how many nodes, as in %sky scale 4")
     pool = pools.find(given.get("pool"))
+    if int(words[0]) < 1 and (pool.bounds is None or pool.bounds[0] > 0):
+        raise UsageError(f"%sky scale {line}: say how many nodes, as in %sky scale 4")
     _wait(_do(pool.scale_async(int(words[0]))))
-    _say(f"pool {pool.name}: {_nodes(pool.size)}")
+    _say(f"pool {pool.name}: {_size(pool)}")
 
 
 def _attach(line: str) -> None:
@@ -135,6 +136,11 @@ def _say(text: str) -> None:
 
 def _nodes(count: int) -> str:
     return f"{count} node{'s' if count != 1 else ''}"
+
+
+def _size(pool: pools.Pool) -> str:
+    bounds = f" of {pool.bounds[0]} to {pool.bounds[1]}" if pool.bounds is not None else ""
+    return f"{_nodes(pool.size)}{bounds}"
 
 
 def _wait[T](work: Coroutine[Any, Any, T]) -> T:

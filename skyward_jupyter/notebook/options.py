@@ -18,7 +18,7 @@ from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import ranks
 from skyward_jupyter.notebook.ranks import ALL, Selection
 
-type Kind = Literal["flag", "count", "seconds", "name", "names", "nodes", "pool", "choice", "text"]
+type Kind = Literal["flag", "count", "size", "seconds", "name", "names", "nodes", "pool", "choice", "text"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ CELL = (
 )
 
 START = (
-    Option("--nodes", "nodes", "count", "how many nodes", "N"),
+    Option("--nodes", "nodes", "size", "how many nodes: N, or MIN-MAX to follow the work", "N"),
     Option("--name", "name", "pool", "what to call the pool", "NAME"),
     Option("--concurrency", "concurrency", "count", "how many calls a node runs at once", "K"),
 )
@@ -92,7 +92,7 @@ class CellOptions:
 class StartOptions:
     """What a ``%sky start`` line says."""
 
-    nodes: int | None = None
+    nodes: int | tuple[int, int] | None = None
     name: str | None = None
     concurrency: int = 1
 
@@ -174,6 +174,15 @@ def _count(option: Option, text: str) -> int:
     return int(text)
 
 
+def _size(option: Option, text: str) -> int | tuple[int, int]:
+    least, dash, most = text.partition("-")
+    if not (dash and least.isdecimal() and most.isdecimal()):
+        return _count(option, text)
+    if not int(least) <= int(most) or int(most) < 1:
+        raise UsageError(f"{option.flag} {text}: write the smaller number first, as in {option.flag} 2-16")
+    return int(least), int(most)
+
+
 def _seconds(option: Option, text: str) -> float:
     try:
         seconds = float(text)
@@ -202,6 +211,7 @@ def _choice(option: Option, text: str) -> str:
 
 _CONVERT: dict[str, Callable[[Option, str], Any]] = {
     "count": _count,
+    "size": _size,
     "seconds": _seconds,
     "name": _name,
     "names": _names,

@@ -38,7 +38,7 @@ def find(name: str | None) -> Pool:
 
 
 async def for_cell(options: CellOptions, default_nodes: int) -> Pool:
-    """The pool a cell runs on, started if there is none; raises UsageError when it has fewer than ``--nodes``."""
+    """The pool a cell runs on, started if there is none, grown if it may; raises UsageError when it stays too small."""
     wanted = options.nodes or 0
     if options.pool is None and not running():
         if not (wanted or default_nodes):
@@ -48,12 +48,23 @@ async def for_cell(options: CellOptions, default_nodes: int) -> Pool:
     pool.check()
     if pool.state == "starting":
         await pool.start_async()
-    if wanted > pool.size:
-        raise _too_small(pool, wanted)
+    await _grow(pool, wanted)
     return pool
 
 
-async def start(nodes: int, name: str | None = None, concurrency: int = 1) -> Pool:
+async def _grow(pool: Pool, wanted: int) -> None:
+    """Have the nodes a cell asks for, and at least one; a pool that may not have so many stays as it is."""
+    if pool.bounds is None:
+        if wanted > pool.size:
+            raise _too_small(pool, wanted)
+        return
+    if wanted > pool.bounds[1]:
+        raise _too_small(pool, wanted)
+    if max(wanted, 1) > len(pool.ranks):
+        await pool.scale_async(max(wanted, pool.size, 1))
+
+
+async def start(nodes: int | tuple[int, int], name: str | None = None, concurrency: int = 1) -> Pool:
     """Start a pool on this machine."""
     import skyward
 
@@ -63,6 +74,11 @@ async def start(nodes: int, name: str | None = None, concurrency: int = 1) -> Po
 
 
 def _too_small(pool: Pool, wanted: int) -> UsageError:
+    if pool.bounds is not None:
+        return UsageError(
+            f"--nodes {wanted}: pool {pool.name} grows to {pool.bounds[1]} nodes at most; nothing was run: "
+            "ask for fewer nodes, or start a pool that may have more"
+        )
     return UsageError(
         f"--nodes {wanted}: pool {pool.name} has {pool.size} node{'s' * (pool.size != 1)} and does not grow by itself; "
         f"nothing was run: use %sky scale {wanted} first, or fewer nodes"
@@ -74,7 +90,7 @@ def select(pool: Pool, options: CellOptions) -> list[int]:
 
     With ``--nodes N`` the cell sees the first N nodes of a larger pool.
     """
-    present = sorted(node.rank for node in pool.nodes)[: options.nodes or None]
+    present = list(pool.ranks)[: options.nodes or None]
     selection = options.on
     match selection.kind:
         case "all":

@@ -8,6 +8,9 @@ from typing import Literal, Protocol
 
 from skyward_jupyter.agent.config import Peer
 
+#: The most nodes of a local pool: one loopback address each.
+LARGEST = 250
+
 
 @dataclass(frozen=True, slots=True)
 class NodeSpec:

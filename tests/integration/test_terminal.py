@@ -208,7 +208,7 @@ def piped(tmp_path: Path, body: str, **environment: str) -> subprocess.Popen[str
     return subprocess.Popen(
         [sys.executable, path],
         cwd=tmp_path,
-        env={**os.environ, "TERM": "xterm-256color", **environment},
+        env={**os.environ, "TERM": "xterm-256color", "SKYWARD_PANEL": "auto", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

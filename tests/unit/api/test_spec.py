@@ -29,10 +29,67 @@ def test_a_worker_is_a_value() -> None:
         sky.Worker().concurrency = 2  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("nodes", [0, -1, True, False, 251, "4", 4.0, None, (2, 4)])
+@pytest.mark.parametrize("nodes", [0, -1, True, False, 251, "4", 4.0, None, (1, 2, 3), (1, "4"), ()])
 def test_sizes_that_no_pool_has(nodes: Any) -> None:
     with pytest.raises(sky.UsageError, match="has 1 to 250"):
         sky.ComputePool(nodes=nodes)
+
+
+@pytest.mark.parametrize(
+    ("made", "numbers"),
+    [
+        (sky.Nodes(4), (4, 4, 4)),
+        (sky.Nodes(min=2, max=16), (2, 2, 16)),
+        (sky.Nodes(4, 2, 16), (4, 2, 16)),
+        (sky.Nodes(max=8), (1, 1, 8)),
+        (sky.Nodes(5, max=8), (5, 1, 8)),
+        (sky.Nodes(5, min=2), (5, 2, 5)),
+        (sky.Nodes(0, max=3), (0, 0, 3)),
+        (sky.Nodes(min=0, max=3), (0, 0, 3)),
+    ],
+)
+def test_what_is_left_out_of_nodes(made: sky.Nodes, numbers: tuple[int, int, int]) -> None:
+    assert (made.desired, made.min, made.max) == numbers
+    assert made.elastic is (numbers[1] < numbers[2])
+
+
+@pytest.mark.parametrize(
+    ("facts", "sentence"),
+    [
+        ({}, "needs a number|says nothing"),
+        ({"min": 3}, "needs a number|says nothing"),
+        ({"min": 4, "max": 2}, "4 <= 4 <= 2 does not hold"),
+        ({"desired": 5, "min": 1, "max": 4}, "1 <= 5 <= 4 does not hold"),
+        ({"min": 0, "max": 0}, "runs nothing"),
+        ({"min": 0, "max": 251}, "max is 251; a pool on this machine has 0 to 250"),
+        ({"min": True, "max": 2}, "min is True"),
+        ({"min": -1, "max": 2}, "min is -1"),
+        ({"desired": 2.0}, "desired is 2.0"),
+        ({"max": 2, "idle_after": 0}, "idle_after is 0; give a positive number of seconds"),
+        ({"max": 2, "idle_after": float("inf")}, "idle_after is inf"),
+    ],
+)
+def test_nodes_that_cannot_be(facts: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(sky.UsageError, match=sentence):
+        sky.Nodes(**facts)
+
+
+def test_a_pair_is_a_range() -> None:
+    assert sky.ComputePool(nodes=(2, 16)).bounds == (2, 16)
+    assert sky.ComputePool(nodes=sky.Nodes(3)).bounds is None
+    assert sky.ComputePool(nodes=(3, 3)).bounds is None
+
+
+@pytest.mark.parametrize("retries", [-1, True, 1.0, "3"])
+def test_retries_that_cannot_be(retries: Any) -> None:
+    for make in (
+        lambda: sky.ComputePool(retries=retries),
+        lambda: sky.ComputePool(max_retries=retries),
+        lambda: sky.compute(retries=retries),
+        lambda: sky.compute(print)().with_retries(retries),
+    ):
+        with pytest.raises(sky.UsageError, match="say how often a call may be repeated"):
+            make()
 
 
 @pytest.mark.parametrize("name", ["", "1a", "a b", "a/b", "x" * 33, "é", "a\n", "-a"])

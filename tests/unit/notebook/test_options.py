@@ -73,6 +73,14 @@ def test_start() -> None:
     assert (options.nodes, options.name, options.concurrency) == (8, "big", 2)
     with pytest.raises(UsageError, match="did you mean --nodes 8"):
         start_options("8")
+    assert start_options("--nodes 2-16").nodes == (2, 16)
+    assert start_options("--nodes 0-4").nodes == (0, 4)
+    for wrong in ("16-2", "0-0"):
+        with pytest.raises(UsageError, match="write the smaller number first, as in --nodes 2-16"):
+            start_options(f"--nodes {wrong}")
+    for wrong in ("-4", "2-", "2-x", "2..16", "-2-4"):
+        with pytest.raises(UsageError):
+            start_options(f"--nodes {wrong}")
     with pytest.raises(UsageError, match="no option --provider"):
         start_options("--provider aws")
 

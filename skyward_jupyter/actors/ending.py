@@ -1,0 +1,36 @@
+"""The end of a task, whatever it was: its caller is told once, and what it needed is let go."""
+
+from __future__ import annotations
+
+from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.events import TaskDone, TaskTimes
+from skyward_jupyter.wire.events import Failure, Outcome
+
+
+class StreamEnd:
+    """The last thing in a stream's queue: how its task ended."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+
+def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
+    """End a task, once."""
+    if hub.desk.tasks.pop(entry.id, None) is not None:
+        hub.payloads.release(entry.blobs)
+        hub.desk.count(1)
+        _tell(hub, entry, outcome)
+    if not entry.outcome.done():
+        entry.outcome.set_result(outcome)
+    if entry.yields is not None:
+        entry.yields.put_nowait(StreamEnd(outcome))
+
+
+def _tell(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
+    """Keep the times of a task that has ended, and say that it has."""
+    error = type(outcome.error).__name__ if isinstance(outcome, Failure) else ""
+    times = hub.desk.record(entry, outcome.node, error)
+    if hub.events.tasks:
+        made = TaskTimes(*times) if times is not None else None
+        hub.events.emit(TaskDone, entry.id, entry.name, outcome.node, error, made)

@@ -1,0 +1,223 @@
+"""What happens to a pool, as typed values: one stream that callbacks, readers and the dashboard share.
+
+Users know it as ``sky.events``. Every event is an `Event`, so listening for a class hears its subclasses too: for
+`NodeEvent` all that concerns nodes, for `Event` everything. Times are seconds since the epoch, by this machine's clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened.
+
+    Attributes
+    ----------
+    at
+        When, in seconds since the epoch.
+    pool
+        Name of the pool.
+    """
+
+    at: float
+    pool: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState(Event):
+    """The pool as a whole: ``starting``, ``ready``, ``stopping``, ``stopped`` or ``failed``, with a sentence if any."""
+
+    state: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class PoolResized(Event):
+    """The pool is to have `nodes` nodes; `why` is ``asked``, ``queue``, ``idle`` or ``given up``."""
+
+    nodes: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class CostChanged(Event):
+    """What the pool costs per hour, and has cost so far. Nodes on this machine cost nothing and never say so."""
+
+    per_hour: float
+    so_far: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventsDropped(Event):
+    """A reader was too slow: `count` events are missing here."""
+
+    count: int
+
+
+# -- nodes -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEvent(Event):
+    """Something about the node of this number."""
+
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarting(NodeEvent):
+    """A machine, or a process, was asked for; it will have this address."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodePhase(NodeEvent):
+    """It got a step further on its way to being ready."""
+
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReady(NodeEvent):
+    """It takes tasks."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLost(NodeEvent):
+    """It is gone though nobody asked it to go; tasks that may be repeated go to other nodes."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReplaced(NodeEvent):
+    """Another one is ready in the place of one that was lost: the `count`-th on this number within an hour."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStopped(NodeEvent):
+    """It went because the pool shrank or ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric(NodeEvent):
+    """What it measures of itself, about twice a second while somebody listens for this event.
+
+    Attributes
+    ----------
+    cpu, memory
+        In percent of one core, and in MiB.
+    running, done, busy
+        Tasks it runs, tasks that have ended on it, slots in use.
+    """
+
+    cpu: float
+    memory: float
+    running: int
+    done: int
+    busy: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine(NodeEvent):
+    """Text from a node.
+
+    Attributes
+    ----------
+    task
+        The task that wrote it; 0 for the node itself.
+    stream
+        ``stdout`` or ``stderr`` of a task, ``node`` for what the node says of itself.
+    text
+        As it came: perhaps several lines, perhaps a part of one.
+    """
+
+    task: int
+    stream: str
+    text: str
+
+
+# -- tasks -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTimes:
+    """When one task was where, in seconds since the epoch by this machine's clock.
+
+    Clocks of machines are not compared: of the node only the duration is taken. A task counts as ended half the
+    shortest turnaround of its node before its end arrived here, and as begun its duration before that.
+
+    Attributes
+    ----------
+    task, name
+        Its number in the pool, and the name of its function; a cell is ``cell``.
+    node
+        Where it ended.
+    queued, sent, began, ended, received
+        When it was called, left this process, began and ended on the node, and when its result was here.
+    error
+        The type of the error it ended with; empty when it returned.
+    tries
+        On how many nodes it was begun: more than one when nodes were lost with it.
+    """
+
+    task: int
+    name: str
+    node: int
+    queued: float
+    sent: float
+    began: float
+    ended: float
+    received: float
+    error: str = ""
+    tries: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """How long it ran on the node."""
+        return self.ended - self.began
+
+
+@dataclass(frozen=True, slots=True)
+class TaskEvent(Event):
+    """Something about the task of this number; `name` is its function's."""
+
+    task: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskQueued(TaskEvent):
+    """It was called, and waits for a node."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSent(TaskEvent):
+    """It goes to a node, where it runs as soon as a slot is free."""
+
+    node: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDone(TaskEvent):
+    """It ended, on this node (-1: on none); `error` is the type of its error, or empty; `times` is None on none."""
+
+    node: int
+    error: str
+    times: TaskTimes | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRetried(TaskEvent):
+    """The node was lost with it, and it waits for another one: it was begun on `tries` nodes so far."""
+
+    node: int
+    tries: int
+    why: str

@@ -1,0 +1,71 @@
+"""The times of tasks as a picture and as text."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+from skyward_jupyter.api.timeline import Timeline
+from skyward_jupyter.events import TaskTimes
+from skyward_jupyter.widgets.timeline import DRAWN, picture, table
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def times(task: int, node: int, began: float, ended: float, error: str = "", name: str = "work") -> TaskTimes:
+    return TaskTimes(task, name, node, began - 0.2, began - 0.1, began, ended, ended + 0.1, error)
+
+
+def bars(svg: str) -> list[ET.Element]:
+    return [one for one in ET.fromstring(svg).iter(f"{SVG}rect") if one.get("class") in ("r", "e")]
+
+
+def test_tasks_of_a_node_at_the_same_time_have_lanes_of_their_own() -> None:
+    drawn = bars(picture([times(1, 0, 100.0, 101.0), times(2, 0, 100.5, 102.0), times(3, 0, 101.0, 101.5)]))
+    lanes = {one[0].text: one.get("y") for one in drawn}
+    first, second, third = (lanes[text] for text in sorted(text for text in lanes if text))
+    assert first == third != second
+
+
+def test_nodes_are_in_order_and_errors_stand_out() -> None:
+    svg = picture([times(1, 3, 100.0, 101.0, "ValueError"), times(2, 1, 100.5, 102.0)])
+    labels = [one.text for one in ET.fromstring(svg).iter(f"{SVG}text")]
+    assert labels.index("node 1") < labels.index("node 3")
+    assert [one.get("class") for one in bars(svg)] == ["r", "e"]
+    assert "ValueError" in svg
+
+
+def test_everything_is_escaped() -> None:
+    svg = picture([times(1, 0, 0.0, 1.0, name="<lambda> & co")])
+    assert "<lambda>" not in svg
+    assert "<lambda> & co 1" in str(bars(svg)[0][0].text)
+
+
+def test_it_is_complete_in_itself_and_reads_in_light_and_dark() -> None:
+    svg = picture([times(1, 0, 0.0, 1.0)])
+    assert "prefers-color-scheme:dark" in svg
+    assert "href" not in svg
+    assert "<script" not in svg
+
+
+def test_no_tasks_and_very_many() -> None:
+    assert "no task has ended yet" in picture([])
+    assert table([]) == "no task has ended yet"
+    many = [times(number, number % 3, number / 100, number / 100 + 0.005) for number in range(DRAWN + 500)]
+    svg = picture(many)
+    assert len(bars(svg)) == DRAWN
+    assert "500 earlier ones are not drawn" in svg
+    assert table(many).startswith(f"the last 20 of {DRAWN + 500} tasks, ")
+    assert len(table(many).splitlines()) == 22
+
+
+def test_a_table_counts_from_the_first_call() -> None:
+    lines = table([times(7, 0, 100.2, 101.2), times(8, 1, 100.3, 100.4, "KeyError")]).splitlines()
+    assert lines[2].split() == ["7", "work", "0", "0.0000", "0.1000", "0.2000", "1.2000", "1.3000"]
+    assert lines[3].endswith("KeyError")
+
+
+def test_a_timeline_is_a_tuple_that_shows_itself() -> None:
+    timeline = Timeline([times(1, 0, 0.0, 1.0)])
+    assert timeline[0].seconds == 1.0
+    assert timeline._repr_svg_().startswith("<svg")
+    assert str(timeline).count("\n") == 2
