@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from skyward_jupyter import events
     from skyward_jupyter.agent.context import InstanceInfo, instance_info
+    from skyward_jupyter.api.attach import attach, attach_async
     from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
     from skyward_jupyter.api.executor import Executor
     from skyward_jupyter.api.future import PoolFuture
     from skyward_jupyter.api.output import silent, stderr, stdout
     from skyward_jupyter.api.pool import ComputePool
     from skyward_jupyter.api.registry import pool, pools
+    from skyward_jupyter.api.runs import PoolRun
     from skyward_jupyter.api.shard import shard
     from skyward_jupyter.api.spec import Nodes, Worker
     from skyward_jupyter.api.stream import ResultStream
@@ -30,9 +32,11 @@ if TYPE_CHECKING:
         NoRoom,
         NotPicklable,
         PoolError,
+        PoolHeld,
         PoolStopped,
         ProvisioningFailed,
         RemoteError,
+        ResultGone,
         ResultNotPicklable,
         SkywardError,
         SlotDied,
@@ -46,12 +50,14 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
+    "skyward_jupyter.api.attach": ("attach", "attach_async"),
     "skyward_jupyter.api.compute": ("ComputeFunction", "PendingCompute", "PendingGroup", "compute", "gather"),
     "skyward_jupyter.api.executor": ("Executor",),
     "skyward_jupyter.api.future": ("PoolFuture",),
     "skyward_jupyter.api.output": ("silent", "stderr", "stdout"),
     "skyward_jupyter.api.pool": ("ComputePool",),
     "skyward_jupyter.api.registry": ("pool", "pools"),
+    "skyward_jupyter.api.runs": ("PoolRun",),
     "skyward_jupyter.api.shard": ("shard",),
     "skyward_jupyter.api.spec": ("Nodes", "Worker"),
     "skyward_jupyter.api.stream": ("ResultStream",),
@@ -63,9 +69,11 @@ _HOMES = {
         "NoRoom",
         "NotPicklable",
         "PoolError",
+        "PoolHeld",
         "PoolStopped",
         "ProvisioningFailed",
         "RemoteError",
+        "ResultGone",
         "ResultNotPicklable",
         "SkywardError",
         "SlotDied",
@@ -96,9 +104,12 @@ __all__ = [
     "PendingGroup",
     "PoolError",
     "PoolFuture",
+    "PoolHeld",
+    "PoolRun",
     "PoolStopped",
     "ProvisioningFailed",
     "RemoteError",
+    "ResultGone",
     "ResultNotPicklable",
     "ResultStream",
     "SkywardError",
@@ -109,6 +120,8 @@ __all__ = [
     "UnknownNode",
     "UsageError",
     "Worker",
+    "attach",
+    "attach_async",
     "compute",
     "events",
     "gather",

@@ -9,8 +9,10 @@
     │   └── BlockingRefused    a blocking call where blocking would deadlock; names the awaitable form
     ├── NoRoom                 shared memory, or the disk, is full
     ├── NotPicklable           a value that cannot travel; names the path to the part at fault
+    ├── ResultGone             a result that went to a kernel that has ended
     ├── PoolError              the pool as a whole
     │   ├── PoolStopped        the pool was stopped, or is stopping
+    │   ├── PoolHeld           another kernel drives the pool
     │   └── ProvisioningFailed a machine or its agent could not be started
     ├── NodeLost               the node died with the task on it
     ├── TaskFailed             the task ended without a result of its own
@@ -79,12 +81,30 @@ class NoRoom(SkywardError):
     """A payload does not fit into shared memory, or onto the disk; nothing was sent."""
 
 
+class ResultGone(SkywardError):
+    """Results of a run went to a kernel that has ended, and no node has them any more.
+
+    Attributes
+    ----------
+    results
+        Those that are there, by their place in the call.
+    """
+
+    def __init__(self, message: str, results: dict[int, object]) -> None:
+        self.results = results
+        super().__init__(message)
+
+
 class PoolError(SkywardError):
     """Something concerns a pool as a whole."""
 
 
 class PoolStopped(PoolError):
     """The pool was stopped, or is stopping."""
+
+
+class PoolHeld(PoolError):
+    """Another kernel drives the pool: it has it, or it took it over."""
 
 
 class ProvisioningFailed(PoolError):

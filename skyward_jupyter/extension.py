@@ -113,6 +113,7 @@ def load(shell: InteractiveShell) -> None:
     if sentence := stranger():
         sys.stderr.write(f"{sentence}\n")
     _prewarm()
+    _tell_of_pools()
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -144,6 +145,14 @@ def _prewarm() -> None:
     from skyward_jupyter.runtime import bridge
 
     bridge.prewarm()
+
+
+def _tell_of_pools() -> None:
+    """Say which pools other kernels left, and remove what is left of those that are over."""
+    from skyward_jupyter.notebook import listing
+
+    for sentence in listing.news():
+        sys.stdout.write(f"{sentence}\n")
 
 
 def _loop_of(shell: Any) -> asyncio.AbstractEventLoop | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
+import secrets
 
 import casty
 
@@ -14,21 +14,25 @@ from skyward_jupyter.actors import panel as panels
 from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import Desk
 from skyward_jupyter.actors.hub import Hub
-from skyward_jupyter.actors.messages import Close, Heard, Scale
+from skyward_jupyter.actors.messages import Adopt, Close, Heard, Scale, Taken
 from skyward_jupyter.actors.node import node
 from skyward_jupyter.actors.payloads import Payloads
 from skyward_jupyter.actors.pool import pool
+from skyward_jupyter.actors.recorder import Recorder
 from skyward_jupyter.actors.supplier import supplier
 from skyward_jupyter.actors.task import placer
 from skyward_jupyter.events import PoolState
+from skyward_jupyter.providers import records
 from skyward_jupyter.providers.base import NodeSpec, Report
 from skyward_jupyter.providers.local import LocalProvider
+from skyward_jupyter.providers.records import PoolRecord
 
 #: How long the end of a pool's nodes is waited for (seconds); they are killed, so this is generous.
 END_WITHIN = 10.0
 
+_ANOTHER = "another kernel"
+
 log = logging.getLogger("skyward")
-_numbers = itertools.count(1)
 _systems: list[casty.ActorSystem] = []
 
 
@@ -48,15 +52,10 @@ def _observe(event: casty.Event) -> None:
 
 async def assemble(name: str, spec: NodeSpec, events: Bus, *, share: bool = True) -> Hub:
     """A pool with no nodes yet. `share=False` sends local payloads through the cluster, as to a remote machine."""
-    key = f"{name}~{next(_numbers)}"
-
-    def heard(report: Report) -> None:
-        facts = report.facts
-        text = str(facts.get("why") or facts.get("text") or "")
-        made.supplier.tell(Heard(report.rank, report.what, int(str(facts.get("pid", 0))), text))
-
-    provider = LocalProvider(name, spec, heard, share=share)
-    made = Hub(
+    key = f"{name}~{secrets.token_hex(4)}"
+    ear = _Ear()
+    provider = LocalProvider(name, spec, ear.hear, share=share, key=key)
+    made = ear.hub = Hub(
         key=key,
         name=name,
         spec=spec,
@@ -66,13 +65,93 @@ async def assemble(name: str, spec: NodeSpec, events: Bus, *, share: bool = True
         payloads=Payloads(provider.shared),
         events=events,
     )
-    hubs.register(made)
-    events.emit(PoolState, made.state, "")
-    made.node_actor = node
-    made.pool = made.system.ref(pool, key)
-    made.placer = made.system.ref(placer, key)
-    made.supplier = made.system.ref(supplier, key)
+    _people(made, _record(made))
+    assert made.recorder is not None
+    made.recorder.begin()
     return made
+
+
+async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
+    """A pool that this process claimed, before it has its nodes; `take_over` gives them to it."""
+    former = hubs.find(record.key)
+    if former is not None:
+        # It was this kernel's before another took it over, and its actors have the names that these will have.
+        await dismantle(former)
+    spec = NodeSpec(record.concurrency, record.executor, record.ttl)
+    ear = _Ear()
+    provider = LocalProvider(record.name, spec, ear.hear, share=record.share, key=record.key, found=record)
+    made = ear.hub = Hub(
+        key=record.key,
+        name=record.name,
+        spec=spec,
+        system=await _system(),
+        provider=provider,
+        desk=Desk(),
+        payloads=Payloads(provider.shared),
+        events=events,
+        started=record.created,
+        epoch=record.epoch,
+    )
+    made.desk.start_ids(record.epoch)
+    _people(made, record)
+    return made
+
+
+async def take_over(hub: Hub, nodes: int) -> bool:
+    """Have the nodes of a pool that another kernel started; False when they are gone, or someone else's."""
+    ranks = await hub.provider.take()
+    if not ranks:
+        return False
+    hub.settled.clear()
+    hub.pool.tell(Adopt(ranks))
+    hub.supplier.tell(Adopt(ranks))
+    hub.provider.present()
+    hub.pool.tell(Scale(nodes or len(ranks)))
+    return True
+
+
+class _Ear:
+    """Passes on what the provider hears to the pool that it is for."""
+
+    hub: Hub
+
+    def hear(self, report: Report) -> None:
+        """Take a report of the provider."""
+        facts = report.facts
+        if report.what == "taken":
+            self.hub.pool.tell(Taken(str(facts["by"])))
+            return
+        text = str(facts.get("why") or facts.get("text") or "")
+        self.hub.supplier.tell(Heard(report.rank, report.what, int(str(facts.get("pid", 0))), text))
+
+
+def _people(made: Hub, record: PoolRecord) -> None:
+    """Give a hub its actors, which find it by its key, and its record."""
+    hubs.register(made)
+    made.events.emit(PoolState, made.state, "")
+    made.node_actor = node
+    made.pool = made.system.ref(pool, made.key)
+    made.placer = made.system.ref(placer, made.key)
+    made.supplier = made.system.ref(supplier, made.key)
+    made.recorder = Recorder(made, record, lambda: made.pool.tell(Taken(_ANOTHER)))
+
+
+def _record(hub: Hub) -> PoolRecord:
+    provider, spec = hub.provider, hub.spec
+    return PoolRecord(
+        key=hub.key,
+        name=hub.name,
+        provider=provider.name,
+        cluster=provider.cluster,
+        holder=records.me(),
+        store=provider.store,
+        created=hub.started,
+        concurrency=spec.concurrency,
+        executor=spec.executor,
+        ttl=spec.ttl,
+        share=provider.shared is not None,
+        places=provider.places,
+    )
 
 
 def attach_panel(hub: Hub, made: panels.Panel) -> None:
@@ -80,6 +159,14 @@ def attach_panel(hub: Hub, made: panels.Panel) -> None:
     panels.register(made)
     hub.panel = hub.system.ref(panels.panel, hub.key)
     hub.events.on_listening()
+    recorder = hub.recorder
+    assert recorder is not None
+
+    def changed() -> None:
+        made.changed()
+        recorder.changed()
+
+    hub.on_change = changed
 
 
 def resize(hub: Hub, nodes: int) -> None:
@@ -92,10 +179,13 @@ def resize(hub: Hub, nodes: int) -> None:
 
 
 async def dismantle(hub: Hub) -> None:
-    """End everything of a pool, whatever state it is in."""
+    """End everything of a pool, whatever state it is in; of one that is another kernel's, only what is here."""
+    if hub.recorder is not None and not hub.recorder.is_current:
+        hub.pool.tell(Taken(_ANOTHER))
     hub.pool.tell(Close())
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(hub.ended.wait(), END_WITHIN)
+    taken = hub.state == "taken"
     if hub.elastic is not None:
         hub.elastic.close()
     hub.become("stopped")
@@ -107,6 +197,8 @@ async def dismantle(hub: Hub) -> None:
         client, hub.client = hub.client, None
         await client.__aexit__(None, None, None)
     hub.provider.forget()
+    if hub.recorder is not None and not taken:
+        hub.recorder.close()
     hubs.unregister(hub)
     for key in hub.node_keys():
         await hub.system.release(node, key)

@@ -20,6 +20,8 @@ from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange,
 EXCHANGE_BOUND = 2 * 2**20
 #: How many yields a generator may be ahead of its reader.
 CREDIT = 16
+#: A node keeps what came last until the next exchange; when there is none, for so many seconds.
+ACKNOWLEDGE_AFTER = 1.0
 _CODES = 512
 _RETRY = 0.05
 
@@ -43,6 +45,9 @@ class Courier:
     alive
         Says whether the node is known to run, so that only the link to it is broken: that may take as long as it does.
 
+    epoch, taken
+        How often the pool was taken over by another kernel, and what is called with who did it next.
+
     Attributes
     ----------
     following
@@ -58,6 +63,9 @@ class Courier:
         unreachable: Callable[[str], None],
         patience: float = 20.0,
         alive: Callable[[], bool] = lambda: False,
+        *,
+        epoch: int = 0,
+        taken: Callable[[str], None] = lambda who: None,
     ) -> None:
         self._client = client
         self._ask = ask
@@ -66,7 +74,10 @@ class Courier:
         self._unreachable = unreachable
         self._patience = patience
         self._alive = alive
-        self._seen = 0
+        self._epoch = epoch
+        self._taken = taken
+        self._seen = self._acknowledged = 0
+        self._resting: asyncio.TimerHandle | None = None
         self._tasks: list[TaskEntry] = []
         self._controls: list[Control] = []
         self._feeds: list[Feed] = []
@@ -95,11 +106,20 @@ class Courier:
         """Put a piece of a stream into the next exchange."""
         self._feeds.append(feed)
 
+    def follow(self, task: int, pooled: bool) -> None:
+        """Pull events until a task has ended that another kernel sent."""
+        self.following[task] = pooled
+
+    def start_after(self, seq: int) -> None:
+        """The events up to number `seq` went to another kernel."""
+        self._seen = max(self._seen, seq)
+
     def advance(self, event: Event) -> bool:
         """Take an event that came another way, if it is the next one."""
         if event.seq != self._seen + 1:
             return False
         self._seen = event.seq
+        self._rest()
         return True
 
     def has(self, event: Event) -> bool:
@@ -111,18 +131,36 @@ class Courier:
         while not self.closed and (self._tasks or self._controls or self._feeds or self.following):
             tasks = self._take()
             self._turn += 1
-            exchange = self._exchange(tasks)
-            work = asyncio.get_running_loop().create_task(self._converse(exchange, tasks, self._turn))
-            self._running.add(work)
-            work.add_done_callback(self._running.discard)
+            self._ask_later(self._exchange(tasks), tasks)
             if not self._tasks and not self._feeds:
                 return
+        self._rest()
 
     def close(self) -> None:
         """Stop; nothing is delivered after."""
         self.closed = True
+        if self._resting is not None:
+            self._resting.cancel()
         for work in self._running:
             work.cancel()
+
+    def _rest(self) -> None:
+        """Nothing is asked for now: let the node forget, before long, what came."""
+        if self._resting is None and not self.closed and self._acknowledged < self._seen:
+            self._resting = asyncio.get_running_loop().call_later(ACKNOWLEDGE_AFTER, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self._resting = None
+        if self.closed or self.following or self._acknowledged == self._seen:
+            return
+        self._turn += 1
+        self._ask_later(Exchange(self._client, self._seen, hold=0.0, epoch=self._epoch), [])
+
+    def _ask_later(self, exchange: Exchange, tasks: list[TaskEntry]) -> None:
+        self._acknowledged = exchange.after
+        work = asyncio.get_running_loop().create_task(self._converse(exchange, tasks, self._turn))
+        self._running.add(work)
+        work.add_done_callback(self._running.discard)
 
     def _take(self) -> list[TaskEntry]:
         size, count = 0, 0
@@ -156,7 +194,9 @@ class Courier:
         controls, self._controls = tuple(self._controls), []
         tasks = tuple(map(task_of, entries))
         feeds = self._take_feeds() if self._feeds else ()
-        return Exchange(self._client, self._seen, tasks, tuple(codes.values()), controls, feeds=feeds)
+        return Exchange(
+            self._client, self._seen, tasks, tuple(codes.values()), controls, feeds=feeds, epoch=self._epoch
+        )
 
     async def _converse(self, exchange: Exchange, entries: list[TaskEntry], turn: int) -> None:
         try:
@@ -168,6 +208,9 @@ class Courier:
             self._unreachable(f"{type(error).__name__}: {error}")
             return
         if self.closed:
+            return
+        if batch.taken:
+            self._taken(batch.taken)
             return
         self._silent_since = None
         self._know(exchange.codes)
@@ -220,4 +263,7 @@ def task_of(entry: TaskEntry) -> Task:
         credit=CREDIT if entry.yields is not None else 0,
         flags=entry.flags,
         streams=len(entry.feeds) if entry.feeds is not None else 0,
+        run=entry.run,
+        parts=entry.parts,
+        label=entry.label,
     )

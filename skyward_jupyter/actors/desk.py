@@ -24,6 +24,8 @@ from skyward_jupyter.wire.messages import Code
 KEPT = 10_000
 
 type Times = tuple[int, str, int, float, float, float, float, float, str, int]
+#: Bits of a task id that count tasks; those above count the kernels that drove the pool.
+_ID_BITS = 40
 
 
 class NodeState(StrEnum):
@@ -78,6 +80,12 @@ class TaskEntry:
         For a generator: what it yielded and was not read yet; None ends it.
     blobs
         What it needs, which stays until it has ended.
+    run, parts, label
+        The call it belongs to, as of `skyward_jupyter.wire.messages.Task`.
+    since
+        When it was made, in seconds since the epoch.
+    adopted
+        Whether another kernel sent it, so that its code and arguments are not here.
     stopping
         What it was last told to do: ``interrupt`` or ``kill``.
     feeds
@@ -107,6 +115,11 @@ class TaskEntry:
     on_event: Callable[[TaskEvent], None] | None = None
     yields: asyncio.Queue[object] | None = None
     blobs: tuple[Blob, ...] = ()
+    run: int = 0
+    parts: int = 1
+    label: str = ""
+    since: float = 0.0
+    adopted: bool = False
     stopping: str = ""
     feeds: Feeds | None = None
     fetching: asyncio.Task[None] | None = None
@@ -161,6 +174,10 @@ class Desk:
     def next_id(self) -> int:
         """A task id that was not used before."""
         return next(self._ids)
+
+    def start_ids(self, epoch: int) -> None:
+        """Give ids that no kernel gave that drove the pool before."""
+        self._ids = itertools.count((epoch << _ID_BITS) + 1)
 
     def count(self, ended: int) -> None:
         """Remember that so many tasks ended now."""

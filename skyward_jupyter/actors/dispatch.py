@@ -17,7 +17,7 @@ from skyward_jupyter.actors.feed import Feeds, Source
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Give, Withdraw
 from skyward_jupyter.actors.placing import enqueue
-from skyward_jupyter.errors import NoRoom, NotPicklable, PoolStopped
+from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
 from skyward_jupyter.events import TaskQueued
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
@@ -29,6 +29,8 @@ from skyward_jupyter.wire.messages import Broadcast, Code, Feed, Part, Target
 log = logging.getLogger("skyward")
 #: How long a broadcast may take before the output of its nodes is pulled (seconds).
 FOLLOW_AFTER = 0.015
+#: Characters of a function's name, or of a cell's first line, that say what a task is.
+LABEL = 80
 #: Longest wait for stopped tasks to end (seconds): the grace of a slot and some more.
 STOP_WITHIN = 8.0
 
@@ -48,6 +50,7 @@ class Call:
     stream: bool = False
     retries: int | None = None
     sources: tuple[Source, ...] = ()
+    label: str = ""
 
 
 type _Packed = tuple[Code, tuple[Blob, ...]]
@@ -120,6 +123,8 @@ class Dispatch:
                 self._hub.placer.tell(Withdraw(entry.id, action))
 
     def _check(self) -> None:
+        if self._hub.state == "taken":
+            raise PoolHeld(self._hub.note)
         if self._hub.state in ("stopping", "stopped", "failed"):
             raise PoolStopped(f"pool {self._hub.name!r} is {self._hub.state}; start another one")
 
@@ -157,6 +162,7 @@ class Dispatch:
             on_event=on_event,
             yields=asyncio.Queue() if call.stream else None,
             blobs=code_blobs + blobs,
+            label=(call.label or getattr(call.function, "__name__", "call"))[:LABEL],
             retries=self._hub.retries if call.retries is None else call.retries,
         )
         return self._with_feeds(entry, call)
@@ -198,6 +204,7 @@ class Dispatch:
             on_event=entry.on_event,
             yields=asyncio.Queue() if entry.yields is not None else None,
             blobs=entry.blobs,
+            label=entry.label,
         )
         return self._with_feeds(copied, call)
 
@@ -219,7 +226,9 @@ class Dispatch:
         return code, blobs
 
     def _admit(self, entries: Sequence[TaskEntry]) -> None:
+        now = time.time()
         for entry in entries:
+            entry.run, entry.parts, entry.since = entries[0].id, len(entries), now
             self._hub.desk.tasks[entry.id] = entry
         if self._hub.events.tasks:
             for entry in entries:
@@ -249,7 +258,7 @@ class Dispatch:
         follow = asyncio.get_running_loop().call_later(FOLLOW_AFTER, self._follow, entries)
         try:
             await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.provider.address)
-            message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets)
+            message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets, hub.epoch)
             for entry in entries:
                 entry.sent = time.time()
             parts = await hub.broadcaster(head).ask(message)

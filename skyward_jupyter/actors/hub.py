@@ -16,12 +16,15 @@ from skyward_jupyter.actors.placing import Placer
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.events import PoolState
+from skyward_jupyter.providers import records
 from skyward_jupyter.providers.base import LARGEST
-from skyward_jupyter.wire.messages import Batch, Exchange
+from skyward_jupyter.wire.messages import Batch, Exchange, Own
 
 if TYPE_CHECKING:
+    from skyward_jupyter.actors.adoption import Kept
     from skyward_jupyter.actors.elastic import Autoscaler
     from skyward_jupyter.actors.payloads import Payloads
+    from skyward_jupyter.actors.recorder import Recorder
     from skyward_jupyter.providers.base import NodeSpec, Provider
 
 _hubs: dict[str, Hub] = {}
@@ -34,7 +37,13 @@ class Hub:
     Attributes
     ----------
     key
-        Unique in this process; the key of the pool's actors.
+        Unlike any other pool's; the key of its actors, and what its nodes know its kernel by.
+    recorder
+        Keeps its record on disk.
+    epoch
+        How often another kernel took the pool over before.
+    kept, sessions
+        Runs that another kernel started, by number, and the nodes with a session that another kernel filled.
     generation
         How many nodes had each rank before.
     events
@@ -90,6 +99,10 @@ class Hub:
     placer: Any = None
     supplier: Any = None
     panel: Any = None
+    recorder: Recorder | None = None
+    epoch: int = 0
+    kept: dict[int, Kept] = field(default_factory=dict)
+    sessions: set[int] = field(default_factory=set)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     on_change: Callable[[], None] = lambda: None
@@ -133,6 +146,11 @@ class Hub:
             known = self.client.ref(actor, remote.KEY, at=self.provider.address(rank))
             self._refs[actor.name, rank] = known
         return known
+
+    def own(self) -> Own:
+        """What tells a node that this process drives the pool."""
+        me = records.me()
+        return Own(self.key, self.epoch, me.pid, me.since, me.name)
 
     def incarnation(self, rank: int) -> str:
         """Which start of a node the cluster knows at its address now; empty while it knows several."""

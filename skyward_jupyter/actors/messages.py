@@ -40,10 +40,11 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class NodeUp:
-    """A node takes tasks, on so many slots."""
+    """A node takes tasks, on so many slots; it has `given` already."""
 
     rank: int
     slots: int
+    given: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,20 @@ class Introduced:
 @dataclass(frozen=True, slots=True)
 class Close:
     """To the pool actor: end everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """To the pool and the provider actor: these nodes run already."""
+
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """To the pool actor: another kernel took the pool over."""
+
+    by: str
 
 
 @dataclass(frozen=True, slots=True)

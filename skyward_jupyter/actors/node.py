@@ -12,7 +12,8 @@ import casty
 from casty import Context, actor
 
 from skyward_jupyter.actors import placing, results, retrying
-from skyward_jupyter.actors.courier import Courier
+from skyward_jupyter.actors.adoption import adopt
+from skyward_jupyter.actors.courier import CREDIT, Courier
 from skyward_jupyter.actors.desk import NodeState, NodeView, TaskEntry
 from skyward_jupyter.actors.hub import Hub, find, rank_of
 from skyward_jupyter.actors.messages import (
@@ -33,11 +34,12 @@ from skyward_jupyter.actors.messages import (
     Phase,
     Recall,
     Returned,
+    Taken,
     Unheard,
 )
 from skyward_jupyter.events import NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Control, Event, Measure
+from skyward_jupyter.wire.messages import Control, Event, Measure, Owned
 
 #: Least seconds between two views of a node's work.
 PUBLISH_EVERY = 0.05
@@ -81,6 +83,8 @@ class _Node:
             self.settled,
             lambda why: me.tell(Gone(f"it does not answer: {why}")),
             alive=lambda: hub.alive(rank),
+            epoch=hub.epoch,
+            taken=lambda who: hub.pool.tell(Taken(who)),
         )
         self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
@@ -142,7 +146,8 @@ class _Node:
     def recall(self) -> None:
         """Ask for the pooled tasks that wait behind others on the node."""
         for number, pooled in self.courier.following.items():
-            if pooled:
+            entry = self.hub.desk.tasks.get(number)
+            if pooled and not (entry is not None and entry.adopted):
                 self.courier.control(Control(number, "return"))
         self._flush()
 
@@ -208,19 +213,38 @@ class _Node:
         """Wait until the node answers this kernel."""
         while True:
             try:
-                await self.hub.worker(self.rank).ask(Measure())
+                owned: Owned = await self.hub.worker(self.rank).ask(self.hub.own())
                 break
             except casty.Unavailable:
                 await asyncio.sleep(_CONNECT_RETRY)
+        if owned.taken:
+            self.hub.pool.tell(Taken(owned.taken))
+            return
         self._incarnation = self.hub.incarnation(self.rank)
         self.view = replace(self.view, state=NodeState.IDLE, phase="ready")
         self.hub.show(self.view)
         self._connected = True
         self._flush()
         self.hub.takers[self.rank] = self.assign
-        self.hub.placer.tell(NodeUp(self.rank, self.view.slots))
+        self.hub.placer.tell(NodeUp(self.rank, self.view.slots, self._adopt(owned)))
         self.hub.events.emit(NodeReady, self.rank, self.view.address)
         self.hub.pool.tell(Joined(self.rank))
+
+    def _adopt(self, owned: Owned) -> int:
+        """Go on with what another kernel had here; returns how many slots that takes."""
+        taken = 0
+        self.courier.start_after(owned.after)
+        for known in owned.tasks:
+            pooled = not known.session and taken < self.view.slots
+            taken += pooled
+            self.courier.follow(adopt(self.hub, self.rank, known).id, pooled)
+            if known.streams:
+                # What the other kernel had read and not paid for is not known.
+                self.courier.control(Control(known.task, "credit", CREDIT))
+        if owned.session:
+            self.hub.sessions.add(self.rank)
+        self._flush()
+        return taken
 
     def take(self, number: int) -> None:
         """Put a task into the conversation with the node."""
@@ -287,6 +311,8 @@ class _Node:
             self._returned.append(event.task)
         elif entry is None or entry.outcome.done():
             self.hub.payloads.discard(event.body)
+        elif kind is Kind.CODE and entry.adopted:
+            retrying.lose(self.hub, [entry], self.rank, "it lacks the function, which was in the kernel that ended")
         elif kind is Kind.CODE:
             self.courier.again(entry)
         elif kind is Kind.WANT:

@@ -18,7 +18,7 @@ from casty import Context, actor
 from skyward_jupyter.actors.desk import NodeState, NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
-from skyward_jupyter.actors.source import Delta, NodeRow, PanelView, Snapshot
+from skyward_jupyter.actors.source import OVER, Delta, NodeRow, PanelView, Snapshot
 from skyward_jupyter.events import Metric
 from skyward_jupyter.runtime.bridge import Runtime
 from skyward_jupyter.wire.messages import Load, Measure
@@ -151,7 +151,7 @@ class Panel:
         self.hub.panel.tell(Changed())
 
     def _attach(self, view: PanelView) -> None:
-        if self.hub.state in ("stopped", "failed"):
+        if self.hub.state in OVER:
             view.close(self.snapshot())
             return
         self.views[view] = False

@@ -163,7 +163,10 @@ class Payloads:
         whole = bytearray(blob.size)
 
         async def piece(offset: int) -> None:
-            whole[offset : offset + PIECE] = await worker.ask(FetchPiece(blob.name, offset, PIECE))
+            data = await worker.ask(FetchPiece(blob.name, offset, PIECE))
+            if not data:
+                raise FileNotFoundError(f"the node has no {blob.name}")
+            whole[offset : offset + PIECE] = data
 
         await _windowed(piece, range(0, blob.size, PIECE))
         return memoryview(whole)

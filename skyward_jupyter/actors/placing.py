@@ -63,9 +63,9 @@ class Placer:
         self.checking = False
         self.packed = False
 
-    def up(self, rank: int, slots: int) -> None:
-        """A node takes tasks from now on."""
-        self._seats[rank] = Seat(rank, slots)
+    def up(self, rank: int, slots: int, given: int = 0) -> None:
+        """A node takes tasks from now on; it has some already."""
+        self._seats[rank] = Seat(rank, slots, given)
 
     def down(self, rank: int) -> None:
         """It does not any more."""

@@ -17,9 +17,21 @@ from casty import Context, actor
 
 from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Close, Dismiss, Drain, Introduced, Joined, Lost, Scale, Start
+from skyward_jupyter.actors.messages import (
+    Adopt,
+    Close,
+    Dismiss,
+    Drain,
+    Gone,
+    Introduced,
+    Joined,
+    Lost,
+    Scale,
+    Start,
+    Taken,
+)
 from skyward_jupyter.agent.actors import Peers
-from skyward_jupyter.errors import PoolStopped
+from skyward_jupyter.errors import PoolError, PoolHeld, PoolStopped
 from skyward_jupyter.events import NodeReplaced, PoolResized
 from skyward_jupyter.wire.events import Failure
 
@@ -30,7 +42,7 @@ WINDOW = 3600.0
 #: How long the nodes may take to answer that they know each other (seconds).
 INTRODUCE_WITHIN = 5.0
 
-type PoolMessage = Scale | Joined | Introduced | Lost | Close
+type PoolMessage = Scale | Adopt | Joined | Introduced | Lost | Taken | Close
 
 
 @dataclass(slots=True)
@@ -64,6 +76,10 @@ class _Pool:
         match message:
             case Scale(nodes, why):
                 self.scale(nodes, why)
+            case Adopt(ranks):
+                self._ranks.update((rank, _Rank()) for rank in ranks)
+            case Taken(by):
+                self.taken(by)
             case Joined(rank):
                 self.joined(rank)
             case Introduced(turn):
@@ -78,6 +94,8 @@ class _Pool:
 
     def scale(self, nodes: int, why: str) -> None:
         """Start the ranks that are missing, let those beyond leave once what they run is done."""
+        if self.hub.state == "taken":
+            return
         if nodes != self._desired:
             self.hub.events.emit(PoolResized, nodes, why)
         self._desired, self._given_up = nodes, False
@@ -112,10 +130,12 @@ class _Pool:
         state = self._ranks.get(rank)
         if state is None:
             return
-        if state.leaving or self.hub.state == "stopping":
+        if state.leaving or self._over:
             self._remove(rank)
+            if self.hub.state == "taken":
+                return
             self.hub.supplier.tell(Dismiss(rank))
-            if rank < self._desired and self.hub.state != "stopping":
+            if rank < self._desired and not self._over:
                 self.scale(self._desired, "asked")
             return
         if not state.ready:
@@ -149,12 +169,34 @@ class _Pool:
         """Fail what is in flight and end every node."""
         if self.hub.state in ("stopping", "stopped"):
             return
+        if self.hub.state == "taken":
+            self.hub.ended.set()
+            return
         self.hub.become("stopping")
-        self._fail_tasks(f"pool {self.hub.name!r} was stopped before the task had ended")
+        self._fail_tasks(PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended"))
         self.hub.provider.close()
 
-    def _fail_tasks(self, why: str) -> None:
-        error = PoolStopped(why)
+    def taken(self, by: str) -> None:
+        """Another kernel drives the pool: nothing more is done to it from here."""
+        if self._over or self.hub.state == "stopped":
+            return
+        self.hub.note = f"pool {self.hub.name!r} was taken over by {by}"
+        self.hub.become("taken")
+        if self.hub.elastic is not None:
+            self.hub.elastic.close()
+        self._fail_tasks(PoolHeld(self.hub.note))
+        self.hub.provider.lose()
+        if self.hub.recorder is not None:
+            self.hub.recorder.leave()
+        for rank in self._ranks:
+            self.hub.node(rank).tell(Gone(self.hub.note))
+        self.hub.settled.set()
+
+    @property
+    def _over(self) -> bool:
+        return self.hub.state in ("stopping", "taken")
+
+    def _fail_tasks(self, error: PoolError) -> None:
         self.hub.placing.queue.clear()
         for entry in list(self.hub.desk.tasks.values()):
             rank = entry.rank if entry.rank is not None else -1
@@ -169,7 +211,7 @@ class _Pool:
         self._ranks.pop(rank, None)
         self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
         self.hub.desk.nodes.pop(rank, None)
-        if self.hub.state != "stopping":
+        if not self._over:
             self._introduce()
 
     def _introduce(self) -> None:
@@ -192,6 +234,9 @@ class _Pool:
 
     def _settle(self) -> None:
         hub = self.hub
+        if hub.state == "taken":
+            hub.on_change()
+            return
         waiting = any(not state.ready or state.leaving for state in self._ranks.values())
         if hub.state == "stopping":
             if not self._ranks:
@@ -200,7 +245,7 @@ class _Pool:
         elif not self._ranks and self._given_up:
             if hub.state != "failed":
                 hub.become("failed")
-                self._fail_tasks(f"pool {hub.name!r} has no node left: {hub.note}")
+                self._fail_tasks(PoolStopped(f"pool {hub.name!r} has no node left: {hub.note}"))
         elif not waiting:
             hub.become("ready")
         if waiting and hub.state == "ready":

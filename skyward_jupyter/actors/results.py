@@ -13,6 +13,7 @@ from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.agent.failure import Failed, rebuild
 from skyward_jupyter.errors import (
+    ResultGone,
     ResultNotPicklable,
     SkywardError,
     SlotDied,
@@ -53,6 +54,9 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
     try:
         value = content()
     except Exception as error:
+        if entry.adopted and isinstance(error, FileNotFoundError):
+            _had(hub, entry, rank, kind, event.seconds)
+            return
         text = f"what the task on node {rank} sent cannot be loaded here: {type(error).__name__}: {error}"
         if kind.final or kind is Kind.YIELD:
             end(hub, entry, Failure(rank, TaskFailed(text, rank), event.seconds))
@@ -73,6 +77,13 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             if kind is Kind.OUTPUT and hub.events.wants(LogLine):
                 hub.events.emit(LogLine, rank, entry.id, *_text(value))
             _show(entry, rank, kind, value)
+
+
+def _had(hub: Hub, entry: TaskEntry, rank: int, kind: Kind, seconds: float) -> None:
+    """The kernel before had fetched this already, and ended before it could say so."""
+    if kind.final:
+        text = f"the result of {entry.label!r} on node {rank} went to the kernel that started it"
+        end(hub, entry, Failure(rank, ResultGone(text, {}), seconds))
 
 
 def _text(content: Any) -> tuple[str, str]:
@@ -106,6 +117,9 @@ async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event, before: as
             lambda: hub.payloads.fetch(event.body, hub.worker(rank)), lambda: not entry.outcome.done()
         )
     except Exception as error:
+        if entry.adopted and isinstance(error, FileNotFoundError):
+            _had(hub, entry, rank, Kind(event.kind), event.seconds)
+            return
         retrying.lose(hub, [entry], rank, f"its result could not be fetched: {error}")
         return
     _finish(hub, entry, rank, event, lambda: unpack(event.body, lambda blob: blobs[blob.name]))

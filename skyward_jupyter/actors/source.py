@@ -18,7 +18,7 @@ from typing import Literal, Protocol, TypedDict
 type NodeState = Literal["idle", "waiting", "active", "lost"]
 type Detach = Callable[[], None]
 
-OVER = frozenset({"stopped", "failed"})
+OVER = frozenset({"stopped", "failed", "taken"})
 """The states of a pool that nothing follows."""
 
 STATES: tuple[NodeState, ...] = ("idle", "waiting", "active", "lost")

@@ -11,7 +11,7 @@ import casty
 from casty import Context, Event, actor
 
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Dead, Dismiss, Gone, Heard, Kill, Phase, Start, Unheard
+from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Phase, Start, Unheard
 from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certificates
 from skyward_jupyter.events import LogLine
 
@@ -20,7 +20,7 @@ SYNC = 0.25
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
 TOGETHER = 2.0
 
-type SupplierMessage = Start | Kill | Dismiss | Heard | Dead
+type SupplierMessage = Start | Adopt | Kill | Dismiss | Heard | Dead
 
 
 class _Supplier:
@@ -41,6 +41,8 @@ class _Supplier:
         match message:
             case Start(ranks):
                 self.start(ranks)
+            case Adopt(ranks):
+                self._nodes.update((rank, self.hub.node(rank)) for rank in ranks)
             case Kill(rank):
                 self.hub.provider.kill(rank)
             case Dismiss(rank):

@@ -49,8 +49,8 @@ async def placer(ctx: Context[int, PlacerMessage]) -> None:
                 placing.checking = False
                 for rank in placing.stuck():
                     hub.node(rank).tell(Recall())
-            case NodeUp(rank, slots):
-                placing.up(rank, slots)
+            case NodeUp(rank, slots, given):
+                placing.up(rank, slots, given)
             case NodeDown(rank):
                 placing.down(rank)
         assign(hub)

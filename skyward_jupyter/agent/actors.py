@@ -22,6 +22,7 @@ from skyward_jupyter.wire.messages import (
     FetchPiece,
     HasBlobs,
     Measure,
+    Own,
     Part,
     PutPiece,
     Relay,
@@ -49,7 +50,7 @@ class Stop:
     """End the agent in order."""
 
 
-type WorkerMessage = Exchange | Relay | PutPiece | FetchPiece | HasBlobs | DropBlob | Measure | Peers | Stop
+type WorkerMessage = Exchange | Own | Relay | PutPiece | FetchPiece | HasBlobs | DropBlob | Measure | Peers | Stop
 
 _hosted: list[Agent] = []
 _tasks: set[asyncio.Task[None]] = set()
@@ -90,12 +91,14 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 agent.exchange(message)
             case Relay():
                 _own(asyncio.create_task(_relay(agent, message)))
+            case Own():
+                message.reply_to.tell(agent.own(message))
             case Measure():
                 message.reply_to.tell(agent.load())
             case PutPiece():
                 _own(asyncio.create_task(_put(agent, others, message)))
             case FetchPiece(name, offset, length):
-                message.reply_to.tell(agent.store.read(name, offset, length))
+                message.reply_to.tell(_piece(agent, name, offset, length))
             case HasBlobs(names):
                 message.reply_to.tell(tuple(name for name in names if not agent.store.has(name)))
             case DropBlob(name):
@@ -117,11 +120,14 @@ async def broadcast(ctx: Context[int, Broadcast]) -> None:
 
 
 async def _relay(agent: Agent, message: Relay) -> None:
-    message.reply_to.tell(await _part(agent, message.client, message.after, message.task, message.code))
+    part = _part(agent, message.client, message.epoch, message.after, message.task, message.code)
+    message.reply_to.tell(await part)
 
 
-async def _part(agent: Agent, client: str, after: int, task: Task, code: Code) -> Part:
+async def _part(agent: Agent, client: str, epoch: int, after: int, task: Task, code: Code) -> Part:
     """This node's part of a broadcast."""
+    if who := agent.taken(epoch):
+        return Part(agent.config.rank, None, f"{who} took the pool over")
     agent.acknowledge(client, after)
     agent.learn(code)
     return Part(agent.config.rank, await agent.finished(client, task))
@@ -131,14 +137,23 @@ async def _gather(agent: Agent, others: Others, message: Broadcast) -> None:
     async def part(target: Target) -> Part:
         task = replace(message.task, id=target.task, flags=target.flags)
         if target.rank == agent.config.rank:
-            return await _part(agent, message.client, target.after, task, message.code)
+            return await _part(agent, message.client, message.epoch, target.after, task, message.code)
         try:
-            return await others.at(target.address).ask(Relay(message.client, target.after, task, message.code))
+            relay = Relay(message.client, target.after, task, message.code, message.epoch)
+            return await others.at(target.address).ask(relay)
         except Exception as error:
             return Part(target.rank, None, str(error))
 
     parts = await asyncio.gather(*map(part, message.targets))
     message.reply_to.tell(tuple(parts))
+
+
+def _piece(agent: Agent, name: str, offset: int, length: int) -> bytes:
+    """Nothing for a blob that another kernel has had."""
+    try:
+        return agent.store.read(name, offset, length)
+    except FileNotFoundError:
+        return b""
 
 
 async def _put(agent: Agent, others: Others, message: PutPiece) -> None:

@@ -151,6 +151,28 @@ class CellOutcome:
     error: CellError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a session has, for a kernel that did not fill it.
+
+    Attributes
+    ----------
+    session
+        As of `CellOutcome`.
+    sent
+        Content hashes of the names that a notebook set there.
+    owned
+        Names that cells bound there, with a `fingerprint` of each value.
+    functions
+        Which global names the functions among them read.
+    """
+
+    session: str
+    sent: Mapping[str, str]
+    owned: Mapping[str, str | None]
+    functions: Mapping[str, frozenset[str]]
+
+
 class LineKeepingTransformer(TransformerManager):
     """IPython's input transformer, except that the code below a transformed line keeps its line number.
 

@@ -6,10 +6,15 @@ front of the queue, however the bytes were cut.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
 import struct
+import tempfile
 from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 type Message = dict[str, Any]
@@ -17,12 +22,26 @@ type Message = dict[str, Any]
 _LENGTH = struct.Struct("<I")
 _READ = 256 * 1024
 _MOST_FDS = 253
+#: Room for the path of a Unix socket in its address, on the system that has least.
+_LONGEST = 100
 
 
 def encoded(message: Message) -> bytes:
     """A message as it is sent."""
     body = json.dumps(message).encode()
     return _LENGTH.pack(len(body)) + body
+
+
+@contextlib.contextmanager
+def short(path: str) -> Iterator[str]:
+    """`path`, or a way to it that the address of a Unix socket has room for."""
+    if len(os.fsencode(path)) <= _LONGEST:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="skyward-", dir="/tmp") as folder:
+        link = Path(folder) / "to"
+        link.symlink_to(Path(path).parent)
+        yield str(link / Path(path).name)
 
 
 class Channel:

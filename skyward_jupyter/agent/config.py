@@ -34,8 +34,13 @@ class AgentConfig:
         How many slots, and whether they are processes or threads of one process.
     store, certificates
         Directories of its blobs, and of what it shows and expects when it connects.
-    owner
-        Process id of the kernel whose life this agent watches; 0 for none.
+    owner, owner_since, owner_name
+        Process id of the kernel whose life this agent watches (0 for none), when that process started, and what it
+        is called.
+    epoch
+        How often the pool was taken over by another kernel.
+    key, record
+        What names the pool unlike any other, and the file that records it.
     ttl
         Seconds it lives on without its owner.
     heartbeat
@@ -58,6 +63,11 @@ class AgentConfig:
     concurrency: int = 1
     executor: Literal["process", "thread"] = "process"
     owner: int = 0
+    owner_since: float = 0.0
+    owner_name: str = ""
+    epoch: int = 0
+    key: str = ""
+    record: str = ""
     ttl: float = 30.0
     heartbeat: float = 1.0
     peers: tuple[Peer, ...] = ()

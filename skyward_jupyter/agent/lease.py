@@ -1,14 +1,114 @@
-"""Whether the kernel that owns a pool is alive: the process, not its event loop."""
+"""Whether the kernel that owns a pool is alive: the process, not its event loop.
+
+A process is its id and when it started, so that another one that got the same id later is not taken for it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import psutil
 
 _POLL = 1.0
+#: How far two looks at the same process may put its start apart (seconds): the clock may have been set in between.
+_SAME_START = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process that owns a pool.
+
+    Attributes
+    ----------
+    pid, since
+        Its id, and when it started (seconds since the epoch); 0 where that is not known.
+    name
+        What it is called to users.
+    """
+
+    pid: int
+    since: float = 0.0
+    name: str = ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return is_alive(self.pid, self.since)
+
+
+class Lease:
+    """The life of one node: it ends `ttl` seconds after its owner has, unless another one takes over until then.
+
+    Parameters
+    ----------
+    epoch
+        How often somebody took over before.
+    alone
+        Called when the owner has ended.
+    over
+        Called when nobody has taken over in time.
+    """
+
+    def __init__(
+        self, owner: Owner, epoch: int, ttl: float, alone: Callable[[], None], over: Callable[[], None]
+    ) -> None:
+        self.owner = owner
+        self.epoch = epoch
+        self._ttl = ttl
+        self._alone = alone
+        self._over = over
+        self._watch: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Watch the owner from now on."""
+        self.end()
+        if self.owner.pid:
+            self._watch = asyncio.get_running_loop().create_task(self._count())
+
+    def take(self, owner: Owner, epoch: int) -> bool:
+        """Let `owner` have it; refused when someone took it in this epoch or later, and it is not the same one."""
+        if epoch < self.epoch or (epoch == self.epoch and owner.pid != self.owner.pid):
+            return False
+        if epoch > self.epoch:
+            self.owner, self.epoch = owner, epoch
+            self.start()
+        return True
+
+    def end(self) -> None:
+        """Watch nobody any more."""
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    async def _count(self) -> None:
+        if is_alive(self.owner.pid, self.owner.since):
+            await owner_gone(self.owner.pid)
+        self._alone()
+        await asyncio.sleep(self._ttl)
+        self._over()
+
+
+def started(pid: int) -> float:
+    """When a process started, in seconds since the epoch; 0 when there is none."""
+    with contextlib.suppress(psutil.Error):
+        return float(psutil.Process(pid).create_time())
+    return 0.0
+
+
+def is_alive(pid: int, since: float = 0.0) -> bool:
+    """Whether the process of this id, started then, runs."""
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return not since or abs(process.create_time() - since) < _SAME_START
+    except (psutil.Error, ValueError):
+        return False
 
 
 async def owner_gone(pid: int) -> None:

@@ -61,13 +61,26 @@ class RunLog:
                 self._drop()
         return event
 
-    def acknowledge(self, after: int) -> None:
-        """Forget the events up to number `after`."""
+    def acknowledge(self, after: int) -> list[int]:
+        """Forget the events up to number `after`, and return the tasks whose end was among them."""
+        ended = []
         self._handed = {number for number in self._handed if number > after}
         while self._events and self._events[0].seq <= after:
             event = self._events.popleft()
             if not _kept(event):
                 self._output -= len(event.body)
+            elif Kind.VALUE <= event.kind <= Kind.ERROR:
+                ended.append(event.task)
+        return ended
+
+    @property
+    def acknowledged(self) -> int:
+        """The number that the events kept come after."""
+        return self._events[0].seq - 1 if self._events else self.last
+
+    def ended(self) -> set[int]:
+        """The tasks whose end is kept."""
+        return {event.task for event in self._events if Kind.VALUE <= event.kind <= Kind.ERROR}
 
     def has_after(self, after: int) -> bool:
         """Whether there is an event later than number `after`."""

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,14 +24,26 @@ from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS
 from skyward_jupyter.agent.http import listen
 from skyward_jupyter.agent.jobs import Follower
-from skyward_jupyter.agent.lease import owner_gone
+from skyward_jupyter.agent.lease import Lease, Owner
 from skyward_jupyter.agent.log import RunLog
 from skyward_jupyter.agent.metrics import Meter
 from skyward_jupyter.agent.slots import Running, SlotLink, connect
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Code, Control, Event, Exchange, Feed, Load, Task
+from skyward_jupyter.wire.messages import (
+    Batch,
+    Code,
+    Control,
+    Event,
+    Exchange,
+    Feed,
+    Known,
+    Load,
+    Own,
+    Owned,
+    Task,
+)
 
 #: The slot index of the session.
 SESSION = -1
@@ -51,7 +64,7 @@ class _Client:
     """A kernel as this node knows it: its log, and the exchange that waits for events."""
 
     log: RunLog
-    seen: dict[int, None] = field(default_factory=dict)
+    seen: dict[int, tuple[Task, float] | None] = field(default_factory=dict)
     refused: dict[int, bool] = field(default_factory=dict)
     held: Exchange | None = None
     timer: asyncio.TimerHandle | None = None
@@ -69,6 +82,8 @@ class Agent:
         self.done = 0
         self.failed = 0
         self.over = asyncio.Event()
+        owner = Owner(config.owner, config.owner_since, config.owner_name)
+        self.lease = Lease(owner, config.epoch, config.ttl, lambda: self.report("alone"), self.stop)
         self._template = template
         self._clients: dict[str, _Client] = {}
         self._codes: dict[str, bytes] = {}
@@ -83,10 +98,29 @@ class Agent:
 
     # -- what the worker and broadcast actors ask ----------------------------------------------------------------
 
+    def own(self, message: Own) -> Owned:
+        """Another kernel, or the same, drives the pool now."""
+        before, was_alive = self.lease.owner.name, self.lease.owner.alive
+        if not self.lease.take(Owner(message.pid, message.since, message.name), message.epoch):
+            return Owned(before)
+        client = self._client(message.client)
+        if client.held is not None and client.held.epoch < message.epoch:
+            self._refuse_exchange(client.held)
+            client.held = None
+        log = client.log
+        return Owned("", before, was_alive, self._tasks_of(message.client), log.acknowledged, SESSION in self._slots)
+
+    def taken(self, epoch: int) -> str:
+        """Who has the pool instead of one that knows of this epoch; empty when nobody does."""
+        return self.lease.owner.name if epoch < self.lease.epoch else ""
+
     def exchange(self, asked: Exchange) -> None:
         """Take in an exchange; it is answered now or when there is something to say."""
+        if self.taken(asked.epoch):
+            self._refuse_exchange(asked)
+            return
         client = self._client(asked.client)
-        client.log.acknowledge(asked.after)
+        self.acknowledge(asked.client, asked.after)
         for code in asked.codes:
             self.learn(code)
         for task in asked.tasks:
@@ -105,10 +139,11 @@ class Agent:
 
     def submit(self, client: str, task: Task) -> None:
         """Queue a task, unless this node has seen it."""
-        known = self._client(client).seen
+        it = self._client(client)
+        known = it.seen
         if task.id in known:
             return
-        known[task.id] = None
+        known[task.id] = (task, time.time()) if it.follower is None else None
         while len(known) > _REMEMBERED:
             del known[next(iter(known))]
         running = Running(client, task)
@@ -131,7 +166,10 @@ class Agent:
 
     def acknowledge(self, client: str, after: int) -> None:
         """A client has the events up to number `after`."""
-        self._client(client).log.acknowledge(after)
+        it = self._client(client)
+        for task in it.log.acknowledge(after):
+            if task in it.seen:
+                it.seen[task] = None
 
     def learn(self, code: Code) -> None:
         """Keep a function for the tasks that name it."""
@@ -178,6 +216,23 @@ class Agent:
         if known is None:
             known = self._clients[name] = _Client(RunLog(forget=lambda blob: self.store.drop(blob.name)))
         return known
+
+    def _refuse_exchange(self, asked: Exchange) -> None:
+        asked.reply_to.tell(Batch((), self.lease.owner.name))
+
+    def _tasks_of(self, name: str) -> tuple[Known, ...]:
+        client = self._client(name)
+        ended = client.log.ended()
+        running = {
+            slot.running.task.id for slot in self._slots.values() if slot.running and slot.running.client == name
+        }
+
+        def known(task: Task, since: float) -> Known:
+            state = "ended" if task.id in ended else "running" if task.id in running else "waiting"
+            streams = task.credit > 0
+            return Known(task.id, task.run, task.parts, task.label, task.session, streams, state, since)
+
+        return tuple(known(*kept) for kept in client.seen.values() if kept is not None)
 
     def _dispatch(self) -> None:
         for slot in self._slots.values():
@@ -381,13 +436,13 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
     loop.add_reader(sock, agent.serve_template)
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, agent.stop)
-    lease = loop.create_task(_lease(agent))
+    agent.lease.start()
     member = loop.create_task(_member(agent))
     await asyncio.wait([member, loop.create_task(agent.over.wait())], return_when=asyncio.FIRST_COMPLETED)
     agent.stop()
     # One that has not joined yet has nothing to leave; leaving in order takes a moment.
     await asyncio.wait([member], timeout=_LEAVE)
-    lease.cancel()
+    agent.lease.end()
     member.cancel()
 
 
@@ -395,13 +450,6 @@ async def _member(agent: Agent) -> None:
     async with join(agent.config), listen(agent):
         agent.report("ready")
         await agent.over.wait()
-
-
-async def _lease(agent: Agent) -> None:
-    if agent.config.owner:
-        await owner_gone(agent.config.owner)
-        await asyncio.sleep(agent.config.ttl)
-        agent.stop()
 
 
 def run_agent(config: AgentConfig, sock: socket.socket) -> None:

@@ -6,16 +6,18 @@ only when it is itself interrupted, or is given something that is not a cell.
 
 from __future__ import annotations
 
+import dis
 import io
 import traceback
+import types
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
 import cloudpickle
 
-from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, fingerprint
+from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Holdings, fingerprint
 from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.shell import SessionShell, make_shell, user_part
 from skyward_jupyter.wire.blame import explain
@@ -61,6 +63,25 @@ class Session:
             bound={name: fingerprint(names[name]) for name in bound},
             deleted=tuple(name for name in before if name not in names),
             error=self._error(error) if error is not None else None,
+        )
+
+    def holdings(self) -> Holdings:
+        """What is there."""
+        names = {
+            name: value
+            for name, value in self.shell.user_ns.items()
+            if name not in self.shell.user_ns_hidden and name not in _IPYTHONS
+            if name.strip("_") and not name.startswith("__")
+        }
+        return Holdings(
+            self.id,
+            sent={name: digest for name, digest in self.digests.items() if name in names},
+            owned={name: fingerprint(value) for name, value in names.items() if name not in self.digests},
+            functions={
+                name: frozenset(_globals_of(value.__code__))
+                for name, value in names.items()
+                if isinstance(value, types.FunctionType) and value.__module__ == "__main__"
+            },
         )
 
     def _missing(self, request: CellRequest) -> tuple[str, ...]:
@@ -159,6 +180,16 @@ def _text(error: BaseException) -> str:
         return "(its text cannot be shown)"
 
 
+def _globals_of(code: types.CodeType) -> Iterator[str]:
+    """The global names that code reads, with the functions inside it."""
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield step.argval
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _globals_of(constant)
+
+
 @cache
 def _session() -> Session:
     return Session()
@@ -167,3 +198,8 @@ def _session() -> Session:
 def run_cell(request: CellRequest) -> CellOutcome:
     """Run a cell in this process's session, which is made on first use."""
     return _session().run(request)
+
+
+def holdings() -> Holdings:
+    """What this process's session has."""
+    return _session().holdings()

@@ -3,7 +3,8 @@
 It has one thread and has started nothing, so forking it is safe; it imports what agents and slots need before it is
 asked. Agents and slots, also the ones that replace dead ones, are its children: it tells whoever asked for them how
 they ended, kills the slots of an agent that is gone, and takes all of them with it when it dies itself. It goes on
-without its kernel for as long as an agent lives, and then removes the pool's files and ends.
+without its kernel for as long as an agent lives, lets another kernel take over one of the pools meanwhile, and removes
+the files of a pool that nobody drives once its last agent has ended.
 
 Where forking is not safe (macOS) the same children are spawned.
 """
@@ -16,7 +17,6 @@ import importlib
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import subprocess
@@ -27,9 +27,10 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from skyward_jupyter.agent.channel import Channel, Message, encoded
+from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.child import become
 from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.agent.controls import Control, Pool, opened
 
 #: Imported before the first request, and while there is nothing else to do.
 FIRST = ("skyward_jupyter.agent.node", "skyward_jupyter.agent.slot")
@@ -44,19 +45,20 @@ class _Agent:
     pid: int
     channel: Channel
     slots: dict[int, int] = field(default_factory=dict)
+    reports: dict[str, Message] = field(default_factory=dict)
 
 
 class Template:
     """Starts, watches and ends the agents and slots of one kernel on this machine."""
 
     def __init__(self, control: socket.socket) -> None:
-        self._control: Channel | None = Channel(control)
+        self._controls: list[Control] = []
+        self._pools: dict[str, Pool] = {}
         self._agents: dict[int, _Agent] = {}
         self._selector = selectors.DefaultSelector()
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
-        self._stores: set[str] = set()
-        self._unsent = bytearray()
+        self._admit(control)
 
     def run(self) -> None:
         """Serve until the kernel and every agent are gone."""
@@ -66,15 +68,8 @@ class Template:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        if self._control is not None:
-            self._selector.register(self._control, selectors.EVENT_READ, self._control)
-        while self._wanted():
+        while self._controls or self._agents:
             self._turn()
-        for store in self._stores:
-            shutil.rmtree(store, ignore_errors=True)
-
-    def _wanted(self) -> bool:
-        return self._control is not None or bool(self._agents)
 
     def _turn(self) -> None:
         ready = self._selector.select(0 if self._later else None)
@@ -86,31 +81,91 @@ class Template:
                 self._reap()
             elif isinstance(key.data, _Agent):
                 self._serve_agent(key.data)
+            elif isinstance(key.data, Pool):
+                self._admit(key.data.door.accept()[0])
             else:
                 if mask & selectors.EVENT_WRITE:
-                    self._flush()
+                    self._flush(key.data)
                 if mask & selectors.EVENT_READ:
                     self._serve_kernel(key.data)
 
-    def _serve_kernel(self, control: Channel) -> None:
-        received = control.receive()
+    def _admit(self, sock: socket.socket) -> None:
+        control = Control(Channel(sock))
+        self._controls.append(control)
+        self._selector.register(control, selectors.EVENT_READ, control)
+
+    def _serve_kernel(self, control: Control) -> None:
+        received = control.channel.receive()
         if received is None:
-            self._selector.unregister(control)
-            self._control = None
+            self._dismiss(control)
             return
         for message, _ in received:
             match message["op"]:
                 case "start":
-                    self._start_agent(AgentConfig.from_json(message["config"]))
+                    self._start_agent(AgentConfig.from_json(message["config"]), control)
+                case "take":
+                    self._take(message, control)
                 case "kill":
-                    self._kill_agent(message["pool"], message["rank"])
+                    if self._obeys(message["pool"], control):
+                        self._kill_agents(message["pool"], message["rank"])
                 case "end":
-                    for agent in self._agents.values():
-                        self._kill_slots(agent)
-                        _kill(agent.pid)
+                    for key, pool in list(self._pools.items()):
+                        if pool.control is control:
+                            self._kill_agents(key)
                 case "forget":
-                    self._stores.discard(message["store"])
-                    shutil.rmtree(message["store"], ignore_errors=True)
+                    if self._obeys(message["pool"], control):
+                        self._forget(message["pool"])
+
+    def _dismiss(self, control: Control) -> None:
+        """A kernel is gone."""
+        self._selector.unregister(control)
+        control.channel.close()
+        self._controls.remove(control)
+        for key, pool in list(self._pools.items()):
+            if pool.control is control:
+                pool.control = None
+                self._prune(key)
+
+    def _obeys(self, key: str, control: Control) -> bool:
+        pool = self._pools.get(key)
+        return pool is not None and pool.control is control
+
+    def _take(self, message: Message, control: Control) -> None:
+        key = message["pool"]
+        pool = self._pools.get(key)
+        if pool is None or not pool.take(control, message["epoch"], message["by"]):
+            self._tell(control, {"op": "refused", "pool": key})
+            return
+        for former in self._controls:
+            self._flush(former)
+        agents = [
+            {"rank": agent.config.rank, "pid": agent.pid, "reports": list(agent.reports.values())}
+            for agent in self._agents.values()
+            if agent.config.key == key
+        ]
+        self._tell(control, {"op": "yours", "pool": key, "config": pool.config.to_json(), "agents": agents})
+
+    def _forget(self, key: str) -> None:
+        """Nobody will attach to the pool any more; its agents are reported until the last has ended."""
+        self._remove(self._pools[key])
+        self._prune(key)
+
+    def _remove(self, pool: Pool) -> None:
+        """Remove a pool's door and files, once."""
+        if not pool.ending:
+            pool.ending = True
+            self._selector.unregister(pool.door)
+            pool.remove()
+
+    def _prune(self, key: str) -> None:
+        """Let go of a pool that has no agent and no kernel, or whose kernel has let go of it."""
+        pool = self._pools.get(key)
+        if pool is None or any(agent.config.key == key for agent in self._agents.values()):
+            return
+        if pool.control is None:
+            self._remove(pool)
+        if pool.ending:
+            del self._pools[key]
 
     def _serve_agent(self, agent: _Agent) -> None:
         received = agent.channel.receive()
@@ -123,23 +178,37 @@ class Template:
             if message["op"] == "slot":
                 self._start_slot(agent, message["slot"], message["sockets"])
             elif message["op"] == "report":
-                self._tell_kernel({**message, "pool": agent.config.pool, "rank": agent.config.rank})
+                self._reported(agent, message)
 
-    def _start_agent(self, config: AgentConfig) -> None:
-        self._stores.add(str(Path(config.store).parent))
+    def _reported(self, agent: _Agent, message: Message) -> None:
+        key = agent.config.key
+        if message["what"] == "alone" and key in self._pools:
+            self._pools[key].stamp()
+        message = {**message, "pool": key, "rank": agent.config.rank}
+        if message["what"] not in ("alone", "log"):
+            agent.reports[message["what"]] = message
+        self._tell_kernel(message)
+
+    def _start_agent(self, config: AgentConfig, control: Control) -> None:
+        if config.key not in self._pools:
+            pool = self._pools[config.key] = opened(config, control)
+            self._selector.register(pool.door, selectors.EVENT_READ, pool)
+        if not self._obeys(config.key, control):
+            return
+        self._pools[config.key].config = config
         ours, theirs = socket.socketpair()
         try:
             pid = self._launch("agent", config, "", [theirs])
         except OSError as error:
             ours.close()
-            self._tell_kernel({"op": "exited", "pool": config.pool, "rank": config.rank, "pid": 0, "why": str(error)})
+            self._tell_kernel({"op": "exited", "pool": config.key, "rank": config.rank, "pid": 0, "why": str(error)})
             return
         finally:
             theirs.close()
         agent = _Agent(config, pid, Channel(ours))
         self._agents[pid] = agent
         self._selector.register(agent.channel, selectors.EVENT_READ, agent)
-        self._tell_kernel({"op": "started", "pool": config.pool, "rank": config.rank, "pid": pid})
+        self._tell_kernel({"op": "started", "pool": config.key, "rank": config.rank, "pid": pid})
         self._start_slot(agent, 0, 1 if config.executor == "process" else config.concurrency + 1)
         for slot in range(1, config.concurrency if config.executor == "process" else 1):
             self._start_slot(agent, slot, 1)
@@ -186,9 +255,10 @@ class Template:
                 with contextlib.suppress(OSError):
                     os.close(fd)
 
-    def _kill_agent(self, pool: str, rank: int) -> None:
+    def _kill_agents(self, key: str, rank: int | None = None) -> None:
+        """End the agent of a rank, or all of a pool."""
         for agent in self._agents.values():
-            if (agent.config.pool, agent.config.rank) == (pool, rank):
+            if agent.config.key == key and rank in (None, agent.config.rank):
                 self._kill_slots(agent)
                 _kill(agent.pid)
 
@@ -217,7 +287,8 @@ class Template:
                 agent.channel.close()
             why = f"signal {-code}" if code < 0 else f"exit status {code}"
             config = agent.config
-            self._tell_kernel({"op": "exited", "pool": config.pool, "rank": config.rank, "pid": pid, "why": why})
+            self._tell_kernel({"op": "exited", "pool": config.key, "rank": config.rank, "pid": pid, "why": why})
+            self._prune(config.key)
             return
         for agent in self._agents.values():
             slot = agent.slots.pop(pid, None)
@@ -227,23 +298,18 @@ class Template:
                     agent.channel.send({"op": "slot_exited", "slot": slot, "pid": pid, "code": code})
 
     def _tell_kernel(self, message: Message) -> None:
-        """Queue a message: a kernel that is busy for minutes must not stop the template."""
-        if self._control is not None:
-            self._unsent += encoded(message)
-            self._flush()
+        """Tell whoever has the pool that the message is about."""
+        pool = self._pools.get(message["pool"])
+        if pool is not None and pool.control is not None:
+            self._tell(pool.control, message)
 
-    def _flush(self) -> None:
-        if self._control is None:
-            return
-        try:
-            sent = self._control.sock.send(self._unsent, socket.MSG_DONTWAIT) if self._unsent else 0
-        except BlockingIOError:
-            sent = 0
-        except OSError:
-            sent = len(self._unsent)  # the kernel is gone, as reading will tell
-        del self._unsent[:sent]
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unsent else 0)
-        self._selector.modify(self._control, events, self._control)
+    def _tell(self, control: Control, message: Message) -> None:
+        control.tell(message)
+        self._flush(control)
+
+    def _flush(self, control: Control) -> None:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if control.flush() else 0)
+        self._selector.modify(control, events, control)
 
 
 def _spawn(role: str, config: AgentConfig, label: str, fds: list[int]) -> int:
@@ -268,13 +334,16 @@ def _kill_group(pid: int) -> None:
 
 
 def main() -> None:
-    """Entry: the control socket's descriptor is the one argument."""
+    """Entry: the arguments are the control socket's descriptor and the file that stderr goes to, removed in the end."""
     setproctitle(f"skyward: template {os.getppid()}")
     template = Template(socket.socket(fileno=int(sys.argv[1])))
     for module in FIRST:
         importlib.import_module(module)
     gc.freeze()
-    template.run()
+    try:
+        template.run()
+    finally:
+        Path(sys.argv[2]).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ class Backlog:
     def _endpoints(self) -> dict[int, str]:
         """The nodes there are now; jobs do not wait for ever for the first of them."""
         state = self._nodes.state
-        if state in ("stopping", "stopped", "failed"):
+        if state in ("stopping", "stopped", "failed", "taken"):
             self._fail_waiting(PoolStopped(f"pool {self._nodes.name!r} is {state}; its jobs cannot run"))
             return {}
         if self._waiting and not self._running and self._loop.time() - self._reached > NODES_WITHIN:

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -14,6 +15,7 @@ from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.actors.elastic import Autoscaler, Bounds
 from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.actors.messages import Taken
 from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
@@ -21,13 +23,16 @@ from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, Pending
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.inputs import refuse_iterators, refuse_own_loop
+from skyward_jupyter.api.others import replace_left
 from skyward_jupyter.api.run import Launched
+from skyward_jupyter.api.runs import PoolRun, runs_of
 from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
-from skyward_jupyter.errors import NoPool, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
+from skyward_jupyter.errors import NoPool, PoolHeld, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
 from skyward_jupyter.providers.base import LARGEST, NodeSpec
+from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.terminal.mode import Mode, checked
 from skyward_jupyter.wire.events import TaskEvent
@@ -98,6 +103,7 @@ class ComputePool:
         self._calls: Calls | None = None
         self._panel: Panel | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._runs: dict[int, PoolRun] = {}
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -152,8 +158,15 @@ class ComputePool:
 
     def close_now(self) -> None:
         """End every node without waiting for the loop: for the process's own end."""
-        if self._hub is not None:
-            self._hub.provider.close()
+        hub = self._hub
+        if hub is None or hub.recorder is None:
+            return
+        if hub.recorder.is_current:
+            hub.state = "stopping"  # so that nothing is made of the nodes' ends, which may still be heard
+            hub.provider.close()
+            hub.recorder.close()
+        else:
+            hub.recorder.leave()
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -218,11 +231,12 @@ class ComputePool:
         session: bool = False,
         on_event: OnEvent | None = None,
         timeout: float | None = None,
+        label: str = "",
     ) -> Launched:
         """Start a call on each of `nodes`, or one call for each, and return what watches it.
 
         Call it on the runtime's loop. `on_event` is called there with output as it comes. With `session`, the code
-        runs in the nodes' lasting sessions instead of their slots.
+        runs in the nodes' lasting sessions instead of their slots. `label` says what it is.
         """
         calls = [pending] if isinstance(pending, PendingCompute) else list(pending)
         ranks = [self._known(rank) for rank in nodes]
@@ -231,12 +245,18 @@ class ComputePool:
         if timeout:
             calls = [call.with_timeout(timeout) for call in calls]
         sender = self._running.dispatch
-        entries = sender.placed([call.call() for call in calls], ranks, on_event, session=session)
+        made = [replace(call.call(), label=label) for call in calls]
+        entries = sender.placed(made, ranks, on_event, session=session)
         return Launched(sender, entries)
 
     def interrupt(self) -> None:
         """Interrupt everything that runs on the pool; it stays usable."""
         runtime().call_soon(self._interrupt)
+
+    def check(self) -> None:
+        """Raise PoolHeld if another kernel took the pool over."""
+        if self._hub is not None and self._hub.state == "taken":
+            raise PoolHeld(f"{self._hub.note}; start another one, or take it back with %sky attach {self.name} --force")
 
     # -- what happens ----------------------------------------------------------------------------------------------
 
@@ -274,7 +294,7 @@ class ComputePool:
 
     @property
     def state(self) -> str:
-        """``new``, ``starting``, ``ready``, ``stopping``, ``stopped`` or ``failed``."""
+        """``new``, ``starting``, ``ready``, ``stopping``, ``stopped``, ``failed``, or ``taken`` by another kernel."""
         return self._hub.state if self._hub is not None else "new"
 
     @property
@@ -301,6 +321,16 @@ class ComputePool:
         if self._hub is None:
             return ()
         return tuple(sorted(self._hub.members)) or tuple(sorted(self._hub.desk.nodes))
+
+    @property
+    def key(self) -> str:
+        """What names it unlike any other pool once it has started, as two kernels may use one name."""
+        return self._hub.key if self._hub is not None else ""
+
+    @property
+    def started(self) -> float:
+        """When it was first started, in seconds since the epoch; 0 when it was not."""
+        return self._hub.started if self._hub is not None else 0.0
 
     @property
     def concurrency(self) -> int:
@@ -330,6 +360,18 @@ class ComputePool:
         return self._panel
 
     @property
+    def runs(self) -> tuple[PoolRun, ...]:
+        """Cells and calls that go on, and those of the kernel before this one that have ended since; oldest first."""
+        if self._calls is None or self.state == "taken":
+            return ()
+        return runs_of(self._calls.hub, self._calls.dispatch, self._runs)
+
+    @property
+    def strange_sessions(self) -> set[int]:
+        """The nodes whose sessions another kernel filled, until somebody has asked them."""
+        return self._running.hub.sessions
+
+    @property
     def bytes_sent(self) -> int:
         """Bytes that left this process for the nodes through the cluster."""
         if self._hub is None or self._hub.client is None:
@@ -357,9 +399,47 @@ class ComputePool:
         if self._hub is not None and self.state in ("starting", "ready"):
             await self._hub.settled.wait()
             return
-        if any(pool.name == self.name for pool in registry.pools()):
+        if self.state == "taken":
+            await self._stop()
+        self._refuse_second()
+        await replace_left(self.name)
+        hub = await assembly.assemble(self.name, self._spec, self._bus, share=self._share)
+        self._furnish(hub)
+        try:
+            await self._resized(self._nodes.desired)
+        except BaseException:
+            await asyncio.shield(runtime().spawn(self._stop()))
+            raise
+
+    def _refuse_second(self) -> None:
+        if any(pool.name == self.name and pool.state != "taken" for pool in registry.pools()):
             raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
-        self._hub = hub = await assembly.assemble(self.name, self._spec, self._bus, share=self._share)
+
+    async def _attach(self, record: PoolRecord) -> bool:
+        """Have the nodes of a pool that this process claimed; False when they are gone."""
+        self._refuse_second()
+        hub = await assembly.assemble_again(record, self._bus)
+        self._furnish(hub)
+        try:
+            if not await assembly.take_over(hub, self._nodes.desired):
+                await self._let_go()
+                return False
+            await self._until_settled(self._timeout)
+        except BaseException:
+            await asyncio.shield(runtime().spawn(self._let_go()))
+            raise
+        self.check()
+        return True
+
+    async def _let_go(self) -> None:
+        """Leave the pool to its nodes, and to who attaches next."""
+        assert self._hub is not None
+        self._hub.pool.tell(Taken("nobody"))
+        await self._stop()
+
+    def _furnish(self, hub: Hub) -> None:
+        self._hub = hub
+        self._runs = {}
         hub.retries, hub.max_retries = self._retries, self._max_retries
         hub.patience = self._timeout
         if self._nodes.elastic:
@@ -380,13 +460,9 @@ class ComputePool:
 
             attach(self._panel, self._mode)
         registry.add(self)
-        try:
-            await self._resized(self._nodes.desired)
-        except BaseException:
-            await asyncio.shield(runtime().spawn(self._stop()))
-            raise
 
     async def _scale(self, nodes: int) -> None:
+        self.check()
         if self.state not in ("starting", "ready"):
             raise PoolStopped(f"pool {self.name!r} is {self.state}; start it before scaling it")
         await self._resized(nodes)
@@ -395,16 +471,20 @@ class ComputePool:
         assert self._hub is not None
         shrinks = nodes < len(self._hub.desk.nodes)
         assembly.resize(self._hub, nodes)
+        # Nodes that leave finish what they run, however long that takes.
+        await self._until_settled(None if shrinks else self._timeout)
+        if self._hub.state != "ready" or len(self._hub.desk.nodes) < nodes:
+            raise ProvisioningFailed(self._hub.note or f"pool {self.name!r} could not start {nodes} nodes")
+
+    async def _until_settled(self, timeout: float | None) -> None:
+        assert self._hub is not None
         try:
-            # Nodes that leave finish what they run, however long that takes.
-            await asyncio.wait_for(self._hub.settled.wait(), None if shrinks else self._timeout)
+            await asyncio.wait_for(self._hub.settled.wait(), timeout)
         except TimeoutError:
             slow = [str(view.rank) for view in self.nodes if view.phase != "ready"]
             raise ProvisioningFailed(
                 f"nodes {', '.join(slow)} of pool {self.name!r} were not ready after {self._timeout:g} s"
             ) from None
-        if self._hub.state != "ready" or len(self._hub.desk.nodes) < nodes:
-            raise ProvisioningFailed(self._hub.note or f"pool {self.name!r} could not start {nodes} nodes")
 
     async def _stop(self) -> None:
         hub, panel = self._hub, self._panel
@@ -435,6 +515,7 @@ class ComputePool:
 
     @property
     def _running(self) -> Calls:
+        self.check()
         if self._calls is None:
             raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
         return self._calls
@@ -454,7 +535,8 @@ class ComputePool:
 
 def _checked_name(name: str | None) -> str:
     if name is None:
-        return f"pool{next(_numbers)}"
+        taken = {pool.name for pool in registry.pools()}
+        return next(name for number in _numbers if (name := f"pool{number}") not in taken)
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no pool name: use up to 32 letters, digits, - and _, a letter first")
     return name

@@ -6,6 +6,7 @@ import atexit
 from typing import TYPE_CHECKING
 
 from skyward_jupyter.errors import NoPool
+from skyward_jupyter.runtime.restarts import restarting
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
@@ -17,6 +18,7 @@ def add(made: ComputePool) -> None:
     """Make a pool that starts the active one."""
     if not _pools:
         atexit.register(_close_all)
+    _pools.pop(made.name, None)
     _pools[made.name] = made
 
 
@@ -50,5 +52,7 @@ def pool(name: str | None = None) -> ComputePool:
 
 
 def _close_all() -> None:
+    if restarting():
+        return
     for made in list(_pools.values()):
         made.close_now()

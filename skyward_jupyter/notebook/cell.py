@@ -13,6 +13,7 @@ from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.displays import CellScreen, RunScreen, show_values
 from skyward_jupyter.notebook.grouping import Grouped
+from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.ranks import spoken
@@ -70,6 +71,7 @@ class Cell:
         self._pool = await pools.for_cell(self._options, self._notebook.settings.nodes)
         self._ranks = pools.select(self._pool, self._options)
         self._ledger = self._notebook.ledger(self._pool)
+        await learn(self._pool, self._ledger, self._ranks)
         self._run = CellRun(self._ranks)
         plan = self._plan(self._ranks)
         loop = asyncio.get_running_loop()
@@ -116,6 +118,7 @@ class Cell:
             session=True,
             on_event=self._take,
             timeout=self._options.timeout,
+            label=self._source.code.strip().partition("\n")[0],
         )
         self._run.stop_with(launched.interrupt, launched.kill)
         return launched

@@ -13,10 +13,10 @@ from IPython.display import display
 
 from skyward_jupyter.agent.cells import Source
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook import listing, pools
 from skyward_jupyter.notebook.awaiting import blocking
 from skyward_jupyter.notebook.cell import Cell
-from skyward_jupyter.notebook.options import COMMANDS, POOL, CellOptions, parse, start_options
+from skyward_jupyter.notebook.options import ATTACH, COMMANDS, POOL, CellOptions, parse, start_options
 from skyward_jupyter.notebook.source import compiled
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.values import NodeValues
@@ -60,7 +60,7 @@ def _start(line: str) -> None:
     options = start_options(line)
     name = options.name
     for pool in pools.running():
-        if name is None or pool.name == name:
+        if pool.state != "taken" and name in (None, pool.name):
             _already(pool, options.nodes, name)
             return
     if options.nodes is None:
@@ -105,15 +105,21 @@ def _scale(line: str) -> None:
     _say(f"pool {pool.name}: {_size(pool)}")
 
 
+def _attach(line: str) -> None:
+    import skyward
+
+    given, words = parse(line, ATTACH, "%sky attach")
+    if len(words) > 1:
+        raise UsageError("%sky attach takes one pool at most: %sky attach NAME")
+    pool = _wait(skyward.attach_async(words[0] if words else None, force=given.get("force", False)))
+    _say(f"pool {pool.name}: {_nodes(pool.size)}, attached")
+    sys.stdout.write(listing.runs(pool))
+
+
 def _pools(line: str) -> None:
     if line.strip():
         raise UsageError("%sky pools takes nothing more; for one pool use %sky status NAME")
-    found = pools.running()
-    if not found:
-        _say("no pool runs; start one with %sky start --nodes 4")
-    active = pools.find(None) if found else None
-    for pool in found:
-        _say(f"{pool.name}: {pool.state}, {_size(pool)}{' (active)' if pool is active else ''}")
+    sys.stdout.write(listing.table(pools.find(None) if pools.running() else None))
 
 
 def _pool_name(command: str, line: str) -> str | None:
@@ -150,5 +156,6 @@ _COMMANDS: dict[str, Callable[[str], None]] = {
     "status": _status,
     "stop": _stop,
     "scale": _scale,
+    "attach": _attach,
     "pools": _pools,
 }

@@ -8,8 +8,9 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from skyward_jupyter.api import others
 from skyward_jupyter.notebook import pools
-from skyward_jupyter.notebook.options import CELL, COMMANDS, POOL, START, Option
+from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, POOL, START, Option
 from skyward_jupyter.notebook.state import Notebook
 
 _LINE = re.compile(r"^\s*(?P<magic>%%?sky)\s(?P<rest>.*)$", re.DOTALL)
@@ -47,6 +48,8 @@ def completions(magic: str, rest: str, names: Iterable[str]) -> list[tuple[str, 
         return [(word, "command") for word in COMMANDS if word.startswith(last)]
     if command == "start":
         return _option_words(START, done[1:], last, names)
+    if command == "attach":
+        return [*_option_words(ATTACH, done[1:], last, names), *((name, "pool") for name in _left_names())]
     if command in ("stop", "status") and not last.startswith("-"):
         return [(name, "pool") for name in _pool_names()]
     if command in ("stop", "status", "scale"):
@@ -80,6 +83,10 @@ def _values(option: Option, names: Iterable[str]) -> list[tuple[str, str]]:
 
 def _pool_names() -> list[str]:
     return [pool.name for pool in pools.running()]
+
+
+def _left_names() -> list[str]:
+    return [record.name for record in others.read()[0] if record.standing == "left"]
 
 
 def _node_numbers() -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skyward_jupyter.notebook.options import CELL, COMMANDS, START, Option
+from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, START, Option
 
 
 def cell_help() -> str:
@@ -72,12 +72,16 @@ def line_help() -> str:
 %sky start
 {_listed(START)}
 
+%sky attach [NAME]
+{_listed(ATTACH)}
+
 Examples
     %sky start --nodes 8
     %sky start --nodes 2 --name big
     %sky scale 4
     losses = %sky history[-1]
     %sky stop big
+    %sky attach big
 
 An expression that begins with a command's name goes in parentheses: %sky (status). %%sky? explains cells.
 """

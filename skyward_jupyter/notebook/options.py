@@ -56,6 +56,8 @@ START = (
     Option("--concurrency", "concurrency", "count", "how many calls a node runs at once", "K"),
 )
 
+ATTACH = (Option("--force", "force", "flag", "although the pool's kernel is alive"),)
+
 POOL = (Option("--pool", "pool", "pool", "which pool, when there are several", "NAME"),)
 
 #: The words after ``%sky`` that are commands, with what each does.
@@ -64,7 +66,8 @@ COMMANDS = {
     "status": "the pool's nodes as text",
     "stop": "stop the pool",
     "scale": "change how many nodes the pool has",
-    "pools": "the pools that run",
+    "attach": "go on with a pool whose kernel has ended",
+    "pools": "the pools that run, and those that can be attached to",
 }
 
 

@@ -45,6 +45,7 @@ async def for_cell(options: CellOptions, default_nodes: int) -> Pool:
             find(None)
         return await start(wanted or default_nodes)
     pool = find(options.pool)
+    pool.check()
     if pool.state == "starting":
         await pool.start_async()
     await _grow(pool, wanted)

@@ -17,7 +17,7 @@ from typing import Any
 import cloudpickle
 import xxhash
 
-from skyward_jupyter.agent.cells import CellOutcome, fingerprint
+from skyward_jupyter.agent.cells import CellOutcome, Holdings, fingerprint
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook.names import Names
 from skyward_jupyter.notebook.ranks import spoken
@@ -75,6 +75,11 @@ class Ledger:
     def held(self, rank: int) -> Held:
         """What the node's session has."""
         return self._nodes.setdefault(rank, Held())
+
+    def learn(self, rank: int, holdings: Holdings) -> None:
+        """Another kernel filled the node's session: what its cells bound there is the node's own."""
+        self._nodes[rank] = Held(holdings.session, dict(holdings.sent), dict(holdings.owned))
+        self._functions.update(holdings.functions)
 
     def forget(self, rank: int) -> tuple[str, ...]:
         """The node's session is gone; returns the names its cells had bound."""

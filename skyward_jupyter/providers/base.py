@@ -34,7 +34,10 @@ class NodeSpec:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Word of one node: ``started``, ``ready``, ``exited`` or ``log``, and what goes with it."""
+    """Word of one node: ``started``, ``ready``, ``exited`` or ``log``, and what goes with it.
+
+    ``taken``, of no node, says that another kernel took the pool over.
+    """
 
     rank: int
     what: str
@@ -49,6 +52,10 @@ class Provider(Protocol):
 
     name: str
     cluster: str
+    #: Private directory of the pool.
+    store: str
+    #: What it needs to give the same addresses again, as its record keeps it.
+    places: str
     #: Directory of the pool's certificates.
     certificates: str
     #: What callers of the nodes' HTTP API show. Never in a log, a repr or an error.
@@ -74,6 +81,18 @@ class Provider(Protocol):
 
     def kill(self, rank: int) -> None:
         """End a node at once; it is reported as exited."""
+        ...
+
+    async def take(self) -> tuple[int, ...] | None:
+        """Have the nodes of a pool that another kernel started: the ranks that are ready, or None."""
+        ...
+
+    def present(self) -> None:
+        """Report the nodes that were taken."""
+        ...
+
+    def lose(self) -> None:
+        """The pool is another kernel's: neither start nor end anything of it any more."""
         ...
 
     def forget(self) -> None:

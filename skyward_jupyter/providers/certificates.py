@@ -43,6 +43,14 @@ def make_token(directory: Path) -> str:
     return token
 
 
+def token(directory: Path) -> str:
+    """The token that was written into `directory`; empty where it is gone."""
+    try:
+        return (directory / TOKEN).read_text()
+    except OSError:
+        return ""
+
+
 def _certificate(
     subject: str, issuer: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey, *, authority: bool
 ) -> x509.Certificate:

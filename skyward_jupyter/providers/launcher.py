@@ -1,4 +1,5 @@
-"""The template process of this kernel: started once, shared by its local pools, gone when they are."""
+"""The kernel's connections to templates: to its own, which is started once and shared by its pools, and to those of
+kernels that ended, one for each pool that was taken over."""
 
 from __future__ import annotations
 
@@ -11,18 +12,86 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from skyward_jupyter.agent.channel import Channel, Message
+from skyward_jupyter.agent.channel import Channel, Message, short
+from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.agent.controls import DOOR
 from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.runtime.restarts import restarting
 
 type Heard = Callable[[Message], None]
+
+#: How long a template may take to answer who has a pool (seconds); it does nothing else that takes long.
+ANSWER_WITHIN = 10.0
 
 _launcher: Launcher | None = None
 
 
-class Launcher:
-    """The kernel's end of its template process.
+class Link:
+    """A connection to a template.
+
+    Attributes
+    ----------
+    alive
+        Whether the template is there.
+    """
+
+    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self._channel = Channel(sock)
+        self._heard: dict[str, Heard] = {}
+        self._loop = loop
+        self._lent = False
+        self.alive = True
+        loop.add_reader(sock, self._read)
+
+    def listen(self, pool: str, heard: Heard) -> None:
+        """Hand what concerns the pool of this key to `heard`."""
+        self._heard[pool] = heard
+
+    def forget(self, pool: str) -> None:
+        """Nobody listens for `pool` any more; it was the only one."""
+        self._heard.pop(pool, None)
+        self.drop()
+
+    def send(self, message: Message) -> None:
+        """Tell the template something; when it is gone, every pool hears that its nodes are."""
+        with contextlib.suppress(OSError):
+            self._channel.send(message)
+
+    def drop(self) -> None:
+        """Close the connection; nothing more is heard."""
+        if not self.alive:
+            return
+        self.alive = False
+        with contextlib.suppress(RuntimeError):
+            self._loop.remove_reader(self._channel.sock)
+        self._channel.close()
+
+    def _read(self) -> None:
+        received = self._channel.receive()
+        if received is None:
+            self._gone()
+            return
+        for message, _ in received:
+            self._lent = self._lent or message["op"] == "taken"
+            heard = self._heard.get(message.get("pool", ""))
+            if heard is not None:
+                heard(message)
+
+    def _gone(self) -> None:
+        self.drop()
+        why = self._why()
+        for heard in list(self._heard.values()):
+            heard({"op": "template_gone", "why": why})
+
+    def _why(self) -> str:
+        return "its connection was closed"
+
+
+class Launcher(Link):
+    """The template process of this kernel.
 
     Attributes
     ----------
@@ -32,13 +101,10 @@ class Launcher:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         ours, theirs = socket.socketpair()
-        self._channel = Channel(ours)
-        self._heard: dict[str, Heard] = {}
-        self._loop = loop
-        self.alive = True
+        super().__init__(ours, loop)
         log, self._log = tempfile.mkstemp(prefix="skyward-", suffix=".log")
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "skyward_jupyter.agent.template", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "skyward_jupyter.agent.template", str(theirs.fileno()), self._log],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -52,54 +118,28 @@ class Launcher:
         theirs.close()
         os.close(log)
         self.pid = self._process.pid
-        loop.add_reader(ours, self._read)
 
-    def listen(self, pool: str, heard: Heard) -> None:
-        """Hand what concerns `pool` to `heard`."""
-        self._heard[pool] = heard
+    def close(self) -> None:
+        """End the template and everything it started; in a restart of the kernel it goes on for as long as they do."""
+        if self.alive and not restarting():
+            self.send({"op": "end"})
+            self.drop()
+            # One that works for another kernel too goes on, and removes its log itself.
+            if not self._lent:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(2.0)
 
     def forget(self, pool: str) -> None:
         """Nobody listens for `pool` any more."""
         self._heard.pop(pool, None)
 
-    def send(self, message: Message) -> None:
-        """Tell the template something; when it is gone, every pool hears that its nodes are."""
-        with contextlib.suppress(OSError):
-            self._channel.send(message)
-
-    def _read(self) -> None:
-        received = self._channel.receive()
-        if received is None:
-            self._gone()
-            return
-        for message, _ in received:
-            heard = self._heard.get(message.get("pool", ""))
-            if heard is not None:
-                heard(message)
-
-    def _gone(self) -> None:
+    def _why(self) -> str:
         global _launcher
-        self.alive = False
         if _launcher is self:
             _launcher = None
-        self._loop.remove_reader(self._channel.sock)
-        self._channel.close()
         self._process.wait()
         Path(self._log).unlink(missing_ok=True)
-        for heard in list(self._heard.values()):
-            heard({"op": "template_gone", "why": f"exit status {self._process.returncode}"})
-
-    def close(self) -> None:
-        """End the template and everything it started."""
-        if self.alive:
-            self.send({"op": "end"})
-            with contextlib.suppress(RuntimeError):
-                self._loop.remove_reader(self._channel.sock)
-            self._channel.close()
-            self.alive = False
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(2.0)
-            Path(self._log).unlink(missing_ok=True)
+        return f"exit status {self._process.returncode}"
 
 
 def launcher() -> Launcher:
@@ -109,3 +149,67 @@ def launcher() -> Launcher:
         _launcher = Launcher(runtime().loop)
         atexit.register(_launcher.close)
     return _launcher
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent that another kernel started: its rank, its process id, and what it has reported."""
+
+    rank: int
+    pid: int
+    reports: tuple[Message, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has joined the others."""
+        return any(report["what"] == "ready" for report in self.reports)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A pool of another kernel's template.
+
+    Attributes
+    ----------
+    config
+        Of the node that was started last.
+    agents
+        Those that run.
+    early
+        What was heard since.
+    """
+
+    link: Link
+    config: AgentConfig
+    agents: tuple[Agent, ...]
+    early: list[Message]
+
+
+async def take(pool: str, store: str, epoch: int, by: str) -> Taken | None:
+    """Have the pool of this key from now on.
+
+    None when the template or the pool is gone, or somebody had it in this epoch already.
+    """
+    loop = asyncio.get_running_loop()
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        with short(f"{store}/{DOOR}") as path:
+            sock.connect(path)
+    except OSError:
+        sock.close()
+        return None
+    link = Link(sock, loop)
+    answer: asyncio.Future[Message] = loop.create_future()
+    early: list[Message] = []
+    link.listen(pool, lambda message: early.append(message) if answer.done() else answer.set_result(message))
+    link.send({"op": "take", "pool": pool, "epoch": epoch, "by": by})
+    try:
+        message = await asyncio.wait_for(answer, ANSWER_WITHIN)
+    except BaseException:
+        link.drop()
+        raise
+    if message["op"] != "yours":
+        link.drop()
+        return None
+    agents = tuple(Agent(agent["rank"], agent["pid"], tuple(agent["reports"])) for agent in message["agents"])
+    return Taken(link, AgentConfig.from_json(message["config"]), agents, early)

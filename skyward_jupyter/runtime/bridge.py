@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
-from skyward_jupyter.runtime import waiting
+from skyward_jupyter.runtime import restarts, waiting
 from skyward_jupyter.runtime.awake import stay_awake
 from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
@@ -303,6 +303,7 @@ def _kernel_runtime() -> Runtime | None:
         return None
     made = Runtime(loop, in_kernel=True)
     made.enter_cell()
+    restarts.watch(shell.kernel)
     shell.events.register("pre_run_cell", made.enter_cell)
     suspend_cells()
     return made

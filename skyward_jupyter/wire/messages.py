@@ -42,6 +42,9 @@ class Task:
         Which output is kept, ``"stdout"`` and ``"stderr"`` separated by a comma.
     streams
         How many of its arguments are streams, which come by `Feed`.
+    run, parts, label
+        The call it belongs to: the id of that call's first task, how many tasks it has (their ids follow each other),
+        and what to call it.
     """
 
     id: int
@@ -52,6 +55,9 @@ class Task:
     credit: int = 0
     flags: str = ""
     streams: int = 0
+    run: int = 0
+    parts: int = 1
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +117,21 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events of a client, in order."""
+    """Events of a client, in order.
+
+    `taken` names the kernel that took the pool over, and nothing was done.
+    """
 
     events: tuple[Event, ...]
+    taken: str = ""
 
 
 @dataclass(frozen=True)
 class Exchange(Askable[Batch]):
     """Take `tasks`, `codes`, `controls` and `feeds`; forget events up to `after`; answer with later ones.
 
-    Without any, the answer is held for up to `hold` seconds, or until the next exchange of the same client.
+    Without any, the answer is held for up to `hold` seconds, or until the next exchange of the same client. `epoch`
+    counts how often another kernel took the pool over, as far as this one knows.
     """
 
     client: str
@@ -130,6 +141,73 @@ class Exchange(Askable[Batch]):
     controls: tuple[Control, ...] = ()
     hold: float = 20.0
     feeds: tuple[Feed, ...] = ()
+    epoch: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A task of a client on a node: one that waits, runs, or has ended and whose end was not acknowledged.
+
+    Attributes
+    ----------
+    task, run, parts, label, session
+        As of `Task`.
+    streams
+        Whether it yields its results.
+    state
+        ``waiting``, ``running`` or ``ended``.
+    since
+        When it came to the node, in seconds since the epoch.
+    """
+
+    task: int
+    run: int
+    parts: int
+    label: str
+    session: bool
+    streams: bool
+    state: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What a node says to who drives its pool now.
+
+    Attributes
+    ----------
+    taken
+        Who has it instead; empty when it is the one that asked.
+    before, was_alive
+        Who had it before, and whether that one is alive.
+    tasks
+        Those of the client that are not over for it.
+    after
+        The last event that the client acknowledged.
+    session
+        Whether the node has a session.
+    """
+
+    taken: str = ""
+    before: str = ""
+    was_alive: bool = False
+    tasks: tuple[Known, ...] = ()
+    after: int = 0
+    session: bool = False
+
+
+@dataclass(frozen=True)
+class Own(Askable[Owned]):
+    """This process drives the pool: watch its life from now on.
+
+    Refused to one that comes with an earlier epoch than the present owner's.
+    """
+
+    client: str
+    epoch: int
+    pid: int
+    since: float
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +227,7 @@ class Relay(Askable[Part]):
     after: int
     task: Task
     code: Code
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +253,7 @@ class Broadcast(Askable[tuple[Part, ...]]):
     task: Task
     code: Code
     targets: tuple[Target, ...]
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
@@ -189,7 +269,7 @@ class PutPiece(Askable[str]):
 
 @dataclass(frozen=True)
 class FetchPiece(Askable[bytes]):
-    """At most `length` bytes of a blob from `offset` on."""
+    """At most `length` bytes of a blob from `offset` on; none when it is gone."""
 
     name: str
     offset: int

@@ -52,8 +52,12 @@ class World:
         """What a pool keeps in shared memory."""
         return list(Path("/dev/shm").glob(f"skyward-*-{pool}-*"))
 
+    def records(self, pool: str) -> list[Path]:
+        """What is recorded of a pool."""
+        return list(Path(os.environ["SKYWARD_STATE_DIR"]).glob(f"{pool}~*.json"))
+
     def gone(self, pool: str) -> bool:
-        """Whether nothing of a pool is left."""
+        """Whether nothing of a pool runs, and no file of it is in shared memory."""
         return not self.processes(pool) and not self.files(pool)
 
     def script(self, text: str) -> subprocess.Popen[str]:

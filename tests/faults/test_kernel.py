@@ -123,15 +123,16 @@ def test_kill_9_of_the_kernel_leaves_nothing_after_the_ttl(kernel: Kernel, world
     world.until(lambda: world.gone(name), "nothing is left after kill -9 and the ttl", within=30)
 
 
-def test_restart_leaves_no_nodes_behind_and_run_all_works_again(kernel: Kernel, world: World) -> None:
+def test_after_a_restart_run_all_works_again_and_replaces_the_pool(kernel: Kernel, world: World) -> None:
     name = f"again-{os.getpid()}"
-    for _ in range(2):
+    for _ in range(3):
         kernel.ok(f"%load_ext skyward\nimport skyward as sky\npool = sky.ComputePool(nodes=2, name={name!r}).start()")
         assert kernel.ok("%%sky\n6 * 7").text == "[0-1] 42"
-        assert len(world.processes(name)) == 6
+        world.until(lambda: len(world.processes(name)) == 6, "only the new pool's agents, slots and sessions are there")
+        assert len(world.files(name)) == len(world.records(name)) == 1
         kernel.restart()
-        world.until(lambda: world.gone(name), "the restarted kernel's nodes are gone")
-    kernel.ok("%load_ext skyward")
+    kernel.ok(f"%load_ext skyward\n%sky attach {name}\n%sky stop")
+    world.until(lambda: world.gone(name) and not world.records(name), "nothing is left")
 
 
 def test_a_kernel_blocked_by_user_code_keeps_its_pool(kernel: Kernel) -> None:

@@ -90,6 +90,7 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=_TIMEOUT)
         self._cells: dict[str, Shown] = {}
+        self._stopped = False
 
     def run(self, code: str, *, interrupt_at: str = "", times: int = 1) -> Shown:
         """Run a cell to its end; interrupt the kernel `times` when it has written `interrupt_at`."""
@@ -158,7 +159,10 @@ class Kernel:
         return matches
 
     def stop(self) -> None:
-        """End it."""
+        """End it, once."""
+        if self._stopped:
+            return
+        self._stopped = True
         self._client.stop_channels()
         self._manager.shutdown_kernel()
 

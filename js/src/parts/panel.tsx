@@ -26,7 +26,7 @@ export function Panel({ pool, send }: PanelProps) {
     return () => clearTimeout(timer);
   }, [said]);
   const { snapshot } = pool;
-  const over = snapshot.state === "stopped" || snapshot.state === "failed";
+  const over = ["stopped", "failed", "taken"].includes(snapshot.state);
   const heard = pool.refusal === "" && !over ? said : "";
   const ask = (command: Command) => {
     pool.refuse("");

@@ -331,3 +331,39 @@ async def test_a_task_that_has_ended_is_sent_nothing_more() -> None:
     await until(lambda: node.feeds)
     assert [feed.task for feed in node.feeds] == [7]
     kernel.courier.close()
+
+
+async def test_a_node_may_forget_what_came_last_when_nothing_follows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ACKNOWLEDGE_AFTER", 0.0)
+    node = Node()
+    kernel = Kernel(node)
+    kernel.send(entry(1))
+    await until(lambda: node.asked and node.asked[-1].after == 2)
+    assert (node.asked[-1].tasks, node.asked[-1].hold) == ((), 0.0)
+    kernel.courier.close()
+
+
+async def test_a_node_that_is_anothers_says_so() -> None:
+    taken: list[str] = []
+
+    async def ask(exchange: Exchange) -> Batch:
+        assert exchange.epoch == 3
+        return Batch((), taken="kernel 2")
+
+    courier = Courier("kernel", ask, lambda _: None, lambda: False, lambda _: None, epoch=3, taken=taken.append)
+    courier.add(entry(1))
+    courier.flush()
+    await until(lambda: taken)
+    assert taken == ["kernel 2"]
+
+
+async def test_what_another_kernel_had_is_not_asked_for_again() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    for task in (1, 2):
+        node.write(task, Kind.VALUE)
+    kernel.courier.start_after(1)
+    kernel.courier.follow(2, pooled=False)
+    kernel.courier.flush()
+    await kernel.until(1)
+    assert [(event.seq, event.task) for event in kernel.events] == [(2, 2)]

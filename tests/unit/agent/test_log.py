@@ -187,3 +187,14 @@ def test_what_is_shown_and_what_is_dropped_is_what_was_written(seed: int, monkey
         asked = seen
     assert found == total
     assert kept == sorted(kept)
+
+
+def test_what_is_not_acknowledged_is_known() -> None:
+    log = RunLog()
+    for task, kind in ((1, Kind.OUTPUT), (1, Kind.VALUE), (2, Kind.YIELD), (2, Kind.ERROR), (3, Kind.OUTPUT)):
+        log.add(task, kind, b"x")
+    assert (log.acknowledged, log.ended()) == (0, {1, 2})
+    assert log.acknowledge(3) == [1]
+    assert (log.acknowledged, log.ended()) == (3, {2})
+    assert log.acknowledge(5) == [2]
+    assert (log.acknowledged, log.ended()) == (5, set())

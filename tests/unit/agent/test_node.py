@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import socket
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from skyward_jupyter.agent.frames import SECONDS, Order, Parser, frame
 from skyward_jupyter.agent.node import Agent
 from skyward_jupyter.wire.codec import unpack
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed, Task
+from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed, Own, Owned, Task
 
 
 class Reply:
@@ -317,3 +318,46 @@ async def test_a_task_that_wants_more_is_heard_at_once(world: World) -> None:
     world.says(Kind.WANT, 1, b"wanted")
     (event,) = await world.answer()
     assert (Kind(event.kind), event.body) == (Kind.WANT, b"wanted")
+
+
+def _own(world: World, epoch: int, name: str = "second") -> Owned:
+    return world.agent.own(Own("kernel", epoch, os.getpid(), 0.0, name))
+
+
+async def test_who_takes_over_learns_what_there_is(world: World) -> None:
+    await world.attach()
+    world.exchange(Task(1, "f", b""), after=0)
+    await world.order()
+    world.says(Kind.VALUE, 1, b"acknowledged")
+    await world.answer()
+    world.exchange(
+        Task(2, "f", b"", run=2, parts=3, label="train"),
+        Task(3, "f", b"", run=2, parts=3, label="train", credit=16),
+        Task(4, "f", b"", run=2, parts=3, label="train", session=True),
+        after=1,
+    )
+    await world.order()
+    world.says(Kind.VALUE, 2, b"kept")
+    await world.order()
+    owned = _own(world, 1)
+    assert (owned.taken, owned.after, owned.session) == ("", 1, False)
+    seen = [(known.task, known.run, known.parts, known.label, known.state) for known in owned.tasks]
+    assert seen == [(2, 2, 3, "train", "ended"), (3, 2, 3, "train", "running"), (4, 2, 3, "train", "waiting")]
+    assert [(known.streams, known.session) for known in owned.tasks] == [(False, False), (True, False), (False, True)]
+    world.agent.lease.end()
+
+
+async def test_who_lost_the_pool_is_told_at_its_next_exchange_and_the_one_that_waits(world: World) -> None:
+    await world.attach()
+    world.exchange()
+    _own(world, 1)
+    held = await asyncio.wait_for(world.reply.batches.get(), 10)
+    assert (held.taken, held.events) == ("second", ())
+    world.exchange(Task(1, "f", b""))
+    assert (await asyncio.wait_for(world.reply.batches.get(), 10)).taken == "second"
+    assert world.agent.taken(0) == "second"
+    assert world.agent.taken(1) == ""
+    world.exchange(Task(2, "f", b""), epoch=1)
+    assert await world.order() == (Order.RUN, 2)
+    assert _own(world, 0, "third").taken == "second"
+    world.agent.lease.end()

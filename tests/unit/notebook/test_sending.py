@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from skyward_jupyter.agent.cells import CellOutcome, fingerprint
+from skyward_jupyter.agent.cells import CellOutcome, Holdings, fingerprint
 from skyward_jupyter.errors import NotPicklable, UsageError
 from skyward_jupyter.notebook.names import names_of
 from skyward_jupyter.notebook.sending import Ledger, Plan, weigh
@@ -100,6 +100,18 @@ def test_nodes_differ(nodes: Nodes) -> None:
     assert plan.parcels[0].send == ()
     assert plan.parcels[1].send == ("x",)
     assert "node 0 has its own value" in plan.notes[0]
+
+
+def test_what_another_kernel_left_in_a_session_is_the_nodes_own_or_was_sent(nodes: Nodes) -> None:
+    here = {"own": 3, "same": [1], "changed": 2, "read": 5}
+    sent = {"same": weigh("same", [1], None).digest, "changed": weigh("changed", 1, None).digest}
+    left = Holdings("s0", sent, {"own": fingerprint(1), "f": None}, {"f": frozenset({"read"})})
+    nodes.ledger.learn(0, left)
+    plan = nodes.plan("f(own, same, changed)", here, nodes=1)
+    assert set(plan.parcels[0].send) == {"changed", "read"}
+    assert dict(plan.parcels[0].expects) == {"same": sent["same"]}
+    assert set(plan.parcels[0].keeps) == {"own", "f"}
+    assert plan.notes[0].startswith("own: node 0 has its own value")
 
 
 def test_a_new_session_has_nothing(nodes: Nodes) -> None:

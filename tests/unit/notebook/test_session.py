@@ -19,7 +19,7 @@ stub.display = lambda data, metadata=None, transient=None, update=False: display
 stub.clear = lambda wait=False: displayed.append("clear")
 sys.modules["skyward_jupyter.agent.outlet"] = stub
 from skyward_jupyter.agent.cells import CellRequest, Source
-from skyward_jupyter.agent.session import run_cell
+from skyward_jupyter.agent.session import holdings, run_cell
 out, sys.stdout = sys.stdout, sys.stderr
 for number, line in enumerate(sys.stdin, 1):
     request = json.loads(line)
@@ -31,6 +31,10 @@ for number, line in enumerate(sys.stdin, 1):
     answer = {"shown": done.shown and done.shown.data.get("text/plain"), "outs": done.outs, "value": done.value,
               "refused": done.refused, "bound": sorted(done.bound), "deleted": done.deleted, "error": error,
               "missing": sorted(done.missing), "displayed": displayed[:]}
+    if body == "holdings":
+        found = holdings()
+        answer = {"owned": sorted(found.owned), "sent": dict(found.sent),
+                  "reads": {name: sorted(reads) for name, reads in found.functions.items()}}
     displayed.clear()
     print(json.dumps(answer), file=out, flush=True)
 """
@@ -146,3 +150,15 @@ def test_what_cannot_leave_the_node_is_named(session: Session) -> None:
 def test_nothing_of_ipython_is_left_on_disk(session: Session) -> None:
     assert session.run("get_ipython().history_manager.enabled")["shown"] == "False"
     assert session.run("get_ipython().profile_dir is None")["shown"] == "True"
+
+
+def test_it_tells_another_kernel_what_it_has() -> None:
+    made = Session()
+    made.run("def f(): return [g(x) for x in given if x.real]\nown = 1", values={"given": [2]}, digests={"given": "d"})
+    told = made.run("holdings", values={"holdings": 0}, digests={"holdings": "e"})
+    assert told == {
+        "owned": ["f", "own"],
+        "sent": {"given": "d", "holdings": "e"},
+        "reads": {"f": ["g", "given"]},
+    }
+    made.close()

@@ -1,0 +1,66 @@
+"""The pools of other kernels, as their records tell: held by a living one, left behind, or over."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterable
+
+import psutil
+
+from skyward_jupyter.providers import records
+from skyward_jupyter.providers.local import end
+from skyward_jupyter.providers.records import PoolRecord
+
+
+def sweep(found: Iterable[PoolRecord]) -> list[PoolRecord]:
+    """Remove the records of pools that are over, with what is left of their files, and return them."""
+    return [record for record in found if record.standing == "over" and clear(record)]
+
+
+def clear(record: PoolRecord) -> bool:
+    """Remove the record and the files of a pool without nodes; False when it cannot be, or somebody took it over."""
+    try:
+        if not records.remove(record):
+            return False
+    except OSError:
+        return False
+    shutil.rmtree(record.store, ignore_errors=True)
+    return True
+
+
+def read() -> tuple[list[PoolRecord], list[str]]:
+    """Every pool that has a record, and a sentence about each file that is none."""
+    try:
+        return records.read()
+    except OSError as error:
+        return [], [f"the records of pools cannot be read: {error}"]
+
+
+def ends_in(record: PoolRecord) -> float:
+    """Seconds until the nodes of a pool that was left end themselves."""
+    return max(0.0, record.left_at() + record.ttl - time.time())
+
+
+def gone_for(record: PoolRecord) -> float | None:
+    """Seconds since the kernel of a pool ended; None when that is not known, as after a restart of the machine."""
+    left = record.left_at()
+    return time.time() - left if left > psutil.boot_time() else None
+
+
+def is_mine(record: PoolRecord) -> bool:
+    """Whether this kernel left the pool behind when it was restarted."""
+    here = records.me()
+    return bool(here.kernel) and (record.holder.kernel, record.holder.host) == (here.kernel, here.host)
+
+
+async def replace_left(name: str) -> None:
+    """End the pool of this name that this kernel left behind when it was restarted: another takes its place."""
+    for record in read()[0]:
+        if record.name == name and is_mine(record) and record.standing == "left":
+            # Where nothing can be written there is nothing to replace: that pool ends by itself.
+            with contextlib.suppress(OSError):
+                claimed = records.claim(record.key, records.me())
+                if claimed is not None:
+                    await end(claimed)

@@ -1,0 +1,290 @@
+"""The records of pools on disk: who drives which pool, and what another kernel needs to find it.
+
+One private JSON file per pool, replaced as a whole, so that a reader sees the old one or the new one. What changes a
+record does so under one lock and names the epoch it knows: of two kernels that want the same pool one gets it, and
+the one that lost it cannot write over that. A file that cannot be read is complained about and never keeps the others
+from being read. No record has a secret: keys and the environment of user code stay where the nodes are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from skyward_jupyter.agent.lease import Owner, is_alive, started
+
+#: Counts what a reader must understand.
+VERSION = 1
+_LOCK = ".lock"
+
+type Standing = Literal["ours", "held", "left", "over", "elsewhere"]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that drives a pool.
+
+    Attributes
+    ----------
+    pid, since, name
+        As of `skyward_jupyter.agent.lease.Owner`.
+    host
+        Where it runs; process ids mean nothing elsewhere.
+    kernel
+        Its connection file, which a kernel keeps when it is restarted; empty for a script.
+    """
+
+    pid: int
+    since: float
+    name: str
+    host: str
+    kernel: str = ""
+
+    @property
+    def owner(self) -> Owner:
+        """It, as nodes know it."""
+        return Owner(self.pid, self.since, self.name)
+
+    @property
+    def is_me(self) -> bool:
+        """Whether it is this process."""
+        return self.host == socket.gethostname() and self.pid == os.getpid() and self.owner.alive
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs, as far as this machine can tell."""
+        return self.host != socket.gethostname() or self.owner.alive
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """One node: its agent's address, process id and start; the id is 0 until the agent runs."""
+
+    rank: int
+    address: str
+    pid: int = 0
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRecord:
+    """One pool.
+
+    Attributes
+    ----------
+    key
+        Unlike any other pool's; what its nodes know its kernel by.
+    epoch
+        How often it was taken over.
+    size
+        How many nodes it should have.
+    store
+        The private directory of its certificates and blobs, and of the socket through which nodes are started.
+    places
+        What the provider needs to name addresses again.
+    cost
+        Money per hour, as text.
+    """
+
+    key: str
+    name: str
+    provider: str
+    cluster: str
+    holder: Holder
+    store: str
+    created: float
+    size: int = 0
+    epoch: int = 0
+    concurrency: int = 1
+    executor: Literal["process", "thread"] = "process"
+    ttl: float = 30.0
+    share: bool = True
+    state: str = "starting"
+    cost: str = "free"
+    places: str = ""
+    nodes: tuple[NodeRecord, ...] = field(default_factory=tuple)
+
+    @property
+    def standing(self) -> Standing:
+        """Whether this process drives it, another does, nobody does any more, or it is over."""
+        if self.holder.is_me:
+            return "ours"
+        if self.holder.host != socket.gethostname():
+            return "elsewhere"
+        if self.holder.owner.alive:
+            return "held"
+        return "left" if self._lives() else "over"
+
+    def _lives(self) -> bool:
+        """Whether a node runs; of nodes that were not known yet when their kernel ended, whether one may."""
+        known = [node for node in self.nodes if node.pid]
+        if not known:
+            return time.time() < self.left_at() + self.ttl
+        return any(is_alive(node.pid, node.since) for node in known)
+
+    @property
+    def path(self) -> Path:
+        """Its file."""
+        return path_of(self.key)
+
+    def left_at(self) -> float:
+        """When its kernel ended, for one that is left: a node stamps the file then."""
+        try:
+            return self.path.stat().st_mtime
+        except OSError:
+            return self.created
+
+
+@cache
+def _me(pid: int) -> Holder:
+    kernel = _connection_file()
+    name = f"{'kernel' if kernel else 'process'} {pid}"
+    return Holder(pid, started(pid), name, socket.gethostname(), kernel)
+
+
+def me() -> Holder:
+    """This process, as the holder of pools."""
+    return _me(os.getpid())
+
+
+def _connection_file() -> str:
+    app: Any = getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", None)
+    if app is None or not app.initialized():
+        return ""
+    return str(getattr(app.instance(), "abs_connection_file", ""))
+
+
+def location() -> Path:
+    """Where the records are."""
+    named = os.environ.get("SKYWARD_STATE_DIR")
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(named) if named else Path(base) / "skyward"
+
+
+def directory() -> Path:
+    """The same, made when it is not there; readable by this user only."""
+    path = location()
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+    return path
+
+
+def path_of(key: str) -> Path:
+    """The file of the pool of this key."""
+    return location() / f"{key}.json"
+
+
+def read() -> tuple[list[PoolRecord], list[str]]:
+    """Every record, oldest first, and a sentence about each file that is none."""
+    records, damaged = [], []
+    for path in directory().glob("*.json"):
+        try:
+            records.append(_parsed(path.read_text()))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            damaged.append(f"{path} is no record of a pool ({type(error).__name__}: {error}); remove it")
+    return sorted(records, key=lambda record: record.created), damaged
+
+
+def find(key: str) -> PoolRecord | None:
+    """The record of this key; None when there is none that can be read."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
+        return _parsed(path_of(key).read_text())
+    return None
+
+
+def add(record: PoolRecord) -> None:
+    """Write the record of a pool that starts."""
+    with _locked():
+        _write(record)
+
+
+def save(record: PoolRecord) -> bool:
+    """Write what changed; False, and nothing is written, when someone took the pool over meanwhile.
+
+    One that was removed stays away.
+    """
+    with _locked():
+        if not _is_current(record):
+            return False
+        if record.path.exists():
+            _write(record)
+        return True
+
+
+def remove(record: PoolRecord) -> bool:
+    """Remove a record; False, and it stays, when someone took the pool over meanwhile."""
+    with _locked():
+        if not _is_current(record):
+            return False
+        record.path.unlink(missing_ok=True)
+        return True
+
+
+def is_current(record: PoolRecord) -> bool:
+    """Whether nobody took the pool over since this record was read or written."""
+    with _locked():
+        return _is_current(record)
+
+
+def claim(key: str, holder: Holder, *, force: bool = False) -> PoolRecord | None:
+    """Write `holder` as the one who drives a pool, and return the new record.
+
+    None, and nothing is written, when there is no such pool, or another living process drives it and there is no
+    `force`.
+    """
+    with _locked():
+        known = find(key)
+        if known is None or (known.holder.alive and not known.holder.is_me and not force):
+            return None
+        taken = replace(known, holder=holder, epoch=known.epoch + 1)
+        _write(taken)
+        return taken
+
+
+def _is_current(record: PoolRecord) -> bool:
+    known = find(record.key)
+    return known is None or known.epoch <= record.epoch
+
+
+def _parsed(text: str) -> PoolRecord:
+    fields = json.loads(text)
+    version = fields.pop("version")
+    if version != VERSION:
+        raise ValueError(f"it is of version {version}, this is {VERSION}")
+    fields["holder"] = Holder(**fields["holder"])
+    fields["nodes"] = tuple(NodeRecord(**node) for node in fields["nodes"])
+    return PoolRecord(**fields)
+
+
+def _write(record: PoolRecord) -> None:
+    made, partial = tempfile.mkstemp(dir=directory(), prefix=f".{record.key}-")
+    try:
+        with os.fdopen(made, "w") as file:
+            json.dump({"version": VERSION, **asdict(record)}, file, indent=1)
+        Path(partial).rename(record.path)
+    except BaseException:
+        Path(partial).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def _locked() -> Iterator[None]:
+    fd = os.open(directory() / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
