@@ -67,6 +67,7 @@ def adopt(hub: Hub, rank: int, known: Known) -> TaskEntry:
         parts=known.parts,
         label=known.label,
         adopted=True,
+        had=known.had,
     )
     hub.desk.tasks[entry.id] = entry
     return entry

@@ -86,6 +86,8 @@ class TaskEntry:
         When it was made, in seconds since the epoch.
     adopted
         Whether another kernel sent it, so that its code and arguments are not here.
+    had
+        How many of its yields that one had.
     stopping
         What it was last told to do: ``interrupt`` or ``kill``.
     feeds
@@ -120,6 +122,7 @@ class TaskEntry:
     label: str = ""
     since: float = 0.0
     adopted: bool = False
+    had: int = 0
     stopping: str = ""
     feeds: Feeds | None = None
     fetching: asyncio.Task[None] | None = None

@@ -182,13 +182,25 @@ class _Node:
             self._me.tell(Gone(f"it has not answered for {QUIET + 2 * ANSWER_WITHIN:g} s"))
 
     async def _confirm(self) -> None:
-        """Believe that the others do not hear from it only if one of them says so: with a broken link all seem dead."""
+        """Believe that it is dead only if another one answers and it does not: with a broken link all seem dead."""
         await asyncio.sleep(PROVIDER_FIRST)  # it knows better what happened, if it knows
+        if await self._comes_back():
+            return
         others = [self._answers(rank) for rank in self.hub.takers if rank != self.rank]
         for answer in asyncio.as_completed(others):
             if await answer:
                 self._me.tell(Gone("the other nodes do not hear from it any more"))
                 return
+
+    async def _comes_back(self) -> bool:
+        """Whether it answers before long: the connection to one node may be mended later than that to another."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + ANSWER_WITHIN
+        while loop.time() < until:
+            if await self._answers(self.rank):
+                return True
+            await asyncio.sleep(_SUPPLY_RETRY)
+        return False
 
     async def _answers(self, rank: int) -> bool:
         try:

@@ -82,6 +82,10 @@ class RunLog:
         """The tasks whose end is kept."""
         return {event.task for event in self._events if Kind.VALUE <= event.kind <= Kind.ERROR}
 
+    def yields(self, task: int) -> int:
+        """How many yields of a task are kept."""
+        return sum(event.task == task and event.kind == Kind.YIELD for event in self._events)
+
     def has_after(self, after: int) -> bool:
         """Whether there is an event later than number `after`."""
         return bool(self._events) and self._events[-1].seq > after

@@ -224,13 +224,16 @@ class Agent:
         client = self._client(name)
         ended = client.log.ended()
         running = {
-            slot.running.task.id for slot in self._slots.values() if slot.running and slot.running.client == name
+            slot.running.task.id: slot.running.yields
+            for slot in self._slots.values()
+            if slot.running and slot.running.client == name
         }
 
         def known(task: Task, since: float) -> Known:
             state = "ended" if task.id in ended else "running" if task.id in running else "waiting"
             streams = task.credit > 0
-            return Known(task.id, task.run, task.parts, task.label, task.session, streams, state, since)
+            had = running.get(task.id, 0) - client.log.yields(task.id) if streams else 0
+            return Known(task.id, task.run, task.parts, task.label, task.session, streams, state, since, had)
 
         return tuple(known(*kept) for kept in client.seen.values() if kept is not None)
 
@@ -258,6 +261,7 @@ class Agent:
         if running is None or running.task.id != task:
             return
         if not kind.final:
+            running.yields += kind is Kind.YIELD
             self._log(running.client, task, kind, body)
             return
         (seconds,) = SECONDS.unpack_from(body)

@@ -35,6 +35,7 @@ class Running:
     timer: asyncio.TimerHandle | None = None
     deadline: asyncio.TimerHandle | None = None
     credit: int = 0
+    yields: int = 0
     next_feed: dict[int, int] = field(default_factory=dict)
     early: dict[tuple[int, int], Feed] = field(default_factory=dict)
 

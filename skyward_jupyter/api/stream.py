@@ -78,7 +78,9 @@ def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[An
 
     async def read() -> AsyncIterator[Any]:
         assert entry.yields is not None
-        count = 0
+        count = entry.had
+        if entry.adopted:
+            grant(count)
         while True:
             item = await entry.yields.get()
             if isinstance(item, StreamEnd):
@@ -87,8 +89,12 @@ def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[An
                 return
             yield item
             count += 1
-            if count % _BATCH == 0 and entry.rank is not None and not entry.outcome.done():
-                hub.node(entry.rank).tell(Act(entry.id, "credit", CREDIT + count))
+            if (count - entry.had) % _BATCH == 0:
+                grant(count)
+
+    def grant(read: int) -> None:
+        if entry.rank is not None and not entry.outcome.done():
+            hub.node(entry.rank).tell(Act(entry.id, "credit", CREDIT + read))
 
     def close() -> None:
         if not entry.outcome.done():

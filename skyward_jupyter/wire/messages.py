@@ -158,6 +158,8 @@ class Known:
         ``waiting``, ``running`` or ``ended``.
     since
         When it came to the node, in seconds since the epoch.
+    had
+        How many of its yields the client has acknowledged.
     """
 
     task: int
@@ -168,6 +170,7 @@ class Known:
     streams: bool
     state: str
     since: float
+    had: int = 0
 
 
 @dataclass(frozen=True, slots=True)
