@@ -37,17 +37,13 @@ from skyward_jupyter.actors.messages import (
     Taken,
     Unheard,
 )
+from skyward_jupyter.actors.vigil import Vigil
 from skyward_jupyter.events import NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Control, Event, Measure, Owned
+from skyward_jupyter.wire.messages import Control, Event, Owned
 
 #: Least seconds between two views of a node's work.
 PUBLISH_EVERY = 0.05
-#: A node with something to do that says nothing for so long is asked whether it is there, twice (seconds).
-QUIET = 10.0
-ANSWER_WITHIN = 5.0
-#: How long the provider may take to say that a node's process has ended, once the cluster gave it up (seconds).
-PROVIDER_FIRST = 0.3
 _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
 _SUPPLY_RETRY = 0.25
@@ -69,9 +65,7 @@ class _Node:
         self._draining = False
         self._incarnation = ""
         self._connected = False
-        self._heard = 0.0
-        self._watching: asyncio.TimerHandle | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self.vigil = Vigil(hub, rank, lambda: bool(self.courier.following), lambda why: me.tell(Gone(why)))
         self._returned: list[int] = []
         self._supplying: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
@@ -123,7 +117,7 @@ class _Node:
             case Unheard(incarnation):
                 # The one before it at its address may be given up after it has come.
                 if incarnation == self._incarnation and not self.hub.incarnation(self.rank):
-                    self._asking = asyncio.get_running_loop().create_task(self._confirm())
+                    self.vigil.doubt()
         return True
 
     def assign(self, tasks: Sequence[int]) -> None:
@@ -156,61 +150,7 @@ class _Node:
         if not self._connected:
             return
         self.courier.flush()
-        if self.courier.following and self._watching is None:
-            self._heard = asyncio.get_running_loop().time()
-            self._watching = asyncio.get_running_loop().call_later(QUIET, self._watch)
-
-    def _watch(self) -> None:
-        """While it has something to do, ask a node that has said nothing for a while whether it is there."""
-        self._watching = None
-        if not self.courier.following or self.courier.closed:
-            return
-        loop = asyncio.get_running_loop()
-        quiet = loop.time() - self._heard
-        if quiet < QUIET:
-            self._watching = loop.call_later(QUIET - quiet, self._watch)
-        else:
-            self._asking = loop.create_task(self._inquire())
-
-    async def _inquire(self) -> None:
-        """Ask it twice: a kernel that was busy itself may have missed the first answer."""
-        if await self._answers(self.rank) or await self._answers(self.rank):
-            self._watch()
-        elif self.hub.alive(self.rank):  # it runs, so what is broken is the link: that may come back
-            self._watching = asyncio.get_running_loop().call_later(QUIET, self._watch)
-        else:
-            self._me.tell(Gone(f"it has not answered for {QUIET + 2 * ANSWER_WITHIN:g} s"))
-
-    async def _confirm(self) -> None:
-        """Believe that it is dead only if another one answers and it does not: with a broken link all seem dead."""
-        await asyncio.sleep(PROVIDER_FIRST)  # it knows better what happened, if it knows
-        if await self._comes_back():
-            return
-        others = [self._answers(rank) for rank in self.hub.takers if rank != self.rank]
-        for answer in asyncio.as_completed(others):
-            if await answer:
-                self._me.tell(Gone("the other nodes do not hear from it any more"))
-                return
-
-    async def _comes_back(self) -> bool:
-        """Whether it answers before long: the connection to one node may be mended later than that to another."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + ANSWER_WITHIN
-        while loop.time() < until:
-            if await self._answers(self.rank):
-                return True
-            await asyncio.sleep(_SUPPLY_RETRY)
-        return False
-
-    async def _answers(self, rank: int) -> bool:
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                await self.hub.worker(rank).ask(Measure())
-        except (casty.Unavailable, TimeoutError):
-            return False
-        if rank == self.rank:
-            self._heard = asyncio.get_running_loop().time()
-        return True
+        self.vigil.keep()
 
     def phase(self, phase: str, pid: int) -> None:
         """Take in word of the provider."""
@@ -344,7 +284,7 @@ class _Node:
 
     def settled(self) -> None:
         """After a batch: what came back is placed anew, and the place of pooled tasks that ended is free."""
-        self._heard = asyncio.get_running_loop().time()
+        self.vigil.heard()
         self.publish()
         if self._returned:
             self.hub.placer.tell(Returned(self.rank, tuple(self._returned)))
@@ -377,7 +317,8 @@ class _Node:
             del self.hub.takers[self.rank]
         if self._publishing is not None:
             self._publishing.cancel()
-        for work in (self._connecting, self._watching, self._asking, *self._supplying):
+        self.vigil.close()
+        for work in (self._connecting, *self._supplying):
             if work is not None:
                 work.cancel()
         # At once, so that nothing is placed here; and again after a NodeUp that may be on its way.

@@ -52,7 +52,7 @@ CELLS = (
     "%%time\n%%sky\nimport time\nwhile True: time.sleep(0.01)",
 )
 
-INTERRUPTS = 50
+INTERRUPTS = 200
 
 
 @pytest.fixture
