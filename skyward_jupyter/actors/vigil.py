@@ -79,21 +79,17 @@ class Vigil:
 
     async def _inquire(self) -> None:
         """Ask it twice: a kernel that was busy itself may have missed the first answer."""
-        if await self._answers(self._rank) or await self._answers(self._rank) or self._hub.alive(self._rank):
-            # One that runs and does not answer is behind a broken link, which may be mended.
+        here = await self._answers(self._rank) or await self._answers(self._rank)
+        if here or (self._hub.provider.alive(self._rank) and not await self._others_answer()):
+            # One that runs and does not answer, nor does any other, is behind a broken link, which may be mended.
             self._timer = self._loop.call_later(QUIET, self._look)
         else:
             self._gone(f"it has not answered for {QUIET + 2 * ANSWER_WITHIN:g} s")
 
     async def _confirm(self) -> None:
         await asyncio.sleep(PROVIDER_FIRST)  # it knows better what happened, if it knows
-        if await self._comes_back():
-            return
-        others = [self._answers(rank) for rank in self._hub.takers if rank != self._rank]
-        for answer in asyncio.as_completed(others):
-            if await answer:
-                self._gone("the other nodes do not hear from it any more")
-                return
+        if not await self._comes_back() and await self._others_answer():
+            self._gone("the other nodes do not hear from it any more")
 
     async def _comes_back(self) -> bool:
         """Whether it answers before long: the connection to one node may be mended later than that to another."""
@@ -103,6 +99,10 @@ class Vigil:
                 return True
             await asyncio.sleep(_AGAIN)
         return False
+
+    async def _others_answer(self) -> bool:
+        asked = [self._answers(rank) for rank in self._hub.takers if rank != self._rank]
+        return any(await asyncio.gather(*asked))
 
     async def _answers(self, rank: int) -> bool:
         try:

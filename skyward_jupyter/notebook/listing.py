@@ -70,7 +70,8 @@ def spent(seconds: float) -> str:
 def _mine(pool: Pool, active: bool) -> tuple[str, ...]:
     holder = f"this kernel{', active' if active else ''}"
     age = spent(time.time() - pool.started)
-    return pool.name, "local", str(pool.size), pool.state, age, "free", holder
+    size = str(pool.size) if pool.bounds is None else "{} of {} to {}".format(pool.size, *pool.bounds)
+    return pool.name, "local", size, pool.state, age, "free", holder
 
 
 def _other(record: PoolRecord) -> tuple[str, ...]:

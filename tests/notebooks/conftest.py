@@ -15,7 +15,8 @@ def environment(folder: Path) -> dict[str, str]:
     """What a kernel of the tests has as its environment."""
     root = Path(__file__).parents[2]
     paths = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
-    return {**os.environ, "IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": paths}
+    own = {"IPYTHONDIR": str(folder / "ipython"), "SKYWARD_STATE_DIR": str(folder / "state")}
+    return {**os.environ, **own, "PYTHONPATH": paths}
 
 
 @pytest.fixture(scope="module")

@@ -256,12 +256,12 @@ def test_the_error_of_a_call(cells: Kernel) -> None:
 def test_debugging_after_an_error(cells: Kernel) -> None:
     cells.run("def outer(n):\n    assert (double(n) >> pool) == 0\nouter(5)")
     shown = cells.start("%debug")
-    assert cells.answer("p n + 100") == "ipdb> "
-    assert cells.answer("p double(n) >> pool") == "ipdb> "
+    assert cells.answer("p n + 99_995_100") == "ipdb> "
+    assert cells.answer("p double(n * 7_777_777) >> pool") == "ipdb> "
     assert cells.answer("q") == "ipdb> "
     assert cells.finish(shown).status == "ok"
-    assert "105" in shown.stdout
-    assert "10" in shown.stdout.split("105")[1]
+    assert "99995105" in shown.stdout
+    assert "77777770" in shown.stdout.split("99995105")[1]
 
 
 def test_asking_the_user(cells: Kernel) -> None:

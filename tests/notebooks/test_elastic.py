@@ -36,5 +36,7 @@ def test_a_cell_brings_the_first_node(kernel: Kernel) -> None:
     assert kernel.ok("%%sky --into x\n41 + 1").text == "42"
     assert kernel.ok("x").text == "[42]"
     kernel.ok("%sky scale 0")
-    assert kernel.ok("%sky pools").stdout == "pool1: ready, 0 nodes of 0 to 2 (active)\n"
+    _, row = kernel.ok("%sky pools").stdout.splitlines()
+    assert row.startswith("pool1  local     0 of 0 to 2  ready  ")
+    assert row.endswith("  free  this kernel, active")
     kernel.ok("%sky stop")
