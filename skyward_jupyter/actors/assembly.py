@@ -55,16 +55,7 @@ async def assemble(name: str, spec: NodeSpec, events: Bus, *, share: bool = True
     key = f"{name}~{secrets.token_hex(4)}"
     ear = _Ear()
     provider = LocalProvider(name, spec, ear.hear, share=share, key=key)
-    made = ear.hub = Hub(
-        key=key,
-        name=name,
-        spec=spec,
-        system=await _system(),
-        provider=provider,
-        desk=Desk(),
-        payloads=Payloads(provider.shared),
-        events=events,
-    )
+    made = ear.hub = await _hub(key, name, spec, provider, events)
     _people(made, _record(made))
     assert made.recorder is not None
     made.recorder.begin()
@@ -80,21 +71,24 @@ async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
     spec = NodeSpec(record.concurrency, record.executor, record.ttl)
     ear = _Ear()
     provider = LocalProvider(record.name, spec, ear.hear, share=record.share, key=record.key, found=record)
-    made = ear.hub = Hub(
-        key=record.key,
-        name=record.name,
+    made = ear.hub = await _hub(record.key, record.name, spec, provider, events)
+    made.started, made.epoch = record.created, record.epoch
+    made.desk.start_ids(record.epoch)
+    _people(made, record)
+    return made
+
+
+async def _hub(key: str, name: str, spec: NodeSpec, provider: LocalProvider, events: Bus) -> Hub:
+    return Hub(
+        key=key,
+        name=name,
         spec=spec,
         system=await _system(),
         provider=provider,
         desk=Desk(),
         payloads=Payloads(provider.shared),
         events=events,
-        started=record.created,
-        epoch=record.epoch,
     )
-    made.desk.start_ids(record.epoch)
-    _people(made, record)
-    return made
 
 
 async def take_over(hub: Hub, nodes: int) -> bool:

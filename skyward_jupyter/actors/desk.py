@@ -82,8 +82,6 @@ class TaskEntry:
         What it needs, which stays until it has ended.
     run, parts, label
         The call it belongs to, as of `skyward_jupyter.wire.messages.Task`.
-    since
-        When it was made, in seconds since the epoch.
     adopted
         Whether another kernel sent it, so that its code and arguments are not here.
     had
@@ -120,7 +118,6 @@ class TaskEntry:
     run: int = 0
     parts: int = 1
     label: str = ""
-    since: float = 0.0
     adopted: bool = False
     had: int = 0
     stopping: str = ""
@@ -133,11 +130,6 @@ class TaskEntry:
     tries: int = 1
     retries: int = 0
     yielded: bool = False
-
-    @property
-    def streams_in(self) -> bool:
-        """Whether it has arguments that are streams: once `feeds.begun`, it cannot run again with the same ones."""
-        return self.feeds is not None
 
 
 @dataclass(slots=True)

@@ -226,9 +226,8 @@ class Dispatch:
         return code, blobs
 
     def _admit(self, entries: Sequence[TaskEntry]) -> None:
-        now = time.time()
         for entry in entries:
-            entry.run, entry.parts, entry.since = entries[0].id, len(entries), now
+            entry.run, entry.parts = entries[0].id, len(entries)
             self._hub.desk.tasks[entry.id] = entry
         if self._hub.events.tasks:
             for entry in entries:

@@ -8,11 +8,12 @@ number has a bound.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+
+from skyward_jupyter.agent.readable import readable
 
 if TYPE_CHECKING:
     from skyward_jupyter.agent.node import Agent
@@ -58,26 +59,9 @@ def _bound(agent: Agent) -> socket.socket | None:
 
 async def _serve(agent: Agent, sock: socket.socket) -> None:
     try:
-        await _called(sock)
+        await readable(sock)
         from skyward_jupyter.agent.http_server import serve
 
         await serve(agent, sock)
     except Exception as error:
         agent.report("log", text=f"the HTTP API ended: {type(error).__name__}: {error}")
-
-
-async def _called(sock: socket.socket) -> None:
-    """Return once somebody connects."""
-    loop = asyncio.get_running_loop()
-    called: asyncio.Future[None] = loop.create_future()
-
-    def ready() -> None:
-        if not called.done():
-            called.set_result(None)
-
-    loop.add_reader(sock, ready)
-    try:
-        await called
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            loop.remove_reader(sock)

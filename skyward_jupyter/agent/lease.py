@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import psutil
 
+from skyward_jupyter.agent.readable import readable
+
 _POLL = 1.0
 #: How far two looks at the same process may put its start apart (seconds): the clock may have been set in between.
 _SAME_START = 3.0
@@ -124,18 +126,9 @@ async def _watch(pid: int) -> None:
         fd = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    loop = asyncio.get_running_loop()
-    ended: asyncio.Future[None] = loop.create_future()
-
-    def readable() -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    loop.add_reader(fd, readable)
     try:
-        await ended
+        await readable(fd)
     finally:
-        loop.remove_reader(fd)
         os.close(fd)
 
 

@@ -24,7 +24,8 @@ class Echo:
 
     def finish(self, node: int) -> None:
         """A task of a node has ended: show the line it left unfinished."""
-        self._context.run(self._finish, node)
+        if self._unfinished:
+            self._context.run(self._finish, node)
 
     def _finish(self, node: int) -> None:
         for key in [key for key in self._unfinished if key[0] == node]:

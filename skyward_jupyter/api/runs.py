@@ -162,7 +162,7 @@ def _going_on(entries: Iterable[TaskEntry]) -> list[Kept]:
     found: dict[int, Kept] = {}
     for entry in entries:
         if not entry.adopted:
-            kept = found.setdefault(entry.run, Kept(entry.run, entry.parts, entry.label, entry.session, entry.since))
+            kept = found.setdefault(entry.run, Kept(entry.run, entry.parts, entry.label, entry.session, entry.queued))
             kept.entries[entry.id] = entry
     return list(found.values())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,19 +14,9 @@ import pytest
 
 import skyward as sky
 from tests.faults.conftest import World
+from tests.streams import double, feeders, total
 
 MEGA = 2**20
-
-
-@sky.compute
-def total(xs: Iterator[int]) -> int:
-    return sum(xs)
-
-
-@sky.compute
-def double(xs: Iterator[int]) -> Iterator[int]:
-    for x in xs:
-        yield 2 * x
 
 
 @sky.compute
@@ -55,10 +44,6 @@ class Source:
                 yield self.taken
         finally:
             self.closed = True
-
-
-def feeders() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("skyward-feed")]
 
 
 def over(world: World, *sources: Source) -> None:

@@ -16,17 +16,7 @@ import pytest
 import skyward as sky
 from skyward_jupyter.actors import feed as feeding
 from tests.integration.conftest import Until
-
-
-@sky.compute
-def total(xs: Iterator[int]) -> int:
-    return sum(xs)
-
-
-@sky.compute
-def double(xs: Iterator[int]) -> Iterator[int]:
-    for x in xs:
-        yield 2 * x
+from tests.streams import double, feeders, total
 
 
 @sky.compute
@@ -65,10 +55,6 @@ def nothing_is_left(until: Until) -> Iterator[None]:
     """No test leaves a thread that reads a stream."""
     yield
     until(lambda: not feeders(), "the threads that read streams have ended")
-
-
-def feeders() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("skyward-feed")]
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 15, 16, 17, 33, 1000, 50_000])
