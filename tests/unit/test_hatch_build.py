@@ -8,17 +8,21 @@ from pathlib import Path
 import pytest
 
 import hatch_build
-from hatch_build import INPUTS, OUTPUTS, Widgets, WidgetsNotBuilt
+from hatch_build import INPUTS, Widgets, WidgetsNotBuilt
+
+SOURCE = "src/widgets/dashboard.tsx"
+OUTPUTS = ("dashboard.css", "dashboard.js")
 
 
 @pytest.fixture
 def widgets(tmp_path: Path) -> Widgets:
     """A tree whose widgets are built."""
     widgets = Widgets(tmp_path)
-    (widgets.sources / "src").mkdir(parents=True)
+    (widgets.sources / SOURCE).parent.mkdir(parents=True)
     widgets.static.mkdir(parents=True)
-    for path in (*(widgets.sources / name for name in INPUTS), widgets.sources / "src" / "dashboard.tsx"):
-        path.write_text("{}")
+    for name in (*INPUTS, SOURCE, SOURCE.replace(".tsx", ".css")):
+        (widgets.sources / name).write_text("{}")
+    assert widgets.outputs() == OUTPUTS
     for name in OUTPUTS:
         (widgets.static / name).write_text("built")
     widgets.stamp.write_text(widgets.digest())
@@ -34,7 +38,7 @@ def test_what_is_fresh_is_not_built_again(widgets: Widgets, monkeypatch: pytest.
     assert not widgets.build()
 
 
-@pytest.mark.parametrize("changed", ["package-lock.json", "src/dashboard.tsx", "src/new.ts"])
+@pytest.mark.parametrize("changed", ["package-lock.json", SOURCE, "src/new.ts"])
 def test_a_changed_source_is_noticed(widgets: Widgets, changed: str) -> None:
     (widgets.sources / changed).write_text("changed")
     assert not widgets.fresh()

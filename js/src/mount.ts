@@ -1,0 +1,75 @@
+/** Puts a widget into an element of the host, and tells the kernel when somebody sees it. */
+
+import { type ComponentChild, render as draw } from "preact";
+import { perFrame } from "./frame";
+import type { Model, RenderProps } from "./model";
+import { watchSight } from "./sight";
+
+/** The kernel forgets a view that has not renewed its sight for three times as long. */
+const RENEW_S = 20;
+
+/** Tells the kernel whether a view is on screen. `view` is the view's own name. */
+export interface Sight {
+  kind: "visible";
+  visible: boolean;
+  view: string;
+}
+
+/** What a widget's state is made with. */
+export interface Host {
+  model: Model;
+  /** Aborts when the host removes the view. */
+  signal: AbortSignal;
+  /** Ask for a new picture at the next frame. */
+  changed: () => void;
+  /** The view's own name: several views share one model. */
+  view: string;
+}
+
+/** What a widget is for `mount`. */
+export interface Face {
+  /** Draw the state as it is now. */
+  draw(): ComponentChild;
+  /** Whether nothing follows, so that sight needs no renewal. */
+  over(): boolean;
+}
+
+/** Render what `make` returns into the host's element; the returned function removes it, and all that listens. */
+export function mount({ model, el }: RenderProps, family: string, make: (host: Host) => Face): () => void {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const root = document.createElement("div");
+  root.className = `skyward skyward-${family}`;
+  // JupyterLab takes keys in the capture phase unless an ancestor says this.
+  root.dataset.lmSuppressShortcuts = "true";
+  root.addEventListener("keydown", (event) => event.stopPropagation(), { signal });
+  el.append(root);
+  const changed = perFrame(() => draw(face.draw(), root), signal);
+  const view = crypto.getRandomValues(new Uint32Array(2)).join("-");
+  const face = make({ model, signal, changed, view });
+  draw(face.draw(), root);
+  tellSight(root, { model, signal, changed, view }, face);
+  return () => {
+    controller.abort();
+    draw(null, root);
+    root.remove();
+  };
+}
+
+/** Tell the kernel when this view is seen, and now and then that it still is. */
+function tellSight(root: Element, { model, changed, signal, view }: Host, face: Face): void {
+  const tell = (visible: boolean) => model.send({ kind: "visible", visible, view } satisfies Sight);
+  let seconds = 0;
+  const seen = (visible: boolean) => {
+    seconds = 0;
+    tell(visible);
+    changed();
+  };
+  const second = () => {
+    if (face.over()) return;
+    seconds += 1;
+    if (seconds % RENEW_S === 0) tell(true);
+    changed();
+  };
+  watchSight(root, { seen, second }, signal);
+}
