@@ -128,7 +128,7 @@ async def _part(agent: Agent, client: str, epoch: int, after: int, task: Task, c
     """This node's part of a broadcast."""
     if who := agent.taken(epoch):
         return Part(agent.config.rank, None, f"{who} took the pool over")
-    agent.acknowledge(client, after)
+    agent.client(client).acknowledge(after)
     agent.learn(code)
     return Part(agent.config.rank, await agent.finished(client, task))
 

@@ -54,7 +54,7 @@ class World:
         self.slot.close()
         self.slot = ours
         self.slot.setblocking(False)
-        await self.agent._connect({"slot": index, "pid": pid}, (theirs.detach(),))
+        await self.agent.crew.connect(index, pid, (theirs.detach(),))
 
     def exchange(self, *tasks: Task, after: int = 0, codes: bool = True, **more: Any) -> None:
         known = tuple(Code(task.code, b"body") for task in tasks) if codes else ()
@@ -90,9 +90,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     made = World(tmp_path)
     yield made
     for client in made.agent._clients.values():
-        if client.timer is not None:
-            client.timer.cancel()
-    for slot in made.agent._slots.values():
+        client.close()
+    for slot in made.agent.crew:
         slot.close()
     made.slot.close()
     made.template.close()
@@ -218,7 +217,7 @@ async def test_a_slot_that_dies_is_replaced_and_its_task_ends(world: World) -> N
     await world.attach(pid=999_999)
     world.exchange(Task(1, "f", b""), Task(2, "f", b""))
     await world.order()
-    world.agent._slot_exited({"slot": 0, "pid": 999_999, "code": -11})
+    world.agent.crew.ended(0, 999_999, -11)
     (event,) = await world.answer()
     assert (event.task, failure(event).how, failure(event).facts) == (1, "died", {"code": -11})
     await asyncio.sleep(0)
@@ -293,7 +292,7 @@ async def test_the_tasks_of_a_client_may_be_followed_instead_of_logged(world: Wo
         while len(follower.told) < 3:  # noqa: ASYNC110 - the slot's socket is read by the agent
             await asyncio.sleep(0.001)
     assert follower.told == [(1, "began", b""), (1, Kind.OUTPUT, b"text"), (1, Kind.VALUE, b"done")]
-    assert not world.agent._client("http").log.has_after(0)
+    assert not world.agent.client("http").log.has_after(0)
     assert (world.agent.done, world.agent.failed, world.agent.queued) == (1, 0, 0)
 
 

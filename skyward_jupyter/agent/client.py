@@ -1,0 +1,151 @@
+"""A kernel, or a caller of the HTTP API, as a node knows it: the tasks it sent, and the log of what became of them.
+
+What happens is kept until the client has it, and told at once only where that matters: values and ends right away,
+output gathered for a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from skyward_jupyter.agent.jobs import Follower
+from skyward_jupyter.agent.log import RunLog
+from skyward_jupyter.wire.blobs import Blob
+from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.messages import Batch, Event, Exchange, Known, Task
+
+#: Seconds that output may wait for more before an exchange is answered.
+_GATHER = 0.02
+#: How many task ids are remembered, to know one that comes again.
+_REMEMBERED = 100_000
+
+
+class Client:
+    """One client of a node.
+
+    Parameters
+    ----------
+    forget
+        Takes a payload that the client has, or will never fetch.
+    """
+
+    def __init__(self, forget: Callable[[Blob], None]) -> None:
+        self.log = RunLog(forget=forget)
+        self.follower: Follower | None = None
+        self._seen: dict[int, tuple[Task, float] | None] = {}
+        self._refused: dict[int, bool] = {}
+        self._held: Exchange | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting: dict[int, asyncio.Future[Event]] = {}
+
+    # -- its tasks -----------------------------------------------------------------------------------------------
+
+    def remember(self, task: Task) -> bool:
+        """Whether the task is new; it is known from now on."""
+        if task.id in self._seen:
+            return False
+        self._seen[task.id] = (task, time.time()) if self.follower is None else None
+        _limit(self._seen)
+        return True
+
+    def knows(self, task: int) -> bool:
+        """Whether a task of this number came."""
+        return task in self._seen
+
+    def forget(self, task: int) -> None:
+        """A task was handed back: should it come again, it is new."""
+        self._seen.pop(task, None)
+
+    def refuse(self, task: int) -> None:
+        """A task was stopped before it came, as it may when the head hands it on."""
+        self._refused[task] = True
+        _limit(self._refused)
+
+    def refused(self, task: int) -> bool:
+        """Whether a task that comes now was stopped before."""
+        return self._refused.pop(task, False)
+
+    def tasks(self, running: Mapping[int, int]) -> tuple[Known, ...]:
+        """What it may still want to know of; `running` has how often each running task has yielded."""
+        ended = self.log.ended()
+
+        def known(task: Task, since: float) -> Known:
+            state = "ended" if task.id in ended else "running" if task.id in running else "waiting"
+            streams = task.credit > 0
+            had = running.get(task.id, 0) - self.log.yields(task.id) if streams else 0
+            return Known(task.id, task.run, task.parts, task.label, task.session, streams, state, since, had)
+
+        return tuple(known(*kept) for kept in self._seen.values() if kept is not None)
+
+    # -- what it is told -----------------------------------------------------------------------------------------
+
+    def acknowledge(self, after: int) -> None:
+        """It has the events up to number `after`."""
+        for task in self.log.acknowledge(after):
+            if task in self._seen:
+                self._seen[task] = None
+
+    def hold(self, asked: Exchange) -> None:
+        """Answer `asked` now, or when there is something to say; one that was held before is answered as it is."""
+        self._answer()
+        self._held = asked
+        if self.log.has_after(asked.after):
+            self._answer()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(asked.hold, self._answer)
+
+    def release(self, epoch: int) -> Exchange | None:
+        """Let go of a held exchange that is older than `epoch`, without an answer."""
+        held = self._held
+        if held is None or held.epoch >= epoch:
+            return None
+        self._held = None
+        return held
+
+    def end_of(self, task: int) -> asyncio.Future[Event]:
+        """The last event of a task that is about to come; it is not kept for an exchange."""
+        future = self._waiting[task] = asyncio.get_running_loop().create_future()
+        return future
+
+    def tell(self, task: int, kind: Kind, body: bytes, seconds: float = 0.0) -> None:
+        """Something happened to one of its tasks."""
+        if self.follower is not None:
+            self.follower.heard(task, kind, body, seconds)
+            return
+        event = self.log.add(task, kind, body, seconds)
+        if kind.final and (waiting := self._waiting.pop(task, None)) is not None:
+            self.log.handed(event)
+            waiting.set_result(event)
+        if self._held is None:
+            return
+        loop = asyncio.get_running_loop()
+        if kind >= Kind.YIELD:
+            self._answer()
+        elif self._timer is None or self._timer.when() > loop.time() + _GATHER:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_later(_GATHER, self._answer)
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _answer(self) -> None:
+        asked, self._held = self._held, None
+        self.close()
+        if asked is not None:
+            asked.reply_to.tell(self.log.batch())
+
+
+def refuse_exchange(asked: Exchange, holder: str) -> None:
+    """Tell a kernel that another one drives the pool."""
+    asked.reply_to.tell(Batch((), holder))
+
+
+def _limit[T](known: dict[int, T]) -> None:
+    while len(known) > _REMEMBERED:
+        del known[next(iter(known))]

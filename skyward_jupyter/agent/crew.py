@@ -1,0 +1,132 @@
+"""The slots of a node: asked of the template, connected, and replaced when they end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+from skyward_jupyter.agent.channel import Message
+from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.agent.slots import Heard, Running, SlotLink, connect
+
+#: The slot index of the session.
+SESSION = -1
+#: A slot that ends sooner than this after its start (seconds) may never have worked; so many are replaced at once.
+_SHORT_LIFE = 1.0
+_SHORT_LIVES = 20
+
+
+class Crew:
+    """The slots of one node.
+
+    Parameters
+    ----------
+    config
+        The node's.
+    send
+        Takes a message for the template.
+    heard
+        Called with what a slot says of its task.
+    free
+        Called when a slot may have become free.
+    died
+        Called with a task whose slot's process ended, and its exit code.
+    log
+        Takes a sentence for the node's own log.
+    """
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        send: Callable[[Message], None],
+        heard: Heard,
+        free: Callable[[], None],
+        died: Callable[[Running, int], None],
+        log: Callable[[str], None],
+    ) -> None:
+        self._config = config
+        self._send = send
+        self._heard = heard
+        self._free = free
+        self._died = died
+        self._log = log
+        self._peers = config.peers
+        self._slots: dict[int, SlotLink] = {}
+        self._since: dict[int, float] = {}
+        self._session_asked = False
+        self._short_lives = 0
+        self._starting: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[SlotLink]:
+        return iter(self._slots.values())
+
+    @property
+    def has_session(self) -> bool:
+        """Whether there is a session, with the names of the cells that ran in it."""
+        return SESSION in self._slots
+
+    @property
+    def running(self) -> Iterator[tuple[SlotLink, Running]]:
+        """The slots that run a task, with it."""
+        return ((slot, slot.running) for slot in self._slots.values() if slot.running is not None)
+
+    def of(self, client: str, task: int) -> SlotLink | None:
+        """The slot that runs a client's task."""
+        found = (slot for slot, running in self.running if (running.client, running.task.id) == (client, task))
+        return next(found, None)
+
+    def know(self, peers: tuple[Peer, ...]) -> None:
+        """The nodes of the pool changed."""
+        self._peers = peers
+        for slot in self._slots.values():
+            slot.peers(peers)
+
+    def ask_session(self) -> None:
+        """There is to be a session."""
+        if SESSION not in self._slots and not self._session_asked:
+            self._session_asked = True
+            self._send({"op": "slot", "slot": SESSION, "sockets": 1})
+
+    def began(self, message: Message, fds: tuple[int, ...]) -> None:
+        """The template started a slot's process."""
+        work = asyncio.get_running_loop().create_task(self.connect(message["slot"], message["pid"], fds))
+        self._starting.add(work)
+        work.add_done_callback(self._starting.discard)
+
+    def failed(self, why: str) -> None:
+        """The template could not start one."""
+        self._session_asked = False
+        self._log(f"a slot could not be started: {why}")
+
+    def ended(self, slot: int, pid: int, code: int) -> None:
+        """A slot's process ended; another takes its place, but for the session, which is asked for when needed."""
+        for link in [link for link in self._slots.values() if link.pid == pid]:
+            link.close()
+            del self._slots[link.index]
+            if link.running is not None:
+                self._died(link.running, code)
+        if slot == SESSION:
+            self._session_asked = False
+        else:
+            self._replace(slot, code)
+
+    async def connect(self, index: int, pid: int, fds: tuple[int, ...]) -> None:
+        """Have the slots of a process, at the other ends of `fds`."""
+        for link in await connect(index, pid, fds, self._heard):
+            self._slots[link.index] = link
+            self._since[link.index] = asyncio.get_running_loop().time()
+            if self._peers != self._config.peers:
+                link.peers(self._peers)
+        self._session_asked = SESSION in self._slots
+        self._free()
+
+    def _replace(self, slot: int, code: int) -> None:
+        """Ask for another slot: at once, or later and later when it keeps ending as soon as it starts."""
+        loop = asyncio.get_running_loop()
+        short = loop.time() - self._since.get(slot, 0.0) < _SHORT_LIFE
+        self._short_lives = self._short_lives + 1 if short else 0
+        delay = 0.0 if self._short_lives <= _SHORT_LIVES else min(10.0, 0.1 * 2 ** (self._short_lives - _SHORT_LIVES))
+        if delay:
+            self._log(f"slot {slot} ended right after its start (exit {code}); the next in {delay:g} s")
+        sockets = 1 if self._config.executor == "process" else self._config.concurrency + 1
+        loop.call_later(delay, self._send, {"op": "slot", "slot": slot, "sockets": sockets})
