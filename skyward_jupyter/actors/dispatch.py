@@ -13,10 +13,11 @@ from weakref import WeakKeyDictionary
 
 from skyward_jupyter.actors.courier import task_of
 from skyward_jupyter.actors.desk import TaskEntry
-from skyward_jupyter.actors.feed import Feeds, Source
+from skyward_jupyter.actors.feed import Feeds
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Give, Withdraw
 from skyward_jupyter.actors.placing import enqueue
+from skyward_jupyter.actors.pulling import Source
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
 from skyward_jupyter.events import TaskQueued
 from skyward_jupyter.wire.blame import explain

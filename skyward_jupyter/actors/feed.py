@@ -1,254 +1,27 @@
 """What a call is given as streams, on its way to the task: read as fast as the task reads, and no faster.
 
-Each stream is read where it belongs: one that may block in a thread of its own, which starts when the task takes the
-first item and ends with the stream or the task; an asynchronous one on the loop it was given on. Either sees the
-context of the caller. An item is packed before the next one is taken, and leaves at once when nothing left a moment
-before; what comes in between leaves together.
+An item leaves at once when nothing left a moment before; what is read in between leaves together.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import logging
-import queue
-import threading
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterable
-from contextvars import Context
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING
 
-from skyward_jupyter.errors import NoRoom
-from skyward_jupyter.wire.blame import explain
+from skyward_jupyter.actors.pulling import LoopPull, Source, Taken, ThreadPull
 from skyward_jupyter.wire.blobs import Blob
-from skyward_jupyter.wire.feeds import Grant, Item, packed_error, piece
+from skyward_jupyter.wire.feeds import Grant, packed_error, piece
 from skyward_jupyter.wire.messages import Feed
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.payloads import Payloads
 
-log = logging.getLogger("skyward")
 #: Items and bytes in one message.
 PIECE_ITEMS, PIECE_BYTES = 4096, 512 * 1024
 #: Least seconds between two messages of a stream.
 GATHER = 0.002
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Source:
-    """An argument that is a stream.
-
-    Attributes
-    ----------
-    name
-        Of its parameter.
-    values
-        What to read: an iterable, or an asynchronous iterator.
-    context
-        Of the caller.
-    loop
-        The loop that an asynchronous iterator is read on; None for the one of the runtime.
-    used_up
-        Whether reading it uses it up, as with every iterator; a list can be read again.
-    close
-        Ends what is behind an asynchronous iterator that is no generator, where that may be ended.
-    """
-
-    name: str
-    values: Any
-    context: Context
-    loop: asyncio.AbstractEventLoop | None = None
-    used_up: bool = True
-    close: Callable[[], object] | None = None
-
-    @property
-    def asynchronous(self) -> bool:
-        """Whether it is read by ``async for``."""
-        return hasattr(self.values, "__anext__")
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    """What was read of a source: an item and its blobs, or, with neither, the end."""
-
-    item: Item | None
-    blobs: tuple[Blob, ...] = ()
-    error: BaseException | None = None
-
-
-class _Pulling:
-    """What reading in a thread and reading on a loop have in common."""
-
-    def __init__(self, source: Source, payloads: Payloads, found: Callable[[_Taken], None]) -> None:
-        self.source = source
-        self._payloads = payloads
-        self._found = found
-        self._items = self._size = 0
-        self._allowed: tuple[int, int] = 0, 0
-        self._closed = False
-
-    def _may_take(self) -> bool:
-        items, size = self._allowed
-        return self._items < items and self._size < size
-
-    def _take(self, value: object) -> None:
-        """Pack an item, which the source may change once it goes on."""
-        try:
-            data, blobs = self._payloads.pack_once(value)
-        except NoRoom:
-            raise
-        except Exception:
-            raise explain(f"an item of {self.source.name}", value) from None
-        size = len(data) + sum(blob.size for blob in blobs)
-        self._items += 1
-        self._size += size
-        self._found(_Taken((data, size), blobs))
-
-
-class _ThreadPull(_Pulling):
-    """Reads an iterable in a thread, which may block for as long as it likes."""
-
-    def __init__(
-        self, source: Source, payloads: Payloads, found: Callable[[_Taken], None], _: asyncio.AbstractEventLoop
-    ) -> None:
-        super().__init__(source, payloads, found)
-        self._grants: queue.SimpleQueue[tuple[int, int] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-
-    def grant(self, items: int, size: int) -> None:
-        """Let it read on."""
-        self._grants.put((items, size))
-        if self._thread is None:
-            self._start(self._run)
-
-    def close(self) -> None:
-        """End it; a generator that has begun is closed in the thread that read it, or in one made for that."""
-        if self._closed:
-            return
-        self._closed = True
-        self._grants.put(None)
-        if self._thread is None and isinstance(self.source.values, Generator):
-            if inspect.isgenerator(self.source.values) and inspect.getgeneratorstate(self.source.values) in _IDLE:
-                self.source.values.close()
-            else:
-                self._start(self._end)
-
-    def _start(self, work: Callable[[], None]) -> None:
-        name = f"skyward-feed-{self.source.name}"
-        self._thread = threading.Thread(target=self.source.context.copy().run, args=(work,), name=name, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            values = iter(self.source.values)
-            while self._granted():
-                try:
-                    value = next(values)
-                except StopIteration:
-                    break
-                self._take(value)
-                del value
-            self._found(_Taken(None))
-        except BaseException as error:  # the user's own, of any kind: the call raises it
-            self._found(_Taken(None, error=error))
-        finally:
-            self._end()
-
-    def _granted(self) -> bool:
-        """Wait until it may take another item; False when nobody wants one any more."""
-        while not self._closed and not self._may_take():
-            grant = self._grants.get()
-            if grant is not None:
-                self._allowed = grant
-        return not self._closed
-
-    def _end(self) -> None:
-        if isinstance(self.source.values, Generator):
-            try:
-                self.source.values.close()
-            except BaseException:
-                log.exception("the generator given as %s raised while it was closed", self.source.name)
-
-
-_IDLE = (inspect.GEN_CREATED, inspect.GEN_CLOSED)
-
-
-class _LoopPull(_Pulling):
-    """Reads an asynchronous iterator on its loop."""
-
-    def __init__(
-        self,
-        source: Source,
-        payloads: Payloads,
-        found: Callable[[_Taken], None],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        super().__init__(source, payloads, found)
-        self._loop = source.loop or loop
-        self._more = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def grant(self, items: int, size: int) -> None:
-        """Let it read on."""
-        self._tell(self._let, (items, size))
-
-    def close(self) -> None:
-        """End it."""
-        if not self._closed:
-            self._closed = True
-            self._tell(self._stop)
-
-    def _tell(self, what: Callable[..., object], *args: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(what, *args)
-        except RuntimeError as error:  # its loop is closed
-            self._found(_Taken(None, error=error))
-
-    def _let(self, allowed: tuple[int, int]) -> None:
-        self._allowed = allowed
-        self._more.set()
-        if self._task is None and not self._closed:
-            self._task = self._loop.create_task(self._run(), context=self.source.context.copy())
-
-    def _stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-        else:
-            self._task = self._loop.create_task(self._end(), context=self.source.context.copy())
-
-    async def _run(self) -> None:
-        values: AsyncIterator[Any] = aiter(self.source.values)
-        try:
-            while await self._granted():
-                try:
-                    value = await anext(values)
-                except StopAsyncIteration:
-                    break
-                self._take(value)
-            self._found(_Taken(None))
-        except asyncio.CancelledError:
-            self._found(_Taken(None))
-            raise
-        except BaseException as error:
-            self._found(_Taken(None, error=error))
-        finally:
-            await self._end()
-
-    async def _granted(self) -> bool:
-        while not self._may_take():
-            self._more.clear()
-            await self._more.wait()
-        return True
-
-    async def _end(self) -> None:
-        try:
-            if isinstance(self.source.values, AsyncGenerator):
-                await self.source.values.aclose()
-            elif self.source.close is not None:
-                self.source.close()
-        except Exception:
-            log.exception("the asynchronous generator given as %s raised while it was closed", self.source.name)
 
 
 class _Stream:
@@ -257,7 +30,7 @@ class _Stream:
     def __init__(self, number: int, source: Source, feeds: Feeds) -> None:
         self._number = number
         self._feeds = feeds
-        self._found: deque[_Taken] = deque()
+        self._found: deque[Taken] = deque()
         self._told = False
         self._arrived = asyncio.Event()
         self._unread: deque[tuple[int, tuple[Blob, ...]]] = deque()
@@ -267,7 +40,7 @@ class _Stream:
         self._closed = False
         self._pumping: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        pull = _LoopPull if source.asynchronous else _ThreadPull
+        pull = LoopPull if source.asynchronous else ThreadPull
         self._pull = pull(source, feeds.payloads, self._take, self._loop)
 
     def grant(self, grant: Grant) -> None:
@@ -299,7 +72,7 @@ class _Stream:
             except IndexError:
                 return  # both were here
 
-    def _take(self, taken: _Taken) -> None:
+    def _take(self, taken: Taken) -> None:
         """Called where the source is read."""
         self._found.append(taken)
         if self._closed:
@@ -321,13 +94,13 @@ class _Stream:
                 try:
                     await self._feeds.supply([blob for each in taken for blob in each.blobs])
                 except Exception as error:  # it cannot be brought there: the task is told instead of waiting
-                    taken = [_Taken(None, error=error)]
+                    taken = [Taken(None, error=error)]
                 if self._send(taken):
                     return
             await asyncio.sleep(GATHER)
 
-    def _piece(self) -> list[_Taken]:
-        taken: list[_Taken] = []
+    def _piece(self) -> list[Taken]:
+        taken: list[Taken] = []
         size = 0
         while self._found and len(taken) < PIECE_ITEMS and size < PIECE_BYTES:
             taken.append(self._found.popleft())
@@ -340,7 +113,7 @@ class _Stream:
                 self._unread.append((self._sent, taken[-1].blobs))
         return taken
 
-    def _send(self, taken: list[_Taken]) -> bool:
+    def _send(self, taken: list[Taken]) -> bool:
         """Send a piece; returns whether it was the last."""
         end = taken[-1] if taken[-1].item is None else None
         body = piece([each.item for each in taken if each.item is not None])

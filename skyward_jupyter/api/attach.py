@@ -64,7 +64,7 @@ async def _attach(name: str | None, force: bool) -> ComputePool:
         ttl=claimed.ttl,
         _share=claimed.share,
     )
-    if not await pool._attach(claimed):
+    if not await pool.attach_to(claimed):
         if others.clear(claimed):
             raise NoPool(_ended(claimed))
         raise _refused(claimed)

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from skyward_jupyter.actors.dispatch import Call
-from skyward_jupyter.actors.feed import Source
+from skyward_jupyter.actors.pulling import Source
 from skyward_jupyter.api.inputs import placed, refuse_shared, sources_of, streamed
 from skyward_jupyter.api.output import keeper
 from skyward_jupyter.errors import UsageError

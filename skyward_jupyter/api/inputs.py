@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAliasType
 
-from skyward_jupyter.actors.feed import Source
+from skyward_jupyter.actors.pulling import Source
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.wire.feeds import Fed

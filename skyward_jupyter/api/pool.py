@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, overload
 
-from skyward_jupyter.actors import assembly
 from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.desk import NodeView
-from skyward_jupyter.actors.elastic import Autoscaler, Bounds
 from skyward_jupyter.actors.hub import Hub
-from skyward_jupyter.actors.messages import Taken
 from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
+from skyward_jupyter.api.checks import checked_env, checked_kinds, checked_name
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.inputs import refuse_iterators, refuse_own_loop
-from skyward_jupyter.api.others import replace_left
+from skyward_jupyter.api.life import Life, Settings
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.runs import PoolRun, runs_of
 from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
-from skyward_jupyter.errors import NoPool, PoolHeld, PoolStopped, ProvisioningFailed, UnknownNode, UsageError
+from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
 from skyward_jupyter.providers.base import LARGEST, NodeSpec
 from skyward_jupyter.providers.records import PoolRecord
@@ -42,9 +37,6 @@ type OnEvent = Callable[[TaskEvent], None]
 #: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
 RETRIES = 3
 MAX_RETRIES = 10
-
-_numbers = itertools.count(1)
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 
 class ComputePool:
@@ -90,20 +82,22 @@ class ComputePool:
         _share: bool = True,
     ) -> None:
         worker = worker or Worker()
-        self.name = _checked_name(name)
+        self.name = checked_name(name)
         self._nodes = nodes_of(nodes)
-        self._timeout = timeout
-        self._share = _share
-        self._mode = checked(panel)
-        self._retries = checked_retries(retries)
-        self._max_retries = checked_retries(max_retries)
-        self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, _checked_env(env))
+        self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, checked_env(env))
         self._bus = Bus(self.name)
-        self._hub: Hub | None = None
-        self._calls: Calls | None = None
-        self._panel: Panel | None = None
-        self._stopping: asyncio.Task[None] | None = None
         self._runs: dict[int, PoolRun] = {}
+        settings = Settings(
+            name=self.name,
+            nodes=self._nodes,
+            spec=self._spec,
+            timeout=timeout,
+            mode=checked(panel),
+            retries=checked_retries(retries),
+            max_retries=checked_retries(max_retries),
+            share=_share,
+        )
+        self._life = Life(settings, self._bus, self._list)
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -120,7 +114,7 @@ class ComputePool:
 
     async def start_async(self) -> Self:
         """`start`, to await."""
-        await bridge(self._start())
+        await bridge(self._life.start())
         return self
 
     def stop(self) -> None:
@@ -129,7 +123,7 @@ class ComputePool:
 
     async def stop_async(self) -> None:
         """`stop`, to await."""
-        await bridge(self._stop())
+        await bridge(self._life.stop())
 
     def scale(self, nodes: int) -> None:
         """Have `nodes` nodes, and wait until it is so. Nodes that go finish what they run.
@@ -140,7 +134,7 @@ class ComputePool:
 
     async def scale_async(self, nodes: int) -> None:
         """`scale`, to await."""
-        await bridge(self._scale(self._checked_size(nodes)))
+        await bridge(self._life.scale(self._checked_size(nodes)))
 
     def __enter__(self) -> Self:
         return self.start()
@@ -158,15 +152,7 @@ class ComputePool:
 
     def close_now(self) -> None:
         """End every node without waiting for the loop: for the process's own end."""
-        hub = self._hub
-        if hub is None or hub.recorder is None:
-            return
-        if hub.recorder.is_current:
-            hub.state = "stopping"  # so that nothing is made of the nodes' ends, which may still be heard
-            hub.provider.close()
-            hub.recorder.close()
-        else:
-            hub.recorder.leave()
+        self._life.close_now()
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -251,12 +237,11 @@ class ComputePool:
 
     def interrupt(self) -> None:
         """Interrupt everything that runs on the pool; it stays usable."""
-        runtime().call_soon(self._interrupt)
+        runtime().call_soon(self._life.interrupt)
 
     def check(self) -> None:
         """Raise PoolHeld if another kernel took the pool over."""
-        if self._hub is not None and self._hub.state == "taken":
-            raise PoolHeld(f"{self._hub.note}; start another one, or take it back with %sky attach {self.name} --force")
+        self._life.check()
 
     # -- what happens ----------------------------------------------------------------------------------------------
 
@@ -266,7 +251,7 @@ class ComputePool:
         It is called on the runtime's loop, in order, and may be an async function; it must not block. What it raises
         is logged. Registered before the pool starts, it hears of the start too, and it stays when the pool is stopped.
         """
-        listener = self._on_loop(lambda: self._bus.listen(_checked_kinds((kind,)), callback))
+        listener = self._on_loop(lambda: self._bus.listen(checked_kinds((kind,)), callback))
 
         def off() -> None:
             listener.active = False
@@ -282,7 +267,7 @@ class ComputePool:
         """
         if not is_count(buffer):
             raise UsageError(f"buffer is {buffer!r}; it is how many events to keep, at least 1")
-        chosen = _checked_kinds(kinds or (Event,))
+        chosen = checked_kinds(kinds or (Event,))
         return self._on_loop(lambda: EventStream(self._bus, chosen, buffer, over=self.state in ("stopped", "failed")))
 
     @property
@@ -295,7 +280,7 @@ class ComputePool:
     @property
     def state(self) -> str:
         """``new``, ``starting``, ``ready``, ``stopping``, ``stopped``, ``failed``, or ``taken`` by another kernel."""
-        return self._hub.state if self._hub is not None else "new"
+        return self._life.state
 
     @property
     def nodes(self) -> tuple[NodeView, ...]:
@@ -355,16 +340,16 @@ class ComputePool:
     @property
     def panel(self) -> Panel:
         """What dashboards of this pool attach to."""
-        if self._panel is None:
+        if self._life.panel is None:
             raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
-        return self._panel
+        return self._life.panel
 
     @property
     def runs(self) -> tuple[PoolRun, ...]:
         """Cells and calls that go on, and those of the kernel before this one that have ended since; oldest first."""
-        if self._calls is None or self.state == "taken":
+        if self._life.calls is None or self.state == "taken":
             return ()
-        return runs_of(self._calls.hub, self._calls.dispatch, self._runs)
+        return runs_of(self._life.calls.hub, self._life.calls.dispatch, self._runs)
 
     @property
     def strange_sessions(self) -> set[int]:
@@ -383,124 +368,32 @@ class ComputePool:
         return f"<ComputePool {self.name!r}: {self.size} local node{'s' * (self.size != 1)}{of}, {self.state}>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
-        if self._panel is None:
+        if self._life.panel is None:
             return {"text/plain": repr(self)}
         if not runtime().in_kernel and not runtime().on_loop:
             from skyward_jupyter.terminal.views import described
 
-            return {"text/plain": described(self._panel)}
+            return {"text/plain": described(self._life.panel)}
         from skyward_jupyter.widgets.dashboard import show
 
-        return show(self._panel)
+        return show(self._life.panel)
 
     # -- on the loop -----------------------------------------------------------------------------------------------
 
-    async def _start(self) -> None:
-        if self._hub is not None and self.state in ("starting", "ready"):
-            await self._hub.settled.wait()
-            return
-        if self.state == "taken":
-            await self._stop()
-        self._refuse_second()
-        await replace_left(self.name)
-        hub = await assembly.assemble(self.name, self._spec, self._bus, share=self._share)
-        self._furnish(hub)
-        try:
-            await self._resized(self._nodes.desired)
-        except BaseException:
-            await asyncio.shield(runtime().spawn(self._stop()))
-            raise
+    async def attach_to(self, record: PoolRecord) -> bool:
+        """Have the nodes of a pool that this process claimed; False when they are gone. On the runtime's loop."""
+        return await self._life.attach(record)
 
-    def _refuse_second(self) -> None:
-        if any(pool.name == self.name and pool.state != "taken" for pool in registry.pools()):
-            raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
+    def _list(self, runs: bool) -> None:
+        if runs:
+            self._runs = {}
+            registry.add(self)
+        else:
+            registry.remove(self)
 
-    async def _attach(self, record: PoolRecord) -> bool:
-        """Have the nodes of a pool that this process claimed; False when they are gone."""
-        self._refuse_second()
-        hub = await assembly.assemble_again(record, self._bus)
-        self._furnish(hub)
-        try:
-            if not await assembly.take_over(hub, self._nodes.desired):
-                await self._let_go()
-                return False
-            await self._until_settled(self._timeout)
-        except BaseException:
-            await asyncio.shield(runtime().spawn(self._let_go()))
-            raise
-        self.check()
-        return True
-
-    async def _let_go(self) -> None:
-        """Leave the pool to its nodes, and to who attaches next."""
-        assert self._hub is not None
-        self._hub.pool.tell(Taken("nobody"))
-        await self._stop()
-
-    def _furnish(self, hub: Hub) -> None:
-        self._hub = hub
-        self._runs = {}
-        hub.retries, hub.max_retries = self._retries, self._max_retries
-        hub.patience = self._timeout
-        if self._nodes.elastic:
-            bounds = Bounds(self._nodes.min, self._nodes.max, self._nodes.idle_after)
-            hub.elastic = Autoscaler(hub, bounds, self._nodes.desired)
-            hub.bounds, hub.placing.packed = (bounds.smallest, bounds.largest), True
-        self._calls = Calls(hub)
-        self._panel = Panel(
-            hub,
-            runtime(),
-            scale=lambda nodes: assembly.resize(hub, nodes),
-            interrupt=self._interrupt,
-            stop=self._stop_soon,
-        )
-        assembly.attach_panel(hub, self._panel)
-        if not runtime().in_kernel:
-            from skyward_jupyter.terminal.views import attach
-
-            attach(self._panel, self._mode)
-        registry.add(self)
-
-    async def _scale(self, nodes: int) -> None:
-        self.check()
-        if self.state not in ("starting", "ready"):
-            raise PoolStopped(f"pool {self.name!r} is {self.state}; start it before scaling it")
-        await self._resized(nodes)
-
-    async def _resized(self, nodes: int) -> None:
-        assert self._hub is not None
-        shrinks = nodes < len(self._hub.desk.nodes)
-        assembly.resize(self._hub, nodes)
-        # Nodes that leave finish what they run, however long that takes.
-        await self._until_settled(None if shrinks else self._timeout)
-        if self._hub.state != "ready" or len(self._hub.desk.nodes) < nodes:
-            raise ProvisioningFailed(self._hub.note or f"pool {self.name!r} could not start {nodes} nodes")
-
-    async def _until_settled(self, timeout: float | None) -> None:
-        assert self._hub is not None
-        try:
-            await asyncio.wait_for(self._hub.settled.wait(), timeout)
-        except TimeoutError:
-            slow = [str(view.rank) for view in self.nodes if view.phase != "ready"]
-            raise ProvisioningFailed(
-                f"nodes {', '.join(slow)} of pool {self.name!r} were not ready after {self._timeout:g} s"
-            ) from None
-
-    async def _stop(self) -> None:
-        hub, panel = self._hub, self._panel
-        if hub is None or hub.state == "stopped":
-            return
-        await assembly.dismantle(hub)
-        registry.remove(self)
-        if panel is not None:
-            panel.close()
-
-    def _interrupt(self) -> None:
-        if self._calls is not None:
-            self._calls.interrupt()
-
-    def _stop_soon(self) -> None:
-        self._stopping = runtime().spawn(self._stop())
+    @property
+    def _hub(self) -> Hub | None:
+        return self._life.hub
 
     def _on_loop[T](self, work: Callable[[], T]) -> T:
         """Do something on the loop from wherever we are; it does not wait for anything."""
@@ -516,9 +409,9 @@ class ComputePool:
     @property
     def _running(self) -> Calls:
         self.check()
-        if self._calls is None:
+        if self._life.calls is None:
             raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
-        return self._calls
+        return self._life.calls
 
     def _checked_size(self, nodes: int) -> int:
         least, most = self.bounds or (1, LARGEST)
@@ -531,30 +424,3 @@ class ComputePool:
         if rank not in self._running.hub.desk.nodes:
             raise UnknownNode(rank, self.size)
         return rank
-
-
-def _checked_name(name: str | None) -> str:
-    if name is None:
-        taken = {pool.name for pool in registry.pools()}
-        return next(name for number in _numbers if (name := f"pool{number}") not in taken)
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no pool name: use up to 32 letters, digits, - and _, a letter first")
-    return name
-
-
-def _checked_kinds(kinds: tuple[type[Event], ...]) -> tuple[type[Event], ...]:
-    for kind in kinds:
-        if not _is_event(kind):
-            raise UsageError(f"{kind!r} is no kind of event; they are in sky.events, such as sky.events.NodeLost")
-    return kinds
-
-
-def _checked_env(env: dict[Any, Any] | None) -> dict[str, str]:
-    for key, value in (env or {}).items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise UsageError(f"the environment variable {key!r} is {value!r}; write it as text")
-    return dict(env or {})
-
-
-def _is_event(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Event)

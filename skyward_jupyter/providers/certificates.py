@@ -1,5 +1,4 @@
 """The certificates of a pool: an authority made for it alone, and one certificate that every member and client shows.
-And the token that callers of its HTTP API show.
 
 Whoever cannot show it is refused before anything is read from the connection. Keys are EC P-256; the files are
 readable by this user only.
@@ -7,8 +6,6 @@ readable by this user only.
 
 from __future__ import annotations
 
-import os
-import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from skyward_jupyter.agent.cluster import AUTHORITY, CERTIFICATE, KEY, TOKEN
+from skyward_jupyter.agent.cluster import AUTHORITY, CERTIFICATE, KEY
+from skyward_jupyter.providers.token import write_private
 
 _VALID = timedelta(days=365)
 _SKEW = timedelta(days=1)
@@ -31,24 +29,9 @@ def make(directory: Path, pool: str) -> None:
     certificate = _certificate(pool, authority_name, key, authority_key, authority=False)
     plain = serialization.NoEncryption()
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    _write(directory / AUTHORITY, authority.public_bytes(pem))
-    _write(directory / CERTIFICATE, certificate.public_bytes(pem))
-    _write(directory / KEY, key.private_bytes(pem, pkcs8, plain))
-
-
-def make_token(directory: Path) -> str:
-    """Write a new token into `directory`, and return it: 32 random bytes as text."""
-    token = secrets.token_urlsafe(32)
-    _write(directory / TOKEN, token.encode())
-    return token
-
-
-def token(directory: Path) -> str:
-    """The token that was written into `directory`; empty where it is gone."""
-    try:
-        return (directory / TOKEN).read_text()
-    except OSError:
-        return ""
+    write_private(directory / AUTHORITY, authority.public_bytes(pem))
+    write_private(directory / CERTIFICATE, certificate.public_bytes(pem))
+    write_private(directory / KEY, key.private_bytes(pem, pkcs8, plain))
 
 
 def _certificate(
@@ -71,9 +54,3 @@ def _certificate(
 
 def _name(common: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-def _write(path: Path, content: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(content)

@@ -23,7 +23,7 @@ import psutil
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import AgentConfig, Peer
-from skyward_jupyter.providers import certificates, records
+from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.base import Heard, NodeSpec, Report
 from skyward_jupyter.providers.launcher import Link, Taken, launcher, take
 from skyward_jupyter.providers.records import PoolRecord
@@ -73,7 +73,7 @@ class LocalProvider:
         self._link: Link | None = None
         self._found(found) if found is not None else self._make()
         self.certificates = f"{self.store}/certificates"
-        self.token = certificates.token(Path(self.certificates))
+        self.token = token.read(Path(self.certificates))
         self.shared = f"{self.store}/blobs" if share else None
 
     def _make(self) -> None:
@@ -85,8 +85,10 @@ class LocalProvider:
         self.store = _new_store(self._pool)
         directory = Path(self.store) / "certificates"
         directory.mkdir(mode=0o700)
+        from skyward_jupyter.providers import certificates  # takes a while, as long as the template does anyway
+
         certificates.make(directory, self._pool)
-        certificates.make_token(directory)
+        token.make(directory)
 
     def _found(self, record: PoolRecord) -> None:
         self.places, self.cluster, self.store = record.places, record.cluster, record.store

@@ -28,8 +28,6 @@ _registry = threading.RLock()
 _seen: set[str] = set()
 _latest = ""
 _own: dict[str, ModuleType] = {}
-#: cloudpickle's registry is one for all threads; whoever leaves the block would take it from the others.
-_registry = threading.RLock()
 
 
 def is_own(module: ModuleType) -> bool:

@@ -1,0 +1,202 @@
+"""The life of a pool: its nodes are started, furnished with what calls need, resized and ended.
+
+Everything here is called on the runtime's loop. A start that fails leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from skyward_jupyter.actors import assembly
+from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.elastic import Autoscaler, Bounds
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.actors.messages import Taken
+from skyward_jupyter.actors.panel import Panel
+from skyward_jupyter.api import registry
+from skyward_jupyter.api.calls import Calls
+from skyward_jupyter.api.others import replace_left
+from skyward_jupyter.api.spec import Nodes
+from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
+from skyward_jupyter.providers.base import NodeSpec
+from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.terminal.mode import Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a pool is to be; as of the parameters of `ComputePool`."""
+
+    name: str
+    nodes: Nodes
+    spec: NodeSpec
+    timeout: float
+    mode: Mode
+    retries: int
+    max_retries: int
+    share: bool
+
+
+class Life:
+    """What there is of a pool while it runs, and after.
+
+    Parameters
+    ----------
+    settings
+        How it is to be.
+    bus
+        Its events.
+    list_pool
+        Called with whether the pool is one of those that run.
+
+    Attributes
+    ----------
+    hub, calls, panel
+        Its actors' common state, how calls run on it, and what dashboards attach to; None before the first start.
+    """
+
+    def __init__(self, settings: Settings, bus: Bus, list_pool: Callable[[bool], None]) -> None:
+        self.settings = settings
+        self.name = settings.name
+        self.hub: Hub | None = None
+        self.calls: Calls | None = None
+        self.panel: Panel | None = None
+        self._bus = bus
+        self._list = list_pool
+        self._stopping: asyncio.Task[None] | None = None
+
+    @property
+    def state(self) -> str:
+        """As of `ComputePool.state`."""
+        return self.hub.state if self.hub is not None else "new"
+
+    def check(self) -> None:
+        """Raise PoolHeld if another kernel took the pool over."""
+        if self.hub is not None and self.hub.state == "taken":
+            back = f"take it back with %sky attach {self.name} --force"
+            raise PoolHeld(f"{self.hub.note}; start another one, or {back}")
+
+    async def start(self) -> None:
+        """Start the nodes and wait until they are ready."""
+        if self.hub is not None and self.state in ("starting", "ready"):
+            await self.hub.settled.wait()
+            return
+        if self.state == "taken":
+            await self.stop()
+        self._refuse_second()
+        await replace_left(self.name)
+        hub = await assembly.assemble(self.name, self.settings.spec, self._bus, share=self.settings.share)
+        self._furnish(hub)
+        try:
+            await self._resized(self.settings.nodes.desired)
+        except BaseException:
+            await asyncio.shield(runtime().spawn(self.stop()))
+            raise
+
+    def _refuse_second(self) -> None:
+        if any(pool.name == self.name and pool.state != "taken" for pool in registry.pools()):
+            raise UsageError(f"a pool named {self.name!r} runs already; stop it, or give this one another name")
+
+    async def attach(self, record: PoolRecord) -> bool:
+        """Have the nodes of a pool that this process claimed; False when they are gone."""
+        self._refuse_second()
+        hub = await assembly.assemble_again(record, self._bus)
+        self._furnish(hub)
+        try:
+            if not await assembly.take_over(hub, self.settings.nodes.desired):
+                await self._let_go()
+                return False
+            await self._until_settled(self.settings.timeout)
+        except BaseException:
+            await asyncio.shield(runtime().spawn(self._let_go()))
+            raise
+        self.check()
+        return True
+
+    async def _let_go(self) -> None:
+        """Leave the pool to its nodes, and to who attaches next."""
+        assert self.hub is not None
+        self.hub.pool.tell(Taken("nobody"))
+        await self.stop()
+
+    def _furnish(self, hub: Hub) -> None:
+        self.hub = hub
+        hub.retries, hub.max_retries = self.settings.retries, self.settings.max_retries
+        hub.patience = self.settings.timeout
+        if self.settings.nodes.elastic:
+            bounds = Bounds(self.settings.nodes.min, self.settings.nodes.max, self.settings.nodes.idle_after)
+            hub.elastic = Autoscaler(hub, bounds, self.settings.nodes.desired)
+            hub.bounds, hub.placing.packed = (bounds.smallest, bounds.largest), True
+        self.calls = Calls(hub)
+        self.panel = Panel(
+            hub,
+            runtime(),
+            scale=lambda nodes: assembly.resize(hub, nodes),
+            interrupt=self.interrupt,
+            stop=self._stop_soon,
+        )
+        assembly.attach_panel(hub, self.panel)
+        if not runtime().in_kernel:
+            from skyward_jupyter.terminal.views import attach
+
+            attach(self.panel, self.settings.mode)
+        self._list(True)
+
+    async def scale(self, nodes: int) -> None:
+        """Have `nodes` nodes, and wait until it is so."""
+        self.check()
+        if self.state not in ("starting", "ready"):
+            raise PoolStopped(f"pool {self.name!r} is {self.state}; start it before scaling it")
+        await self._resized(nodes)
+
+    async def _resized(self, nodes: int) -> None:
+        assert self.hub is not None
+        shrinks = nodes < len(self.hub.desk.nodes)
+        assembly.resize(self.hub, nodes)
+        # Nodes that leave finish what they run, however long that takes.
+        await self._until_settled(None if shrinks else self.settings.timeout)
+        if self.hub.state != "ready" or len(self.hub.desk.nodes) < nodes:
+            raise ProvisioningFailed(self.hub.note or f"pool {self.name!r} could not start {nodes} nodes")
+
+    async def _until_settled(self, timeout: float | None) -> None:
+        assert self.hub is not None
+        try:
+            await asyncio.wait_for(self.hub.settled.wait(), timeout)
+        except TimeoutError:
+            slow = [str(view.rank) for _, view in sorted(self.hub.desk.nodes.items()) if view.phase != "ready"]
+            raise ProvisioningFailed(
+                f"nodes {', '.join(slow)} of pool {self.name!r} were not ready after {self.settings.timeout:g} s"
+            ) from None
+
+    async def stop(self) -> None:
+        """End every node."""
+        hub, panel = self.hub, self.panel
+        if hub is None or hub.state == "stopped":
+            return
+        await assembly.dismantle(hub)
+        self._list(False)
+        if panel is not None:
+            panel.close()
+
+    def interrupt(self) -> None:
+        """Interrupt everything that runs."""
+        if self.calls is not None:
+            self.calls.interrupt()
+
+    def _stop_soon(self) -> None:
+        self._stopping = runtime().spawn(self.stop())
+
+    def close_now(self) -> None:
+        """End every node without waiting for the loop: for the process's own end."""
+        hub = self.hub
+        if hub is None or hub.recorder is None:
+            return
+        if hub.recorder.is_current:
+            hub.state = "stopping"  # so that nothing is made of the nodes' ends, which may still be heard
+            hub.provider.close()
+            hub.recorder.close()
+        else:
+            hub.recorder.leave()
