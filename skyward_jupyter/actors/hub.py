@@ -43,8 +43,9 @@ class Hub:
         Keeps its record on disk.
     epoch
         How often another kernel took the pool over before.
-    kept, sessions
-        Runs that another kernel started, by number, and the nodes with a session that another kernel filled.
+    kept, handed, sessions
+        Runs that another kernel started, by number, the numbers of all tasks that it sent, as ranges, and the nodes
+        with a session that it filled.
     generation
         How many nodes had each rank before.
     events
@@ -106,6 +107,7 @@ class Hub:
     recorder: Recorder | None = None
     epoch: int = 0
     kept: dict[int, Kept] = field(default_factory=dict)
+    handed: list[tuple[int, int]] = field(default_factory=list)
     sessions: set[int] = field(default_factory=set)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)

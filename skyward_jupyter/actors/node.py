@@ -193,6 +193,7 @@ class _Node:
         """Go on with what another kernel had here; returns how many slots that takes."""
         taken = 0
         self.courier.start_after(owned.after)
+        self.hub.handed.extend(owned.handed)
         for known in owned.tasks:
             pooled = not known.session and taken < self.view.slots
             taken += pooled

@@ -159,6 +159,8 @@ def assign(hub: Hub) -> None:
             hub.node(rank).tell(Assign(tuple(tasks)))
     if placing.queue and hub.elastic is not None:
         hub.elastic.nudge()
+    if placing.queue and hub.recorder is not None:
+        hub.recorder.waits()
     if placing.supplied and not placing.checking:
         placing.checking = True
         asyncio.get_running_loop().call_later(STUCK_AFTER, hub.placer.tell, Check())
