@@ -337,6 +337,11 @@ class ComputePool:
         """
         return self._running.hub.provider.token
 
+    def count_job(self, rank: int, change: int) -> None:
+        """Tell the placing of calls that a node has one job of an executor more, or one less; from any thread."""
+        if self._hub is not None:
+            runtime().call_soon(self._hub.placing.job, rank, change)
+
     @property
     def panel(self) -> Panel:
         """What dashboards of this pool attach to."""
