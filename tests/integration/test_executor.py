@@ -67,6 +67,15 @@ def test_a_hundred_jobs_over_five_nodes(five: sky.Executor) -> None:
     assert all(future.result()[0] == number for future, number in futures.items())
 
 
+def test_waiting_for_a_hundred_jobs_over_five_nodes(five: sky.Executor) -> None:
+    futures = [five.submit(where, number) for number in range(100)]
+    first = concurrent.futures.wait(futures, timeout=60, return_when=concurrent.futures.FIRST_COMPLETED)
+    assert first.done
+    ended = concurrent.futures.wait(futures, timeout=60)
+    assert (len(ended.done), ended.not_done) == (100, set())
+    assert [future.result()[0] for future in futures] == list(range(100))
+
+
 def test_it_is_an_executor(executor: sky.Executor) -> None:
     assert isinstance(executor, concurrent.futures.Executor)
     assert isinstance(executor.submit(abs, -1), concurrent.futures.Future)
