@@ -34,6 +34,15 @@ def bare(tmp_path: Path) -> Iterator[Kernel]:
     made.stop()
 
 
+def test_the_first_pool_has_signals_wake_the_loop(bare: Kernel) -> None:
+    asked = "import signal\nfound = signal.set_wakeup_fd(-1)\n_ = signal.set_wakeup_fd(found)\nfound != -1"
+    assert bare.ok(asked).text == "False"
+    bare.ok("import skyward as sky")
+    assert bare.ok(asked).text == "False", "importing changes nothing"
+    bare.ok(SETUP)
+    assert bare.ok(asked).text == "True"
+
+
 @pytest.mark.parametrize("cell", ["await pool.run(nap(20))", "await asyncio.sleep(20)", "nap(20) >> pool"])
 def test_an_idle_loop_hears_of_an_interrupt(bare: Kernel, cell: str) -> None:
     bare.ok(SETUP)
