@@ -113,6 +113,11 @@ class Kernel:
         self._started = time.monotonic()
         return self._cells.setdefault(self._request, Shown())
 
+    @property
+    def stdout(self) -> str:
+        """What all its cells have written, in their order."""
+        return "".join(shown.stdout for shown in self._cells.values())
+
     def until_busy(self) -> None:
         """Read until the kernel says that it runs the cell; an interrupt before that would be for nobody."""
         while True:
