@@ -32,6 +32,8 @@ export interface Face {
   draw(): ComponentChild;
   /** Whether nothing follows, so that sight needs no renewal. */
   over(): boolean;
+  /** Called when the kernel has been told that the view is seen. */
+  seen?(): void;
 }
 
 /** Render what `make` returns into the host's element; the returned function removes it, and all that listens. */
@@ -63,6 +65,7 @@ function tellSight(root: Element, { model, changed, signal, view }: Host, face: 
   const seen = (visible: boolean) => {
     seconds = 0;
     tell(visible);
+    if (visible) face.seen?.();
     changed();
   };
   const second = () => {

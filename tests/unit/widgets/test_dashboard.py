@@ -67,7 +67,8 @@ def test_a_delta_is_one_message_with_one_buffer(
 ) -> None:
     tick = delta((2, 50, 100, 1, 5, 1), (0, 0, 50, 0, 6, 0))
     source.views[0].delta(tick)
-    assert sent == [({"kind": "delta", "seq": 1, "at": tick.at, "queued": 3, "rate": 1.5}, [tick.rows])]
+    content = {"kind": "delta", "seq": 1, "at": tick.at, "queued": 3, "rate": 1.5, "so_far": 0.0}
+    assert sent == [(content, [tick.rows])]
 
 
 def test_a_refusal_is_a_message(dashboard: Dashboard, source: Source, sent: list[tuple[Any, Any]]) -> None:
@@ -106,7 +107,7 @@ def test_the_end_is_final(dashboard: Dashboard, source: Source) -> None:
     page_says(dashboard, kind="scale", nodes=3)
     page_says(dashboard, kind="visible", visible=True, view="a")
     assert dashboard.snapshot["state"] == "stopped"
-    assert dashboard.last == {"finished": 11.0, "done": [5.0, 6.0]}
+    assert (dashboard.last["finished"], dashboard.last["done"]) == (11.0, [5.0, 6.0])
     assert dashboard.ended > 0
     assert (source.views, source.commands, source.seen) == ([], [], [])
     assert VIEW not in dashboard.bundle()
