@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.cost import Cost
 from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.panel import Panel
@@ -362,6 +363,11 @@ class ComputePool:
         if self._hub is None or self._hub.client is None:
             return 0
         return self._hub.client.stats().bytes_sent
+
+    @property
+    def cost(self) -> Cost:
+        """What it costs ``per_hour``, and has cost ``so_far`` since it started, in US dollars; 0 on this machine."""
+        return self._hub.cost.now if self._hub is not None else Cost(0.0, 0.0)
 
     def __repr__(self) -> str:
         of = f" of {self._nodes}" if self._nodes.elastic else ""

@@ -48,7 +48,7 @@ interface DrawingProps {
 function Drawing({ picture, all, setAll, kept }: DrawingProps) {
   const [at, choose] = useState<[number, number]>();
   const { rows, seconds } = picture;
-  const height = rows.length <= 8 ? 20 : rows.length <= 16 ? 14 : 9;
+  const height = rows.length <= 8 ? 20 : rows.length <= 25 ? 13 : 9;
   const row = at && rows[Math.min(at[0], rows.length - 1)];
   const mark = at && row?.marks[Math.min(at[1], row.marks.length - 1)];
   const move = (event: KeyboardEvent) => {
@@ -104,7 +104,9 @@ function Drawing({ picture, all, setAll, kept }: DrawingProps) {
       </div>
       <div class="ticks" aria-hidden="true">
         {TICKS.map((tick) => (
-          <span key={tick}>{tick === 0 ? "0" : span(tick * seconds)}</span>
+          <span key={tick} style={{ left: `${tick * 100}%`, transform: `translateX(${tick * -100}%)` }}>
+            {tick === 0 ? "0" : span(tick * seconds)}
+          </span>
         ))}
       </div>
       <div class="says">

@@ -32,9 +32,22 @@ class Pool:
 
     def __init__(self, said: list[str], *, ago: float = 0.0, everything: bool = False, drawn: bool = False) -> None:
         self.bus = Bus("lab")
-        self.teller = Teller(said.append, everything=everything, drawn=drawn)
+        self.said = said
+        self.changed = asyncio.Event()
+        self.teller = Teller(self._say, everything=everything, drawn=drawn)
         self.teller.begin(snapshot(state="starting", started=time.time() - ago))
         self.bus.listen(KINDS, self.teller.hear)
+
+    def _say(self, sentence: str) -> None:
+        self.said.append(sentence)
+        self.changed.set()
+
+    async def until(self, count: int) -> None:
+        """Wait until so many sentences were said."""
+        async with asyncio.timeout(10):
+            while len(self.said) < count:
+                self.changed.clear()
+                await self.changed.wait()
 
     async def emit(self, *happened: tuple[object, ...]) -> None:
         for kind, *facts in happened:
@@ -49,12 +62,6 @@ class Pool:
         await self.emit((PoolState, "stopping", ""), (PoolState, "stopped", ""))
 
 
-async def until(said: list[str], count: int) -> None:
-    async with asyncio.timeout(10):
-        while len(said) < count:
-            await asyncio.sleep(0.01)
-
-
 async def test_what_goes_well_and_is_quick_is_not_told(said: list[str]) -> None:
     pool = Pool(said)
     await pool.start(2)
@@ -67,7 +74,7 @@ async def test_everything_is_told_where_it_is_asked_for(said: list[str], monkeyp
     monkeypatch.setattr(module, "EAGER", 0.0)
     pool = Pool(said, everything=True)
     await pool.emit((PoolResized, 2, "asked"))
-    await until(said, 1)
+    await pool.until(1)
     await pool.start(2)
     await pool.emit((PoolResized, 3, "asked"))
     await pool.emit((NodeReady, 2, "a:3"))
@@ -96,11 +103,11 @@ async def test_a_loss_is_told_once_and_so_is_the_return(said: list[str]) -> None
     pool = Pool(said)
     await pool.start(2)
     await pool.emit((NodeLost, 1, "signal 9"))
-    await until(said, 1)
+    await pool.until(1)
     await pool.emit((NodeReady, 1, "a:2"), (NodeReplaced, 1, 1))
-    await until(said, 2)
+    await pool.until(2)
     await pool.emit((NodeLost, 1, "signal 9"), (NodeReady, 1, "a:2"), (NodeReplaced, 1, 2))
-    await until(said, 4)
+    await pool.until(4)
     assert said == 2 * ["pool lab: node 1 was lost (signal 9), another is started", "pool lab: node 1 is back"]
 
 
@@ -109,7 +116,7 @@ async def test_losses_in_quick_succession_are_each_told(said: list[str]) -> None
     await pool.start(2)
     for count in (1, 2):
         await pool.emit((NodeLost, 1, f"signal {count}"), (NodeReady, 1, "a:2"), (NodeReplaced, 1, count))
-    await until(said, 4)
+    await pool.until(4)
     assert [line.rpartition("lost")[2] for line in said] == [
         " (signal 1), another is started",
         "pool lab: node 1 is back",
@@ -122,9 +129,9 @@ async def test_nodes_lost_together_are_one_line(said: list[str]) -> None:
     pool = Pool(said)
     await pool.start(4)
     await pool.emit(*((NodeLost, rank, "the template process ended") for rank in range(4)))
-    await until(said, 1)
+    await pool.until(1)
     await pool.emit(*((NodeReady, rank, "a:1") for rank in range(4)), *((NodeReplaced, rank, 1) for rank in range(4)))
-    await until(said, 2)
+    await pool.until(2)
     assert said == [
         "pool lab: nodes 0-3 were lost (the template process ended), others are started",
         "pool lab: nodes 0-3 are back",
