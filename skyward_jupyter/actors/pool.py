@@ -83,7 +83,8 @@ class _Pool:
             case Joined(rank):
                 self.joined(rank)
             case Introduced(turn):
-                self._introduced = turn
+                # Answers to an earlier turn may come after those to a later one.
+                self._introduced = max(self._introduced, turn)
                 if turn == self._turn:
                     self._acquainted = self._told
             case Lost(rank, why):

@@ -10,7 +10,7 @@ from skyward_jupyter.events import TaskTimes
 from skyward_jupyter.widgets.scale import LEFT, RIGHT, WIDTH, Row, Scale, cross
 
 #: The most rows, and the parts of the whole time in each.
-_ROWS, _PARTS = 25, 176
+_ROWS, _PARTS = 25, 140
 _HEIGHT, _GAP = 14, 4
 
 
