@@ -375,11 +375,11 @@ class ComputePool:
 
     def _ipython_display_(self) -> None:
         """In a notebook, be shown live, and at the end by what stays readable when it is saved."""
-        if self._panel is None or not runtime().in_kernel:
+        if self._life.panel is None or not runtime().in_kernel:
             raise NotImplementedError  # which has IPython look for the other forms
         from skyward_jupyter.widgets.dashboard import present
 
-        present(self._panel)
+        present(self._life.panel)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         if self._life.panel is None:

@@ -1,6 +1,6 @@
 """A timeline's rows for few nodes: every task is a bar, those that a node ran at the same time are in different lanes.
 
-A thin line is the time from sending a task until it began, a bar the time it ran; an error has a cross at its end.
+A thin line is the time from sending a task until it began, a bar the time it ran; an error has a cross near its end.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _bar(one: TaskTimes, scale: Scale, y: float) -> str:
     name = f"{one.name or 'task'} {one.task} on node {one.node}: {spent(one.seconds)}"
     note = f"{name}, {one.error}" if one.error else name
     wait = f'<path class="w" d="{_wait(one, scale, y)}"/>' if _waited(one, scale) else ""
-    mark = f'<path class="m" d="{cross(ended, y + BAR / 2)}"/>' if one.error else ""
+    mark = f'<path class="m" d="{cross(max(began, ended - BAR / 2), y + BAR / 2)}"/>' if one.error else ""
     return (
         f'{wait}<rect class="{"e" if one.error else "r"}" x="{began:.1f}" y="{y:g}" width="{width:.1f}"'
         f' height="{BAR}" rx="1"><title>{escape(note)}</title></rect>{mark}'
@@ -79,7 +79,7 @@ def _together(found: Sequence[_Lane], scale: Scale, y: float) -> Iterable[str]:
             if _waited(one, scale):
                 parts["w"].append(_wait(one, scale, top))
             if one.error:
-                parts["m"].append(cross(ended, top + BAR / 2))
+                parts["m"].append(cross(max(began, ended - BAR / 2), top + BAR / 2))
     return [f'<path class="{kind}" d="{"".join(shapes)}"/>' for kind, shapes in parts.items() if shapes]
 
 

@@ -23,9 +23,9 @@ NODES = 50
 
 _STYLE = (
     "text{font:11px system-ui,sans-serif;fill:#333}.b{fill:#fff}.r{fill:#2a7ab0}.e{fill:#c0392b}"
-    ".w{stroke:#999;fill:none}.g{stroke:#ddd}.m{stroke:#c0392b;stroke-width:1.5;fill:none}"
+    ".w{stroke:#999;fill:none}.g{stroke:#ddd}.m{stroke:#111;stroke-width:1.6;fill:none}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.b{fill:#1b1b1b}.r{fill:#5aa9dc}.e{fill:#e57368}"
-    ".w{stroke:#888}.g{stroke:#3a3a3a}.m{stroke:#e57368}}"
+    ".w{stroke:#888}.g{stroke:#3a3a3a}.m{stroke:#fff}}"
 )
 _STEPS = (1, 2, 5)
 
