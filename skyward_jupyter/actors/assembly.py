@@ -193,6 +193,7 @@ async def dismantle(hub: Hub) -> None:
     taken = hub.state == "taken"
     if hub.elastic is not None:
         hub.elastic.close()
+    hub.cost.close()
     hub.become("stopped")
     hub.events.close()
     if hub.connecting is not None:

@@ -91,7 +91,7 @@ def _mine(pool: Pool, active: bool) -> tuple[str, ...]:
     holder = f"this kernel{', active' if active else ''}"
     age = spent(time.time() - pool.started)
     size = str(pool.size) if pool.bounds is None else "{} of {} to {}".format(pool.size, *pool.bounds)
-    return pool.name, "local", size, pool.state, age, "free", holder
+    return pool.name, "local", size, pool.state, age, str(pool.cost) or "free", holder
 
 
 def _other(record: PoolRecord) -> tuple[str, ...]:
