@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import linecache
 import os
 import sys
 import tempfile
@@ -94,7 +95,18 @@ class SessionCompiler(CachingCompiler):
     def __init__(self) -> None:
         super().__init__()
         self.pending: Source | None = None
+        self._labels: dict[str, tuple[str, str]] = {}
         self._parsing: tuple[str, int] | None = None
+
+    def know(self, name: str, label: str, text: str) -> None:
+        """Have the text of a cell of the notebook, and what it is called in tracebacks."""
+        kind, _, where = label.partition(" ")
+        self._labels[name] = kind, where
+        linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
+
+    def format_code_name(self, name: str) -> tuple[str, str] | None:
+        """What code is called in tracebacks."""
+        return self._labels.get(name) or super().format_code_name(name)
 
     def cache(self, transformed_code: str, number: int = 0, raw_code: str | None = None) -> str:
         """Name the code; the first code after `pending` was set is the cell itself."""
@@ -131,6 +143,10 @@ class SessionShell(InteractiveShell):
         self._shift = 0
         super().__init__(**kwargs)
         self.input_transformer_manager = LineKeepingTransformer()
+
+    def know_source(self, name: str, label: str, text: str) -> None:
+        """Have the text of a cell of the notebook whose functions are here."""
+        cast(SessionCompiler, self.compile).know(name, label, text)
 
     def run_source(self, source: Source) -> BaseException | None:
         """Run a cell; returns what it raised, whose traceback is then in `failure`."""

@@ -57,7 +57,7 @@ def test_a_syntax_error_points_at_the_line_and_nothing_is_sent(nodes: Kernel) ->
         ("%%sky --pool nope\n1", "NoPool", "there is no pool 'nope'"),
         ("%%sky -i nope\n1", "UsageError", "no name nope"),
         ("%%sky -o nope\n1", "CellFailed", "-o nope, nodes 0-2: has no such name"),
-        ("%sky push x y", "UsageError", "neither a command nor an expression"),
+        ("%sky frob x y", "UsageError", "neither a command nor an expression"),
         ("%sky statsu now", "UsageError", "did you mean %sky status?"),
         ("%sky scale none", "UsageError", "say how many nodes"),
         ("%sky start --nodes 9", "UsageError", "already runs"),

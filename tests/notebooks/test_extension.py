@@ -41,15 +41,15 @@ def test_loading_twice_is_harmless_and_unloading_takes_all_back(kernel: Kernel) 
 
 
 def test_settings(kernel: Kernel) -> None:
-    kernel.ok("%config Sky.nodes = 2")
+    kernel.ok("%config Skyward.nodes = 2")
     assert kernel.ok("%%sky\n1").text == "[0-1] 1"
-    kernel.ok("%config Sky.size_limit = 1000\nbig = bytes(10_000)")
+    kernel.ok("%config Skyward.size_limit = 1000\nbig = bytes(10_000)")
     assert "big is over 1 kB" in kernel.run("%%sky\nlen(big)").evalue
     assert kernel.ok("%%sky -i big\nlen(big)").text == "[0-1] 10000"
-    kernel.ok("%config Sky.quiet = True")
+    kernel.ok("%config Skyward.quiet = True")
     assert kernel.ok("%%sky\nprint(1)").stdout == ""
-    kernel.ok("%config Sky.quiet = False")
-    assert "Choices" in kernel.run("%config Sky").stdout
+    kernel.ok("%config Skyward.quiet = False")
+    assert "Choices" in kernel.run("%config Skyward").stdout
 
 
 @pytest.mark.parametrize(

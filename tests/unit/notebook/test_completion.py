@@ -51,7 +51,7 @@ def test_values_of_options(rest: str, expected: list[str]) -> None:
 
 def test_commands_and_what_follows_them() -> None:
     assert words("%sky", "st") == ["start", "status", "stop"]
-    assert words("%sky", "start --") == ["--nodes", "--name", "--concurrency"]
+    assert words("%sky", "start --") == ["--nodes", "--profile", "--name", "--concurrency"]
     assert words("%sky", "stop ") == ["local", "big"]
     assert words("%sky", "scale 3 --pool ") == ["local", "big"]
     assert words("%sky", "x.y ") == []

@@ -11,7 +11,8 @@ import pytest
 from skyward_jupyter.agent.cells import CellOutcome, Holdings, fingerprint
 from skyward_jupyter.errors import NotPicklable, UsageError
 from skyward_jupyter.notebook.names import names_of
-from skyward_jupyter.notebook.sending import Ledger, Plan, weigh
+from skyward_jupyter.notebook.sending import Ledger, Plan
+from skyward_jupyter.notebook.weighing import weigh
 
 LIMIT = 100_000
 
@@ -32,7 +33,7 @@ class Nodes:
         prints = {name: fingerprint(value) for name, value in (bound or {}).items()}
         for rank in more.pop("ranks", (0, 1)):
             outcome = CellOutcome(more.get("session", f"s{rank}"), bound=prints, deleted=more.get("deleted", ()))
-            self.ledger.record(rank, outcome, plan.parcels[rank], plan.digests, names_of(code))
+            self.ledger.record(rank, outcome, plan, names_of(code))
         return plan
 
 
@@ -52,7 +53,7 @@ def test_an_unchanged_value_goes_once_and_a_changed_one_again(nodes: Nodes) -> N
     assert nodes.run("data", {"data": data}).parcels[0].send == ("data",)
     again = nodes.run("data", {"data": data})
     assert again.parcels[0].send == ()
-    assert again.parcels[0].expects == (("data", again.digests["data"]),)
+    assert again.parcels[0].expects == (("data", again.weights["data"].digest),)
     data.append(1)
     assert nodes.plan("data", {"data": data}).parcels[1].send == ("data",)
 
