@@ -11,6 +11,7 @@ import builtins
 import contextlib
 import linecache
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -188,7 +189,7 @@ class SessionShell(InteractiveShell):
             self._showtraceback(kind, value, [f"UsageError: {value}"])
         elif isinstance(value, BaseExceptionGroup):
             value.__traceback__ = user_part(tb)
-            self._showtraceback(kind, value, ["".join(traceback.format_exception(value))])
+            self._showtraceback(kind, value, [self._with_cells("".join(traceback.format_exception(value)))])
         elif isinstance(value, SystemExit):
             self._showtraceback(kind, value, [f"SystemExit: {value}"])
         else:
@@ -197,6 +198,15 @@ class SessionShell(InteractiveShell):
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         self.failure = evalue, str(self.InteractiveTB.stb2text(stb))
+
+    def _with_cells(self, text: str) -> str:
+        """A plain traceback that calls cells what the notebook calls them."""
+
+        def called(found: re.Match[str]) -> str:
+            label = self.compile.format_code_name(found[1])
+            return " ".join(label) if label is not None else found[0]
+
+        return re.sub(r'File "([^"\n]+)"', called, text)
 
     @contextlib.contextmanager
     def _tee(self, channel: str) -> Iterator[None]:
