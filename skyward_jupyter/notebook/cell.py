@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Source
-from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied
+from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, UsageError
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.displays import CellScreen, RunScreen, quiet_line, show_values
 from skyward_jupyter.notebook.grouping import Grouped
@@ -18,7 +18,7 @@ from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.ranks import spoken
 from skyward_jupyter.notebook.run import CellRun
-from skyward_jupyter.notebook.scattering import scattered, told
+from skyward_jupyter.notebook.scattering import Parts, scattered, told
 from skyward_jupyter.notebook.sending import Parcel, Plan, check_here
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import (
@@ -99,11 +99,8 @@ class Cell:
         await learn(self._pool, self._ledger, self._ranks)
         self._run = CellRun(self._ranks)
         names = tuple(dict.fromkeys(self._options.scatter))
-        check_here("--scatter", names, self._notebook.names())
-        self._parts = scattered(names, self._notebook.names(), self._ranks)
+        self._parts = self._split(names) if names else {}
         plan = self._plan(self._ranks)
-        for name in names:
-            self._ledger.returned(name, self._notebook.names()[name])
         loop = asyncio.get_running_loop()
         screen = self._screen()
         self._grouped = Grouped(screen, self._ranks, self._options.group, loop.call_later)
@@ -111,6 +108,17 @@ class Cell:
         self._traffic = plan.traffic
         self._started = [self._launch(plan, self._ranks)]
         self._plans = dict.fromkeys(self._ranks, plan)
+
+    def _split(self, names: tuple[str, ...]) -> Parts:
+        """What each node gets of the names to scatter."""
+        here = self._notebook.names()
+        check_here("--scatter", names, here)
+        for name in set(names).intersection(self._options.send):
+            raise UsageError(f"{name} goes either whole, with -i, or in parts, with --scatter; leave one of them out")
+        parts = scattered(names, here, self._ranks)
+        for name in names:
+            self._ledger.returned(name, here[name])
+        return parts
 
     def _screen(self) -> CellScreen:
         shell, name = self._notebook.shell, self._pool.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -23,13 +25,16 @@ class Nodes:
     def __init__(self) -> None:
         self.ledger = Ledger()
 
-    def plan(self, code: str, notebook: Mapping[str, object], send: tuple[str, ...] = (), nodes: int = 2) -> Plan:
-        return self.ledger.plan(names_of(code), send, notebook, range(nodes), LIMIT)
+    def plan(
+        self, code: str, notebook: Mapping[str, object], send: tuple[str, ...] = (), nodes: int = 2, **more: Any
+    ) -> Plan:
+        return self.ledger.plan(names_of(code), send, notebook, range(nodes), LIMIT, **more)
 
     def run(
         self, code: str, notebook: Mapping[str, object], *, bound: Mapping[str, object] | None = None, **more: Any
     ) -> Plan:
-        plan = self.plan(code, notebook, more.pop("send", ()))
+        how = {key: more.pop(key) for key in ("parts", "cells") if key in more}
+        plan = self.plan(code, notebook, more.pop("send", ()), **how)
         prints = {name: fingerprint(value) for name, value in (bound or {}).items()}
         for rank in more.pop("ranks", (0, 1)):
             outcome = CellOutcome(more.get("session", f"s{rank}"), bound=prints, deleted=more.get("deleted", ()))
@@ -113,6 +118,30 @@ def test_what_another_kernel_left_in_a_session_is_the_nodes_own_or_was_sent(node
     assert dict(plan.parcels[0].expects) == {"same": sent["same"]}
     assert set(plan.parcels[0].keeps) == {"own", "f"}
     assert plan.notes[0].startswith("own: node 0 has its own value")
+
+
+def test_parts_are_the_nodes_own_from_then_on(nodes: Nodes) -> None:
+    here = {"x": [1, 2, 3]}
+    plan = nodes.run("x", here, parts={"x": {0: [1, 2], 1: [3]}})
+    assert [plan.values_of(rank) for rank in (0, 1)] == [{"x": [1, 2]}, {"x": [3]}]
+    assert plan.digests_of(0) == {}
+    assert plan.parcels[0] != plan.parcels[1]
+    again = nodes.plan("x", here)
+    assert again.parcels[0].send == ()
+    assert again.parcels[0].keeps == ("x",)
+    assert nodes.ledger.owned() == {"x"}
+
+
+def test_the_cells_that_functions_come_from_go_once(nodes: Nodes) -> None:
+    cell = "<ipython-input-7-0123456789ab>"
+    linecache.cache[cell] = 1, None, ["def f(): return 1\n"], cell
+    here: dict[str, Any] = {}
+    exec(compile("def f(): return 1\ndef g(): return 2", cell, "exec"), {"__name__": "__main__"}, here)
+    cells = re.compile(rb"<ipython-input-\d+-[0-9a-f]+>")
+    assert nodes.run("f()", here, cells=cells).parcels[0].files == (cell,)
+    assert nodes.run("g()", here, cells=cells).parcels[0].files == ()
+    nodes.ledger.forget(0)
+    assert [nodes.plan("g()", here, cells=cells).parcels[rank].files for rank in (0, 1)] == [(cell,), ()]
 
 
 def test_a_new_session_has_nothing(nodes: Nodes) -> None:
