@@ -176,7 +176,8 @@ class ComputePool:
         Raises
         ------
         ExceptionGroup
-            It raised on several nodes; each error notes its node. One alone is raised as it is.
+            It raised on several nodes; each error notes its node, and `nodes` of the group has them in this order. One
+            alone is raised as it is.
         """
         __tracebackhide__ = True
         return await bridge(self._running.broadcast(pending))
