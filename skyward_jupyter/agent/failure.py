@@ -7,6 +7,8 @@ else is no `Exception`, and StopIteration.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import traceback
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -14,6 +16,7 @@ from typing import Any
 
 from skyward_jupyter.agent.stack import StackFrame, frames_of, traceback_of
 from skyward_jupyter.errors import RemoteError
+from skyward_jupyter.wire.byvalue import is_own
 from skyward_jupyter.wire.codec import dumps, loads
 
 #: Frames of these files are ours and say nothing to the user.
@@ -82,12 +85,31 @@ def rebuild(failed: Failed, node: int) -> BaseException:
             raise TypeError
     except Exception:
         error = RemoteError(failed.type_name, failed.text, node)
+    for link in _chain(error):
+        localize(link)
     for link, frames in zip(_chain(error), failed.frames, strict=False):
         if frames:
             _set(link, "__traceback__", traceback_of(frames))
     _set(error, "__notes__", [*getattr(error, "__notes__", ()), f"raised on node {node}"])
     _set(error, "remote_traceback", failed.formatted)
     return error
+
+
+def localize(error: BaseException) -> None:
+    """Make an error of the user's own code one of the class that this process has under that name.
+
+    A node that imported the module itself sends a class of its own, and no `except` here would take it.
+    """
+    kind = type(error)
+    module = sys.modules.get(kind.__module__)
+    if module is None or not is_own(module):
+        return
+    known: object = module
+    for part in kind.__qualname__.split("."):
+        known = getattr(known, part, None)
+    if known is not kind and isinstance(known, type) and issubclass(known, BaseException):
+        with contextlib.suppress(TypeError):  # it is built in another way
+            _set(error, "__class__", known)
 
 
 def _set(error: BaseException, name: str, value: object) -> None:

@@ -97,6 +97,19 @@ def test_classes_come_back_as_they_went(project: Kernel) -> None:
     assert project.ok("caught").text == "(2,)"
 
 
+def test_an_error_of_a_module_that_the_node_imported_is_caught_by_its_class(project: Kernel) -> None:
+    helper(project, 8)
+    project.ok("import helper\nimportlib.reload(helper)")
+    project.ok("@sky.compute\ndef imports_and_fails():\n    import helper as there\n    there.fail(2)")
+    project.ok("try:\n    imports_and_fails() >> sky\nexcept helper.Broken as error:\n    caught = error.args")
+    assert project.ok("caught").text == "(3,)"
+    project.ok(
+        "try:\n    get_ipython().run_cell_magic('sky', '', 'import helper as there\\nthere.fail(3)')\n"
+        "except sky.CellFailed as error:\n    caught = [type(one) is helper.Broken for one in error.errors.values()]"
+    )
+    assert project.ok("caught").text == "[True, True]"
+
+
 def test_a_traceback_shows_the_lines_of_a_module(project: Kernel) -> None:
     helper(project, 7)
     project.ok("import helper\nimportlib.reload(helper)")
@@ -104,3 +117,16 @@ def test_a_traceback_shows_the_lines_of_a_module(project: Kernel) -> None:
     assert "[0-1] Broken: 2" in shown.traceback
     assert f"{project.folder / 'helper.py'}:9, in fail(x)" in shown.traceback
     assert "----> 9     raise Broken(y)" in shown.traceback
+
+
+def test_a_call_that_imports_has_the_edited_file_too(project: Kernel) -> None:
+    module = project.folder / "inside.py"
+    write(module, "def version(): return 1\n")
+    project.ok("import skyward as sky\n@sky.compute\ndef imports():\n    import inside\n    return inside.version()")
+    assert project.ok("imports() @ sky").text == "[1, 1]"
+    write(module, "def version(): return 2\n")
+    assert project.ok("imports() @ sky").text == "[2, 2]"
+    write(module, "def version(:\n")
+    broken = project.ok("imports() @ sky")
+    assert broken.text == "[2, 2]"
+    assert "inside was edited but does not load: SyntaxError" in broken.stderr
