@@ -68,8 +68,8 @@ def weigh(name: str, value: object, limit: int | None, cells: re.Pattern[bytes] 
 
 def too_large(name: str, value: object, limit: int) -> UsageError:
     """The refusal of a value over the limit; it says the size where the value knows it."""
-    known = getattr(value, "nbytes", None)
-    size = f" ({spelled(known)})" if isinstance(known, int) else ""
+    known = _known_size(value)
+    size = f" ({spelled(known)})" if known else ""
     return UsageError(
         f"{name}{size} is over {spelled(limit)}, the limit for a name that goes to the nodes by itself: send it with "
         f"-i {name}, a part of it to each node with --scatter {name}, make it on the nodes, or raise the limit with "
@@ -121,6 +121,19 @@ class _Scale(io.RawIOBase):
             raise _TooLarge
         self.hash.update(view)
         return view.nbytes
+
+
+def _known_size(value: Any) -> int:
+    """Bytes of a value that knows them without being pickled; 0 for any other."""
+    if isinstance(value, str | bytes | bytearray):
+        return len(value)
+    try:
+        if hasattr(value, "memory_usage"):
+            usage = value.memory_usage(deep=False)
+            return int(usage.sum() if hasattr(usage, "sum") else usage)
+        return int(getattr(value, "nbytes", 0))
+    except (TypeError, ValueError):
+        return 0
 
 
 def _by_value(module: types.ModuleType) -> bool:

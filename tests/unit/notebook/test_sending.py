@@ -8,6 +8,8 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from skyward_jupyter.agent.cells import CellOutcome, Holdings, fingerprint
@@ -165,13 +167,29 @@ def test_what_cannot_be_pickled_is_named_with_its_path(nodes: Nodes) -> None:
 
 def test_a_large_value_goes_only_when_it_is_asked_for(nodes: Nodes) -> None:
     big = bytearray(2 * LIMIT)
-    with pytest.raises(UsageError, match=r"big is over 100 kB.*-i big"):
+    with pytest.raises(UsageError, match=r"big \(200 kB\) is over 100 kB.*-i big"):
         nodes.plan("big", {"big": big})
     assert nodes.run("big", {"big": big}, send=("big",)).parcels[0].send == ("big",)
     assert nodes.run("big", {"big": big}).parcels[0].send == ()
     big[0] = 1
     with pytest.raises(UsageError, match="-i big"):
         nodes.plan("big", {"big": big})
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        (np.zeros(100_000), r" \(800 kB\)"),
+        (pd.DataFrame({"a": np.zeros(100_000)}), r" \(800 kB\)"),
+        (pd.Series(np.zeros(100_000)), r" \(800 kB\)"),
+        (b"x" * 2 * LIMIT, r" \(200 kB\)"),
+        (list(range(100_000)), ""),
+    ],
+    ids=["array", "frame", "series", "bytes", "list"],
+)
+def test_the_refusal_says_the_size_where_it_is_known(nodes: Nodes, value: object, size: str) -> None:
+    with pytest.raises(UsageError, match=f"^big{size} is over 100 kB"):
+        nodes.plan("big", {"big": value})
 
 
 def test_i_of_a_name_that_is_not_here(nodes: Nodes) -> None:
