@@ -21,7 +21,7 @@ class Skyward(Configurable):
     provider = Unicode("local", help="Where nodes come from; only local so far: processes on this machine.").tag(
         config=True
     )
-    nodes = Int(0, min=0, help="How many nodes %%sky starts without a pool and without --nodes; 0 for none.").tag(
+    nodes = Int(0, min=0, help="How many nodes %%sky and %sky start start without --nodes; 0 for none.").tag(
         config=True
     )
     group = Enum(GROUPS, default_value="same", help="How %%sky groups output when it has no --group.").tag(config=True)

@@ -63,10 +63,11 @@ def _start(notebook: Notebook, line: str) -> None:
     options = start_options(line)
     profile = load(options.profile) if options.profile is not None else notebook.settings.chosen
     name = options.name or profile.name
-    nodes = options.nodes or profile.nodes
+    asked = options.nodes or (profile.nodes if options.profile is not None else None)
+    nodes = asked or profile.nodes or notebook.settings.value("nodes") or None
     for pool in pools.running():
         if pool.state != "taken" and name in (None, pool.name):
-            _already(pool, nodes, name)
+            _already(pool, asked, name)
             return
     if nodes is None:
         raise UsageError(f"%sky start needs to know how many nodes: %sky start{_profiled(options.profile)} --nodes 4")

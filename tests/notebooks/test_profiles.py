@@ -38,11 +38,17 @@ def test_a_chosen_profile_starts_the_first_cell_and_groups_it(kernel: Kernel) ->
     kernel.ok("%config Skyward.profile = 'two'")
     assert kernel.ok("%%sky\nprint('x')").text == "[0]\n  x\n[1]\n  x"
     assert "pair: ready, 2 nodes" in kernel.ok("%sky status").stdout
+    assert kernel.ok("%sky start").stdout == "pool pair already runs, with 2 nodes\n"
     kernel.ok("%config Skyward.group = 'same'")
     assert kernel.ok("%%sky\nprint('x')").stdout == "[0-1] x\n"
     kernel.ok("%sky stop")
     kernel.ok("%config Skyward.profile = ''")
     assert kernel.run("%%sky\n1").ename == "NoPool"
+    assert "needs to know how many nodes" in kernel.run("%sky start").evalue
+    kernel.ok("%config Skyward.nodes = 1")
+    assert ": 1 node ready" in kernel.ok("%sky start").stdout
+    kernel.ok("%sky stop")
+    kernel.ok("%config Skyward.nodes = 0")
 
 
 @pytest.mark.parametrize(
