@@ -212,7 +212,8 @@ class Ledger:
         sizes = {name: weights[name].size for name in sent} | dict(of_parts)
         kept = {weights[name].digest: weights[name].size for name in reused}
         traffic = Traffic.of(sizes, kept, self._reused)
-        self._reused.update(kept)
+        if traffic.large:
+            self._reused.update(kept)
         return traffic
 
     def _refuse_large(
