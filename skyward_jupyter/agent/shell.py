@@ -30,6 +30,7 @@ from traitlets.config import Config
 
 from skyward_jupyter.agent import outlet
 from skyward_jupyter.agent.cells import Bundle, LineKeepingTransformer, Source
+from skyward_jupyter.agent.repeats import without_repeats
 
 _INLINE = "module://matplotlib_inline.backend_inline"
 
@@ -104,6 +105,10 @@ class SessionCompiler(CachingCompiler):
         kind, _, where = label.partition(" ")
         self._labels[name] = kind, where
         linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
+
+    def knows(self, name: str) -> bool:
+        """Whether code of this name is a cell of the notebook that did not run here."""
+        return name in self._labels
 
     def format_code_name(self, name: str) -> tuple[str, str] | None:
         """What code is called in tracebacks."""
@@ -194,7 +199,10 @@ class SessionShell(InteractiveShell):
             self._showtraceback(kind, value, [f"SystemExit: {value}"])
         else:
             _cut_ours(value.__traceback__)
+            left_out = without_repeats(value.__traceback__, cast(SessionCompiler, self.compile).knows)
             super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+            if left_out and self.failure is not None:
+                self.failure = self.failure[0], "\n".join([self.failure[1].rstrip("\n"), *left_out])
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         self.failure = evalue, str(self.InteractiveTB.stb2text(stb))

@@ -52,6 +52,14 @@ def test_functions_of_other_cells_show_their_lines(nodes: Kernel) -> None:
     assert "raised on node " in shown.traceback
 
 
+def test_recursion_is_shown_by_its_ends(nodes: Kernel) -> None:
+    nodes.ok("def down(n):\n    return down(n + 1)")
+    shown = nodes.run("%%sky\ndown(0)")
+    assert "[0-2] RecursionError: maximum recursion depth exceeded" in shown.traceback
+    assert shown.traceback.count("----> 2     return down(n + 1)") == 4
+    assert re.search(r"\d\d\d more frames of down at line 2 are left out", shown.traceback)
+
+
 def test_what_was_being_handled_is_shown(nodes: Kernel) -> None:
     body = "try:\n    [][1]\nexcept IndexError:\n    {}['k']"
     said = "During handling of the above exception, another exception occurred"
