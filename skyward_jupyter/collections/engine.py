@@ -1,0 +1,176 @@
+"""Makes calls of collections on a cluster, as a member of it or as its client.
+
+A call that may be repeated without harm is, for a while, when a node that was asked is lost. Any other raises
+`CollectionUnavailable`: it may have been made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, cast
+
+from casty import ActorFailed, MessageTooLarge, Ref, System, Unavailable
+from casty.collections import Collections
+
+from skyward_jupyter.collections.address import Address, Kind, Who
+from skyward_jupyter.collections.counting import ServedCounter
+from skyward_jupyter.collections.gate import ServedBarrier
+from skyward_jupyter.collections.journal import Journals
+from skyward_jupyter.collections.latch import ServedLock
+from skyward_jupyter.collections.line import ServedQueue
+from skyward_jupyter.collections.names import Names
+from skyward_jupyter.collections.presence import Presence, Present
+from skyward_jupyter.collections.served import Room, Served
+from skyward_jupyter.collections.steward import KEY, Everybody, StewardMessage, steward
+from skyward_jupyter.collections.tables import ServedDict, ServedSet
+from skyward_jupyter.errors import CollectionUnavailable, SkywardError
+
+#: Seconds that a call which waits for nobody may take, repetitions included.
+WITHIN = 30.0
+_AGAIN = 0.2
+#: Seconds that a node may take to say who is there.
+_TELL_WITHIN = 1.0
+
+_KINDS: Mapping[Kind, type[Served]] = {
+    "dict": ServedDict,
+    "set": ServedSet,
+    "counter": ServedCounter,
+    "queue": ServedQueue,
+    "barrier": ServedBarrier,
+    "lock": ServedLock,
+}
+
+
+class Engine:
+    """The collections of a pool.
+
+    Parameters
+    ----------
+    members
+        The nodes that the pool has now, with the addresses of their agents.
+    me
+        The rank of this node; None for the kernel.
+    """
+
+    def __init__(self, system: System, members: Callable[[], Mapping[int, str]], me: int | None) -> None:
+        self._members = members
+        self._me = me
+        journals = Journals()
+        collections = Collections(system)
+        self.room = Room(
+            system,
+            collections,
+            journals,
+            Presence(journals.note),
+            ranks=lambda: sorted(members()),
+            everybody=self.everybody,
+        )
+        self.names = Names(collections)
+        self._served: dict[Address, Served] = {}
+        self._stewards: dict[str, Ref[StewardMessage]] = {}
+
+    async def call(self, address: Address, method: str, args: Sequence[Any], who: Who) -> Any:
+        """Make a call of a collection."""
+        with _told(address):
+            if method in _KINDS[address.kind].waits:
+                async with asyncio.timeout(WITHIN):
+                    served = await self.served(address)
+                return await served.call(method, tuple(args), who)
+            async with asyncio.timeout(WITHIN):
+                served = await self.served(address)
+                while True:
+                    try:
+                        return await served.call(method, tuple(args), who)
+                    except Unavailable:
+                        if method not in served.repeatable:
+                            raise
+                        await asyncio.sleep(_AGAIN)
+
+    def own(self, address: Address, method: str, args: Sequence[Any]) -> None:
+        """Make a call that nobody waits for."""
+
+        async def work() -> None:
+            with contextlib.suppress(SkywardError):
+                await self.call(address, method, args, Who(self._me))
+
+        self.room.own(work())
+
+    async def served(self, address: Address) -> Served:
+        """What serves a collection, once its name has been found to be that collection's."""
+        served = self._served.get(address)
+        if served is None:
+            while True:
+                try:
+                    await self.names.claim(address)
+                    break
+                except Unavailable:
+                    await asyncio.sleep(_AGAIN)
+            served = self._served.setdefault(address, _KINDS[address.kind](self.room, address))
+        return served
+
+    def here(self, kind: Kind, name: str) -> tuple[Present, ...]:
+        """Who is at a collection through this engine."""
+        return self.room.presence.at(kind, name)
+
+    def generation(self, name: str) -> int:
+        """How often a barrier has opened for somebody here."""
+        return max((s.generation for a, s in self._served.items() if isinstance(s, ServedBarrier) and a.name == name),
+                   default=0)
+
+    async def everybody(self, kind: Kind, name: str) -> tuple[Present, ...]:
+        """Who is at a collection, through any engine of the pool that answers."""
+        told = await self.ask_others(lambda other: other.ask(Everybody(kind, name)))
+        return (*self.here(kind, name), *(one for present in told for one in present))
+
+    async def ask_others[T](self, ask: Callable[[Ref[StewardMessage]], Any]) -> list[T]:
+        """What the stewards of the other nodes answer; those that do not are left out."""
+
+        async def answer(address: str) -> T | None:
+            with contextlib.suppress(TimeoutError, Unavailable, ActorFailed):
+                async with asyncio.timeout(_TELL_WITHIN):
+                    return cast(T, await ask(self.steward(address)))
+            return None
+
+        others = [address for rank, address in self._members().items() if rank != self._me]
+        return [told for told in await asyncio.gather(*map(answer, others)) if told is not None]
+
+    def steward(self, address: str) -> Ref[StewardMessage]:
+        """The steward of the node at `address`. A ref costs a message to its node, so it is made once."""
+        if address not in self._stewards:
+            self._stewards[address] = self.room.system.ref(steward, KEY, at=address)
+        return self._stewards[address]
+
+    def members(self) -> Mapping[int, str]:
+        """The nodes that the pool has now."""
+        return self._members()
+
+    async def pages(self, address: Address) -> AsyncIterator[tuple[bytes, ...]]:
+        """The keys of a dict or the members of a set, some hundred at a time."""
+        served = await self.served(address)
+        assert isinstance(served, ServedDict | ServedSet)
+        async for page in served.pages():
+            yield page
+
+
+@contextlib.contextmanager
+def _told(address: Address):  # type: ignore[no-untyped-def]
+    """Tell what the cluster says in the words of this project."""
+    try:
+        yield
+    except SkywardError:
+        raise
+    except MessageTooLarge as error:
+        raise CollectionUnavailable(f"{address} has become too large for its nodes: {error}") from None
+    except (Unavailable, TimeoutError, ActorFailed, BaseExceptionGroup) as error:
+        raise CollectionUnavailable(
+            f"too few nodes answered for {address} ({_first(error)}); the call may have been made. Nodes that were lost "
+            "are replaced within seconds: read it, or call again where calling twice is safe"
+        ) from None
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
