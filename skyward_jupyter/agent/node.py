@@ -26,7 +26,9 @@ from skyward_jupyter.agent.http import listen
 from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.lease import Lease, Owner
 from skyward_jupyter.agent.metrics import Meter
+from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
+from skyward_jupyter.collections.steward import drop_kernels
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.events import Kind
@@ -58,7 +60,7 @@ class Agent:
         self.failed = 0
         self.over = asyncio.Event()
         owner = Owner(config.owner, config.owner_since, config.owner_name)
-        self.lease = Lease(owner, config.epoch, config.ttl, lambda: self.report("alone"), self.stop)
+        self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self.stop)
         self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
         self._template = template
         self._clients: dict[str, Client] = {}
@@ -71,9 +73,11 @@ class Agent:
 
     def own(self, message: Own) -> Owned:
         """Another kernel, or the same, drives the pool now."""
-        before, was_alive = self.lease.owner.name, self.lease.owner.alive
+        before, was_alive, epoch = self.lease.owner.name, self.lease.owner.alive, self.lease.epoch
         if not self.lease.take(Owner(message.pid, message.since, message.name), message.epoch):
             return Owned(before)
+        if message.epoch > epoch:
+            drop_kernels()
         client = self.client(message.client)
         if (held := client.release(message.epoch)) is not None:
             refuse_exchange(held, self.lease.owner.name)
@@ -289,6 +293,10 @@ class Agent:
         with contextlib.suppress(OSError):
             self._template.send({"op": "report", "what": what, **facts})
 
+    def _alone(self) -> None:
+        self.report("alone")
+        drop_kernels()
+
     def _note(self, text: str) -> None:
         self.report("log", text=text)
 
@@ -327,7 +335,7 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
 
 
 async def _member(agent: Agent) -> None:
-    async with join(agent.config), listen(agent):
+    async with join(agent.config) as system, share(agent, system), listen(agent):
         agent.report("ready")
         await agent.over.wait()
 

@@ -16,9 +16,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from skyward_jupyter.collections.address import Address
-from skyward_jupyter.collections.client import Call, Outcome
+from skyward_jupyter.collections.caller import Call, Outcome
 from skyward_jupyter.collections.holdings import Holdings
 from skyward_jupyter.collections.pieces import HEARD, Cutter, piece
+from skyward_jupyter.collections.place import not_clustered
 from skyward_jupyter.errors import CollectionUnavailable
 
 #: How long a wait may not notice that its thread was told to raise something (seconds).
@@ -167,7 +168,11 @@ class Link:
         try:
             return self._idle.popleft()
         except IndexError:
+            pass
+        try:
             return _Wire(self._connect())
+        except FileNotFoundError:
+            raise not_clustered(self.pool) from None
 
     def _hold(self, address: Address, got: tuple[int, int] | None, wire: _Wire) -> _WireHold | None:
         return None if got is None else _WireHold(self, wire, address, *got)

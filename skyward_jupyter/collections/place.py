@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.holdings import Hold, Holdings
-from skyward_jupyter.errors import NoPool
+from skyward_jupyter.errors import NoPool, NotClustered
 
 
 class Place(Protocol):
@@ -61,7 +61,16 @@ _find: Find = _nowhere
 def enter(find: Find) -> None:
     """Say how the code of this process finds the place of a pool, given its name or None for the one at hand."""
     global _find
-    _find = find
+    if _find is _nowhere:  # a slot stays one also when its code starts a pool
+        _find = find
+
+
+def not_clustered(pool: str) -> NotClustered:
+    """What is raised wherever collections are used of a pool whose nodes do not know each other."""
+    return NotClustered(
+        f"the nodes of pool {pool!r} do not form a cluster, and collections live in one; use a pool that has one, or "
+        "send values as arguments and results"
+    )
 
 
 def find(pool: str | None) -> Place:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from skyward_jupyter.collections.address import Who
-from skyward_jupyter.collections.client import Call, Client
+from skyward_jupyter.collections.caller import Call, Caller
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.pieces import Cutter, piece
 
@@ -25,7 +25,7 @@ class _Connection(asyncio.Protocol):
     """One connection of a process."""
 
     def __init__(self, engine: Engine, who_is: WhoIs) -> None:
-        self._client = Client(engine)
+        self._caller = Caller(engine)
         self._who_is = who_is
         self._cutter = Cutter()
         self._last = 0
@@ -40,19 +40,19 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio's callback."""
         for body in self._cutter.feed(data):
-            self._client.forget(self._last, heard=True)
+            self._caller.forget(self._last, heard=True)
             if body:
                 self._last += 1
                 self._answering = asyncio.get_running_loop().create_task(self._answer(self._last, pickle.loads(body)))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's callback."""
-        self._client.gone()
+        self._caller.gone()
         if self._answering is not None:
             self._answering.cancel()
 
     async def _answer(self, number: int, call: Call) -> None:
-        outcome = await self._client.outcome(number, call, self._who_is(call.task))
+        outcome = await self._caller.outcome(number, call, self._who_is(call.task))
         if self._transport is not None:
             self._transport.write(piece(outcome))
 

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pickle
-from collections.abc import Callable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from casty import Askable, Context, actor
 
 from skyward_jupyter.collections.address import Kind
+from skyward_jupyter.collections.caller import Caller
 from skyward_jupyter.collections.presence import Present
 
 if TYPE_CHECKING:
-    from skyward_jupyter.collections.client import Client
     from skyward_jupyter.collections.engine import Engine
 
 #: The key of the actor on every node.
@@ -64,15 +64,15 @@ class Follow(Askable[Followed]):
 
 @dataclass(frozen=True)
 class Do(Askable[bytes]):
-    """Make a call for the kernel `client`, which calls it `number`. Asked again, it is not made again.
+    """Make a call for the kernel `kernel`, which calls it `number`. Asked again, it is not made again.
 
     Attributes
     ----------
     call
-        The pickled `skyward_jupyter.collections.client.Call`; answered with a pickled outcome.
+        The pickled `skyward_jupyter.collections.caller.Call`; answered with a pickled outcome.
     """
 
-    client: str
+    kernel: str
     number: int
     call: bytes
 
@@ -81,28 +81,34 @@ class Do(Askable[bytes]):
 class Forget:
     """The kernel has the outcome of a call, or does not wait for it any more."""
 
-    client: str
+    kernel: str
     number: int
     heard: bool
 
 
 type StewardMessage = Everybody | Generation | Follow | Do | Forget
 
-type ClientOf = Callable[[str], "Client"]
-
-_hosted: list[tuple[Engine, ClientOf]] = []
+_hosted: list[Engine] = []
+_kernels: dict[str, Caller] = {}
 _tasks: set[asyncio.Task[None]] = set()
 
 
-def host(engine: Engine, client: ClientOf) -> None:
-    """Make `engine` the one that the steward of this process works with; `client` finds what a kernel has."""
-    _hosted[:] = [(engine, client)]
+def host(engine: Engine) -> None:
+    """Make `engine` the one that the steward of this process works with."""
+    _hosted[:] = [engine]
+
+
+def drop_kernels() -> None:
+    """The kernel has ended, or is not the one that drives the pool any more: what it held is freed."""
+    for caller in _kernels.values():
+        caller.gone()
+    _kernels.clear()
 
 
 @actor(pinned=True, initial=0, ask_timeout=_NEVER, idle_after=_NEVER)
 async def steward(ctx: Context[int, StewardMessage]) -> None:
     """Answers for one node. Never waits between two messages."""
-    engine, client = _hosted[0]
+    engine = _hosted[0]
     async for message in ctx.inbox:
         match message:
             case Everybody(kind, name):
@@ -112,13 +118,19 @@ async def steward(ctx: Context[int, StewardMessage]) -> None:
             case Follow():
                 _own(_follow(engine, message))
             case Do(name, number, call):
-                _own(_do(client(name), message, number, call))
+                _own(_do(_kernel(engine, name), message, number, call))
             case Forget(name, number, heard):
-                client(name).forget(number, heard)
+                _kernel(engine, name).forget(number, heard)
 
 
-def _own(work: object) -> None:
-    task = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]
+def _kernel(engine: Engine, name: str) -> Caller:
+    if name not in _kernels:
+        _kernels[name] = Caller(engine)
+    return _kernels[name]
+
+
+def _own(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
 
@@ -129,7 +141,7 @@ async def _follow(engine: Engine, message: Follow) -> None:
     message.reply_to.tell(Followed(number, keys))
 
 
-async def _do(client: Client, message: Do, number: int, call: bytes) -> None:
+async def _do(caller: Caller, message: Do, number: int, call: bytes) -> None:
     with contextlib.suppress(asyncio.CancelledError):
-        outcome = await client.outcome(number, pickle.loads(call))
+        outcome = await caller.outcome(number, pickle.loads(call))
         message.reply_to.tell(outcome)

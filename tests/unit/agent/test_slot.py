@@ -75,7 +75,7 @@ class Slot:
         self._tasks += 1
         code, given = pack(function, self.store.put), pack((args, {}), self.store.put)
         sent = time.monotonic()
-        self.order(Order.RUN, pickle.dumps((str(self._tasks), code, given, credit, flags, sent, streams)))
+        self.order(Order.RUN, pickle.dumps((str(self._tasks), code, given, credit, flags, sent, streams, False)))
         return self._tasks
 
     def order(self, kind: Order, body: bytes = b"") -> None:

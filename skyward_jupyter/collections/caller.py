@@ -38,7 +38,7 @@ class Outcome:
     error: BaseException | None = None
 
 
-class Client:
+class Caller:
     """The calls of one who may be gone at any time.
 
     What it did not get to hear is undone: an item that it took is put back. And so are the locks it holds.
