@@ -32,7 +32,7 @@ def enter(config: AgentConfig, task: Callable[[], int]) -> Link:
     def find(pool: str | None) -> Link:
         if pool not in (None, config.pool):
             raise UsageError(
-                f"this code runs on a node of pool {config.pool!r}, which cannot reach the collections of pool {pool!r}; "
+                f"this code runs on a node of pool {config.pool!r} and cannot reach the collections of pool {pool!r}; "
                 "use them in the notebook, and send what is needed"
             )
         return link

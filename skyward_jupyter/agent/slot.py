@@ -46,9 +46,7 @@ _edits = Refresher()
 class Slot:
     """Runs the tasks that come over one socket: where it is served, or, given a name, in a thread of that name."""
 
-    def __init__(
-        self, sock: socket.socket, config: AgentConfig, pipes: Pipes, link: Link, thread: str = ""
-    ) -> None:
+    def __init__(self, sock: socket.socket, config: AgentConfig, pipes: Pipes, link: Link, thread: str = "") -> None:
         self._link = link
         self._reader = Reader(sock)
         self._config = config

@@ -63,11 +63,8 @@ class KernelPlace:
         with _handing(_drop) as keep:
             return await bridge(keep(self._acquire(address, timeout)))
 
-    def engine(self) -> Engine:
-        """What makes calls from here. On the runtime's loop."""
-        return self._reach()[1]
-
-    def _reach(self) -> tuple[Hub, Engine]:
+    def reach(self) -> tuple[Hub, Engine]:
+        """The pool's hub, and what makes calls from here. On the runtime's loop."""
         hub = registry.pool(self.pool).hub
         if hub.client is None:
             raise PoolStopped(f"pool {self.pool!r} is {hub.state}; its collections are there while it runs")
@@ -77,20 +74,20 @@ class KernelPlace:
         return hub, known[1]
 
     async def _call(self, address: Address, method: str, args: tuple[Any, ...]) -> Any:
-        hub, engine = self._reach()
+        hub, engine = self.reach()
         if address.kind in _BY_NODE:
             return await Errands(hub, engine).run(Call(address, method, args))
         return await engine.call(address, method, args, Who(None))
 
     async def _acquire(self, address: Address, timeout: float | None) -> KernelHold | None:
-        hub, engine = self._reach()
+        hub, engine = self.reach()
         got = await Errands(hub, engine).acquire(address, timeout)
         return None if got is None else KernelHold(got)
 
     def _put_back(self, address: Address, value: Any) -> None:
         if address.kind == "queue" and isinstance(value, bytes):
             with contextlib.suppress(SkywardError):
-                self.engine().own(address, "put", ((value,),))
+                self.reach()[1].own(address, "put", ((value,),))
 
 
 class KernelHold:
@@ -171,4 +168,5 @@ def watch(collection: Collection) -> Watch:
 
 def watch_named(pool: str | None, kind: Kind, name: str) -> Watch:
     """`watch`, for a collection that is known by its name."""
-    return Watch(find(pool).engine(), kind, name)
+    hub, engine = find(pool).reach()
+    return Watch(engine, kind, name, lambda: hub.turned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from skyward_jupyter.errors import UsageError
 
@@ -71,7 +71,7 @@ class Who:
         return f"node {self.node}{what}"
 
 
-def checked(kind: Kind, name: str, consistency: str = "strong", parties: int | None = None) -> Address:
+def checked(kind: Kind, name: object, consistency: object = "strong", parties: object = None) -> Address:
     """The address of a collection, or an error that says what is wrong with it."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(
@@ -82,4 +82,4 @@ def checked(kind: Kind, name: str, consistency: str = "strong", parties: int | N
         raise UsageError(f"consistency is {consistency!r}; it is 'strong' or 'eventual'")
     if parties is not None and (not isinstance(parties, int) or isinstance(parties, bool) or parties < 1):
         raise UsageError(f"parties is {parties!r}; it is a number from 1")
-    return Address(kind, name, cast(Consistency, consistency), parties or 0)
+    return Address(kind, name, consistency, parties or 0)

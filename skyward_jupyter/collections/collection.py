@@ -103,7 +103,7 @@ def same[T](value: T) -> T:
     return value
 
 
-def checked_timeout(timeout: float | None) -> float | None:
+def checked_timeout(timeout: object) -> float | None:
     """Seconds to wait: none, some, or None for as long as it takes."""
     if timeout is None:
         return None

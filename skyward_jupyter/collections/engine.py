@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from casty import ActorFailed, MessageTooLarge, Ref, System, Unavailable
@@ -73,7 +73,7 @@ class Engine:
 
     async def call(self, address: Address, method: str, args: Sequence[Any], who: Who) -> Any:
         """Make a call of a collection."""
-        with _told(address):
+        with told(address):
             if method in _KINDS[address.kind].waits:
                 async with asyncio.timeout(WITHIN):
                     served = await self.served(address)
@@ -116,13 +116,15 @@ class Engine:
 
     def generation(self, name: str) -> int:
         """How often a barrier has opened for somebody here."""
-        return max((s.generation for a, s in self._served.items() if isinstance(s, ServedBarrier) and a.name == name),
-                   default=0)
+        return max(
+            (s.generation for a, s in self._served.items() if isinstance(s, ServedBarrier) and a.name == name),
+            default=0,
+        )
 
     async def everybody(self, kind: Kind, name: str) -> tuple[Present, ...]:
         """Who is at a collection, through any engine of the pool that answers."""
-        told = await self.ask_others(lambda other: other.ask(Everybody(kind, name)))
-        return (*self.here(kind, name), *(one for present in told for one in present))
+        others: list[tuple[Present, ...]] = await self.ask_others(lambda other: other.ask(Everybody(kind, name)))
+        return (*self.here(kind, name), *(one for present in others for one in present))
 
     async def ask_others[T](self, ask: Callable[[Ref[StewardMessage]], Any]) -> list[T]:
         """What the stewards of the other nodes answer; those that do not are left out."""
@@ -134,7 +136,7 @@ class Engine:
             return None
 
         others = [address for rank, address in self._members().items() if rank != self._me]
-        return [told for told in await asyncio.gather(*map(answer, others)) if told is not None]
+        return [one for one in await asyncio.gather(*map(answer, others)) if one is not None]
 
     def steward(self, address: str) -> Ref[StewardMessage]:
         """The steward of the node at `address`. A ref costs a message to its node, so it is made once."""
@@ -155,7 +157,7 @@ class Engine:
 
 
 @contextlib.contextmanager
-def _told(address: Address):  # type: ignore[no-untyped-def]
+def told(address: Address | str) -> Iterator[None]:
     """Tell what the cluster says in the words of this project."""
     try:
         yield
@@ -165,8 +167,8 @@ def _told(address: Address):  # type: ignore[no-untyped-def]
         raise CollectionUnavailable(f"{address} has become too large for its nodes: {error}") from None
     except (Unavailable, TimeoutError, ActorFailed, BaseExceptionGroup) as error:
         raise CollectionUnavailable(
-            f"too few nodes answered for {address} ({_first(error)}); the call may have been made. Nodes that were lost "
-            "are replaced within seconds: read it, or call again where calling twice is safe"
+            f"too few nodes answered for {address} ({_first(error)}); the call may have been made. Lost nodes are "
+            "replaced within seconds: read it, or call again where calling twice is safe"
         ) from None
 
 

@@ -68,7 +68,7 @@ class Holdings:
         """Nobody waits for a lock that only he could release."""
         if any(held.address == address and held.owner == owner for held in self._held):
             raise LockMisused(
-                f"{address} is held here already, and would be waited for forever: it is not reentrant; release it first"
+                f"{address} is held here already and would be waited for forever: it is not reentrant, release it first"
             )
 
     def add(self, address: Address, hold: Hold, owner: Owner, task: int = 0) -> None:

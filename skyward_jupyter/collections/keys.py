@@ -8,7 +8,7 @@ identity cannot be the same key on two nodes and is refused. Read back, a key is
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import importlib
 import io
 import numbers
@@ -29,7 +29,7 @@ _ATOMS = frozenset({int, str, bytes, type(None)})
 #: Classes that keys were made of here, also those that no module has under their name.
 _classes: dict[tuple[str, str], type] = {}
 
-type Term = int | str | bytes | None | tuple[Any, ...]
+type Term = int | str | bytes | tuple[Any, ...] | None
 
 
 def encoded(key: object) -> bytes:
@@ -76,8 +76,8 @@ def _term(key: object) -> Term:
             return "frozenset", *sorted(map(_term, key), key=repr)
         case range():
             return "range", len(key), *((key[0], key.step if len(key) > 1 else 1) if key else (0, 1))
-        case datetime.datetime() if key.tzinfo is not None:
-            return "instant", key.astimezone(datetime.UTC).replace(tzinfo=None).isoformat()
+        case dt.datetime() if key.tzinfo is not None:
+            return "instant", key.astimezone(dt.UTC).replace(tzinfo=None).isoformat()
         case type():
             return "class", *_class(key)
         case types.FunctionType() | types.BuiltinFunctionType():
@@ -175,7 +175,7 @@ def _key(term: Term) -> Any:
         case ("range", int(size), int(start), int(step)):
             return range(start, start + size * step, step)
         case ("instant", str(text)):
-            return datetime.datetime.fromisoformat(text).replace(tzinfo=datetime.UTC)
+            return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
         case ("enum", module, name, str(member)):
             return _known(module, name)[member]
         case ("class" | "global", module, name):

@@ -26,15 +26,13 @@ _LOOK_AGAIN = 2.0
 class ServedQueue(Served):
     """A queue."""
 
-    repeatable = frozenset({"size", "empty", "clear"})
+    repeatable = frozenset({"size", "front", "empty", "clear"})
     others = frozenset({"put"})
     waits = frozenset({"get"})
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
-        self._queue: Queue[bytes] = room.collections.queue(
-            address.name, value=bytes, write=level(address.consistency)
-        )
+        self._queue: Queue[bytes] = room.collections.queue(address.name, value=bytes, write=level(address.consistency))
         self._bell: Ref[BellMessage] = room.system.ref(bell, address.name)
 
     async def put(self, items: Sequence[bytes]) -> None:

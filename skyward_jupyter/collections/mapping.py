@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from skyward_jupyter.collections import keys, values
 from skyward_jupyter.collections.collection import Collection, Request, same
@@ -22,11 +22,13 @@ class SharedDict[K, V](Collection):
 
     def __getitem__(self, key: K) -> V:
         __tracebackhide__ = True
-        return self._now(self._getitem(key))
+        value: V = self._now(self._getitem(key))
+        return value
 
     async def getitem_async(self, key: K) -> V:
         """``d[key]``."""
-        return await self._later(self._getitem(key))
+        value: V = await self._later(self._getitem(key))
+        return value
 
     def get(self, key: K, default: Any = None) -> V | Any:
         """The value of `key`, or `default`."""
@@ -148,7 +150,7 @@ class SharedDict[K, V](Collection):
     def _getitem(self, key: object) -> Request[Any]:
         return Request("getitem_async", "get", (keys.encoded(key),), lambda data: _there(key, data))
 
-    def _put(self, twin: str, pairs: Iterable[tuple[object, object]]) -> Request[None]:
+    def _put(self, twin: str, pairs: Iterable[tuple[Any, Any]]) -> Request[None]:
         encoded = tuple((keys.encoded(key), values.encoded(value, f"the value of {key!r}")) for key, value in pairs)
         return Request(twin, "put", (encoded,), same)
 
@@ -179,9 +181,9 @@ def _there(key: object, data: bytes | None) -> Any:
     return values.decoded(data)
 
 
-def _pairs[K, V](other: Mapping[K, V] | Iterable[tuple[K, V]], named: Mapping[str, V]) -> list[tuple[K, V]]:
-    pairs = other.items() if isinstance(other, Mapping | SharedDict) else other
-    return [*pairs, *cast("Mapping[K, V]", named).items()]
+def _pairs(other: Any, named: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    """As `dict.update` reads what it is given."""
+    return list(dict(other.items() if isinstance(other, SharedDict) else other, **named).items())
 
 
 def _read_keys(data: tuple[bytes, ...]) -> list[Any]:

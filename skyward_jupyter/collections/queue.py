@@ -39,11 +39,13 @@ class SharedQueue[T](Collection):
         timeout
             Seconds to wait for one, after which it gives None; 0 does not wait. None waits until one comes.
         """
-        return self._now(_get(timeout))
+        item: T | None = self._now(_get(timeout))
+        return item
 
     async def get_async(self, timeout: float | None = None) -> T | None:
         """`get`, to await."""
-        return await self._later(_get(timeout))
+        item: T | None = await self._later(_get(timeout))
+        return item
 
     def empty(self) -> bool:
         """Whether nothing waits in it now."""

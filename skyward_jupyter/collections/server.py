@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import pickle
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from skyward_jupyter.collections.address import Who
 from skyward_jupyter.collections.caller import Call, Caller
@@ -67,7 +67,7 @@ async def serve(engine: Engine, path: str, who_is: WhoIs) -> AsyncIterator[None]
         Who makes a call, by the task that it is made in.
     """
     with contextlib.suppress(FileNotFoundError):
-        Path(path).unlink()
+        os.unlink(path)
     server = await asyncio.get_running_loop().create_unix_server(lambda: _Connection(engine, who_is), path)
     try:
         yield

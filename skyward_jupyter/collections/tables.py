@@ -102,7 +102,7 @@ class ServedDict(Served):
 class ServedSet(Served):
     """A set."""
 
-    repeatable = frozenset({"contains", "add", "discard", "members", "size", "clear"})
+    repeatable = frozenset({"contains", "add", "discard", "values", "members", "size", "clear"})
     others = frozenset({"remove"})
 
     def __init__(self, room: Room, address: Address) -> None:

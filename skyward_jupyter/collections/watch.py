@@ -7,28 +7,19 @@ second. Nothing is promised about the order of changes made on different nodes: 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from skyward_jupyter.collections.address import Address, Kind, Who
+from skyward_jupyter.collections.engine import Engine, told
+from skyward_jupyter.collections.following import Changes, Following
+from skyward_jupyter.collections.presence import Present
+from skyward_jupyter.collections.steward import Generation
+from skyward_jupyter.errors import CollectionMismatch
 
-if TYPE_CHECKING:
-    from skyward_jupyter.collections.engine import Engine
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What has changed since the last call.
-
-    Attributes
-    ----------
-    keys
-        The encoded keys (dict) or members (set) that were written or removed; None when anything may have changed, as
-        after a `clear`, a burst, the loss of a node, and always for the other kinds.
-    """
-
-    keys: tuple[bytes, ...] | None
+__all__ = ["BarrierView", "Changes", "LockView", "QueueView", "Watch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,44 +71,88 @@ class LockView:
 class Watch:
     """One collection of a pool, as a view sees it. `skyward_jupyter.api.collections.watch` makes one.
 
-    Everything is called, and calls back, on the runtime's loop. Readers may be cancelled at any time; one that a pool
-    without nodes, or a cluster that changes, cannot answer raises `SkywardError`.
+    Everything is called, and calls back, on the runtime's loop. Readers may be cancelled at any time; what a pool
+    without nodes, or a cluster that changes, cannot answer raises `SkywardError`. A collection that nobody has used
+    yet is empty, and read as such.
+
+    Parameters
+    ----------
+    turned
+        Gives the event that is set when the nodes of the pool have changed next.
     """
 
-    def __init__(self, engine: Engine, kind: Kind, name: str) -> None:
+    def __init__(self, engine: Engine, kind: Kind, name: str, turned: Callable[[], asyncio.Event]) -> None:
         self.kind = kind
         self.name = name
         self._engine = engine
-        self._address: Address | None = None
+        self._turned = turned
 
     def start(self, heard: Callable[[Changes], None]) -> Callable[[], None]:
-        """Call `heard` with what changes from now on; returns what ends that."""
-        raise NotImplementedError
+        """Call `heard` with what changes; returns what ends that.
 
-    def scan(self) -> AsyncIterator[tuple[bytes, ...]]:
+        The first call, with `keys` None, comes when every node is listened to: what is read after it misses nothing.
+        """
+        following = Following(self._engine, self.kind, self.name, self._turned, heard)
+        return following.stop
+
+    async def scan(self) -> AsyncIterator[tuple[bytes, ...]]:
         """The encoded keys of a dict, or members of a set, some hundred at a time, each once. No snapshot."""
-        raise NotImplementedError
+        if (address := await self._address()) is not None:
+            with told(address):
+                async for page in self._engine.pages(address):
+                    yield page
 
     async def values(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """The encoded values of those of `keys` that a dict has now; of a set, those members it has, each as itself."""
-        raise NotImplementedError
+        found = await self._call("values", (tuple(keys),), ())
+        return {key: value for key, value in zip(keys, found, strict=False) if value is not None}
 
     async def size(self) -> int:
         """How many keys, members or items there are."""
-        raise NotImplementedError
+        size: int = await self._call("size", (), 0)
+        return size
 
     async def counter(self) -> int:
         """What a counter stands at."""
-        raise NotImplementedError
+        value: int = await self._call("get", (), 0)
+        return value
 
     async def queue(self) -> QueueView:
         """How a queue stands."""
-        raise NotImplementedError
+        size, front, there = await asyncio.gather(
+            self.size(), self._call("front", (), None), self._engine.everybody(self.kind, self.name)
+        )
+        return QueueView(size, front, _waiting(there))
 
     async def barrier(self) -> BarrierView:
         """How a barrier stands."""
-        raise NotImplementedError
+        address = await self._address()
+        parties = (address.parties if address is not None else 0) or len(self._engine.members())
+        there = await self._engine.everybody(self.kind, self.name)
+        nodes: list[int] = await self._engine.ask_others(lambda node: node.ask(Generation(self.name)))
+        generation = max((self._engine.generation(self.name), *nodes))
+        return BarrierView(parties, generation, _waiting(there))
 
     async def lock(self) -> LockView:
         """How a lock stands."""
-        raise NotImplementedError
+        there = await self._engine.everybody(self.kind, self.name)
+        holders = sorted((one for one in there if one.role == "holds"), key=lambda one: one.token)
+        if not holders:
+            return LockView(None, None, None, _waiting(there))
+        return LockView(holders[-1].who, holders[-1].token, holders[-1].since, _waiting(there))
+
+    async def _address(self) -> Address | None:
+        """What the name stands for; None while it is nothing yet."""
+        with told(f"{self.kind} {self.name!r}"):
+            found = await self._engine.names.find(self.name)
+        if found is not None and found.kind != self.kind:
+            raise CollectionMismatch(f"{self.name!r} is {found.settings} in this pool, and no {self.kind}")
+        return found
+
+    async def _call(self, method: str, args: tuple[Any, ...], empty: Any) -> Any:
+        address = await self._address()
+        return empty if address is None else await self._engine.call(address, method, args, Who(None))
+
+
+def _waiting(there: Sequence[Present]) -> tuple[Who, ...]:
+    return tuple(one.who for one in sorted(there, key=lambda one: one.since) if one.role == "waits")
