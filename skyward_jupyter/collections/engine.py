@@ -1,7 +1,7 @@
 """Makes calls of collections on a cluster, as a member of it or as its client.
 
-A call that may be repeated without harm is, for a while, when a node that was asked is lost. Any other raises
-`CollectionUnavailable`: it may have been made.
+What may be done twice without harm is done again, for a while, when a node that was asked is lost. Any other call
+raises `CollectionUnavailable` then: it may have been made.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from skyward_jupyter.collections.latch import ServedLock
 from skyward_jupyter.collections.line import ServedQueue
 from skyward_jupyter.collections.names import Names
 from skyward_jupyter.collections.presence import Presence, Present
-from skyward_jupyter.collections.served import Room, Served
+from skyward_jupyter.collections.served import Room, Served, again
 from skyward_jupyter.collections.steward import KEY, Everybody, StewardMessage, steward
 from skyward_jupyter.collections.tables import ServedDict, ServedSet
 from skyward_jupyter.errors import CollectionUnavailable, SkywardError
 
 #: Seconds that a call which waits for nobody may take, repetitions included.
-WITHIN = 30.0
-_AGAIN = 0.2
+WITHIN = 20.0
+#: The same of one that goes through everything there is.
+LONG_WITHIN = 600.0
+#: How many keys of many are taken at a time.
+_PIECE = 512
 #: Seconds that a node may take to say who is there.
 _TELL_WITHIN = 1.0
 
@@ -74,19 +77,17 @@ class Engine:
     async def call(self, address: Address, method: str, args: Sequence[Any], who: Who) -> Any:
         """Make a call of a collection."""
         with told(address):
-            if method in _KINDS[address.kind].waits:
-                async with asyncio.timeout(WITHIN):
-                    served = await self.served(address)
-                return await served.call(method, tuple(args), who)
             async with asyncio.timeout(WITHIN):
                 served = await self.served(address)
-                while True:
-                    try:
-                        return await served.call(method, tuple(args), who)
-                    except Unavailable:
-                        if method not in served.repeatable:
-                            raise
-                        await asyncio.sleep(_AGAIN)
+            if method in served.waits:
+                return await served.call(method, tuple(args), who)
+            if method in served.bulk:
+                for start in range(0, len(args[0]), _PIECE):
+                    async with asyncio.timeout(WITHIN):
+                        await served.call(method, (args[0][start : start + _PIECE],), who)
+                return None
+            async with asyncio.timeout(LONG_WITHIN if method in served.long else WITHIN):
+                return await served.call(method, tuple(args), who)
 
     def own(self, address: Address, method: str, args: Sequence[Any]) -> None:
         """Make a call that nobody waits for."""
@@ -101,13 +102,10 @@ class Engine:
         """What serves a collection, once its name has been found to be that collection's."""
         served = self._served.get(address)
         if served is None:
-            while True:
-                try:
-                    await self.names.claim(address)
-                    break
-                except Unavailable:
-                    await asyncio.sleep(_AGAIN)
-            served = self._served.setdefault(address, _KINDS[address.kind](self.room, address))
+            await again(lambda: self.names.claim(address))
+            served = _KINDS[address.kind](self.room, address)
+            await served.begin()
+            served = self._served.setdefault(address, served)
         return served
 
     def here(self, kind: Kind, name: str) -> tuple[Present, ...]:
@@ -167,12 +165,12 @@ def told(address: Address | str) -> Iterator[None]:
         raise CollectionUnavailable(f"{address} has become too large for its nodes: {error}") from None
     except (Unavailable, TimeoutError, ActorFailed, BaseExceptionGroup) as error:
         raise CollectionUnavailable(
-            f"too few nodes answered for {address} ({_first(error)}); the call may have been made. Lost nodes are "
+            f"too few nodes answered for {address} ({_reason(error)}); the call may have been made. Lost nodes are "
             "replaced within seconds: read it, or call again where calling twice is safe"
         ) from None
 
 
-def _first(error: BaseException) -> BaseException:
+def _reason(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return error
+    return str(error) or "none of them in time"

@@ -11,7 +11,7 @@ from casty import Unavailable
 from casty.collections import Lease, Lock
 
 from skyward_jupyter.collections.address import Address, Who
-from skyward_jupyter.collections.served import Room, Served
+from skyward_jupyter.collections.served import TRY, Room, Served, again
 from skyward_jupyter.errors import LockLost
 
 #: Seconds after which the lock of a node that was lost is free again.
@@ -34,13 +34,17 @@ class _Held:
 class ServedLock(Served):
     """A lock."""
 
+    calls = frozenset({"release"})
     waits = frozenset({"acquire"})
-    others = frozenset({"release"})
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
         self._lock: Lock = room.collections.lock(address.name, ttl=TTL)
         self._held: dict[int, _Held] = {}
+
+    async def begin(self) -> None:
+        """Be ready for the first call."""
+        await again(self._lock.locked)
 
     async def acquire(self, who: Who, timeout: float | None) -> tuple[int, int] | None:
         """Have the lock: what `release` takes, and the fencing token; None when it was not free in time."""
@@ -78,7 +82,8 @@ class ServedLock(Served):
     async def _acquired(self, timeout: float | None) -> Lease | None:
         """A lease; while the cluster changes it is asked for again."""
         if timeout == 0:
-            return await self._lock.try_lock()
+            async with asyncio.timeout(2 * TRY):
+                return await self._lock.try_lock()
         try:
             async with asyncio.timeout(timeout):
                 while True:

@@ -12,28 +12,35 @@ import time
 import uuid
 from collections.abc import Sequence
 
-from casty import Ref
+from casty import Ref, Unavailable
 from casty.collections import Missing, Queue
 
 from skyward_jupyter.collections.address import Address, Who
 from skyward_jupyter.collections.bell import BellMessage, Leave, Ring, Wait, bell
-from skyward_jupyter.collections.served import Room, Served, level
+from skyward_jupyter.collections.served import TRY_ALL, Room, Served, again, level
 
 #: Seconds between two looks at a queue by those who wait, should the bell be lost with its node.
 _LOOK_AGAIN = 2.0
+#: Seconds after which a node that was asked for an item is taken for lost, and for which its answer is waited for yet.
+_ANSWER_WITHIN, _FORGET = 5.0, 60.0
 
 
 class ServedQueue(Served):
     """A queue."""
 
-    repeatable = frozenset({"size", "front", "empty", "clear"})
-    others = frozenset({"put"})
+    calls = frozenset({"put", "front", "empty", "size", "clear"})
+    bulk = frozenset({"put"})
+    long = frozenset({"size", "clear"})
     waits = frozenset({"get"})
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
         self._queue: Queue[bytes] = room.collections.queue(address.name, value=bytes, write=level(address.consistency))
         self._bell: Ref[BellMessage] = room.system.ref(bell, address.name)
+
+    async def begin(self) -> None:
+        """Be ready for the first call."""
+        await self.front()
 
     async def put(self, items: Sequence[bytes]) -> None:
         """Append items, in their order."""
@@ -52,7 +59,7 @@ class ServedQueue(Served):
 
     async def front(self) -> bytes | None:
         """The next item, left where it is."""
-        found = await self._queue.peek()
+        found = await again(self._queue.peek)
         return None if isinstance(found, Missing) else found
 
     async def empty(self) -> bool:
@@ -61,11 +68,11 @@ class ServedQueue(Served):
 
     async def size(self) -> int:
         """How many items wait in it."""
-        return await self._queue.size()
+        return await again(self._queue.size, TRY_ALL)
 
     async def clear(self) -> None:
         """Remove what is in it."""
-        await self._queue.clear()
+        await again(self._queue.clear, TRY_ALL)
         self.changed()
 
     async def _awaited(self, until: float | None) -> bytes | None:
@@ -76,7 +83,7 @@ class ServedQueue(Served):
                 left = _LOOK_AGAIN if until is None else min(_LOOK_AGAIN, until - time.monotonic())
                 if left <= 0:
                     return None
-                with contextlib.suppress(TimeoutError):
+                with contextlib.suppress(TimeoutError, Unavailable):
                     heard = await asyncio.wait_for(self._bell.ask(Wait(name, came, heard)), left)
                 if (item := await self._taken()) is not None:
                     return item
@@ -87,10 +94,16 @@ class ServedQueue(Served):
             self._bell.tell(Leave(name))
 
     async def _taken(self) -> bytes | None:
-        """The next item. It is not lost when nobody waits for it any more."""
+        """The next item. One that comes too late, or to nobody, goes back."""
         taking = asyncio.ensure_future(self._queue.poll())
         try:
-            found = await asyncio.shield(taking)
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                found = await asyncio.shield(taking)
+        except TimeoutError:
+            self.room.own(self._put_back(taking))
+            return None
+        except Unavailable:
+            return None
         except asyncio.CancelledError:
             self.room.own(self._put_back(taking))
             raise
@@ -100,6 +113,8 @@ class ServedQueue(Served):
         return found
 
     async def _put_back(self, taking: asyncio.Future[bytes | Missing]) -> None:
-        found = await taking
-        if not isinstance(found, Missing):
-            await self.put((found,))
+        with contextlib.suppress(TimeoutError, Unavailable):
+            async with asyncio.timeout(_FORGET):
+                found = await taking
+                if not isinstance(found, Missing):
+                    await self.put((found,))

@@ -7,6 +7,7 @@ import json
 from casty.collections import MISSING, Collections, Missing, Register
 
 from skyward_jupyter.collections.address import Address
+from skyward_jupyter.collections.served import again
 from skyward_jupyter.errors import CollectionMismatch
 
 
@@ -35,7 +36,7 @@ class Names:
     async def find(self, name: str) -> Address | None:
         """What a name stands for; None while nobody has used it."""
         if name not in self._known:
-            told = await self._register(name).get()
+            told = await again(self._register(name).get)
             if isinstance(told, Missing):
                 return None
             self._known[name] = Address(**json.loads(told))

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from casty import System, Write
+from casty import System, Unavailable, Write
 from casty.collections import Collections
 
 from skyward_jupyter.collections.address import Address, Consistency, Kind, Who
@@ -16,6 +16,9 @@ from skyward_jupyter.collections.presence import Presence, Present
 
 #: How many keys are asked about at once.
 _AT_ONCE = 64
+#: Seconds after which something that was not answered is asked again: one question, or many.
+TRY, TRY_ALL = 2.0, 20.0
+_PAUSE = 0.1
 
 
 @dataclass(eq=False)
@@ -52,21 +55,25 @@ class Served:
 
     Attributes
     ----------
-    repeatable
-        Calls that do no harm when they are made twice, and so are when a node that was asked is lost.
+    calls
+        What may be asked of it.
+    bulk, long
+        Those of many keys, which are made some at a time, and those of a whole collection, which may take minutes.
     waits
-        Calls that wait for others; they are told who calls, and end by a time of their own.
-    others
-        The other calls.
+        Those that wait for others; they are told who calls, and end by a time of their own.
     """
 
-    repeatable: ClassVar[frozenset[str]] = frozenset()
+    calls: ClassVar[frozenset[str]] = frozenset()
+    bulk: ClassVar[frozenset[str]] = frozenset()
+    long: ClassVar[frozenset[str]] = frozenset()
     waits: ClassVar[frozenset[str]] = frozenset()
-    others: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, room: Room, address: Address) -> None:
         self.room = room
         self.address = address
+
+    async def begin(self) -> None:
+        """Be ready for the first call."""
 
     def changed(self, keys: Iterable[bytes] | None = None) -> None:
         """Tell those who watch."""
@@ -76,7 +83,7 @@ class Served:
         """Make one of the calls that it has."""
         if method in self.waits:
             return getattr(self, method)(who, *args)  # type: ignore[no-any-return]
-        if method in self.repeatable or method in self.others:
+        if method in self.calls:
             return getattr(self, method)(*args)  # type: ignore[no-any-return]
         raise AttributeError(f"{self.address} has no {method}")
 
@@ -84,6 +91,19 @@ class Served:
 def level(consistency: Consistency) -> Write:
     """How many of the three copies of something confirm a change to it before it counts."""
     return "majority" if consistency == "strong" else "one"
+
+
+async def again[T](operation: Callable[[], Awaitable[T]], within: float = TRY) -> T:
+    """Do something that does no harm when it is done twice, until it is answered.
+
+    What a node was asked that is lost meanwhile is never answered, and nobody says so.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(within):
+                return await operation()
+        except (TimeoutError, Unavailable):
+            await asyncio.sleep(_PAUSE)
 
 
 async def each[I, T](operation: Callable[[I], Awaitable[T]], items: Iterable[I]) -> list[T]:

@@ -9,7 +9,7 @@ from typing import cast
 from casty.collections import Dict, Lease, Missing, Set
 
 from skyward_jupyter.collections.address import Address
-from skyward_jupyter.collections.served import Room, Served, each, level
+from skyward_jupyter.collections.served import TRY_ALL, Room, Served, again, each, level
 
 #: Locks of a dict that order those of its calls that read and then write.
 _LOCKS = 16
@@ -20,8 +20,11 @@ _LOCKED = 20.0
 class ServedDict(Served):
     """A dict."""
 
-    repeatable = frozenset({"get", "contains", "put", "values", "keys", "items", "size", "clear"})
-    others = frozenset({"remove", "pop", "default"})
+    calls = frozenset(
+        {"get", "contains", "put", "remove", "pop", "default", "values", "keys", "items", "size", "clear"}
+    )
+    bulk = frozenset({"put"})
+    long = frozenset({"keys", "items", "size", "clear"})
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
@@ -29,21 +32,22 @@ class ServedDict(Served):
             address.name, key=bytes, value=bytes, write=level(address.consistency)
         )
 
+    async def begin(self) -> None:
+        """Be ready for the first call."""
+        await self.contains(b"")
+
     async def get(self, key: bytes) -> bytes | None:
         """The value of a key, if it has one."""
-        found = await self._dict.get(key)
+        found = await again(lambda: self._dict.get(key))
         return None if isinstance(found, Missing) else found
 
     async def contains(self, key: bytes) -> bool:
         """Whether there is such a key."""
-        return await self._dict.contains(key)
+        return await again(lambda: self._dict.contains(key))
 
     async def put(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """Set the values of keys; not all of them at once."""
-        if len(pairs) == 1:
-            await self._dict.put(*pairs[0])
-        else:
-            await each(lambda pair: self._dict.put(*pair), pairs)
+        await each(lambda pair: again(lambda: self._dict.put(*pair)), pairs)
         self.changed(key for key, _ in pairs)
 
     async def remove(self, key: bytes) -> bool:
@@ -74,15 +78,18 @@ class ServedDict(Served):
 
     async def size(self) -> int:
         """How many keys there are."""
-        return await self._dict.size()
+        return await again(self._dict.size, TRY_ALL)
 
     async def keys(self) -> tuple[bytes, ...]:
         """All keys."""
+        return await again(self._keys, TRY_ALL)
+
+    async def _keys(self) -> tuple[bytes, ...]:
         return tuple([key async for page in self.pages() for key in page])
 
     async def items(self) -> tuple[tuple[bytes, bytes], ...]:
         """All keys with their values."""
-        return tuple(await self._dict.items())
+        return tuple(await again(self._dict.items, TRY_ALL))
 
     async def pages(self) -> AsyncIterator[tuple[bytes, ...]]:
         """All keys, some hundred at a time."""
@@ -91,27 +98,34 @@ class ServedDict(Served):
 
     async def clear(self) -> None:
         """Remove everything."""
-        await self._dict.clear()
+        await again(self._dict.clear, TRY_ALL)
         self.changed()
 
     async def _ordered(self, key: bytes) -> Lease:
         stripe = blake2b(key, digest_size=2).digest()[0] % _LOCKS
-        return await self.room.collections.lock(f"dict:{self.address.name}:{stripe}", ttl=_LOCKED).acquire()
+        lock = self.room.collections.lock(f"dict:{self.address.name}:{stripe}", ttl=_LOCKED)
+        await again(lock.locked)
+        return await lock.acquire()
 
 
 class ServedSet(Served):
     """A set."""
 
-    repeatable = frozenset({"contains", "add", "discard", "values", "members", "size", "clear"})
-    others = frozenset({"remove"})
+    calls = frozenset({"contains", "add", "discard", "remove", "values", "members", "size", "clear"})
+    bulk = frozenset({"add"})
+    long = frozenset({"members", "size", "clear"})
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
         self._set: Set[bytes] = room.collections.set(address.name, value=bytes, write=level(address.consistency))
 
+    async def begin(self) -> None:
+        """Be ready for the first call."""
+        await self.contains(b"")
+
     async def add(self, members: Sequence[bytes]) -> None:
         """Add members."""
-        await each(self._set.add, members)
+        await each(lambda member: again(lambda: self._set.add(member)), members)
         self.changed(members)
 
     async def remove(self, member: bytes) -> bool:
@@ -122,19 +136,23 @@ class ServedSet(Served):
 
     async def discard(self, member: bytes) -> None:
         """Remove a member if it is there."""
-        await self.remove(member)
+        await again(lambda: self._set.remove(member))
+        self.changed((member,))
 
     async def contains(self, member: bytes) -> bool:
         """Whether it is a member."""
-        return await self._set.contains(member)
+        return await again(lambda: self._set.contains(member))
 
     async def values(self, members: Sequence[bytes]) -> tuple[bytes | None, ...]:
         """Those of `members` that are there, None for the others."""
-        found = await each(self._set.contains, members)
+        found = await each(self.contains, members)
         return tuple(member if there else None for member, there in zip(members, found, strict=True))
 
     async def members(self) -> tuple[bytes, ...]:
         """All members."""
+        return await again(self._members, TRY_ALL)
+
+    async def _members(self) -> tuple[bytes, ...]:
         return tuple([member async for page in self.pages() for member in page])
 
     async def pages(self) -> AsyncIterator[tuple[bytes, ...]]:
@@ -144,11 +162,11 @@ class ServedSet(Served):
 
     async def size(self) -> int:
         """How many members there are."""
-        return await self._set.size()
+        return await again(self._set.size, TRY_ALL)
 
     async def clear(self) -> None:
         """Remove everything."""
-        await self._set.clear()
+        await again(self._set.clear, TRY_ALL)
         self.changed()
 
 
