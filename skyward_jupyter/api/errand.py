@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import pickle
 import time
@@ -92,7 +93,7 @@ class Errands:
 
     async def run(self, call: Call) -> object:
         """Have a node make a call."""
-        errand = self._errand()
+        errand = await self._errand()
         try:
             return await errand.run(call)
         except _NodeGone:
@@ -106,7 +107,7 @@ class Errands:
         until = None if timeout is None else time.monotonic() + timeout
         while True:
             left = None if until is None else max(0.0, until - time.monotonic())
-            errand = self._errand()
+            errand = await self._errand()
             try:
                 match await errand.run(Call(address, "acquire", (left,))):
                     case (int(number), int(token)):
@@ -115,8 +116,14 @@ class Errands:
             except _NodeGone:
                 continue  # what it may have had goes with it
 
-    def _errand(self) -> _Errand:
-        ready = [rank for rank, view in self._hub.desk.nodes.items() if view.phase == "ready"]
-        if not ready:
-            raise PoolStopped(f"pool {self._hub.name!r} has no node that is ready, and its collections live in them")
-        return _Errand(self._hub, self._engine, min(ready))
+    async def _errand(self) -> _Errand:
+        """The first node that is there; while all are being replaced, as soon as one is."""
+        hub = self._hub
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(hub.patience):
+                while hub.state in ("starting", "ready"):
+                    ready = [rank for rank, view in hub.desk.nodes.items() if view.phase == "ready"]
+                    if ready:
+                        return _Errand(hub, self._engine, min(ready))
+                    await hub.turned.wait()
+        raise PoolStopped(f"pool {hub.name!r} has no node that is ready, and its collections live in them")
