@@ -20,6 +20,8 @@ TOKEN = "token"
 COMPRESSION = Compression(codecs=())
 #: An ask outlives any exchange; what ends early is cancelled by whoever asked.
 PATIENCE = timedelta(days=365)
+#: Seconds that the others may take to have what a node keeps that leaves.
+LEAVE_WITHIN = 5.0
 
 
 def certificates(directory: str) -> TLS:
@@ -45,7 +47,7 @@ async def join(config: AgentConfig) -> AsyncIterator[ActorSystem]:
         cluster=cluster,
         runtime=Runtime(threads=1),
         ask_timeout=PATIENCE,
-        leave_timeout=timedelta(seconds=1),
+        leave_timeout=timedelta(seconds=LEAVE_WITHIN),
     )
     async with system:
         yield system

@@ -17,7 +17,7 @@ from pathlib import Path
 from skyward_jupyter.agent import actors
 from skyward_jupyter.agent.channel import Channel
 from skyward_jupyter.agent.client import Client, refuse_exchange
-from skyward_jupyter.agent.cluster import join
+from skyward_jupyter.agent.cluster import LEAVE_WITHIN, join
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.crew import SESSION, Crew
 from skyward_jupyter.agent.failure import Failed
@@ -45,8 +45,8 @@ from skyward_jupyter.wire.messages import (
 )
 
 _CODES = 512
-#: Seconds that leaving the cluster in order may take.
-_LEAVE = 2.0
+#: Seconds that leaving the cluster may take: when the node goes by itself, and when all others may go as well.
+_LEAVE, _LEAVE_ALL = LEAVE_WITHIN + 1.0, 2.0
 
 
 class Agent:
@@ -59,6 +59,7 @@ class Agent:
         self.done = 0
         self.failed = 0
         self.over = asyncio.Event()
+        self.leaving = False
         owner = Owner(config.owner, config.owner_since, config.owner_name)
         self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self.stop)
         self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
@@ -175,8 +176,13 @@ class Agent:
         return known
 
     def stop(self) -> None:
-        """End this agent in order."""
+        """End this agent, in order if that is a matter of a moment."""
         self.over.set()
+
+    def leave(self) -> None:
+        """End this agent once other nodes have what is kept on it."""
+        self.leaving = True
+        self.stop()
 
     # -- tasks ---------------------------------------------------------------------------------------------------
 
@@ -329,7 +335,7 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
     await asyncio.wait([member, loop.create_task(agent.over.wait())], return_when=asyncio.FIRST_COMPLETED)
     agent.stop()
     # One that has not joined yet has nothing to leave; leaving in order takes a moment.
-    await asyncio.wait([member], timeout=_LEAVE)
+    await asyncio.wait([member], timeout=_LEAVE if agent.leaving else _LEAVE_ALL)
     agent.lease.end()
     member.cancel()
 
