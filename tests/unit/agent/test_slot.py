@@ -160,7 +160,7 @@ def test_it_learns_of_new_peers(slot: Slot) -> None:
 
 def test_a_function_sent_before_needs_no_code(slot: Slot) -> None:
     slot.run(lambda: 1)
-    body = pickle.dumps((str(slot._tasks), None, pack(((), {}), slot.store.put), 0, "", time.monotonic(), 0))
+    body = pickle.dumps((str(slot._tasks), None, pack(((), {}), slot.store.put), 0, "", time.monotonic(), 0, False))
     slot.order(Order.RUN, body)
     assert slot.events() == [(Kind.VALUE, 1)]
 
