@@ -102,8 +102,9 @@ async def again[T](operation: Callable[[], Awaitable[T]], within: float = TRY) -
         try:
             async with asyncio.timeout(within):
                 return await operation()
-        except (TimeoutError, Unavailable):
-            await asyncio.sleep(_PAUSE)
+        except* (TimeoutError, Unavailable):
+            pass
+        await asyncio.sleep(_PAUSE)
 
 
 async def each[I, T](operation: Callable[[I], Awaitable[T]], items: Iterable[I]) -> list[T]:
