@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from casty import Askable, Context, actor
+from casty import Askable, Context, System, actor
 
 from skyward_jupyter.collections.address import Kind
 from skyward_jupyter.collections.caller import Caller
 from skyward_jupyter.collections.presence import Present
+from skyward_jupyter.collections.repair import kept
 
 if TYPE_CHECKING:
     from skyward_jupyter.collections.engine import Engine
@@ -41,6 +42,11 @@ class Generation(Askable[int]):
     """How often has a barrier opened, as far as this node knows?"""
 
     name: str
+
+
+@dataclass(frozen=True)
+class Copies(Askable[int]):
+    """Of how many keys of collections does this node keep a copy?"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ class Forget:
     heard: bool
 
 
-type StewardMessage = Everybody | Generation | Follow | Do | Forget
+type StewardMessage = Everybody | Generation | Copies | Follow | Do | Forget
 
 _hosted: list[Engine] = []
 _kernels: dict[str, Caller] = {}
@@ -115,6 +121,8 @@ async def steward(ctx: Context[int, StewardMessage]) -> None:
                 message.reply_to.tell(engine.here(cast(Kind, kind), name))
             case Generation(name):
                 message.reply_to.tell(engine.generation(name))
+            case Copies():
+                _own(_count(ctx.system, message))
             case Follow():
                 _own(_follow(engine, message))
             case Do(name, number, call):
@@ -133,6 +141,10 @@ def _own(work: Coroutine[Any, Any, None]) -> None:
     task = asyncio.get_running_loop().create_task(work)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
+
+
+async def _count(system: System, message: Copies) -> None:
+    message.reply_to.tell(len(await kept(system)))
 
 
 async def _follow(engine: Engine, message: Follow) -> None:

@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 
 import skyward as sky
+from skyward_jupyter.api.collections import find
 from skyward_jupyter.collections.latch import TTL
+from skyward_jupyter.collections.steward import Copies
+from skyward_jupyter.runtime.bridge import wait
 from tests.faults.conftest import World
 from tests.faults.test_nodes import pid_of, replaced
 
@@ -26,6 +29,17 @@ def kill(pool: sky.ComputePool, world: World, node: int) -> None:
     old = pid_of(pool, node)
     os.kill(old, signal.SIGKILL)
     world.until(lambda: replaced(pool, node, old), f"node {node} is back")
+
+
+def copies(pool: sky.ComputePool) -> list[int]:
+    """How many keys each node keeps a copy of."""
+
+    async def count() -> list[int]:
+        _, engine = find(pool.name).reach()
+        return await engine.ask_others(lambda node: node.ask(Copies()))
+
+    found = wait(count())
+    return found if len(found) == 3 else [0]
 
 
 @sky.compute(retries=0)
@@ -73,9 +87,11 @@ def test_every_key_is_there_after_each_node_was_killed_once(pool: sky.ComputePoo
     shared, members = sky.dict("kept", pool=pool), sky.set("members", pool=pool)
     shared.update({number: str(number) for number in range(300)})
     members.update(range(300))
+    before = copies(pool)
+    assert min(before) == max(before) > 300
     for node in range(3):
         kill(pool, world, node)
-        assert len(shared.items()) == 300
+        world.until(lambda: min(copies(pool)) >= min(before), "the node in its place has copies of everything")
     assert dict(shared.items()) == {number: str(number) for number in range(300)}
     assert set(members) == set(range(300))
 

@@ -208,8 +208,9 @@ def test_who_waits_for_an_item_is_woken_by_it(pool: sky.ComputePool, name: str, 
 
 def test_a_barrier_opens_for_all_again_and_again(pool: sky.ComputePool, name: str) -> None:
     @sky.compute
-    def step(times: int) -> list[int]:
-        barrier, seen = sky.barrier(name), []
+    def step(times: int) -> list[bool]:
+        barrier = sky.barrier(name)
+        seen: list[bool] = []
         reached = sky.counter(f"{name}-reached")
         for number in range(times):
             reached.increment()
