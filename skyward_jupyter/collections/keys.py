@@ -59,6 +59,8 @@ def decoded(data: bytes) -> object:
 
 
 def _term(key: object) -> Term:
+    if type(key).__module__ == "numpy":
+        key = _python(key)
     if type(key) in _ATOMS:
         return cast(Term, key)
     if (number := _number(key)) is not None:
@@ -85,10 +87,14 @@ def _term(key: object) -> Term:
     return _object(key)
 
 
+def _python(key: Any) -> object:
+    """Python's own value for one of numpy's, where it is the same key."""
+    own = key.item() if hasattr(key, "item") else key
+    return own if own == key and hash(own) == hash(key) else key
+
+
 def _number(key: object) -> Term | None:
     """Numbers that are equal are one key, whatever their types."""
-    if type(key).__module__ == "numpy" and hasattr(key, "item"):
-        key = key.item()
     if isinstance(key, numbers.Integral):
         return int(key)
     if isinstance(key, numbers.Complex) and not isinstance(key, numbers.Real):
