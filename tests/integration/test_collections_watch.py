@@ -144,22 +144,21 @@ def test_how_a_lock_stands_and_who_has_it(pool: sky.ComputePool, name: str) -> N
         heard = Heard(watched)
         await heard.until(lambda: heard.changes)
         async with sky.lock(name, pool=pool) as lock:
-            mine = await watched.lock()
-            assert (mine.holder and mine.holder.node, mine.token) == (None, lock.token)
+            mine, token = await watched.lock(), lock.token
+            assert (mine.holder and mine.holder.node, mine.token) == (None, token)
             assert str(mine.holder) == "the notebook"
             holding = asyncio.ensure_future(pool.run(hold(0.6)))
-            await heard.until(lambda: len(heard.changes) > 2)
-            (waiter,) = (await watched.lock()).waiters
+            (waiter,) = (await comes(watched.lock, lambda view: view.waiters)).waiters
             assert waiter.label == "hold"
-        while (view := await watched.lock()).holder is None or view.holder.node is None:
-            await asyncio.sleep(0.01)
-        assert view.token is not None
-        assert view.token > mine.token
+        view = await comes(watched.lock, lambda view: view.holder is not None and view.holder.node is not None)
+        assert view.holder is not None
         assert view.holder.label == "hold"
         assert view.holder.task > 0
+        assert (view.token or 0) > token
         assert abs((view.since or 0) - time.time()) < 5
+        count = len(heard.changes)
         assert await holding == view.holder.node
-        await heard.until(lambda: len(heard.changes) > 3)
+        await heard.until(lambda: len(heard.changes) > count)
         assert (await watched.lock()).holder is None
         heard.stop()
 
