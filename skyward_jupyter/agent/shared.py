@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -9,6 +12,7 @@ from typing import TYPE_CHECKING
 from casty import ActorSystem
 
 from skyward_jupyter.agent.channel import short
+from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.reach import door
 from skyward_jupyter.collections import steward
 from skyward_jupyter.collections.address import Who
@@ -30,6 +34,15 @@ async def share(agent: Agent, system: ActorSystem) -> AsyncIterator[None]:
 
     engine = Engine(system, lambda: {peer.rank: peer.address for peer in agent.peers}, rank)
     steward.host(engine)
-    with short(door(agent.config)) as path:
-        async with serve(engine, path, who_is):
-            yield
+    async with serve(engine, _bound(agent.config), who_is):
+        yield
+
+
+def _bound(config: AgentConfig) -> socket.socket:
+    """The socket of this node's processes, instead of that of the agent before this one."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with short(door(config)) as path:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        sock.bind(path)
+    return sock

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.collections.address import Address, Who
-from skyward_jupyter.errors import LockMisused
+from skyward_jupyter.errors import CollectionUnavailable, LockMisused
 
 if TYPE_CHECKING:
     from skyward_jupyter.collections.engine import Engine
@@ -102,4 +102,8 @@ class Caller:
 
 
 def _pickled(outcome: Outcome) -> bytes:
-    return pickle.dumps(outcome, 5)
+    try:
+        return pickle.dumps(outcome, 5)
+    except Exception:
+        error = outcome.error
+        return pickle.dumps(Outcome(error=CollectionUnavailable(f"{type(error).__name__}: {error}")), 5)

@@ -7,9 +7,8 @@ is killed, or that is interrupted and drops its connection, leaves nothing behin
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import pickle
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -58,17 +57,17 @@ class _Connection(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def serve(engine: Engine, path: str, who_is: WhoIs) -> AsyncIterator[None]:
+async def serve(engine: Engine, sock: socket.socket, who_is: WhoIs) -> AsyncIterator[None]:
     """Serve the processes of a node inside the block.
 
     Parameters
     ----------
+    sock
+        A bound Unix socket, in a place where only this user's processes get.
     who_is
         Who makes a call, by the task that it is made in.
     """
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-    server = await asyncio.get_running_loop().create_unix_server(lambda: _Connection(engine, who_is), path)
+    server = await asyncio.get_running_loop().create_unix_server(lambda: _Connection(engine, who_is), sock=sock)
     try:
         yield
     finally:

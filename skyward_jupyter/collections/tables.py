@@ -103,7 +103,8 @@ class ServedDict(Served):
 
     async def _ordered(self, key: bytes) -> Lease:
         stripe = blake2b(key, digest_size=2).digest()[0] % _LOCKS
-        lock = self.room.collections.lock(f"dict:{self.address.name}:{stripe}", ttl=_LOCKED)
+        # No name of a user's lock begins like this one.
+        lock = self.room.collections.lock(f"~dict/{self.address.name}/{stripe}", ttl=_LOCKED)
         await again(lock.locked)
         return await lock.acquire()
 

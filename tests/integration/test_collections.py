@@ -472,6 +472,11 @@ async def test_a_cancelled_wait_is_withdrawn(pool: sky.ComputePool, name: str) -
         await barrier.wait_async(timeout=0.5)
 
 
+def test_nodes_that_share_no_memory_share_them_as_well(far: sky.ComputePool, name: str) -> None:
+    fill(name, 1) @ far
+    assert {key for key in sky.dict(name, pool=far) if key != "last"} == {(0, 1), (1, 1)}
+
+
 def test_thread_slots_share_as_well(threads: sky.ComputePool, name: str) -> None:
     @sky.compute
     def use(number: int) -> int:

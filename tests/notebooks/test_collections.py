@@ -63,3 +63,12 @@ def test_without_a_pool_it_says_so(kernel: Kernel) -> None:
     failed = kernel.run("import skyward as sky\nsky.dict('a')")
     assert failed.ename == "NoPool"
     assert "no pool is running" in failed.evalue
+
+
+def test_a_lock_is_kept_while_a_cell_blocks_the_kernel(nodes: Kernel) -> None:
+    from skyward_jupyter.collections.latch import TTL
+
+    nodes.ok("import time, skyward as sky\nlock = sky.lock('busy')\nlock.acquire()")
+    nodes.ok(f"time.sleep({TTL + 2})")
+    assert nodes.ok("%%sky --nodes 1\nprint(sky.lock('busy').acquire(timeout=0.2))").stdout == "False\n"
+    nodes.ok("lock.release()")
