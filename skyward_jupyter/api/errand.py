@@ -13,13 +13,15 @@ import casty
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.caller import Call, Outcome
-from skyward_jupyter.collections.engine import Engine
+from skyward_jupyter.collections.engine import Engine, told
 from skyward_jupyter.collections.steward import Do, Forget
 from skyward_jupyter.errors import CollectionUnavailable, LockLost, PoolStopped
 
 #: Seconds between two looks whether the node is still there.
 _LOOK = 2.0
 _AGAIN = 0.2
+#: A pool in one of these states has nodes, or is about to.
+_RUNS = ("starting", "ready")
 
 #: Unlike those of any kernel before.
 _numbers = itertools.count(time.time_ns())
@@ -43,10 +45,12 @@ class _Errand:
         number = next(_numbers)
         heard = False
         try:
-            outcome = await self._outcome(number, pickle.dumps(call, 5))
+            with told(call.address):
+                outcome = await self._outcome(number, pickle.dumps(call, 5))
             heard = True
         finally:
-            self._steward.tell(Forget(self._hub.key, number, heard))
+            with contextlib.suppress(RuntimeError):  # the pool was stopped
+                self._steward.tell(Forget(self._hub.key, number, heard))
         if outcome.error is not None:
             raise outcome.error
         return outcome.value
@@ -97,6 +101,8 @@ class Errands:
         try:
             return await errand.run(call)
         except _NodeGone:
+            if self._hub.state not in _RUNS:
+                raise PoolStopped(f"the pool was stopped, and with it went {call.address}") from None
             raise CollectionUnavailable(
                 f"node {errand.rank}, which did it for the notebook, was lost; the call of {call.address} may have "
                 "been made, call again where calling twice is safe"
@@ -121,7 +127,7 @@ class Errands:
         hub = self._hub
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(hub.patience):
-                while hub.state in ("starting", "ready"):
+                while hub.state in _RUNS:
                     ready = [rank for rank, view in hub.desk.nodes.items() if view.phase == "ready"]
                     if ready:
                         return _Errand(hub, self._engine, min(ready))

@@ -25,7 +25,7 @@ from skyward_jupyter.collections.presence import Presence, Present
 from skyward_jupyter.collections.served import Room, Served, again
 from skyward_jupyter.collections.steward import KEY, Everybody, StewardMessage, steward
 from skyward_jupyter.collections.tables import ServedDict, ServedSet
-from skyward_jupyter.errors import CollectionUnavailable, SkywardError
+from skyward_jupyter.errors import CollectionUnavailable, PoolStopped, SkywardError
 
 #: Seconds that a call which waits for nobody may take, repetitions included.
 WITHIN = 20.0
@@ -35,6 +35,9 @@ LONG_WITHIN = 600.0
 _PIECE = 512
 #: Seconds that a node may take to say who is there.
 _TELL_WITHIN = 1.0
+
+#: What casty says of anything that is asked of a system after its end.
+_STOPPED = "the system has stopped"
 
 _KINDS: Mapping[Kind, type[Served]] = {
     "dict": ServedDict,
@@ -161,6 +164,10 @@ def told(address: Address | str) -> Iterator[None]:
         yield
     except SkywardError:
         raise
+    except RuntimeError as error:
+        if str(error) != _STOPPED:
+            raise
+        raise PoolStopped(f"the pool was stopped, and with it went {address}") from None
     except MessageTooLarge as error:
         raise CollectionUnavailable(f"{address} has become too large for its nodes: {error}") from None
     except (Unavailable, TimeoutError, ActorFailed, BaseExceptionGroup) as error:

@@ -112,6 +112,8 @@ class Following:
         while True:
             try:
                 followed = await ask(number)
+            except RuntimeError:
+                return  # the pool was stopped
             except (TimeoutError, Unavailable, ActorFailed, KeyError):
                 number = 0
                 await asyncio.sleep(_AGAIN)

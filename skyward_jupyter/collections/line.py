@@ -88,10 +88,14 @@ class ServedQueue(Served):
                 if (item := await self._taken()) is not None:
                     return item
         except asyncio.CancelledError:
-            self._bell.tell(Ring(1))  # it may have rung for this one
+            self._tell(Ring(1))  # it may have rung for this one
             raise
         finally:
-            self._bell.tell(Leave(name))
+            self._tell(Leave(name))
+
+    def _tell(self, message: BellMessage) -> None:
+        with contextlib.suppress(RuntimeError):  # the pool was stopped
+            self._bell.tell(message)
 
     async def _taken(self) -> bytes | None:
         """The next item. One that comes too late, or to nobody, goes back."""
