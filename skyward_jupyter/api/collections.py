@@ -66,8 +66,11 @@ class KernelPlace:
     def reach(self) -> tuple[Hub, Engine]:
         """The pool's hub, and what makes calls from here. On the runtime's loop."""
         hub = registry.pool(self.pool).hub
-        if hub.client is None:
-            raise PoolStopped(f"pool {self.pool!r} is {hub.state}; its collections are there while it runs")
+        if hub.client is None or not hub.desk.nodes:
+            raise PoolStopped(
+                f"pool {self.pool!r} is {hub.state} and has no node, and collections live in nodes; let an elastic pool "
+                "keep one at least"
+            )
         known = self._engines.get(hub)
         if known is None or known[0] is not hub.client:
             known = self._engines[hub] = hub.client, Engine(hub.client, lambda: _members(hub), None)

@@ -23,6 +23,8 @@ from skyward_jupyter.runtime.bridge import wait
 from tests.faults.conftest import World
 from tests.faults.test_nodes import pid_of, replaced
 
+pytestmark = pytest.mark.fault
+
 
 def kill(pool: sky.ComputePool, world: World, node: int) -> None:
     """Kill a node and wait until another is in its place."""

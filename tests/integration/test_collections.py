@@ -557,6 +557,20 @@ def test_no_pool_and_a_stopped_pool_say_so() -> None:
         shared["a"]
 
 
+def test_a_pool_without_a_node_says_so() -> None:
+    with sky.ComputePool(nodes=(0, 2), name="empty") as made:
+        with pytest.raises(sky.PoolStopped, match="has no node, and collections live in nodes"):
+            sky.dict("a", pool=made)["a"] = 1
+
+        @sky.compute
+        def use() -> int:
+            sky.counter("a").increment()
+            return sky.counter("a").value
+
+        assert use() >> made == 1
+        assert sky.counter("a", pool=made).value == 1
+
+
 def test_a_pool_may_grow_and_shrink_under_them() -> None:
     @sky.compute
     def meet() -> int:
