@@ -68,8 +68,8 @@ class KernelPlace:
         hub = registry.pool(self.pool).hub
         if hub.client is None or not hub.desk.nodes:
             raise PoolStopped(
-                f"pool {self.pool!r} is {hub.state} and has no node, and collections live in nodes; let an elastic pool "
-                "keep one at least"
+                f"pool {self.pool!r} is {hub.state} and has no node, and collections live in nodes; let an "
+                "elastic pool keep one at least"
             )
         known = self._engines.get(hub)
         if known is None or known[0] is not hub.client:
