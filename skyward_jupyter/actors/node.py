@@ -38,6 +38,7 @@ from skyward_jupyter.actors.messages import (
     Unheard,
 )
 from skyward_jupyter.actors.vigil import Vigil
+from skyward_jupyter.agent.actors import Stop
 from skyward_jupyter.events import NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Control, Event, Owned
@@ -48,6 +49,8 @@ _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
 _SUPPLY_RETRY = 0.25
 _NEVER = timedelta(days=365)
+#: Seconds that a node may take to leave in order; then it is ended.
+_LEAVE_WITHIN = 8.0
 
 type NodeMessage = Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Gone | Drain | Unheard
 
@@ -63,6 +66,7 @@ class _Node:
         self._done = 0
         self._publishing: asyncio.TimerHandle | None = None
         self._draining = False
+        self._leaving: asyncio.TimerHandle | None = None
         self._incarnation = ""
         self._connected = False
         self.vigil = Vigil(hub, rank, lambda: bool(self.courier.following), lambda why: me.tell(Gone(why)))
@@ -325,8 +329,9 @@ class _Node:
         self.courier.close()
         if self.hub.takers.get(self.rank) == self.assign:
             del self.hub.takers[self.rank]
-        if self._publishing is not None:
-            self._publishing.cancel()
+        for timer in (self._publishing, self._leaving):
+            if timer is not None:
+                timer.cancel()
         self.vigil.close()
         for work in (self._connecting, *self._supplying):
             if work is not None:
@@ -355,7 +360,18 @@ class _Node:
             return
         # A broadcast that comes through the head may not have got here yet.
         if not any(entry.rank == self.rank for entry in self.hub.desk.tasks.values()):
-            self.hub.supplier.tell(Kill(self.rank))
+            self._leave()
+
+    def _leave(self) -> None:
+        """Have the node leave: what collections keep on it goes to others first, within a time."""
+        if self._leaving is None and self._connected:
+            self.hub.worker(self.rank).tell(Stop())
+            self._leaving = asyncio.get_running_loop().call_later(_LEAVE_WITHIN, self._end)
+        elif self._leaving is None:
+            self._end()
+
+    def _end(self) -> None:
+        self.hub.supplier.tell(Kill(self.rank))
 
 
 @actor(initial=0, idle_after=_NEVER)

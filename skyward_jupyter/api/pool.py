@@ -354,6 +354,11 @@ class ComputePool:
             runtime().call_soon(self._hub.placing.job, rank, change)
 
     @property
+    def hub(self) -> Hub:
+        """What its actors share."""
+        return self._running.hub
+
+    @property
     def panel(self) -> Panel:
         """What dashboards of this pool attach to."""
         if self._life.panel is None:

@@ -177,3 +177,30 @@ class TestRunsThatSurvive:
 
     def test_it_grows_and_shrinks(self, cells: dict[str, Any]) -> None:
         assert "40 results; the pool had 1 node, then 3, then 2, then 1" in printed(cells["elastic"])
+
+
+class TestCollections:
+    """What 03_collections.ipynb promises, cell by cell."""
+
+    @pytest.fixture
+    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        name, cells = executed
+        if name != "03_collections":
+            pytest.skip("another notebook")
+        return cells
+
+    def test_every_file_is_read_once(self, cells: dict[str, Any]) -> None:
+        (files,) = re.findall(r"(\d+) files wait", printed(cells["put"]))
+        read = re.findall(r"read (\d+) files", printed(cells["count"]))
+        assert len(read) == 4
+        assert sum(map(int, read)) == int(files) > 100
+        assert f"{files} of {files} files read by 4 nodes" in printed(cells["most"])
+        assert re.search(r"^self +\d\d,\d+$", printed(cells["most"]), re.MULTILINE)
+
+    def test_the_steps_of_all_nodes_are_the_same(self, cells: dict[str, Any]) -> None:
+        assert "all nodes agree: True" in printed(cells["run"])
+
+    def test_one_at_a_time_has_the_lock(self, cells: dict[str, Any]) -> None:
+        lines = printed(cells["lock"]).split("\n")
+        assert [line.partition(":")[0] for line in lines if line] == ["1", "2", "3", "4"]
+        assert sorted(line[-1] for line in lines if line) == ["0", "1", "2", "3"]
