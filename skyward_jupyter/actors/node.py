@@ -195,6 +195,7 @@ class _Node:
                 self.courier.control(Control(known.task, "credit", CREDIT))
         if owned.session:
             self.hub.sessions.add(self.rank)
+            self.hub.desk.sessions.add(self.rank)
         self._flush()
         return taken
 

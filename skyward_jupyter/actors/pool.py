@@ -118,7 +118,7 @@ class _Pool:
         state = self._ranks.get(rank)
         if state is not None:
             state.ready, state.failures = True, 0
-            if self.hub.elastic is not None:
+            if self.hub.elastic is not None and state.asked:
                 self.hub.elastic.took(time.monotonic() - state.asked)
             if state.replacing:
                 state.replacing = False

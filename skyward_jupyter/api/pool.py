@@ -21,22 +21,18 @@ from skyward_jupyter.api.inputs import refuse_iterators, refuse_own_loop
 from skyward_jupyter.api.life import Life, Settings
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.runs import PoolRun, runs_of
-from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of
+from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of, terms_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
-from skyward_jupyter.providers.base import LARGEST, NodeSpec
+from skyward_jupyter.providers.base import LARGEST, MAX_RETRIES, RETRIES, NodeSpec
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.terminal.mode import Mode, checked
 from skyward_jupyter.wire.events import TaskEvent
 
 type OnEvent = Callable[[TaskEvent], None]
-
-#: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
-RETRIES = 3
-MAX_RETRIES = 10
 
 
 class ComputePool:
@@ -91,10 +87,14 @@ class ComputePool:
             name=self.name,
             nodes=self._nodes,
             spec=self._spec,
-            timeout=timeout,
+            terms=terms_of(
+                self._nodes,
+                retries=checked_retries(retries),
+                max_retries=checked_retries(max_retries),
+                patience=timeout,
+                panel=panel,
+            ),
             mode=checked(panel),
-            retries=checked_retries(retries),
-            max_retries=checked_retries(max_retries),
             share=_share,
         )
         self._life = Life(settings, self._bus, self._list)

@@ -112,7 +112,7 @@ def _attach(line: str) -> None:
     if len(words) > 1:
         raise UsageError("%sky attach takes one pool at most: %sky attach NAME")
     pool = _wait(skyward.attach_async(words[0] if words else None, force=given.get("force", False)))
-    _say(f"pool {pool.name}: {_nodes(pool.size)}, attached")
+    _say(f"pool {pool.name}: {_size(pool)}, attached")
     sys.stdout.write(listing.runs(pool))
 
 

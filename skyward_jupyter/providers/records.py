@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skyward_jupyter.agent.lease import Owner, is_alive, started
+from skyward_jupyter.providers.base import Terms
 
 #: Counts what a reader must understand.
 VERSION = 1
@@ -93,6 +94,8 @@ class PoolRecord:
         The private directory of its certificates and blobs, and of the socket through which nodes are started.
     places
         What the provider needs to name addresses again.
+    terms
+        What the kernel that goes on with it keeps to; a record that lacks some of it means the usual.
     cost
         Money per hour, as text.
     """
@@ -113,6 +116,7 @@ class PoolRecord:
     state: str = "starting"
     cost: str = "free"
     places: str = ""
+    terms: Terms = field(default_factory=Terms)
     nodes: tuple[NodeRecord, ...] = field(default_factory=tuple)
 
     @property
@@ -265,6 +269,7 @@ def _parsed(text: str) -> PoolRecord:
     if version != VERSION:
         raise ValueError(f"it is of version {version}, this is {VERSION}")
     fields["holder"] = Holder(**fields["holder"])
+    fields["terms"] = Terms(**fields.get("terms", {}))
     fields["nodes"] = tuple(NodeRecord(**node) for node in fields["nodes"])
     return PoolRecord(**fields)
 

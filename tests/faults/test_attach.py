@@ -142,6 +142,37 @@ def test_what_ended_meanwhile_and_what_a_generator_yields_is_there(another: Anot
     _nothing_is_left(world, name, template)
 
 
+def test_an_elastic_pool_stays_elastic_and_what_it_was_told_holds(another: Another, world: World) -> None:
+    name = f"elastic-{os.getpid()}"
+    first = another()
+    nodes = "sky.Nodes(3, 1, 4, idle_after=1.0)"
+    first.ok(f"pool = sky.ComputePool({nodes}, name={name!r}, ttl=30, retries=0, max_retries=1, panel='lines').start()")
+    first.ok("%%sky --on 1\nmark = 1")
+    template, pid = _template(first), _pid(first)
+    working = first.start("sky.gather(*(count(40, 0.05) for _ in range(3))) >> pool")
+    first.until(working, "number 3\n")
+    _kill(pid, world)
+    second = another()
+    assert re.match(rf"pool {name}: \d nodes of 1 to 4, attached", second.ok(f"%sky attach {name}").stdout)
+    second.ok("pool = sky.pool()")
+    assert second.ok("print(pool.bounds, pool._life.settings.terms)").stdout == (
+        "(1, 4) Terms(first=3, smallest=1, largest=4, idle_after=1.0, retries=0, max_retries=1, patience=60.0, "
+        "panel='lines')\n"
+    )
+    second.ok("import asyncio\nasync def until(condition):\n    while not condition(): await asyncio.sleep(0.05)")
+    second.ok("await asyncio.wait_for(until(lambda: pool.size == 2), 30)")
+    second.ok("await asyncio.sleep(2)")  # twice as long as a node may be idle
+    assert second.ok("%%sky --on 1\nmark").text == "1", "the node with a session stays"
+    second.ok("work = sky.gather(*(count(10, 0.2) for _ in range(24))) > pool")
+    second.ok("await asyncio.wait_for(until(lambda: pool.size == 4), 30)\nwork.cancel()")
+    second.ok("await asyncio.wait_for(until(lambda: not any(view.running for view in pool.nodes)), 30)")
+    second.ok("lost = count(100) > pool\nawait until(lambda: any(view.running for view in pool.nodes))")
+    second.ok("os.kill(next(view.pid for view in pool.nodes if view.running), 9)")
+    assert second.run("await lost").ename == "NodeLost", "calls are not repeated, as the pool was told"
+    second.ok("pool.stop()")
+    _nothing_is_left(world, name, template)
+
+
 def test_cells_and_the_names_they_bound(another: Another, world: World) -> None:
     name = f"cells-{os.getpid()}"
     first = another()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from tests.faults.link import Link
 
 #: Breaks shorter and longer than a node may stay silent.
 SHORT, LONG = 4.0, 60.0
+#: Items of a stream across a break, and how soon the first must come once the link is whole (seconds).
+ITEMS, BACK_WITHIN = 600, 10.0
 
 
 @sky.compute
@@ -58,8 +61,9 @@ def pool_of(world: World, name: str, **how: bool) -> Iterator[sky.ComputePool]:
 
 
 @contextmanager
-def broken(link: Link, how: str, seconds: float, when: Callable[[], bool]) -> Iterator[None]:
-    """Inside, the link breaks for a while, once `when` holds."""
+def broken(link: Link, how: str, seconds: float, when: Callable[[], bool]) -> Iterator[list[float]]:
+    """Inside, the link breaks for a while, once `when` holds; gives when it was whole again."""
+    whole: list[float] = []
 
     def work() -> None:
         while not when():
@@ -67,32 +71,40 @@ def broken(link: Link, how: str, seconds: float, when: Callable[[], bool]) -> It
         getattr(link, how)()
         time.sleep(seconds)
         link.mend()
+        whole.append(time.monotonic())
 
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        yield
+        yield whole
     finally:
         thread.join()
 
 
 def everything_arrives(link: Link, pool: sky.ComputePool, how: str, seconds: float) -> list[int]:
-    """A stream both ways with output, and a plain call, across a break; gives what was read."""
-    n = int(seconds * 150)
-    pause = seconds / n * 1.5
+    """A stream both ways with output, and a plain call, across a break; gives what was read.
+
+    The stream has a few seconds of work, however long the break is, so that what comes after it is the recovery.
+    """
     found: list[int] = []
+    times: list[float] = []
 
     def source() -> Iterator[int]:
-        for k in range(n):
-            time.sleep(pause)
+        for k in range(ITEMS):
+            time.sleep(0.01)
             yield k
 
     plain = sleep(seconds * 0.8) > pool
-    with broken(link, how, seconds, lambda: len(found) > 20):
-        found.extend(echo(source()) >> pool)
-    assert found == list(range(n))
+    with broken(link, how, seconds, lambda: len(found) > 20) as whole:
+        for item in echo(source()) >> pool:
+            found.append(item)
+            times.append(time.monotonic())
+    assert found == list(range(ITEMS))
     assert plain.result(20) == seconds * 0.8
     assert [view.phase for view in pool.nodes] == ["ready"] * 2
+    back = next(at for at in times if at > whole[0]) - whole[0]
+    sys.stderr.write(f"a link {how} for {seconds:g} s: {ITEMS} items and 2 calls made, 0 lost, back after {back:.2f} s\n")
+    assert back < BACK_WITHIN
     return found
 
 
