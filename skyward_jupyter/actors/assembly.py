@@ -12,6 +12,7 @@ import casty
 from skyward_jupyter.actors import hub as hubs
 from skyward_jupyter.actors import panel as panels
 from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.connection import Redial
 from skyward_jupyter.actors.desk import Desk
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Adopt, Close, Heard, Scale, Taken
@@ -78,9 +79,7 @@ async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
     return made
 
 
-async def _hub(
-    key: str, name: str, spec: NodeSpec, terms: Terms, provider: LocalProvider, events: Bus
-) -> Hub:
+async def _hub(key: str, name: str, spec: NodeSpec, terms: Terms, provider: LocalProvider, events: Bus) -> Hub:
     return Hub(
         key=key,
         name=name,
@@ -134,6 +133,7 @@ def _people(made: Hub, record: PoolRecord) -> None:
     made.pool = made.system.ref(pool, made.key)
     made.placer = made.system.ref(placer, made.key)
     made.supplier = made.system.ref(supplier, made.key)
+    made.redial = Redial(made)
     made.recorder = Recorder(made, record, lambda: made.pool.tell(Taken(_ANOTHER)))
 
 
@@ -195,6 +195,8 @@ async def dismantle(hub: Hub) -> None:
     if hub.connecting is not None:
         hub.connecting.cancel()
         await asyncio.wait([hub.connecting])
+    if hub.redial is not None:
+        await hub.redial.close()
     if hub.client is not None:
         client, hub.client = hub.client, None
         await client.__aexit__(None, None, None)

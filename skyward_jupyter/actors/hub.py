@@ -22,6 +22,7 @@ from skyward_jupyter.wire.messages import Batch, Exchange, Own
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.adoption import Kept
+    from skyward_jupyter.actors.connection import Redial
     from skyward_jupyter.actors.elastic import Autoscaler
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.actors.recorder import Recorder
@@ -61,6 +62,8 @@ class Hub:
     members, whole, turned
         The nodes that know each other and are to stay, whether all of them are ready, and what is set, and made anew,
         whenever the pool has changed.
+    client, redial
+        The connection to the nodes, and what makes another one when its link was broken.
     retries, max_retries
         How often a task is repeated that does not say so itself, and how often a node is replaced within an hour.
     pool, placer, supplier, panel, node_actor
@@ -92,6 +95,7 @@ class Hub:
     note: str = ""
     started: float = field(default_factory=time.time)
     client: casty.Client | None = None
+    redial: Redial | None = None
     connecting: asyncio.Task[None] | None = None
     generation: dict[int, int] = field(default_factory=dict)
     node_actor: Any = None
@@ -106,6 +110,7 @@ class Hub:
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     on_change: Callable[[], None] = lambda: None
+    _sent: int = 0
     _refs: dict[tuple[str, int], casty.Ref[Any]] = field(default_factory=dict)
     _node_refs: dict[str, casty.Ref[Any]] = field(default_factory=dict)
 
@@ -146,6 +151,19 @@ class Hub:
             known = self.client.ref(actor, remote.KEY, at=self.provider.address(rank))
             self._refs[actor.name, rank] = known
         return known
+
+    def replace_client(self, client: casty.Client) -> casty.Client | None:
+        """Go through another client from now on, and return the one before."""
+        former, self.client = self.client, client
+        self._refs.clear()
+        if former is not None:
+            self._sent += former.stats().bytes_sent
+        return former
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that left this process for the nodes."""
+        return self._sent + (self.client.stats().bytes_sent if self.client is not None else 0)
 
     def own(self) -> Own:
         """What tells a node that this process drives the pool."""

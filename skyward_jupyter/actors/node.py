@@ -76,13 +76,20 @@ class _Node:
             self.deliver,
             self.settled,
             lambda why: me.tell(Gone(f"it does not answer: {why}")),
-            alive=lambda: hub.alive(rank),
+            alive=self._runs,
             epoch=hub.epoch,
             taken=lambda who: hub.pool.tell(Taken(who)),
         )
         self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
         hub.events.emit(NodeStarting, rank, self.view.address)
+
+    def _runs(self) -> bool:
+        """Whether it runs although it does not answer: its link is broken, and it is dialled anew."""
+        runs = self.hub.alive(self.rank)
+        if runs and self.hub.redial is not None:
+            self.hub.redial.missed(self.rank)
+        return runs
 
     def handle(self, message: NodeMessage) -> bool:
         """React to a message; returns whether the node lives on."""

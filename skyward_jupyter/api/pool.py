@@ -359,9 +359,7 @@ class ComputePool:
     @property
     def bytes_sent(self) -> int:
         """Bytes that left this process for the nodes through the cluster."""
-        if self._hub is None or self._hub.client is None:
-            return 0
-        return self._hub.client.stats().bytes_sent
+        return self._hub.bytes_sent if self._hub is not None else 0
 
     def __repr__(self) -> str:
         of = f" of {self._nodes}" if self._nodes.elastic else ""
