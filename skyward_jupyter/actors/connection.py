@@ -38,9 +38,9 @@ LOOKS = 30
 async def connect(hub: Hub, ranks: Iterable[int]) -> casty.Client:
     """A client of the pool's cluster, through one of these nodes."""
     client = casty.Client(
-        seeds=tuple(hub.provider.address(rank) for rank in sorted(ranks)),
-        name=hub.provider.cluster,
-        tls=certificates(hub.provider.certificates),
+        seeds=tuple(hub.fleet.address(rank) for rank in sorted(ranks)),
+        name=hub.fleet.cluster,
+        tls=certificates(hub.fleet.certificates),
         limits=LIMITS,
         compression=COMPRESSION,
         ask_timeout=PATIENCE,

@@ -16,8 +16,8 @@ from skyward_jupyter.actors.placing import Placer
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.events import PoolState
+from skyward_jupyter.fleets.base import LARGEST
 from skyward_jupyter.providers import records
-from skyward_jupyter.providers.base import LARGEST
 from skyward_jupyter.wire.messages import Batch, Exchange, Own
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from skyward_jupyter.actors.elastic import Autoscaler
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.actors.recorder import Recorder
-    from skyward_jupyter.providers.base import NodeSpec, Provider
+    from skyward_jupyter.fleets.base import Fleet, NodeSpec
 
 _hubs: dict[str, Hub] = {}
 
@@ -76,7 +76,7 @@ class Hub:
     name: str
     spec: NodeSpec
     system: casty.ActorSystem
-    provider: Provider
+    fleet: Fleet
     desk: Desk
     payloads: Payloads
     events: Bus
@@ -148,7 +148,7 @@ class Hub:
             raise casty.Unavailable(f"node {rank} is not connected yet")
         known = self._refs.get((actor.name, rank))
         if known is None:
-            known = self.client.ref(actor, remote.KEY, at=self.provider.address(rank))
+            known = self.client.ref(actor, remote.KEY, at=self.fleet.address(rank))
             self._refs[actor.name, rank] = known
         return known
 
@@ -172,19 +172,19 @@ class Hub:
 
     def incarnation(self, rank: int) -> str:
         """Which start of a node the cluster knows at its address now; empty while it knows several."""
-        address = self.provider.address(rank)
+        address = self.fleet.address(rank)
         members = self.client.members if self.client is not None else ()
         found = [m.node.incarnation.hex for m in members if m.node.address == address and m.status != "dead"]
         return found[0] if len(found) == 1 else ""
 
     def alive(self, rank: int) -> bool:
-        """Whether a node that does not answer may well run: its provider says so, and it is not silent alone.
+        """Whether a node that does not answer may well run: its fleet says so, and it is not silent alone.
 
         To a client whose link is broken all nodes look dead; one that is dead beside others is.
         """
         members = self.client.members if self.client is not None else ()
         living = {member.node.address for member in members if member.status != "dead"}
-        return self.provider.alive(rank) and (not living or self.provider.address(rank) in living)
+        return self.fleet.alive(rank) and (not living or self.fleet.address(rank) in living)
 
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""
@@ -192,7 +192,7 @@ class Hub:
 
     def peers(self, ranks: tuple[int, ...]) -> tuple[Peer, ...]:
         """The nodes of these ranks."""
-        return tuple(Peer(rank, self.provider.address(rank)) for rank in sorted(ranks))
+        return tuple(Peer(rank, self.fleet.address(rank)) for rank in sorted(ranks))
 
     def turn(self) -> None:
         """Those who wait for a change of the pool look again."""

@@ -105,7 +105,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """To a node actor: word of its provider (``started``, ``ready``, ``joined``), with the process id when known."""
+    """To a node actor: word of its fleet (``started``, ``ready``, ``joined``), with the process id when known."""
 
     phase: str
     pid: int = 0
@@ -160,7 +160,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """To the pool and the provider actor: these nodes run already."""
+    """To the pool and the supplier actor: these nodes run already."""
 
     ranks: tuple[int, ...]
 
@@ -174,28 +174,28 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """To the provider actor: start nodes."""
+    """To the supplier actor: start nodes."""
 
     ranks: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """To the provider actor: end a node."""
+    """To the supplier actor: end a node."""
 
     rank: int
 
 
 @dataclass(frozen=True, slots=True)
 class Dismiss:
-    """To the provider actor: this node is not wanted any more; end it if it lives, and say no more of it."""
+    """To the supplier actor: this node is not wanted any more; end it if it lives, and say no more of it."""
 
     rank: int
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """To the provider actor: the cluster has given up the member at an address; each start is another incarnation."""
+    """To the supplier actor: the cluster has given up the member at an address; each start is another incarnation."""
 
     address: str
     incarnation: str
@@ -210,7 +210,7 @@ class Unheard:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """To the provider actor: a report of the provider."""
+    """To the supplier actor: a report of the fleet."""
 
     rank: int
     what: str

@@ -80,7 +80,7 @@ class _Node:
             epoch=hub.epoch,
             taken=lambda who: hub.pool.tell(Taken(who)),
         )
-        self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
+        self.view = NodeView(rank, NodeState.WAITING, "starting", hub.fleet.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
         hub.events.emit(NodeStarting, rank, self.view.address)
 
@@ -160,7 +160,7 @@ class _Node:
         self.vigil.keep()
 
     def phase(self, phase: str, pid: int) -> None:
-        """Take in word of the provider."""
+        """Take in word of the fleet."""
         log = (*self.view.log, phase)[-_LOG_LINES:]
         self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, log=log)
         self.hub.show(self.view)
@@ -222,7 +222,7 @@ class _Node:
 
     async def _supply(self, entry: TaskEntry) -> None:
         """Bring what a task needs to the node, then the task."""
-        payloads, address = self.hub.payloads, self.hub.provider.address
+        payloads, address = self.hub.payloads, self.hub.fleet.address
         try:
             await payloads.through(
                 lambda: payloads.send(entry.blobs, self.hub.worker, [self.rank], address),

@@ -174,7 +174,7 @@ class _Pool:
             return
         self.hub.become("stopping")
         self._fail_tasks(PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended"))
-        self.hub.provider.close()
+        self.hub.fleet.close()
 
     def taken(self, by: str) -> None:
         """Another kernel drives the pool: nothing more is done to it from here."""
@@ -185,7 +185,7 @@ class _Pool:
         if self.hub.elastic is not None:
             self.hub.elastic.close()
         self._fail_tasks(PoolHeld(self.hub.note))
-        self.hub.provider.lose()
+        self.hub.fleet.lose()
         if self.hub.recorder is not None:
             self.hub.recorder.leave()
         for rank in self._ranks:

@@ -1,4 +1,4 @@
-"""The provider actor: asks the provider for nodes, and passes on what it hears of them."""
+"""The supplier actor: asks the fleet for nodes, and passes on what it hears of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ type SupplierMessage = Start | Adopt | Kill | Dismiss | Heard | Dead
 
 
 class _Supplier:
-    """What the provider actor works with."""
+    """What the supplier actor works with."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -42,7 +42,7 @@ class _Supplier:
             case Adopt(ranks):
                 self._nodes.update((rank, self.hub.node(rank)) for rank in ranks)
             case Kill(rank):
-                self.hub.provider.kill(rank)
+                self.hub.fleet.kill(rank)
             case Dismiss(rank):
                 self.dismiss(rank)
             case Heard(rank, what, pid, text):
@@ -52,7 +52,7 @@ class _Supplier:
                 self.dead(address, incarnation)
 
     def start(self, ranks: tuple[int, ...]) -> None:
-        """Have the provider start nodes."""
+        """Have the fleet start nodes."""
         self._dismissed.difference_update(ranks)
         self._expected.update(ranks)
         seeds = sorted(self._joined - set(ranks)) or [self._founder_among(ranks)]
@@ -61,7 +61,7 @@ class _Supplier:
             # Until the next start, what is heard of this rank is about this node and no later one.
             self._nodes[rank] = self.hub.node(rank)
             self._nodes[rank].tell(Phase("starting"))
-        self.hub.provider.start(ranks, everyone, seeds)
+        self.hub.fleet.start(ranks, everyone, seeds)
 
     def _founder_among(self, ranks: tuple[int, ...]) -> int:
         """The node that starts the cluster while there is none: one, or there would be several."""
@@ -74,12 +74,12 @@ class _Supplier:
         self._joined.discard(rank)
         self._expected.discard(rank)
         self._dismissed.add(rank)
-        self.hub.provider.kill(rank)
+        self.hub.fleet.kill(rank)
 
     def dead(self, address: str, incarnation: str) -> None:
         """The other nodes hear nothing of one: its actor knows whether that is the one it stands for."""
         for rank in self._joined:
-            if self.hub.provider.address(rank) == address:
+            if self.hub.fleet.address(rank) == address:
                 self.hub.node(rank).tell(Unheard(incarnation))
 
     def heard(self, rank: int, what: str, pid: int, text: str) -> None:

@@ -20,7 +20,7 @@ from skyward_jupyter.api.calls import Calls
 from skyward_jupyter.api.others import replace_left
 from skyward_jupyter.api.spec import Nodes
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
-from skyward_jupyter.providers.base import LARGEST, NodeSpec, Terms
+from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.terminal.mode import Mode
@@ -199,7 +199,7 @@ class Life:
             return
         if hub.recorder.is_current:
             hub.state = "stopping"  # so that nothing is made of the nodes' ends, which may still be heard
-            hub.provider.close()
+            hub.fleet.close()
             hub.recorder.close()
         else:
             hub.recorder.leave()

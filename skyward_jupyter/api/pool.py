@@ -26,7 +26,7 @@ from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
-from skyward_jupyter.providers.base import LARGEST, MAX_RETRIES, RETRIES, NodeSpec
+from skyward_jupyter.fleets.base import LARGEST, MAX_RETRIES, RETRIES, NodeSpec
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.terminal.mode import Mode, checked
@@ -325,8 +325,8 @@ class ComputePool:
     @property
     def endpoints(self) -> dict[int, str]:
         """Where the nodes serve HTTP: the URL of each node that does, by rank."""
-        provider = self._running.hub.provider
-        found = {view.rank: provider.http(view.rank) for view in self.nodes}
+        fleet = self._running.hub.fleet
+        found = {view.rank: fleet.http(view.rank) for view in self.nodes}
         return {rank: f"http://{address}" for rank, address in found.items() if address}
 
     @property
@@ -335,7 +335,7 @@ class ComputePool:
 
         Whoever has it can run code as you: it is never part of a log, an error or what a pool displays.
         """
-        return self._running.hub.provider.token
+        return self._running.hub.fleet.token
 
     @property
     def panel(self) -> Panel:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skyward_jupyter.agent.lease import Owner, is_alive, started
-from skyward_jupyter.providers.base import Terms
+from skyward_jupyter.fleets.base import Terms
 
 #: Counts what a reader must understand.
 VERSION = 1

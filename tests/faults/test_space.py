@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import skyward as sky
-from skyward_jupyter.providers import local
+from skyward_jupyter.fleets import local
 
 
 @pytest.fixture

@@ -23,9 +23,9 @@ import psutil
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.fleets.base import Heard, NodeSpec, Report
+from skyward_jupyter.fleets.launcher import Link, Taken, launcher, take
 from skyward_jupyter.providers import records, token
-from skyward_jupyter.providers.base import Heard, NodeSpec, Report
-from skyward_jupyter.providers.launcher import Link, Taken, launcher, take
 from skyward_jupyter.providers.records import PoolRecord
 
 PORT = 25520
@@ -35,7 +35,7 @@ _MANY = 32
 _PREFIX = "skyward-"
 
 
-class LocalProvider:
+class LocalFleet:
     """Starts the nodes of one pool on this machine.
 
     Parameters

@@ -1,4 +1,4 @@
-"""What a pool needs of a provider: nodes started and ended at their ranks, and word of what becomes of them."""
+"""What a pool needs of its fleet: nodes started and ended at their ranks, and word of what becomes of them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Report:
 type Heard = Callable[[Report], None]
 
 
-class Provider(Protocol):
+class Fleet(Protocol):
     """Where the nodes of one pool come from. Everything is called on the runtime's loop."""
 
     name: str
