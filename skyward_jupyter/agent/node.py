@@ -39,6 +39,7 @@ from skyward_jupyter.wire.messages import (
     Load,
     Own,
     Owned,
+    Renew,
     Task,
 )
 
@@ -57,8 +58,11 @@ class Agent:
         self.done = 0
         self.failed = 0
         self.over = asyncio.Event()
+        self.others: actors.Others | None = None
         owner = Owner(config.owner, config.owner_since, config.owner_name)
-        self.lease = Lease(owner, config.epoch, config.ttl, lambda: self.report("alone"), self.stop)
+        self.lease = Lease(
+            owner, config.epoch, config.ttl, lambda: self.report("alone"), self.stop, renewed=config.renewed
+        )
         self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
         self._template = template
         self._clients: dict[str, Client] = {}
@@ -71,7 +75,7 @@ class Agent:
 
     def own(self, message: Own) -> Owned:
         """Another kernel, or the same, drives the pool now."""
-        before, was_alive = self.lease.owner.name, self.lease.owner.alive
+        before, was_alive = self.lease.owner.name, self.lease.held
         if not self.lease.take(Owner(message.pid, message.since, message.name), message.epoch):
             return Owned(before)
         client = self.client(message.client)
@@ -80,6 +84,14 @@ class Agent:
         running = {it.task.id: it.yields for _, it in self.crew.running if it.client == message.client}
         acknowledged = client.log.acknowledged
         return Owned("", before, was_alive, client.tasks(running), acknowledged, self.crew.has_session)
+
+    def renew(self, epoch: int, spread: bool = False) -> None:
+        """The kernel of this epoch, on another machine, is alive; the other nodes are told when `spread`."""
+        self.lease.renew(epoch)
+        if spread and self.others is not None:
+            for peer in self.peers:
+                if peer.rank != self.config.rank:
+                    self.others.at(peer.address).tell(Renew(epoch))
 
     def taken(self, epoch: int) -> str:
         """Who has the pool instead of one that knows of this epoch; empty when nobody does."""
@@ -277,6 +289,8 @@ class Agent:
                         self.crew.ask_session()
                 case "slot_failed":
                     self.crew.failed(message["why"])
+                case "renew":
+                    self.renew(message["epoch"], message["spread"])
 
     def report(self, what: str, **facts: object) -> None:
         """Tell whoever launched this agent something."""
@@ -321,7 +335,8 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
 
 
 async def _member(agent: Agent) -> None:
-    async with join(agent.config), listen(agent):
+    async with join(agent.config) as system, listen(agent):
+        agent.others = actors.Others(system)
         agent.report("ready")
         await agent.over.wait()
 
