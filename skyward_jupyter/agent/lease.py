@@ -123,7 +123,8 @@ class Lease:
         self._over()
 
     async def _expire(self) -> None:
-        while (left := self._until - asyncio.get_running_loop().time()) > 0:
+        # Renewals only move the end, so it is looked at again when the end that was known has come.
+        while (left := self._until - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(left)
         self._over()
 

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 from collections import deque
+from functools import partial
 from pathlib import Path
 
 from skyward_jupyter.agent import actors
@@ -60,9 +61,8 @@ class Agent:
         self.over = asyncio.Event()
         self.others: actors.Others | None = None
         owner = Owner(config.owner, config.owner_since, config.owner_name)
-        self.lease = Lease(
-            owner, config.epoch, config.ttl, lambda: self.report("alone"), self.stop, renewed=config.renewed
-        )
+        alone = partial(self.report, "alone")
+        self.lease = Lease(owner, config.epoch, config.ttl, alone, self.stop, renewed=config.renewed)
         self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
         self._template = template
         self._clients: dict[str, Client] = {}

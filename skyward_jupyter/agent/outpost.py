@@ -1,8 +1,8 @@
 """A template on a machine that is not the kernel's: started over a connection that it outlives, for one pool.
 
 It says where it can be found, as one line of JSON, before the command that started it ends; the kernel reaches it
-through the pool's door then, again and again if need be. It ends when its kernel says so, or `ttl` seconds after its last
-agent has ended and a kernel was last heard of, and removes the pool's directory.
+through the pool's door then, again and again if need be. It ends when its kernel says so, or `ttl` seconds after its
+last agent has ended and a kernel was last heard of, and removes the pool's directory.
 """
 
 from __future__ import annotations
