@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+#: The ports of an agent and of its HTTP API, where they are free.
+PORT = 25520
+HTTP_PORT = 8265
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:

@@ -15,12 +15,9 @@ import sys
 
 from setproctitle import setproctitle
 
+from skyward_jupyter.agent.config import HTTP_PORT, PORT
 from skyward_jupyter.agent.controls import Pool, open_door
 from skyward_jupyter.agent.template import Template, warm
-
-#: The ports of an agent and its HTTP API, where they are free.
-PORT = 25520
-HTTP_PORT = 8265
 
 
 def main() -> None:

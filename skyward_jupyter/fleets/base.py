@@ -10,6 +10,7 @@ from skyward_jupyter.agent.config import Peer
 
 #: The most nodes of a local pool: one loopback address each.
 LARGEST = 250
+_MANY = 32
 #: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
 RETRIES = 3
 MAX_RETRIES = 10
@@ -66,7 +67,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Word of one node: ``started``, ``ready``, ``exited`` or ``log``, and what goes with it.
+    """Word of one node: ``started``, ``ready``, ``exited``, ``phase``, ``log`` or ``line``, and what goes with it.
+
+    ``phase`` is what is done to it now, ``line`` what that wrote, ``log`` both.
 
     ``taken``, of no node, says that another kernel took the pool over.
     """
@@ -77,6 +80,11 @@ class Report:
 
 
 type Heard = Callable[[Report], None]
+
+
+def heartbeat(nodes: int) -> float:
+    """Seconds between heartbeats of a cluster: rarer for many nodes, so that a busy machine suspects none falsely."""
+    return 1.0 if nodes <= _MANY else 2.0
 
 
 class Fleet(Protocol):
@@ -96,7 +104,11 @@ class Fleet(Protocol):
     shared: str | None
 
     def address(self, rank: int) -> str:
-        """The ``host:port`` of a node's agent."""
+        """The ``host:port`` of a node's agent, by which the nodes know it; before that is known, its machine's."""
+        ...
+
+    def dial(self, address: str) -> str:
+        """Where this process reaches the agent of an address."""
         ...
 
     def http(self, rank: int) -> str:
@@ -113,6 +125,10 @@ class Fleet(Protocol):
 
     def kill(self, rank: int) -> None:
         """End a node at once; it is reported as exited."""
+        ...
+
+    def release(self, rank: int) -> None:
+        """Nobody wants a node of this rank any more: end it if it lives, and let go of its machine."""
         ...
 
     async def take(self) -> tuple[int, ...] | None:
@@ -132,5 +148,13 @@ class Fleet(Protocol):
         ...
 
     def close(self) -> None:
-        """End every node and remove what was made for them; safe to call again, and at the process's end."""
+        """End every node and remove what was made for them; each is reported as exited. Safe to call again."""
+        ...
+
+    def close_now(self) -> None:
+        """The same at the end of this process, which waits for nothing: whatever takes time is left to another one."""
+        ...
+
+    async def ended(self) -> tuple[str, ...]:
+        """Wait, after `close`, until all is removed; returns what could not be."""
         ...

@@ -22,17 +22,13 @@ import psutil
 
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import TOKEN
-from skyward_jupyter.agent.config import AgentConfig, Peer
-from skyward_jupyter.fleets.base import Heard, NodeSpec, Report
+from skyward_jupyter.agent.config import HTTP_PORT, PORT, AgentConfig, Peer
+from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
 from skyward_jupyter.fleets.launcher import Link, Taken, launcher, take
+from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
 
-PORT = 25520
-HTTP_PORT = 8265
-#: Above this many nodes heartbeats are rarer, so that a busy machine suspects none of them falsely.
-_MANY = 32
-_PREFIX = "skyward-"
 
 
 class LocalFleet:
@@ -72,7 +68,7 @@ class LocalFleet:
         self._taken: Taken | None = None
         self._link: Link | None = None
         self._found(found) if found is not None else self._make()
-        self.certificates = f"{self.store}/certificates"
+        self.certificates = str(certificates_in(self.store))
         self.token = token.read(Path(self.certificates))
         self.shared = f"{self.store}/blobs" if share else None
 
@@ -82,13 +78,8 @@ class LocalFleet:
         # The template starts while the certificates are made.
         self._link = launcher()
         self._link.listen(self._key, self._hear)
-        self.store = _new_store(self._pool)
-        directory = Path(self.store) / "certificates"
-        directory.mkdir(mode=0o700)
-        from skyward_jupyter.providers import certificates  # takes a while, as long as the template does anyway
-
-        certificates.make(directory, self._pool)
-        token.make(directory)
+        self.store = new_store(self._pool)
+        furnish(self.store, self._pool)
 
     def _found(self, record: PoolRecord) -> None:
         self.places, self.cluster, self.store = record.places, record.cluster, record.store
@@ -167,7 +158,7 @@ class LocalFleet:
                 key=self._key,
                 record=str(records.path_of(self._key)),
                 ttl=self._spec.ttl,
-                heartbeat=1.0 if len(peers) <= _MANY else 2.0,
+                heartbeat=heartbeat(len(peers)),
                 peers=tuple(peers),
                 http=self._http_address(rank),
                 token=f"{self.certificates}/{TOKEN}",
@@ -196,6 +187,22 @@ class LocalFleet:
             self._link = launcher()
             self._link.listen(self._key, self._hear)
         return self._link
+
+    def dial(self, address: str) -> str:
+        """They are reached where they are."""
+        return address
+
+    def release(self, rank: int) -> None:
+        """End a node whose rank is not wanted any more."""
+        self.kill(rank)
+
+    def close_now(self) -> None:
+        """End everything; the template sees to it."""
+        self.close()
+
+    async def ended(self) -> tuple[str, ...]:
+        """Nothing is left once the nodes have ended."""
+        return ()
 
     def close(self) -> None:
         """End every node and remove the pool's files."""
@@ -277,41 +284,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def shared_memory() -> Path:
-    """A directory in memory that every process of this machine can map, or the one for temporary files."""
-    memory = Path("/dev/shm")
-    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
-
-
-def _new_store(pool: str) -> str:
-    """A directory in shared memory where there is one; those of owners that are gone are removed on the way."""
-    base = shared_memory()
-    _sweep(base)
-    return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{pool}-", dir=base)
-
-
-def _sweep(base: Path) -> None:
-    held = {record.store for record in _recorded() if record.holder.alive}
-    for path in base.glob(f"{_PREFIX}*-*"):
-        owner = path.name.removeprefix(_PREFIX).partition("-")[0]
-        with contextlib.suppress(OSError):
-            if owner.isdigit() and not psutil.pid_exists(int(owner)) and str(path) not in held and not _in_use(path):
-                shutil.rmtree(path)
-
-
-def _recorded() -> list[PoolRecord]:
-    try:
-        return records.read()[0]
-    except OSError:
-        return []
-
-
-def _in_use(store: Path) -> bool:
-    """Whether agents of an owner that is gone are still counting down, and will remove it themselves."""
-    pool = store.name.removeprefix(_PREFIX).partition("-")[2].rpartition("-")[0]
-    return any(
-        (process.info["name"] or "").startswith("skyward") and f" {pool}/" in " ".join(process.info["cmdline"] or ())
-        for process in psutil.process_iter(["name", "cmdline"])
-    )

@@ -11,7 +11,7 @@ import pytest
 
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.config import AgentConfig, Peer
-from skyward_jupyter.fleets import local
+from skyward_jupyter.fleets import local, store
 from skyward_jupyter.fleets.base import NodeSpec, Report
 from skyward_jupyter.fleets.local import LocalFleet
 
@@ -19,7 +19,7 @@ from skyward_jupyter.fleets.local import LocalFleet
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where stores are made."""
-    monkeypatch.setattr(local, "shared_memory", lambda: tmp_path)
+    monkeypatch.setattr(store, "shared_memory", lambda: tmp_path)
     return tmp_path
 
 
