@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 #: What is asked of every GPU, in this order.
 FIELDS = ("index", "uuid", "name", "memory.total", "memory.used", "utilization.gpu", "temperature.gpu", "power.draw")
@@ -97,9 +98,7 @@ def visible(slots: int, gpus: Sequence[int]) -> tuple[str, ...]:
     if len(gpus) < slots:
         return tuple(str(gpus[slot % len(gpus)]) if gpus else "" for slot in range(slots))
     shares = [len(gpus) * slot // slots for slot in range(slots + 1)]
-    return tuple(
-        ",".join(map(str, gpus[first:end])) for first, end in zip(shares[:-1], shares[1:], strict=True)
-    )
+    return tuple(",".join(map(str, gpus[first:end])) for first, end in pairwise(shares))
 
 
 def _rows(text: str) -> Iterator[dict[str, str]]:

@@ -78,7 +78,9 @@ class Image:
             _check_requirement(requirement)
         for package in self.apt:
             if not _PACKAGE.fullmatch(package):
-                raise UsageError(f"apt has {package!r}, which is no name of a package, as in 'ffmpeg' or 'ffmpeg=7:5.1'")
+                raise UsageError(
+                    f"apt has {package!r}, which is no name of a package, as in 'ffmpeg' or 'ffmpeg=7:5.1'"
+                )
         for pattern in self.includes:
             _check_include(pattern)
 
