@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from skyward_jupyter.api.stream import ResultStream
     from skyward_jupyter.errors import (
         BlockingRefused,
+        BootstrapFailed,
         CellFailed,
         NodeLost,
         NoPool,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
+    from skyward_jupyter.ssh.image import Image
 
 _HOMES = {
     "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
@@ -63,6 +65,7 @@ _HOMES = {
     "skyward_jupyter.api.stream": ("ResultStream",),
     "skyward_jupyter.errors": (
         "BlockingRefused",
+        "BootstrapFailed",
         "CellFailed",
         "NodeLost",
         "NoPool",
@@ -84,16 +87,19 @@ _HOMES = {
         "UsageError",
     ),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
+    "skyward_jupyter.ssh.image": ("Image",),
 }
 _MODULES = {"events": "skyward_jupyter.events"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BlockingRefused",
+    "BootstrapFailed",
     "CellFailed",
     "ComputeFunction",
     "ComputePool",
     "Executor",
+    "Image",
     "InstanceInfo",
     "NoPool",
     "NoRoom",

@@ -14,6 +14,7 @@
     │   ├── PoolStopped        the pool was stopped, or is stopping
     │   ├── PoolHeld           another kernel drives the pool
     │   └── ProvisioningFailed a machine or its agent could not be started
+    │       └── BootstrapFailed a machine could not be made ready for an agent; names the step
     ├── MachineError           a machine that was logged in to; names it
     │   ├── ConnectionFailed   it could not be reached, or it speaks no SSH we know
     │   │   ├── AuthenticationFailed  it does not accept our key
@@ -116,6 +117,39 @@ class PoolHeld(PoolError):
 
 class ProvisioningFailed(PoolError):
     """A machine, or the agent on it, could not be started; what had been made is removed."""
+
+
+class BootstrapFailed(ProvisioningFailed):
+    """A machine could not be made ready for an agent. Trying again goes on where it ended.
+
+    Attributes
+    ----------
+    machine, step
+        Which machine, and which step of it.
+    command
+        What was run there, or what was done.
+    last
+        The last lines it wrote.
+    log
+        The file here that has all of them; empty where there are none.
+    """
+
+    def __init__(
+        self, machine: str, step: str, why: str, command: str = "", last: tuple[str, ...] = (), log: str = ""
+    ) -> None:
+        self.machine = machine
+        self.step = step
+        self.why = why
+        self.command = command
+        self.last = last
+        self.log = log
+        told = "".join(f"\n    {line}" for line in last)
+        ran = f"\n    $ {command}" if command and last else ""
+        whole = f"\nAll of it is in {log}" if log else ""
+        super().__init__(f"{machine} could not be made ready, at the step {step!r}: {why}{ran}{told}{whole}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BootstrapFailed, (self.machine, self.step, self.why, self.command, self.last, self.log)
 
 
 class MachineError(SkywardError):

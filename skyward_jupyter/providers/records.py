@@ -24,6 +24,7 @@ from typing import Any, Literal
 
 from skyward_jupyter.agent.lease import Owner, is_alive, started
 from skyward_jupyter.fleets.base import Terms
+from skyward_jupyter.runtime.state import directory, location
 
 #: Counts what a reader must understand.
 VERSION = 1
@@ -167,21 +168,6 @@ def _connection_file() -> str:
     if app is None or not app.initialized():
         return ""
     return str(getattr(app.instance(), "abs_connection_file", ""))
-
-
-def location() -> Path:
-    """Where the records are."""
-    named = os.environ.get("SKYWARD_STATE_DIR")
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(named) if named else Path(base) / "skyward"
-
-
-def directory() -> Path:
-    """The same, made when it is not there; readable by this user only."""
-    path = location()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
-    return path
 
 
 def path_of(key: str) -> Path:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from skyward_jupyter.providers import records
 from skyward_jupyter.providers.base import Instance
+from skyward_jupyter.runtime.state import directory
 from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.hosts import Host, parse
 from skyward_jupyter.ssh.known import Ledger
@@ -21,5 +21,5 @@ def host_of(instance: Instance) -> Host:
 
 def connection(instance: Instance) -> Connection:
     """A connection that is not open yet."""
-    known = Path(instance.known_hosts) if instance.known_hosts else records.directory() / LEDGER
+    known = Path(instance.known_hosts) if instance.known_hosts else directory() / LEDGER
     return Connection(host_of(instance), Ledger(known))

@@ -13,10 +13,12 @@ from skyward_jupyter import errors
 
 PUBLIC = [
     "BlockingRefused",
+    "BootstrapFailed",
     "CellFailed",
     "ComputeFunction",
     "ComputePool",
     "Executor",
+    "Image",
     "InstanceInfo",
     "NoPool",
     "NoRoom",
