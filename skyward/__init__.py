@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
+    from skyward_jupyter.providers.ssh import SSH
     from skyward_jupyter.ssh.image import Image
 
 _HOMES = {
@@ -87,12 +88,14 @@ _HOMES = {
         "UsageError",
     ),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
+    "skyward_jupyter.providers.ssh": ("SSH",),
     "skyward_jupyter.ssh.image": ("Image",),
 }
 _MODULES = {"events": "skyward_jupyter.events"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "SSH",
     "BlockingRefused",
     "BootstrapFailed",
     "CellFailed",

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from typing import TYPE_CHECKING
 
 import casty
 
@@ -24,9 +25,13 @@ from skyward_jupyter.actors.supplier import supplier
 from skyward_jupyter.actors.task import placer
 from skyward_jupyter.events import PoolState
 from skyward_jupyter.fleets.base import Fleet, NodeSpec, Report, Terms
-from skyward_jupyter.fleets.local import LocalFleet
+from skyward_jupyter.fleets.choice import found_fleet, new_fleet
 from skyward_jupyter.providers import records
+from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import PoolRecord
+
+if TYPE_CHECKING:
+    from skyward_jupyter.ssh.image import Image
 
 #: How long the end of a pool's nodes is waited for (seconds); they are killed, so this is generous.
 END_WITHIN = 10.0
@@ -51,11 +56,20 @@ def _observe(event: casty.Event) -> None:
         hubs.fail(event.key, f"{type(event.error).__name__}: {event.error}")
 
 
-async def assemble(name: str, spec: NodeSpec, terms: Terms, events: Bus, *, share: bool = True) -> Hub:
+async def assemble(
+    name: str,
+    spec: NodeSpec,
+    terms: Terms,
+    events: Bus,
+    *,
+    provider: Provider,
+    image: Image | None = None,
+    share: bool = True,
+) -> Hub:
     """A pool with no nodes yet. `share=False` sends local payloads through the cluster, as to a remote machine."""
     key = f"{name}~{secrets.token_hex(4)}"
     ear = _Ear()
-    fleet = LocalFleet(name, spec, ear.hear, share=share, key=key)
+    fleet = new_fleet(provider, name, spec, ear.hear, share=share, key=key, image=image)
     made = ear.hub = await _hub(key, name, spec, terms, fleet, events)
     _people(made, _record(made, terms))
     assert made.recorder is not None
@@ -71,7 +85,7 @@ async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
         await dismantle(former)
     spec = NodeSpec(record.concurrency, record.executor, record.ttl)
     ear = _Ear()
-    fleet = LocalFleet(record.name, spec, ear.hear, share=record.share, key=record.key, found=record)
+    fleet = found_fleet(record, spec, ear.hear)
     made = ear.hub = await _hub(record.key, record.name, spec, record.terms, fleet, events)
     made.started, made.epoch = record.created, record.epoch
     made.desk.start_ids(record.epoch)
@@ -200,9 +214,12 @@ async def dismantle(hub: Hub) -> None:
     if hub.client is not None:
         client, hub.client = hub.client, None
         await client.__aexit__(None, None, None)
+    left = await hub.fleet.ended()
     hub.fleet.forget()
     if hub.recorder is not None and not taken:
-        hub.recorder.close()
+        hub.recorder.keep(left) if left else hub.recorder.close()
+    for what in left:
+        log.warning("pool %s has ended, but this could not be removed: %s", hub.name, what)
     hubs.unregister(hub)
     for key in hub.node_keys():
         await hub.system.release(node, key)

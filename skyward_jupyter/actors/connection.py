@@ -40,6 +40,7 @@ async def connect(hub: Hub, ranks: Iterable[int]) -> casty.Client:
     client = casty.Client(
         seeds=tuple(hub.fleet.address(rank) for rank in sorted(ranks)),
         name=hub.fleet.cluster,
+        address_map=hub.fleet.dial,
         tls=certificates(hub.fleet.certificates),
         limits=LIMITS,
         compression=COMPRESSION,

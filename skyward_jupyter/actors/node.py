@@ -180,7 +180,7 @@ class _Node:
             self.hub.pool.tell(Taken(owned.taken))
             return
         self._incarnation = self.hub.incarnation(self.rank)
-        self.view = replace(self.view, state=NodeState.IDLE, phase="ready")
+        self.view = replace(self.view, state=NodeState.IDLE, phase="ready", address=self.hub.fleet.address(self.rank))
         self.hub.show(self.view)
         self._connected = True
         self._flush()

@@ -74,7 +74,7 @@ class _Supplier:
         self._joined.discard(rank)
         self._expected.discard(rank)
         self._dismissed.add(rank)
-        self.hub.fleet.kill(rank)
+        self.hub.fleet.release(rank)
 
     def dead(self, address: str, incarnation: str) -> None:
         """The other nodes hear nothing of one: its actor knows whether that is the one it stands for."""
@@ -99,6 +99,10 @@ class _Supplier:
             case "log":
                 self.hub.events.emit(LogLine, rank, 0, "node", text)
                 node.tell(Phase(text))
+            case "phase":
+                node.tell(Phase(text))
+            case "line":
+                self.hub.events.emit(LogLine, rank, 0, "node", text)
         self._maybe_connect()
 
     def _maybe_connect(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import psutil
 
-from skyward_jupyter.fleets.local import end
+from skyward_jupyter.fleets.choice import end
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.records import PoolRecord
 

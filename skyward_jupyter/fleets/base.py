@@ -94,14 +94,17 @@ class Fleet(Protocol):
     cluster: str
     #: Private directory of the pool.
     store: str
-    #: What it needs to give the same addresses again, as its record keeps it.
-    places: str
     #: Directory of the pool's certificates.
     certificates: str
     #: What callers of the nodes' HTTP API show. Never in a log, a repr or an error.
     token: str
     #: Directory that this process and every node can read and write, or None where they share no machine.
     shared: str | None
+
+    @property
+    def places(self) -> str:
+        """What it needs to have the same nodes again, as its pool's record keeps it. No secrets."""
+        ...
 
     def address(self, rank: int) -> str:
         """The ``host:port`` of a node's agent, by which the nodes know it; before that is known, its machine's."""

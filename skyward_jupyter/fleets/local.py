@@ -6,14 +6,12 @@ their own. Arguments and results go through files in shared memory.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import secrets
 import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +26,6 @@ from skyward_jupyter.fleets.launcher import Link, Taken, launcher, take
 from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
-
 
 
 class LocalFleet:
@@ -73,7 +70,7 @@ class LocalFleet:
         self.shared = f"{self.store}/blobs" if share else None
 
     def _make(self) -> None:
-        self.places = _free_block()
+        self._block = _free_block()
         self.cluster = f"{self._pool}-{secrets.token_hex(16)}"
         # The template starts while the certificates are made.
         self._link = launcher()
@@ -82,9 +79,14 @@ class LocalFleet:
         furnish(self.store, self._pool)
 
     def _found(self, record: PoolRecord) -> None:
-        self.places, self.cluster, self.store = record.places, record.cluster, record.store
+        self._block, self.cluster, self.store = record.places, record.cluster, record.store
         self._ports = {node.rank: int(node.address.rpartition(":")[2]) for node in record.nodes}
         self._epoch = record.epoch
+
+    @property
+    def places(self) -> str:
+        """The block of its addresses."""
+        return self._block
 
     async def take(self) -> tuple[int, ...] | None:
         """Have the nodes of the pool that was found: the ranks that are ready; None when they are someone else's.
@@ -114,8 +116,8 @@ class LocalFleet:
 
     def address(self, rank: int) -> str:
         """The ``host:port`` of a node's agent."""
-        if self.places:
-            return f"{self.places}.{rank + 1}:{PORT}"
+        if self._block:
+            return f"{self._block}.{rank + 1}:{PORT}"
         return f"127.0.0.1:{self._ports.setdefault(rank, _free_port())}"
 
     def http(self, rank: int) -> str:
@@ -123,8 +125,8 @@ class LocalFleet:
         return self._http.get(rank, "")
 
     def _http_address(self, rank: int) -> str:
-        if self.places:
-            return f"{self.places}.{rank + 1}:{HTTP_PORT}"
+        if self._block:
+            return f"{self._block}.{rank + 1}:{HTTP_PORT}"
         return f"127.0.0.1:{self._http_ports.setdefault(rank, _free_port())}"
 
     def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
@@ -254,7 +256,7 @@ class LocalFleet:
             self._heard(Report(rank, "exited", {"why": message["why"]}))
 
 
-async def end(record: PoolRecord) -> None:
+async def end_local(record: PoolRecord) -> None:
     """End the nodes of a pool that this process claimed, and remove its files."""
     taken = await take(record.key, record.store, record.epoch, records.me().name)
     if taken is not None:

@@ -173,9 +173,10 @@ class Site:
         await self._forward(machine)
         return answer
 
-    def follow(self) -> None:
-        """Hear the template that `reopen` has, from now on."""
+    def adopt(self, answer: Message) -> None:
+        """Hear of the agent that `reopen` found, and of what comes after."""
         self.asked = True
+        self._reconcile(answer)
         self._serving = asyncio.create_task(self._serve())
 
     async def _connected(self) -> Connection:

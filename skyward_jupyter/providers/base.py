@@ -66,7 +66,9 @@ class Instance:
     id
         The provider's name for it, unlike that of any other of its machines.
     address, port, user
-        Where it can be reached, and as whom; a name from the user's ssh configuration is an address too.
+        Where it can be reached, and as whom.
+    alias
+        What the user calls it, when that is more: their ssh configuration may know it by this name.
     key, jump, known_hosts
         The file of the private key, the hosts to go through, and the file of host keys; empty for what the user's ssh
         configuration says.
@@ -82,6 +84,7 @@ class Instance:
     address: str
     port: int = 0
     user: str = ""
+    alias: str = ""
     key: str = ""
     jump: str = ""
     known_hosts: str = ""
@@ -95,6 +98,8 @@ class Instance:
     @property
     def login(self) -> str:
         """As ssh would take it: ``user@host:port`` at its longest."""
+        if self.alias:
+            return self.alias
         user = f"{self.user}@" if self.user else ""
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{user}{host}:{self.port}" if self.port else f"{user}{host}"

@@ -94,7 +94,9 @@ class PoolRecord:
     store
         The private directory of its certificates and blobs, and of the socket through which nodes are started.
     places
-        What the provider needs to name addresses again.
+        What its fleet needs to have it again.
+    left
+        What could not be removed when it was stopped.
     terms
         What the kernel that goes on with it keeps to; a record that lacks some of it means the usual.
     cost
@@ -117,6 +119,7 @@ class PoolRecord:
     state: str = "starting"
     cost: str = "free"
     places: str = ""
+    left: tuple[str, ...] = ()
     terms: Terms = field(default_factory=Terms)
     nodes: tuple[NodeRecord, ...] = field(default_factory=tuple)
 
@@ -132,9 +135,9 @@ class PoolRecord:
         return "left" if self._lives() else "over"
 
     def _lives(self) -> bool:
-        """Whether a node runs; of nodes that were not known yet when their kernel ended, whether one may."""
+        """Whether a node runs; of nodes elsewhere, or not known yet when their kernel ended, whether one may."""
         known = [node for node in self.nodes if node.pid]
-        if not known:
+        if not known or self.provider != "local":
             return time.time() < self.left_at() + self.ttl
         return any(is_alive(node.pid, node.since) for node in known)
 
@@ -257,6 +260,7 @@ def _parsed(text: str) -> PoolRecord:
     fields["holder"] = Holder(**fields["holder"])
     fields["terms"] = Terms(**fields.get("terms", {}))
     fields["nodes"] = tuple(NodeRecord(**node) for node in fields["nodes"])
+    fields["left"] = tuple(fields.get("left", ()))
     return PoolRecord(**fields)
 
 

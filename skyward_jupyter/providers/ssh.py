@@ -6,15 +6,12 @@ kept for the next one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from skyward_jupyter.errors import ProvisioningFailed, UsageError
 from skyward_jupyter.providers.base import Cluster, Instance, Offer
-
-_HOSTS = "sky.SSH(hosts=['user@host', 'host:2222', 'name-from-ssh-config'])"
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -53,14 +50,11 @@ class SSH:
         *,
         cluster: bool = True,
     ) -> None:
-        names = re.split(r"[,\s]+", hosts) if isinstance(hosts, str) else [str(host) for host in hosts]
-        named = tuple(filter(None, map(str.strip, names)))
-        if not named:
-            raise UsageError(f"no host is named; write {_HOSTS}")
-        for host in named:
-            if named.count(host) > 1:
-                raise UsageError(f"host {host!r} is named twice; a machine runs one node of a pool")
-        values = (named, _file(key), jump or "", _file(known_hosts), bool(cluster))
+        from skyward_jupyter.ssh.hosts import parse_all
+
+        file = _file(key)
+        named = tuple(host.name for host in parse_all(hosts, key=file, jump=jump or ""))
+        values = (named, file, jump or "", _file(known_hosts), bool(cluster))
         for name, value in zip(("hosts", "key", "jump", "known_hosts", "cluster"), values, strict=True):
             object.__setattr__(self, name, value)
 
@@ -119,7 +113,19 @@ class SSH:
         """There was nothing made."""
 
     def _instance(self, host: str) -> Instance:
-        return Instance(id=host, address=host, key=self.key, jump=self.jump, known_hosts=self.known_hosts)
+        from skyward_jupyter.ssh.hosts import parse
+
+        found = parse(host, key=self.key, jump=self.jump)
+        return Instance(
+            id=host,
+            address=found.host,
+            port=found.port,
+            user=found.user,
+            alias=host,
+            key=self.key,
+            jump=self.jump,
+            known_hosts=self.known_hosts,
+        )
 
 
 def _file(path: str | Path | None) -> str:
