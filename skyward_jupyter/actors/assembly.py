@@ -136,7 +136,9 @@ class _Ear:
             self.hub.pool.tell(Taken(str(facts["by"])))
             return
         text = str(facts.get("why") or facts.get("text") or "")
-        self.hub.supplier.tell(Heard(report.rank, report.what, int(str(facts.get("pid", 0))), text))
+        self.hub.supplier.tell(
+            Heard(report.rank, report.what, int(str(facts.get("pid", 0))), text, bool(facts.get("final")))
+        )
 
 
 def _people(made: Hub, record: PoolRecord) -> None:

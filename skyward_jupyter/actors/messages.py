@@ -113,9 +113,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """To a node actor: the node is lost."""
+    """To a node actor: the node is lost; `final` when another try would end the same way."""
 
     why: str
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,11 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """To the pool actor: a node is gone, asked for or not."""
+    """To the pool actor: a node is gone, asked for or not; `final` when another try would end the same way."""
 
     rank: int
     why: str
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ class Heard:
     what: str
     pid: int
     text: str
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

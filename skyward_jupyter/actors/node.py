@@ -118,8 +118,8 @@ class _Node:
                 self.hub.placer.tell(NodeDown(self.rank))
                 self.recall()
                 self._maybe_leave()
-            case Gone(why):
-                self.lose(why)
+            case Gone(why, final):
+                self.lose(why, final)
                 return False
             case Unheard(incarnation):
                 # The one before it at its address may be given up after it has come.
@@ -318,7 +318,7 @@ class _Node:
             self.view = replace(self.view, state=state, running=running, done=self._done)
             self.hub.show(self.view)
 
-    def lose(self, why: str) -> None:
+    def lose(self, why: str, final: bool = False) -> None:
         """The node is gone: fail what ran on it, and say so."""
         self.courier.close()
         if self.hub.takers.get(self.rank) == self.assign:
@@ -342,7 +342,7 @@ class _Node:
         else:
             self.hub.events.emit(NodeLost, self.rank, why)
         retrying.lose(self.hub, list(self.hub.desk.tasks.values()), self.rank, why)
-        self.hub.pool.tell(Lost(self.rank, why))
+        self.hub.pool.tell(Lost(self.rank, why, final))
 
     def _maybe_leave(self) -> None:
         if not self._draining or self.courier.following or self._supplying:

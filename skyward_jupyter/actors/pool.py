@@ -86,8 +86,8 @@ class _Pool:
                 self._introduced = turn
                 if turn == self._turn:
                     self._acquainted = self._told
-            case Lost(rank, why):
-                self.lost(rank, why)
+            case Lost(rank, why, final):
+                self.lost(rank, why, final)
             case Close():
                 self.close()
         self._settle()
@@ -125,7 +125,7 @@ class _Pool:
                 self.hub.events.emit(NodeReplaced, rank, len(state.losses))
             self._introduce()
 
-    def lost(self, rank: int, why: str) -> None:
+    def lost(self, rank: int, why: str, final: bool = False) -> None:
         """A node is gone: replace it, unless it was to go."""
         state = self._ranks.get(rank)
         if state is None:
@@ -140,7 +140,7 @@ class _Pool:
             return
         if not state.ready:
             state.failures += 1
-            if state.failures >= ATTEMPTS:
+            if final or state.failures >= ATTEMPTS:
                 self._give_up(rank, f"could not be started ({why})")
                 return
         else:

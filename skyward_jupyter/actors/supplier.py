@@ -45,9 +45,9 @@ class _Supplier:
                 self.hub.fleet.kill(rank)
             case Dismiss(rank):
                 self.dismiss(rank)
-            case Heard(rank, what, pid, text):
+            case Heard(rank):
                 if rank in self._nodes and rank not in self._dismissed:
-                    self.heard(rank, what, pid, text)
+                    self.heard(message)
             case Dead(address, incarnation):
                 self.dead(address, incarnation)
 
@@ -82,12 +82,13 @@ class _Supplier:
             if self.hub.fleet.address(rank) == address:
                 self.hub.node(rank).tell(Unheard(incarnation))
 
-    def heard(self, rank: int, what: str, pid: int, text: str) -> None:
+    def heard(self, word: Heard) -> None:
         """Pass on word of a node."""
+        rank, text = word.rank, word.text
         node = self._nodes[rank]
-        match what:
+        match word.what:
             case "started":
-                node.tell(Phase("joining", pid))
+                node.tell(Phase("joining", word.pid))
             case "ready":
                 self._joined.add(rank)
                 self._expected.discard(rank)
@@ -95,7 +96,7 @@ class _Supplier:
             case "exited":
                 self._joined.discard(rank)
                 self._expected.discard(rank)
-                node.tell(Gone(text))
+                node.tell(Gone(text, word.final))
             case "log":
                 self.hub.events.emit(LogLine, rank, 0, "node", text)
                 node.tell(Phase(text))

@@ -87,6 +87,12 @@ class Keeping:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
 
+    async def ended(self) -> None:
+        """Wait, after `close`, until the process has ended."""
+        if self._process is not None:
+            await owner_gone(self._process.pid)
+            self._process.wait()
+
     def _begin(self) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "skyward_jupyter.fleets.keeper"],

@@ -19,7 +19,15 @@ from typing import Any
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import AgentConfig, Peer
-from skyward_jupyter.errors import PoolHeld, ProvisioningFailed, SkywardError
+from skyward_jupyter.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    HostKeyChanged,
+    PoolHeld,
+    ProvisioningFailed,
+    SkywardError,
+    UsageError,
+)
 from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
 from skyward_jupyter.fleets.keeping import Keeping
 from skyward_jupyter.fleets.link import Refused
@@ -33,6 +41,8 @@ from skyward_jupyter.ssh.image import Image
 _IMAGE = "image.json"
 #: How long the end of everything is waited for (seconds).
 END_WITHIN = 20.0
+#: What does not get better by being tried again.
+_FINAL = (ProvisioningFailed, AuthenticationFailed, HostKeyChanged, UsageError)
 
 
 class RemoteFleet:
@@ -75,6 +85,7 @@ class RemoteFleet:
         self._starting: dict[int, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._left: list[str] = []
+        self._reached: set[int] = set()
         self._closed = self._lost = False
         self._answers: dict[int, Message] = {}
         if found is not None:
@@ -160,6 +171,7 @@ class RemoteFleet:
             # One that fails fails for all of them; one that is called off does so for itself.
             await asyncio.shield(provided)
             site = await self._site(rank)
+            self._reached.add(rank)
             self._located[rank].set()
             others = [] if self._plan.alone else [seed for seed in seeds[:3] if seed != rank]
             for seed in others:
@@ -169,7 +181,9 @@ class RemoteFleet:
             site.start(self._config(rank, site, peers, others).to_json())
             self._keep()
         except (SkywardError, OSError, Refused) as error:
-            self._exited(rank, _plainly(error))
+            # A machine that was there may come back; one that never was is not worth another wait.
+            never = isinstance(error, ConnectionFailed) and rank not in self._reached
+            self._exited(rank, _plainly(error), final=never or isinstance(error, _FINAL))
         finally:
             self._located[rank].set()
 
@@ -262,11 +276,11 @@ class RemoteFleet:
                     self._http[rank] = f"127.0.0.1:{self._sites[rank].forwards[1]}"
                 self._heard(Report(rank, message["what"], message))
 
-    def _exited(self, rank: int, why: str) -> None:
+    def _exited(self, rank: int, why: str, *, final: bool = False) -> None:
         self._pids.pop(rank, None)
         self._http.pop(rank, None)
         if not self._lost:
-            self._heard(Report(rank, "exited", {"why": why}))
+            self._heard(Report(rank, "exited", {"why": why, "final": final}))
 
     # -- another kernel's nodes --------------------------------------------------------------------------------------
 
@@ -387,8 +401,8 @@ class RemoteFleet:
 
     async def ended(self) -> tuple[str, ...]:
         """Wait until all is removed; returns what could not be."""
-        if self._ending:
-            await asyncio.wait(self._ending, timeout=END_WITHIN)
+        self._own(self._keeping.ended())
+        await asyncio.wait(self._ending, timeout=END_WITHIN)
         return tuple(self._left)
 
     def forget(self) -> None:
