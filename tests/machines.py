@@ -140,7 +140,10 @@ class Sshd:
         for process in logged_in:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(logged_in, timeout=5)
+        deadline = time.monotonic() + 5
+        while any(map(_runs, logged_in)):
+            assert time.monotonic() < deadline, "the sessions do not end"
+            time.sleep(0.01)
 
     def sessions(self) -> list[psutil.Process]:
         """The processes that serve those who are logged in; not what they run."""
@@ -193,6 +196,14 @@ def _penalties(sshd: str) -> str:
     said = "PerSourcePenalties no"
     asked = subprocess.run([sshd, "-t", "-f", "/dev/null", "-o", said], capture_output=True, text=True, check=False)
     return "" if "PerSourcePenalties" in asked.stderr else said
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it runs; one that has ended may wait for the first process to notice."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _is_sshd(process: psutil.Process) -> bool:
