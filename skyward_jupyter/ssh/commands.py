@@ -20,7 +20,6 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 import asyncssh
-from asyncssh.constants import OPEN_CONNECT_FAILED, OPEN_RESOURCE_SHORTAGE
 
 from skyward_jupyter.errors import CommandFailed, ConnectionLost, MachineError
 from skyward_jupyter.ssh.keeper import Keeper
@@ -35,7 +34,7 @@ LAST = 40
 END_WITHIN = 8.0
 #: How long a command waits for others to end on a machine that allows no more at once (seconds).
 CHANNEL_WITHIN = 60.0
-_NO_CHANNEL = (OPEN_CONNECT_FAILED, OPEN_RESOURCE_SHORTAGE)
+_NO_CHANNEL = (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE)
 _CHUNK = 64 * 1024
 
 # The shell that sshd starts is the leader of a group of its own; `exec` keeps it the same process.
