@@ -11,7 +11,7 @@ import shutil
 import tempfile
 
 #: Fixtures for every test: servers to log in to.
-pytest_plugins = ["tests.machines", "tests.far"]
+pytest_plugins = ["tests.machines", "tests.namespaces", "tests.far"]
 
 # Before anything of the project runs, and for every process that a test starts.
 _STATE = tempfile.mkdtemp(prefix="skyward-state-")
