@@ -15,6 +15,13 @@
     │   ├── PoolHeld           another kernel drives the pool
     │   └── ProvisioningFailed a machine or its agent could not be started
     │       └── BootstrapFailed a machine could not be made ready for an agent; names the step
+    ├── MachineError           a machine that was logged in to; names it
+    │   ├── ConnectionFailed   it could not be reached, or it speaks no SSH we know
+    │   │   ├── AuthenticationFailed  it does not accept our key
+    │   │   └── HostKeyChanged it shows another host key than before
+    │   ├── ConnectionLost     the connection broke, or was closed, with something under way on it
+    │   ├── CommandFailed      a command there ended badly
+    │   └── TransferFailed     a file could not be written or read there (also OSError)
     ├── NodeLost               the node died with the task on it
     ├── TaskFailed             the task ended without a result of its own
     │   ├── SlotDied           the process that ran it ended (segfault, os._exit, out of memory)
@@ -143,6 +150,82 @@ class BootstrapFailed(ProvisioningFailed):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return BootstrapFailed, (self.machine, self.step, self.why, self.command, self.last, self.log)
+
+
+class MachineError(SkywardError):
+    """Something concerns a machine that was logged in to.
+
+    Attributes
+    ----------
+    host
+        The machine, as the user named it.
+    """
+
+    def __init__(self, host: str, message: str) -> None:
+        self.host = host
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), str(self), self.__dict__)
+
+
+def _again(kind: type[MachineError], message: str, facts: dict[str, Any]) -> MachineError:
+    """The error that was pickled; its arguments made the message, and are not needed again."""
+    made = kind.__new__(kind)
+    MachineError.__init__(made, facts["host"], message)
+    made.__dict__.update(facts)
+    return made
+
+
+class ConnectionFailed(MachineError):
+    """A machine could not be reached, or speaks no SSH that we know."""
+
+
+class AuthenticationFailed(ConnectionFailed):
+    """A machine was reached, and does not accept our key."""
+
+
+class HostKeyChanged(ConnectionFailed):
+    """A machine shows another host key than the one that is known of it.
+
+    Attributes
+    ----------
+    known, shown
+        SHA256 fingerprints: of the key that is known, and of the one it shows ("" where it did not get that far).
+    """
+
+    def __init__(self, host: str, known: str, shown: str, advice: str) -> None:
+        self.known = known
+        self.shown = shown
+        key = f"the key {shown}" if shown else "a key of another kind"
+        super().__init__(host, f"{host} shows {key}, but it is known by {known}: {advice}")
+
+
+class ConnectionLost(MachineError):
+    """The connection to a machine broke, or was closed, with something under way on it."""
+
+
+class CommandFailed(MachineError):
+    """A command on a machine ended badly.
+
+    Attributes
+    ----------
+    status
+        Exit status; of a command that a signal ended, minus its number.
+    last
+        The last lines that it wrote.
+    """
+
+    def __init__(self, host: str, what: str, status: int, last: tuple[str, ...] = ()) -> None:
+        self.status = status
+        self.last = last
+        end = f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
+        told = "".join(f"\n    {line}" for line in last)
+        super().__init__(host, f"on {host}, {what} {end}{':' if told else ''}{told}")
+
+
+class TransferFailed(MachineError, OSError):
+    """A file could not be written on a machine, or read from it; a file that was there is as it was."""
 
 
 class NodeLost(SkywardError):

@@ -10,6 +10,9 @@ import os
 import shutil
 import tempfile
 
+#: Fixtures for every test: servers to log in to.
+pytest_plugins = ["tests.machines"]
+
 # Before anything of the project runs, and for every process that a test starts.
 _STATE = tempfile.mkdtemp(prefix="skyward-state-")
 os.environ["SKYWARD_STATE_DIR"] = _STATE

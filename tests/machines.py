@@ -1,0 +1,234 @@
+"""Real SSH servers that tests log in to: OpenSSH's sshd on loopback addresses, started and stopped by the test.
+
+Each has a host key, an authorized key and a configuration of its own, and shares this machine's files and processes.
+What a test starts is gone when it ends, however it ends: a server dies with the process that started it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import getpass
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import asyncssh
+import psutil
+import pytest
+
+from skyward_jupyter.ssh.connection import Connection
+from skyward_jupyter.ssh.hosts import Host, parse
+from skyward_jupyter.ssh.keeper import Watch, unwatched
+from skyward_jupyter.ssh.known import Ledger
+
+#: Of the loopback network, so that each server has an address that is its own, as machines have.
+_ADDRESSES = (f"127.{60 + os.getpid() % 60}.{high}.{low}" for high, low in itertools.product(range(256), range(2, 250)))
+_STARTS_WITHIN = 10.0
+
+
+def missing() -> str:
+    """Why no server can be started here; "" when one can."""
+    for program in ("sshd", "setpriv"):
+        if not _found(program):
+            return f"there is no {program} (Debian: openssh-server, util-linux)"
+    return ""
+
+
+def _found(program: str) -> str:
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
+
+
+class Sshd:
+    """One sshd, on one or more addresses of its own.
+
+    Attributes
+    ----------
+    addresses, port
+        Where it listens.
+    key
+        The file of the private key that it accepts.
+    user
+        Whom it lets in: whoever runs the tests.
+    """
+
+    def __init__(self, folder: Path, count: int = 1, *, started: bool = True, config: str = "") -> None:
+        self.folder = folder
+        self.user = getpass.getuser()
+        self.addresses = list(itertools.islice(_ADDRESSES, count))
+        self.port = _free_port(self.addresses[0])
+        self.key = folder / "id_ed25519"
+        self._more = config
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        write_key(self.key)
+        shutil.copy(self.key.with_suffix(".pub"), folder / "authorized_keys")
+        (folder / "config").write_text(f"Host *\n  UserKnownHostsFile {folder}/known_hosts\n  IdentityAgent none\n")
+        self.new_host_key()
+        if started:
+            self.start()
+
+    @property
+    def names(self) -> list[str]:
+        """What a user would write for each address."""
+        return [f"{self.user}@{address}:{self.port}" for address in self.addresses]
+
+    @property
+    def name(self) -> str:
+        """The first of them."""
+        return self.names[0]
+
+    @property
+    def host_key(self) -> str:
+        """Its host key, as ``known_hosts`` has it."""
+        return " ".join((self.folder / "host_key.pub").read_text().split()[:2])
+
+    @property
+    def log(self) -> str:
+        """What it has said."""
+        return (self.folder / "log").read_text(errors="replace")
+
+    def host(self, number: int = 0, **said: str) -> Host:
+        """One of its addresses, to connect to with its key; nothing of the user's own ~/.ssh counts."""
+        return parse(self.names[number], **{"key": str(self.key), "config": str(self.folder / "config"), **said})
+
+    def ledger(self) -> Ledger:
+        """A ledger of the server's own."""
+        return Ledger(self.folder / "ledger")
+
+    def connection(self, number: int = 0, watch: Watch = unwatched, **said: str) -> Connection:
+        """A connection that is not open yet."""
+        return Connection(self.host(number, **said), self.ledger(), watch)
+
+    def new_host_key(self) -> None:
+        """Have another host key from the next start on."""
+        write_key(self.folder / "host_key")
+
+    def start(self) -> None:
+        """Start it; returns when it listens."""
+        (self.folder / "sshd_config").write_text(self._config())
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        with (self.folder / "log").open("ab") as log:
+            # It dies with the thread that starts it, which is that of the tests.
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", _found("sshd"), "-D", "-e", "-f", self.folder / "sshd_config"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _STARTS_WITHIN
+        while not all(map(self._listens, self.addresses)):
+            assert self._process.poll() is None, f"sshd ended: {self.log}"
+            assert time.monotonic() < deadline, f"sshd does not listen: {self.log}"
+            time.sleep(0.01)
+
+    def stop(self, *, sessions: bool = True) -> None:
+        """Stop it, and with `sessions` those who are logged in, too."""
+        if self._process is None:
+            return
+        logged_in = self.sessions() if sessions else []
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+        for process in logged_in:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(logged_in, timeout=5)
+
+    def sessions(self) -> list[psutil.Process]:
+        """The processes that serve those who are logged in; not what they run."""
+        if self._process is None:
+            return []
+        try:
+            children = psutil.Process(self._process.pid).children(recursive=True)
+        except psutil.Error:
+            return []
+        return [process for process in children if _is_sshd(process)]
+
+    def _listens(self, address: str) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection((address, self.port), timeout=1):
+            return True
+        return False
+
+    def _config(self) -> str:
+        listen = "\n".join(f"ListenAddress {address}" for address in self.addresses)
+        # The first line about anything counts, so a test's own lines come first.
+        return f"""{self._more}
+Port {self.port}
+{listen}
+HostKey {self.folder}/host_key
+AuthorizedKeysFile {self.folder}/authorized_keys
+PidFile none
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+StrictModes no
+UsePAM no
+UseDNS no
+MaxStartups 500
+Subsystem sftp internal-sftp
+{_penalties(_found("sshd"))}
+"""
+
+
+def write_key(path: Path, passphrase: str | None = None) -> None:
+    """Write a new pair of keys to `path` and `path`.pub."""
+    key = asyncssh.generate_private_key("ssh-ed25519", comment="test")
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(key.export_private_key("openssh", passphrase))
+    path.with_suffix(".pub").write_bytes(key.export_public_key("openssh"))
+
+
+@functools.cache
+def _penalties(sshd: str) -> str:
+    """The line that keeps an sshd from refusing whoever failed to log in a moment ago; older ones never do."""
+    said = "PerSourcePenalties no"
+    asked = subprocess.run([sshd, "-t", "-f", "/dev/null", "-o", said], capture_output=True, text=True, check=False)
+    return "" if "PerSourcePenalties" in asked.stderr else said
+
+
+def _is_sshd(process: psutil.Process) -> bool:
+    try:
+        return process.name().startswith("sshd")
+    except psutil.Error:
+        return False
+
+
+def _free_port(address: str) -> int:
+    with socket.create_server((address, 0)) as server:
+        return int(server.getsockname()[1])
+
+
+type MakeSshd = Callable[..., Sshd]
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[MakeSshd]:
+    """Starts servers, with the arguments of `Sshd` but for its folder."""
+    if why := missing():
+        pytest.skip(why)
+    made: list[Sshd] = []
+
+    def make(count: int = 1, *, started: bool = True, config: str = "") -> Sshd:
+        server = Sshd(tmp_path / f"sshd-{len(made)}", count, started=False, config=config)
+        made.append(server)
+        if started:
+            server.start()
+        return server
+
+    yield make
+    for server in made:
+        server.stop()
+
+
+def names(servers: Sequence[Sshd]) -> list[str]:
+    """What a user would write for all their addresses."""
+    return [name for server in servers for name in server.names]
