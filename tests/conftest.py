@@ -10,8 +10,8 @@ import os
 import shutil
 import tempfile
 
-#: Fixtures for every test: servers to log in to.
-pytest_plugins = ["tests.machines"]
+#: Fixtures for every test: servers to log in to, machines that have nothing yet.
+pytest_plugins = ["tests.machines", "tests.bare"]
 
 # Before anything of the project runs, and for every process that a test starts.
 _STATE = tempfile.mkdtemp(prefix="skyward-state-")

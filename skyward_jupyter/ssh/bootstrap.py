@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from skyward_jupyter.agent.accelerators import Accelerator, accelerators
-from skyward_jupyter.errors import UsageError
+from skyward_jupyter.errors import ConnectionLost, UsageError
 from skyward_jupyter.ssh.image import Image, digest_of, redacted
 from skyward_jupyter.ssh.journal import Journal
 from skyward_jupyter.ssh.machine import Machine
@@ -27,6 +28,8 @@ from skyward_jupyter.ssh.wheel import own_wheel, requirements
 
 #: Where all of ours is on a machine.
 HOME = "~/.skyward"
+#: How often a preparation is begun when the connection breaks.
+TRIES = 3
 #: For people who run ``%pip install`` in a cell; the image has no use for it.
 EXTRA = ("pip",)
 
@@ -71,7 +74,7 @@ async def prepare(
     BootstrapFailed
         A step failed; it names the step, and what to do.
     ConnectionLost
-        The connection broke; calling this again goes on.
+        The connection broke once too often; calling this again goes on.
     UsageError
         What the image includes is not there.
     """
@@ -114,19 +117,32 @@ class _Preparation:
             apt=tuple(image.apt),
             requirements=(*requirements(), *EXTRA, *image.pip),
             env=image.env,
-            manifest=manifest(files) if files else "",
+            manifest=manifest(files),
         )
         return cls(machine, script, Journal(machine.name, events, redacted(image)), files)
 
     async def run(self) -> Prepared:
-        """Do what is left to do."""
+        """Do what is left to do; a connection that breaks, and is there again, is no reason to give up."""
+        for _ in range(TRIES - 1):
+            with suppress(ConnectionLost):
+                return await self._run()
+        return await self._run()
+
+    async def _run(self) -> Prepared:
+        try:
+            await self._do()
+        except ConnectionLost as error:
+            self._journal.cut(str(error))
+            raise
+        return self._prepared()
+
+    async def _do(self) -> None:
         await self._send(self._script.look())
         if "ready" not in self._journal.facts:
             await self._install()
         if self._journal.missing:
             await self._deliver(set(self._journal.missing))
         self._journal.done()
-        return self._prepared()
 
     async def _install(self) -> None:
         facts = self._journal.facts

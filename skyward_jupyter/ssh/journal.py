@@ -93,6 +93,15 @@ class Journal:
         self._log.append(text)
         self._tell("line", text)
 
+    def cut(self, why: str) -> None:
+        """The connection broke: the step is over, and all that the machine said is to be asked again."""
+        if self._step:
+            self._log.append(f"cut: {why}")
+            self._tell("failed", why, time.monotonic() - self._since)
+            self._step = ""
+        self.facts.clear()
+        self.gpus.clear()
+
     def failure(self, why: str = "") -> BootstrapFailed:
         """The error of the step that runs, or ran last; it is told as failed and its log is kept."""
         step = self._step or next((line[3:] for line in reversed(self._log) if line.startswith("== ")), "look")
