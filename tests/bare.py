@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from skyward_jupyter.ssh.bootstrap import Prepared, prepare
+from skyward_jupyter.ssh.bootstrap import Prepared, clear, prepare
 from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.image import Image
 from skyward_jupyter.ssh.machine import Completed, OnLine
@@ -141,6 +141,7 @@ class Bares:
         """One whose home the whole session shares, so that the usual image is complete after the first."""
         there = await self(home=self._kept / "home")
         await there.prepare()
+        await clear(there.machine, "k")
         return there
 
     async def __call__(
