@@ -11,6 +11,7 @@ import os
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -31,6 +32,14 @@ from tests.machines import MakeSshd, Sshd
 ABSENT = ("python*", "pip*", "uv", "uvx", "apt*", "dpkg*", "nvidia-smi", "conda*")
 #: What the index is reached by here.
 _INDEX = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
+async def until(condition: Callable[[], object], within: float = 60.0) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -69,6 +78,10 @@ class Bare:
     def root(self) -> Path:
         """Where all of ours is."""
         return self.home / ".skyward"
+
+    async def at(self, step: str) -> None:
+        """Wait until a step has begun."""
+        await until(lambda: step in [told.name for told in self.steps])
 
     def has(self, name: str, script: str | Path) -> None:
         """Give it a program: one of this machine's, or a script."""

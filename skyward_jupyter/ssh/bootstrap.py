@@ -20,7 +20,7 @@ from skyward_jupyter.errors import ConnectionLost, UsageError
 from skyward_jupyter.ssh.image import Image, digest_of, redacted
 from skyward_jupyter.ssh.journal import Journal
 from skyward_jupyter.ssh.machine import Machine
-from skyward_jupyter.ssh.project import Included, included, manifest, packed
+from skyward_jupyter.ssh.project import Included, included, manifest, name_of, packed
 from skyward_jupyter.ssh.script import Script, fact_of
 from skyward_jupyter.ssh.steps import OnStep
 from skyward_jupyter.ssh.uv import NoUv, uv_for
@@ -196,16 +196,19 @@ class _Preparation:
     async def _deliver(self, missing: set[str]) -> None:
         """Send contents of included files that the machine lacks, and have the files put into place."""
         self._journal.start("upload")
-        archive = await asyncio.to_thread(packed, self._files, missing)
-        there = f"{self._journal.facts['root']}/pools/{self._script.key}/{archive.name}"
+        there = f"{self._journal.facts['root']}/pools/{self._script.key}/{name_of(missing)}.tar.gz"
         try:
-            await self._machine.upload(archive, there, 0o600)
+            archive = await asyncio.to_thread(packed, self._files, missing)
+            try:
+                await self._machine.upload(archive, there, 0o600)
+            finally:
+                archive.unlink(missing_ok=True)
         except OSError as error:
-            raise self._journal.failure(f"the included files could not be written there: {error}") from error
-        finally:
-            archive.unlink(missing_ok=True)
+            raise self._journal.failure(f"the included files could not be sent: {error}") from error
         self._journal.done()
         await self._send(self._script.place(there))
+        if self._journal.missing:
+            raise self._journal.failure("files that were sent are not there any more: start the pool again")
 
     def _prepared(self) -> Prepared:
         facts = self._journal.facts

@@ -104,7 +104,8 @@ main() {{
 umask 077
 ROOT={home}
 MARK={self.mark} IMAGE="$ROOT/images/{self.digest}" POOL="$ROOT/pools/"{quoted(self.key)}
-WHEEL="$ROOT/wheels/{self.wheel}" WANT={self.python} MINOR={minor} PYTHON= INCLUDES={"" if self.manifest == "{}" else "1"}
+WHEEL="$ROOT/wheels/{self.wheel}" WANT={self.python} MINOR={minor} PYTHON=
+INCLUDES={"" if self.manifest == "{}" else "1"}
 APT={quoted(" ".join(self.apt))} GPUS={quoted(COMMAND)} MODULES={quoted(MODULES)} AGENT={quoted(AGENT)}
 {call}
 }}

@@ -18,19 +18,12 @@ import skyward as sky
 from skyward_jupyter.errors import BootstrapFailed
 from skyward_jupyter.runtime.state import directory
 from skyward_jupyter.ssh.journal import LOGS
-from tests.bare import Bare, Bares
+from tests.bare import Bare, Bares, until
 
 pytestmark = pytest.mark.fault
 
 #: Steps in whose middle a preparation is cut.
 CUT_AT = ["look", "python", "venv", "packages", "check", "files"]
-
-
-async def at(there: Bare, step: str) -> None:
-    """Wait until a step has begun."""
-    async with asyncio.timeout(60):
-        while step not in [told.name for told in there.steps]:
-            await asyncio.sleep(0)
 
 
 def left_over(there: Bare) -> list[str]:
@@ -42,10 +35,11 @@ def left_over(there: Bare) -> list[str]:
 
 def at_work(there: Bare) -> list[str]:
     """Processes of the machine's home that are still there."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "environ"]):
-        if (process.info["environ"] or {}).get("HOME") == str(there.home) and process.pid != os.getpid():
-            found.append(" ".join(process.info["cmdline"] or []))
+    found = [
+        " ".join(process.info["cmdline"] or [])
+        for process in psutil.process_iter(["cmdline", "environ"])
+        if (process.info["environ"] or {}).get("HOME") == str(there.home) and process.pid != os.getpid()
+    ]
     return [line for line in found if line and "sshd" not in line]
 
 
@@ -53,11 +47,14 @@ def at_work(there: Bare) -> list[str]:
 async def test_a_connection_that_breaks_in_a_step_costs_nothing_but_time(bare: Bares, step: str) -> None:
     there = await bare()
     preparing = asyncio.create_task(there.prepare())
-    await at(there, step)
+    await there.at(step)
     for session in there.sshd.sessions():
         session.kill()
     prepared = await preparing
-    assert subprocess.run([prepared.python, "-I", "-c", "import skyward_jupyter.agent.node"], check=False).returncode == 0
+    assert [told.name for told in there.steps if told.state == "started"].count("look") == 2
+    assert (
+        subprocess.run([prepared.python, "-I", "-c", "import skyward_jupyter.agent.node"], check=False).returncode == 0
+    )
     assert len(there.images()) == 1
     assert left_over(there) == []
 
@@ -66,13 +63,11 @@ async def test_a_connection_that_breaks_in_a_step_costs_nothing_but_time(bare: B
 async def test_one_that_is_interrupted_ends_there_and_goes_on_later(bare: Bares, step: str) -> None:
     there = await bare()
     preparing = asyncio.create_task(there.prepare())
-    await at(there, step)
+    await there.at(step)
     preparing.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await preparing
-    async with asyncio.timeout(10):
-        while at_work(there):
-            await asyncio.sleep(0.05)
+    await until(lambda: not at_work(there), within=10)
     assert there.images() == []
     await there.prepare()
     assert len(there.images()) == 1
@@ -202,12 +197,14 @@ async def test_a_machine_that_dies_while_it_waits_lets_go_of_the_image(bare: Bar
     first = await bare()
     second = await bare(home=first.home)
     one = asyncio.create_task(first.prepare(key="a"))
-    await at(first, "packages")
+    await first.at("packages")
     two = asyncio.create_task(second.prepare(key="b"))
-    await at(second, "wait")
+    await second.at("wait")
     first.sshd.stop()
     for process in psutil.process_iter(["cmdline"]):
-        if (process.info["cmdline"] or [])[1:3] == ["pip", "install"] and str(first.home) in " ".join(process.cmdline()):
+        if (process.info["cmdline"] or [])[1:3] == ["pip", "install"] and str(first.home) in " ".join(
+            process.cmdline()
+        ):
             process.send_signal(signal.SIGKILL)
     await two
     assert len(second.images()) == 1

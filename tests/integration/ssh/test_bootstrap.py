@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -53,7 +54,10 @@ def lacks(name):
 print(json.dumps([name for name in sky.__all__ if lacks(name)]))
 """
     assert json.loads(python(prepared.python, code)) == ["load_ipython_extension", "unload_ipython_extension"]
-    code = "import importlib.metadata as m, json; print(json.dumps({d.name.replace('_', '-'): d.version for d in m.distributions()}))"
+    code = """
+import importlib.metadata as m, json
+print(json.dumps({d.name.replace('_', '-'): d.version for d in m.distributions()}))
+"""
     installed = json.loads(python(prepared.python, code))
     assert dict(need.split("==") for need in requirements()).items() <= installed.items()
     assert not {"anywidget", "ipykernel", "ipywidgets", "asyncssh"} & installed.keys()
@@ -132,9 +136,7 @@ async def test_another_that_makes_the_same_image_is_waited_for(bare: Bares) -> N
     with open(f"{image}.lock", "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         waiting = asyncio.create_task(there.prepare())
-        async with asyncio.timeout(20):
-            while "wait" not in [step.name for step in there.steps]:
-                await asyncio.sleep(0.01)
+        await there.at("wait")
         assert not waiting.done()
         (image / "complete").touch()
     await waiting
@@ -147,6 +149,22 @@ async def test_two_at_once_make_one_image(bare: Bares) -> None:
     await asyncio.gather(first.prepare(key="a"), second.prepare(key="b"))
     assert (first.done + second.done).count("packages") == 1
     assert len(first.images()) == 1
+
+
+async def test_images_that_nobody_used_for_a_month_go_unless_a_pool_has_them(bare: Bares, tmp_path: Path) -> None:
+    there = await bare()
+    for name, pool in (("used-by-a-pool", "p"), ("forgotten", ""), ("fresh", "")):
+        image = there.root / "images" / name
+        (image / "venv").mkdir(parents=True)
+        (image / "complete").touch()
+        if name != "fresh":
+            os.utime(image / "complete", (time.time() - 40 * 86400,) * 2)
+        if pool:
+            (there.root / "pools" / pool).mkdir(parents=True)
+            (there.root / "pools" / pool / "image").write_text(f"{name}\n")
+    await there.prepare()
+    assert {path.name for path in there.images()} > {"used-by-a-pool", "fresh"}
+    assert not (there.root / "images" / "forgotten").exists()
 
 
 # -- where uv and Python come from -------------------------------------------------------------------------------------
