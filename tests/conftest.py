@@ -10,8 +10,8 @@ import os
 import shutil
 import tempfile
 
-#: Fixtures for every test: servers to log in to, machines that have nothing yet.
-pytest_plugins = ["tests.machines", "tests.bare"]
+#: Fixtures for every test: servers to log in to, machines of their own, and logins on which nothing of ours is.
+pytest_plugins = ["tests.machines", "tests.namespaces", "tests.bare"]
 
 # Before anything of the project runs, and for every process that a test starts.
 _STATE = tempfile.mkdtemp(prefix="skyward-state-")

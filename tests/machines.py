@@ -6,6 +6,7 @@ What a test starts is gone when it ends, however it ends: a server dies with the
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import getpass
@@ -35,12 +36,13 @@ _STARTS_WITHIN = 10.0
 def missing() -> str:
     """Why no server can be started here; "" when one can."""
     for program in ("sshd", "setpriv"):
-        if not _found(program):
+        if not found(program):
             return f"there is no {program} (Debian: openssh-server, util-linux)"
     return ""
 
 
-def _found(program: str) -> str:
+def found(program: str) -> str:
+    """Where a program is, also one that only root has on PATH; "" when it is nowhere."""
     return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
 
 
@@ -117,7 +119,7 @@ class Sshd:
         with (self.folder / "log").open("ab") as log:
             # It dies with the thread that starts it, which is that of the tests.
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", _found("sshd"), "-D", "-e", "-f", self.folder / "sshd_config"],
+                ["setpriv", "--pdeathsig", "KILL", found("sshd"), "-D", "-e", "-f", self.folder / "sshd_config"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -140,7 +142,10 @@ class Sshd:
         for process in logged_in:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(logged_in, timeout=5)
+        deadline = time.monotonic() + 5
+        while any(map(_runs, logged_in)):
+            assert time.monotonic() < deadline, "the sessions do not end"
+            time.sleep(0.01)
 
     def sessions(self) -> list[psutil.Process]:
         """The processes that serve those who are logged in; not what they run."""
@@ -174,8 +179,16 @@ UsePAM no
 UseDNS no
 MaxStartups 500
 Subsystem sftp internal-sftp
-{_penalties(_found("sshd"))}
+{_penalties(found("sshd"))}
 """
+
+
+async def until(condition: Callable[[], object], within: float = 20.0) -> None:
+    """Wait for a condition; fails the test when it does not come true in time."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within:g} s"
+        await asyncio.sleep(0.02)
 
 
 def write_key(path: Path, passphrase: str | None = None) -> None:
@@ -193,6 +206,14 @@ def _penalties(sshd: str) -> str:
     said = "PerSourcePenalties no"
     asked = subprocess.run([sshd, "-t", "-f", "/dev/null", "-o", said], capture_output=True, text=True, check=False)
     return "" if "PerSourcePenalties" in asked.stderr else said
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it runs; one that has ended may wait for the first process to notice."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _is_sshd(process: psutil.Process) -> bool:

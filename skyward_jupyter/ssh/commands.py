@@ -32,12 +32,16 @@ KEPT = 16 * 1024 * 1024
 LAST = 40
 #: How long whoever gives up a command waits until it has ended (seconds); it is ended anyway.
 END_WITHIN = 8.0
+#: How long a command waits for others to end on a machine that allows no more at once (seconds).
+CHANNEL_WITHIN = 60.0
+_NO_CHANNEL = (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE)
 _CHUNK = 64 * 1024
 
 # The shell that sshd starts is the leader of a group of its own; `exec` keeps it the same process.
 _BEGIN = """export SKYWARD_RUN=$1; echo "$1:$$:"; exec sh -c "$2\""""
 
-# A number may have been given again after the command had ended: its leader, while there is one, must be ours.
+# A number may have been given again after the command had ended: its leader, while there is one, must be ours. Of a
+# command that had no time to report its number, the token in its environment tells it.
 _END = """
 ours() {
     kill -0 "-$1" 2>/dev/null || return 1
@@ -45,22 +49,40 @@ ours() {
     found=$(tr '\\0' ' ' <"/proc/$1/environ" 2>/dev/null)
     case $found in '' | *"SKYWARD_RUN=$2"*) return 0 ;; *) return 1 ;; esac
 }
-ours "$1" "$2" || exit 0
-kill -TERM "-$1" 2>/dev/null
+group=$1
+if [ -z "$group" ]; then
+    one=$(grep -ls "SKYWARD_RUN=$2" /proc/[0-9]*/environ | head -n 1)
+    [ -n "$one" ] || exit 0
+    group=$(sed 's/.*) //' "${one%environ}stat" | cut -d ' ' -f 3)
+fi
+ours "$group" "$2" || exit 0
+kill -TERM "-$group" 2>/dev/null
 left=20
-while ours "$1" "$2" && [ $left -gt 0 ]; do sleep 0.1 2>/dev/null || sleep 1; left=$((left - 1)); done
-ours "$1" "$2" && kill -KILL "-$1" 2>/dev/null
+while ours "$group" "$2" && [ $left -gt 0 ]; do sleep 0.1 2>/dev/null || sleep 1; left=$((left - 1)); done
+ours "$group" "$2" && kill -KILL "-$group" 2>/dev/null
 exit 0
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """A command that has begun: its channel, and what its process group is known by there."""
+@dataclass(slots=True)
+class _Command:
+    """A command from here; its fields are filled in as it begins.
 
-    process: asyncssh.SSHClientProcess[bytes]
-    group: int
+    Attributes
+    ----------
+    token
+        What its processes are known by there.
+    asked
+        Whether the machine was asked to run it, so that it may be running.
+    group
+        Its process group, once it has reported it.
+    """
+
+    text: str
     token: str
+    asked: bool = False
+    group: str = ""
+    process: asyncssh.SSHClientProcess[bytes] | None = None
 
 
 class Commands:
@@ -76,19 +98,18 @@ class Commands:
         self, command: str, *, stdin: bytes = b"", timeout: float | None = None, on_line: OnLine | None = None
     ) -> Completed:
         """Run a command; see `skyward_jupyter.ssh.machine.Machine.run`."""
+        called = _Command(command, secrets.token_hex(8))
         async with asyncio.timeout(timeout):
-            line = await self._keeper.line()
             while self._left:
                 await asyncio.wait(self._left)
-                line = await self._keeper.line()
             # Begun by a task of ours, so that a command whose number is not known yet can be given up, too.
-            begun = self._own(self._begin(line.ssh, command))
+            begun = self._own(self._begin(called))
             try:
-                running = await asyncio.shield(begun)
-                return await self._followed(running, stdin, on_line)
+                process = await asyncio.shield(begun)
+                return await self._followed(process, stdin, on_line)
             except BaseException:
-                ending = self._own(self._end(begun))
-                await asyncio.wait([ending], timeout=END_WITHIN if self._keeper.up is line else 0)
+                ending = self._own(self._end(called, begun))
+                await asyncio.wait([ending], timeout=END_WITHIN if self._keeper.up else 0)
                 if not ending.done():
                     self._left.add(ending)
                     ending.add_done_callback(self._left.discard)
@@ -113,30 +134,46 @@ class Commands:
             # What went wrong was raised to whoever waits; when nobody does any more, nobody needs it.
             task.exception()
 
-    async def _begin(self, ssh: asyncssh.SSHClientConnection, command: str) -> _Running:
+    async def _begin(self, called: _Command) -> asyncssh.SSHClientProcess[bytes]:
         """Start a command, and learn its process group."""
-        token = secrets.token_hex(8)
-        words = ["sh", "-c", _BEGIN, "sh", token, command]
         try:
-            process = await ssh.create_process("exec " + shlex.join(words), encoding=None, stdin=asyncssh.PIPE)
+            called.process = process = await self._opened(called)
+            called.asked = True
             # What the files of a login shell print comes before it.
-            await process.stdout.readuntil(f"{token}:".encode())
-            group = int((await process.stdout.readuntil(b":\n"))[:-2])
+            await process.stdout.readuntil(f"{called.token}:".encode())
+            called.group = (await process.stdout.readuntil(b":\n"))[:-2].decode()
         except asyncio.IncompleteReadError as error:
             await process.wait_closed()
             if process.returncode is None:
                 raise self._lost("it closed the channel") from error
             told = (await process.stderr.read()).decode(errors="replace").strip().splitlines()[-5:]
             raise CommandFailed(self._name, "the login shell", process.returncode, tuple(told)) from error
-        except asyncssh.ChannelOpenError as error:
-            raise self._lost(error.reason) from error
         except (asyncssh.Error, OSError) as error:
+            called.asked = True
             raise self._lost(str(error)) from error
-        return _Running(process, group, token)
+        return process
 
-    async def _followed(self, running: _Running, stdin: bytes, on_line: OnLine | None) -> Completed:
+    async def _opened(self, called: _Command) -> asyncssh.SSHClientProcess[bytes]:
+        """Ask for it until there is a channel: a break passes, and so does a machine's limit of channels at once."""
+        shell = "exec " + shlex.join(["sh", "-c", _BEGIN, "sh", called.token, called.text])
+        give_up = asyncio.get_running_loop().time() + CHANNEL_WITHIN
+        while True:
+            line = await self._keeper.line()
+            try:
+                return await line.ssh.create_process(shell, encoding=None, stdin=asyncssh.PIPE)
+            except asyncssh.ChannelOpenError as error:
+                if error.code not in _NO_CHANNEL:
+                    raise
+                if asyncio.get_running_loop().time() > give_up:
+                    raise CommandFailed(
+                        self._name, "the login", 1, (f"{error.reason}: its sshd allows no more (see MaxSessions)",)
+                    ) from error
+            await asyncio.sleep(0.1)
+
+    async def _followed(
+        self, process: asyncssh.SSHClientProcess[bytes], stdin: bytes, on_line: OnLine | None
+    ) -> Completed:
         """Give a command its input, and follow its output to its end."""
-        process = running.process
         last: deque[str] = deque(maxlen=LAST)
         kept = _Kept()
 
@@ -162,24 +199,22 @@ class Commands:
             raise self._lost("it closed the channel")
         return Completed(process.exit_status, kept.text(), tuple(last))
 
-    async def _end(self, begun: asyncio.Task[_Running]) -> None:
-        """End a command that nobody waits for any more, with the whole group."""
-        try:
-            running = await begun
-        except (CommandFailed, ConnectionLost):
+    async def _end(self, called: _Command, begun: asyncio.Task[asyncssh.SSHClientProcess[bytes]]) -> None:
+        """End a command that nobody waits for any more, with its whole group."""
+        await asyncio.wait([begun])
+        if not called.asked or (called.process is not None and called.process.returncode is not None):
             return
-        if running.process.returncode is not None:
-            return
+        shell = "exec " + shlex.join(["sh", "-c", _END, "sh", called.group, called.token])
         while self._keeper.state not in ("failed", "closed"):
-            words = ["sh", "-c", _END, "sh", str(running.group), running.token]
             try:
                 line = await self._keeper.line(patience=None)
-                await line.ssh.run("exec " + shlex.join(words), stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
+                await line.ssh.run(shell, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
                 break
             except (asyncssh.Error, OSError, MachineError):
                 # Broken again: the next connection, or its refusal, is waited for.
                 await asyncio.sleep(0.1)
-        running.process.close()
+        if called.process is not None:
+            called.process.close()
 
     def _lost(self, why: str) -> ConnectionLost:
         why = self._keeper.why or why

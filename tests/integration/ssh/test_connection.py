@@ -6,21 +6,13 @@ import asyncio
 import os
 import stat
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from skyward_jupyter.errors import ConnectionLost, TransferFailed
-from tests.machines import MakeSshd
-
-
-async def until(condition: Callable[[], object], within: float = 20.0) -> None:
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.02)
+from tests.machines import MakeSshd, until
 
 
 def running(token: str) -> list[int]:
