@@ -53,9 +53,12 @@ class Journal:
     _log: deque[str] = field(default_factory=lambda: deque(maxlen=LINES))
 
     def start(self, step: str, command: str = "") -> None:
-        """A step begins."""
+        """A step begins, or goes on with something else."""
+        self._command = command
+        if step == self._step:
+            return
         self.done()
-        self._step, self._since, self._command = step, time.monotonic(), command
+        self._step, self._since = step, time.monotonic()
         self._last.clear()
         self._log.append(f"== {step}")
         self._tell("started")
