@@ -10,8 +10,7 @@ import os
 import shutil
 import tempfile
 
-#: Fixtures for every test: servers to log in to.
-pytest_plugins = ["tests.machines", "tests.namespaces", "tests.far"]
+pytest_plugins = ["tests.machines", "tests.namespaces", "tests.bare", "tests.far"]
 
 # Before anything of the project runs, and for every process that a test starts.
 _STATE = tempfile.mkdtemp(prefix="skyward-state-")

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from skyward_jupyter.agent.accelerators import Accelerator, accelerators
-from skyward_jupyter.errors import UsageError
+from skyward_jupyter.errors import ConnectionLost, UsageError
 from skyward_jupyter.ssh.image import Image, digest_of, redacted
 from skyward_jupyter.ssh.journal import Journal
 from skyward_jupyter.ssh.machine import Machine
-from skyward_jupyter.ssh.project import Included, included, manifest, packed
+from skyward_jupyter.ssh.project import Included, included, manifest, name_of, packed
 from skyward_jupyter.ssh.script import Script, fact_of
 from skyward_jupyter.ssh.steps import OnStep
 from skyward_jupyter.ssh.uv import NoUv, uv_for
@@ -27,6 +28,8 @@ from skyward_jupyter.ssh.wheel import own_wheel, requirements
 
 #: Where all of ours is on a machine.
 HOME = "~/.skyward"
+#: How often a preparation is begun when the connection breaks.
+TRIES = 3
 #: For people who run ``%pip install`` in a cell; the image has no use for it.
 EXTRA = ("pip",)
 
@@ -71,7 +74,7 @@ async def prepare(
     BootstrapFailed
         A step failed; it names the step, and what to do.
     ConnectionLost
-        The connection broke; calling this again goes on.
+        The connection broke once too often; calling this again goes on.
     UsageError
         What the image includes is not there.
     """
@@ -114,19 +117,32 @@ class _Preparation:
             apt=tuple(image.apt),
             requirements=(*requirements(), *EXTRA, *image.pip),
             env=image.env,
-            manifest=manifest(files) if files else "",
+            manifest=manifest(files),
         )
         return cls(machine, script, Journal(machine.name, events, redacted(image)), files)
 
     async def run(self) -> Prepared:
-        """Do what is left to do."""
+        """Do what is left to do; a connection that breaks, and is there again, is no reason to give up."""
+        for _ in range(TRIES - 1):
+            with suppress(ConnectionLost):
+                return await self._run()
+        return await self._run()
+
+    async def _run(self) -> Prepared:
+        try:
+            await self._do()
+        except ConnectionLost as error:
+            self._journal.cut(str(error))
+            raise
+        return self._prepared()
+
+    async def _do(self) -> None:
         await self._send(self._script.look())
         if "ready" not in self._journal.facts:
             await self._install()
         if self._journal.missing:
             await self._deliver(set(self._journal.missing))
         self._journal.done()
-        return self._prepared()
 
     async def _install(self) -> None:
         facts = self._journal.facts
@@ -180,16 +196,19 @@ class _Preparation:
     async def _deliver(self, missing: set[str]) -> None:
         """Send contents of included files that the machine lacks, and have the files put into place."""
         self._journal.start("upload")
-        archive = await asyncio.to_thread(packed, self._files, missing)
-        there = f"{self._journal.facts['root']}/pools/{self._script.key}/{archive.name}"
+        there = f"{self._journal.facts['root']}/pools/{self._script.key}/{name_of(missing)}.tar.gz"
         try:
-            await self._machine.upload(archive, there, 0o600)
+            archive = await asyncio.to_thread(packed, self._files, missing)
+            try:
+                await self._machine.upload(archive, there, 0o600)
+            finally:
+                archive.unlink(missing_ok=True)
         except OSError as error:
-            raise self._journal.failure(f"the included files could not be written there: {error}") from error
-        finally:
-            archive.unlink(missing_ok=True)
+            raise self._journal.failure(f"the included files could not be sent: {error}") from error
         self._journal.done()
         await self._send(self._script.place(there))
+        if self._journal.missing:
+            raise self._journal.failure("files that were sent are not there any more: start the pool again")
 
     def _prepared(self) -> Prepared:
         facts = self._journal.facts

@@ -53,9 +53,12 @@ class Journal:
     _log: deque[str] = field(default_factory=lambda: deque(maxlen=LINES))
 
     def start(self, step: str, command: str = "") -> None:
-        """A step begins."""
+        """A step begins, or goes on with something else."""
+        self._command = command
+        if step == self._step:
+            return
         self.done()
-        self._step, self._since, self._command = step, time.monotonic(), command
+        self._step, self._since = step, time.monotonic()
         self._last.clear()
         self._log.append(f"== {step}")
         self._tell("started")
@@ -92,6 +95,15 @@ class Journal:
         self._last.append(text)
         self._log.append(text)
         self._tell("line", text)
+
+    def cut(self, why: str) -> None:
+        """The connection broke: the step is over, and all that the machine said is to be asked again."""
+        if self._step:
+            self._log.append(f"cut: {why}")
+            self._tell("failed", why, time.monotonic() - self._since)
+            self._step = ""
+        self.facts.clear()
+        self.gpus.clear()
 
     def failure(self, why: str = "") -> BootstrapFailed:
         """The error of the step that runs, or ran last; it is told as failed and its log is kept."""

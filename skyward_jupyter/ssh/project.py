@@ -76,13 +76,18 @@ def manifest(files: Iterable[Included]) -> str:
     return json.dumps({file.path: [file.digest, file.mode] for file in files})
 
 
+def name_of(digests: set[str]) -> str:
+    """What names a set of contents."""
+    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()[:20]
+
+
 def packed(files: Iterable[Included], missing: set[str]) -> Path:
     """Make an archive of the contents that are missing, each once, named by its hash; the caller removes it.
 
     Raises
     ------
-    UsageError
-        A file changed meanwhile.
+    OSError
+        A file changed meanwhile, or is gone.
     """
     wanted = {file.digest: file for file in files if file.digest in missing}
     made, name = tempfile.mkstemp(prefix="skyward-", suffix=".tar.gz")
@@ -103,7 +108,7 @@ def _add(archive: tarfile.TarFile, digest: str, file: Included) -> None:
         seen = _Seen(content)
         archive.addfile(entry, seen)
     if seen.digest.hexdigest() != digest:
-        raise UsageError(f"{file.path} changed while it was sent: start the pool again once it is written")
+        raise OSError(f"{file.path} changed meanwhile; start the pool again once it is written")
 
 
 class _Seen(io.RawIOBase):

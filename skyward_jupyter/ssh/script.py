@@ -48,7 +48,7 @@ class Script:
     env
         Of the installation and of user code.
     manifest
-        The included files, as JSON; empty for none.
+        The included files, as JSON.
     """
 
     home: str
@@ -59,7 +59,7 @@ class Script:
     apt: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
-    manifest: str = ""
+    manifest: str = "{}"
     mark: str = field(default_factory=lambda: f"@{secrets.token_hex(8)}")
 
     def look(self) -> bytes:
@@ -104,7 +104,8 @@ main() {{
 umask 077
 ROOT={home}
 MARK={self.mark} IMAGE="$ROOT/images/{self.digest}" POOL="$ROOT/pools/"{quoted(self.key)}
-WHEEL="$ROOT/wheels/{self.wheel}" WANT={self.python} MINOR={minor} PYTHON= INCLUDES={"1" if self.manifest else ""}
+WHEEL="$ROOT/wheels/{self.wheel}" WANT={self.python} MINOR={minor} PYTHON=
+INCLUDES={"" if self.manifest == "{}" else "1"}
 APT={quoted(" ".join(self.apt))} GPUS={quoted(COMMAND)} MODULES={quoted(MODULES)} AGENT={quoted(AGENT)}
 {call}
 }}

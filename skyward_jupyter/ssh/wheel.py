@@ -18,15 +18,18 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-#: What agents and slots import, of other projects.
+#: What agents and slots import, of other projects; modules of the user that do so may name every public name.
 NEEDS = (
     "casty",
     "cloudpickle",
+    "greenlet",
     "h11",
+    "httpx",
     "ipython",
     "lz4",
     "prometheus-client",
     "psutil",
+    "rich",
     "setproctitle",
     "starlette",
     "tblib",
@@ -36,12 +39,7 @@ NEEDS = (
 )
 _PACKAGES = ("skyward", "skyward_jupyter")
 #: Rooms of the front end, and what is built for it.
-_LEFT_OUT = (
-    "skyward_jupyter/static",
-    "skyward_jupyter/widgets",
-    "skyward_jupyter/notebook",
-    "skyward_jupyter/terminal",
-)
+_LEFT_OUT = ("skyward_jupyter/static/", "skyward_jupyter/widgets/", "skyward_jupyter/notebook/")
 _NAME = "skyward_jupyter"
 #: What every file in the archive is dated: the format begins then.
 _DATE = (1980, 1, 1, 0, 0, 0)

@@ -81,15 +81,16 @@ get_uv() {
 get_python() {
   begin python
   if ! find_python; then
-    # Not for long: where the archive cannot be reached there is another way.
-    export UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-20}" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-1}"
-    try within 600 "$UV" python install "$WANT" && PYTHON=$("$UV" python find --no-project "$WANT" 2>/dev/null </dev/null)
+    try brief_uv python install "$WANT" && PYTHON=$("$UV" python find --no-project "$WANT" 2>/dev/null </dev/null)
     [ -n "$PYTHON" ] && judge_python "$PYTHON" >/dev/null || apt_python ||
       fail "there is no Python $WANT, which functions of this kernel need${LACKING:+ ($LACKING)}: install it there, or start a kernel of the Python that is there"
   fi
   say line "$PYTHON"
   end
 }
+
+# Not for long: where the archive of Pythons cannot be reached there is another way.
+brief_uv() { UV_HTTP_TIMEOUT="${UV_HTTP_TIMEOUT:-20}" UV_HTTP_RETRIES="${UV_HTTP_RETRIES:-1}" "$UV" "$@"; }
 
 apt_python() {
   command -v apt-get >/dev/null 2>&1 && may_be_root || return 1
@@ -124,7 +125,7 @@ prune() {
   for old in $(find "$ROOT/images" -mindepth 2 -maxdepth 2 -name complete -mtime +30 2>/dev/null); do
     old=${old%/complete}
     cat "$ROOT"/pools/*/image 2>/dev/null | grep -qx "${old##*/}" && continue
-    flock -n "$old.lock" rm -rf "$old" 9>&-
+    flock -n "$old.lock" sh -c 'rm -f "$1/complete"; rm -rf "$1"' sh "$old" 9>&-
   done
   find "$ROOT/wheels" -type f -mtime +30 -exec rm -f {} + 2>/dev/null
   find "$ROOT" -maxdepth 1 \( -name 'gpus.*' -o -name 'uv.*' \) -mtime +1 -exec rm -rf {} + 2>/dev/null

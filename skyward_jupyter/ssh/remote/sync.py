@@ -28,7 +28,9 @@ KEEP = 30 * 86400.0
 
 
 def unpack(archive: str, contents: str) -> None:
-    """Take contents in, each checked against its name."""
+    """Take contents in, each checked against its name; another one may have done it."""
+    if not os.path.exists(archive):
+        return
     with tarfile.open(archive) as packed:
         for member in packed:
             source = packed.extractfile(member)
