@@ -213,8 +213,8 @@ async def dismantle(hub: Hub) -> None:
         await asyncio.wait([hub.connecting])
     if hub.redial is not None:
         await hub.redial.close()
-    if hub.client is not None:
-        client, hub.client = hub.client, None
+    clients, hub.client, hub.lone = hub.clients(), None, {}
+    for client in clients:
         await client.__aexit__(None, None, None)
     left = await hub.fleet.ended()
     hub.fleet.forget()

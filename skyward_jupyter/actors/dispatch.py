@@ -247,6 +247,9 @@ class Dispatch:
     async def _broadcast(self, entries: Sequence[TaskEntry]) -> None:
         """Let the head hand the task on; whatever does not come that way goes to the node itself."""
         hub = self._hub
+        if hub.fleet.alone:
+            self._direct(entries)
+            return
         parts: tuple[Part, ...] = ()
         by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
         keys = {rank: hub.node_key(rank) for rank in by_rank}

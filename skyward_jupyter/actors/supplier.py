@@ -33,6 +33,7 @@ class _Supplier:
         self._founder = -1
         self._connecting: asyncio.Task[None] | None = None
         self._together = asyncio.Event()
+        self._reaching: dict[int, asyncio.Task[None]] = {}
 
     def handle(self, message: SupplierMessage) -> None:
         """React to a message."""
@@ -92,6 +93,7 @@ class _Supplier:
             case "ready":
                 self._joined.add(rank)
                 self._expected.discard(rank)
+                self._reach(rank)
                 node.tell(Phase("joined"))
             case "exited":
                 self._joined.discard(rank)
@@ -106,7 +108,21 @@ class _Supplier:
                 self.hub.events.emit(LogLine, rank, 0, "node", text)
         self._maybe_connect()
 
+    def _reach(self, rank: int) -> None:
+        """Connect to a node that no other one reaches."""
+        if self.hub.fleet.alone:
+            if rank in self._reaching:
+                self._reaching[rank].cancel()
+            self._reaching[rank] = asyncio.get_running_loop().create_task(self._connect_to(rank))
+
+    async def _connect_to(self, rank: int) -> None:
+        former = self.hub.replace_client(await connect(self.hub, (rank,)), rank)
+        if former is not None:
+            await former.__aexit__(None, None, None)
+
     def _maybe_connect(self) -> None:
+        if self.hub.fleet.alone:
+            return
         if self._joined and self._connecting is None:
             self._connecting = self.hub.connecting = asyncio.get_running_loop().create_task(self._connect())
         if not self._expected:

@@ -49,6 +49,8 @@ class AgentConfig:
         Seconds it lives on without its owner.
     renewed
         Whether the owner is on another machine, and its lease is renewed from there.
+    alone
+        Whether the nodes of the pool do not reach each other: each is a cluster of its own.
     heartbeat
         Seconds between heartbeats of the cluster; suspicion comes after five of them.
     peers
@@ -77,6 +79,7 @@ class AgentConfig:
     record: str = ""
     ttl: float = 30.0
     renewed: bool = False
+    alone: bool = False
     heartbeat: float = 1.0
     peers: tuple[Peer, ...] = ()
     http: str = ""

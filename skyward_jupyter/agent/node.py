@@ -62,7 +62,7 @@ class Agent:
         self.others: actors.Others | None = None
         owner = Owner(config.owner, config.owner_since, config.owner_name)
         alone = partial(self.report, "alone")
-        self.lease = Lease(owner, config.epoch, config.ttl, alone, self.stop, renewed=config.renewed)
+        self.lease = Lease(owner, config.epoch, config.ttl, alone, self._expired, renewed=config.renewed)
         self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
         self._template = template
         self._clients: dict[str, Client] = {}
@@ -175,6 +175,10 @@ class Agent:
         if known is None:
             known = self._clients[name] = Client(lambda blob: self.store.drop(blob.name))
         return known
+
+    def _expired(self) -> None:
+        self.report("expired")
+        self.stop()
 
     def stop(self) -> None:
         """End this agent in order."""

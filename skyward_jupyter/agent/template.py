@@ -69,6 +69,7 @@ class Template:
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
         self._linger = linger
+        self._expired = False
         self._until = time.monotonic() + linger
         if control is not None:
             self._admit(control)
@@ -94,7 +95,7 @@ class Template:
             return True
         if self._linger:
             # A connection whose other end is gone may look open for hours.
-            return bool(self._pools) and time.monotonic() < self._until
+            return bool(self._pools) and not self._expired and time.monotonic() < self._until
         return bool(self._controls)
 
     def _open(self, pool: Pool) -> None:
@@ -239,7 +240,9 @@ class Template:
         if message["what"] == "alone" and key in self._pools:
             self._pools[key].stamp()
         message = {**message, "pool": key, "rank": agent.config.rank}
-        if message["what"] not in ("alone", "log"):
+        if message["what"] == "expired":
+            self._expired = True
+        if message["what"] not in ("alone", "log", "expired"):
             agent.reports[message["what"]] = message
         self._tell_kernel(message)
 

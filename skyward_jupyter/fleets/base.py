@@ -98,6 +98,8 @@ class Fleet(Protocol):
     certificates: str
     #: What callers of the nodes' HTTP API show. Never in a log, a repr or an error.
     token: str
+    #: Whether the nodes do not reach each other, and each is a cluster of its own.
+    alone: bool
     #: Directory that this process and every node can read and write, or None where they share no machine.
     shared: str | None
 

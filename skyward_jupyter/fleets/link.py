@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import struct
+
+import asyncssh
 
 from skyward_jupyter.agent.channel import Message, encoded
 from skyward_jupyter.agent.controls import DOOR
@@ -28,14 +31,15 @@ class DoorLink:
 
     def send(self, message: Message) -> None:
         """Tell the template something; lost when the connection is broken, as `receive` will say."""
-        self._writer.write(encoded(message))
+        with contextlib.suppress(OSError):
+            self._writer.write(encoded(message))
 
     async def receive(self) -> Message | None:
         """The next message; None when the connection is over."""
         try:
             (length,) = _LENGTH.unpack(await self._reader.readexactly(_LENGTH.size))
             message: Message = json.loads(await self._reader.readexactly(length))
-        except (asyncio.IncompleteReadError, OSError):
+        except (asyncio.IncompleteReadError, OSError, asyncssh.Error):
             return None
         return message
 

@@ -40,6 +40,7 @@ class LocalFleet:
     """
 
     name = "local"
+    alone = False
 
     def __init__(
         self,

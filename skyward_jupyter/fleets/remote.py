@@ -70,6 +70,7 @@ class RemoteFleet:
         found: PoolRecord | None = None,
     ) -> None:
         self.name = provider.name
+        self.alone = not provider.clustered
         self._pool = pool
         self._key = key
         self._spec = spec
@@ -105,7 +106,7 @@ class RemoteFleet:
             ttl=spec.ttl,
             certificates=certificates,
             image=_kept_image(self.store),
-            alone=not provider.clustered,
+            alone=self.alone,
         )
         self._keeping = Keeping(self._plan, records.path_of(key), spread=provider.clustered)
         if found is not None:
@@ -173,7 +174,7 @@ class RemoteFleet:
             site = await self._site(rank)
             self._reached.add(rank)
             self._located[rank].set()
-            others = [] if self._plan.alone else [seed for seed in seeds[:3] if seed != rank]
+            others = [] if self.alone else [seed for seed in seeds[:3] if seed != rank]
             for seed in others:
                 await self._located.setdefault(seed, asyncio.Event()).wait()
             if others and not any(self._is_located(seed) for seed in others):
@@ -232,7 +233,8 @@ class RemoteFleet:
             rank=rank,
             address=place.address,
             seeds=tuple(self.address(seed) for seed in seeds if self._is_located(seed)),
-            cluster=f"{self.cluster}-{rank}" if self._plan.alone else self.cluster,
+            cluster=self.cluster,
+            alone=self.alone,
             store=f"{place.directory}/blobs",
             certificates=f"{place.directory}/certificates",
             concurrency=self._spec.concurrency,

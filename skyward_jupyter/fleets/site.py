@@ -192,8 +192,8 @@ class Site:
         await self._run(machine, "its private directory", f"umask 077; mkdir -p {shlex.quote(certificates)}")
         for name in (AUTHORITY, CERTIFICATE, KEY, TOKEN):
             await machine.write(f"{certificates}/{name}", (self._plan.certificates / name).read_bytes())
-        # Alone, a node is reached through its tunnel only.
-        address = "127.0.0.1" if self._plan.alone else self.instance.private
+        # Alone, a node is reached through its tunnel only, and no other node of the pool may have its address.
+        address = f"127.99.{self.rank // 250}.{self.rank % 250 + 1}" if self._plan.alone else self.instance.private
         words = [ready.python, "-P", "-m", "skyward_jupyter.agent.outpost", ready.pool, self._plan.key]
         command = shlex.join([*words, f"{self._plan.ttl:g}", address])
         enter = f". {shlex.quote(ready.env_file)} && " if ready.env_file else ""

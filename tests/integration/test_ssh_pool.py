@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -163,3 +164,32 @@ def test_what_cannot_mean_machines_is_refused(machines: Machines) -> None:
         sky.SSH(["a", "a"])
     with pytest.raises(UsageError, match="which machines"):
         sky.ComputePool(provider="ssh")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def lone(machines: Machines) -> Iterator[sky.ComputePool]:
+    """Machines that do not reach each other, or so it is said."""
+    name = f"lone{NAME}"
+    with machines.pool(name, provider=machines.provider(cluster=False), image=IMAGE) as made:
+        yield made
+    assert machines.gone(name)
+
+
+def test_machines_that_do_not_reach_each_other(lone: sky.ComputePool) -> None:
+    assert node() @ lone == [0, 1, 2]
+    assert len({view.address for view in lone.nodes}) == 3
+    given = np.arange(1_000_000)
+    for doubled in double(given) @ lone:
+        assert np.array_equal(doubled, given * 2)
+    assert set(sky.gather(*(node() for _ in range(6))) >> lone) <= {0, 1, 2}
+    assert list(count(50) >> lone) == list(range(50))
+
+
+def test_they_are_scaled_and_replaced(lone: sky.ComputePool, until: Until) -> None:
+    lone.scale(2)
+    assert node() @ lone == [0, 1]
+    lone.scale(3)
+    old = lone.nodes[0].pid
+    os.kill(old, signal.SIGKILL)
+    until(lambda: lone.nodes[0].pid != old and lone.nodes[0].phase == "ready", "the node is back")
+    assert node() @ lone == [0, 1, 2]
