@@ -54,7 +54,8 @@ class Recorder:
     def keep(self, left: Sequence[str]) -> None:
         """The pool is over but for what could not be removed, which is kept in the record."""
         self.leave()
-        self._try(lambda: records.save(replace(self.record, state="stopped", nodes=(), left=tuple(left))))
+        now = replace(self.record, state="stopped", nodes=(), left=tuple(left), places=self._hub.fleet.places)
+        self._try(lambda: records.save(now))
 
     def leave(self) -> None:
         """Write no more."""

@@ -18,7 +18,7 @@ from skyward_jupyter.actors.messages import Taken
 from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls
-from skyward_jupyter.api.others import replace_left
+from skyward_jupyter.api.others import remove_remains, replace_left
 from skyward_jupyter.api.spec import Nodes
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
 from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
@@ -72,6 +72,7 @@ class Life:
         self._bus = bus
         self._list = list_pool
         self._stopping: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> str:
@@ -93,6 +94,7 @@ class Life:
             await self.stop()
         self._refuse_second()
         await replace_left(self.name)
+        self._tidying = runtime().spawn(remove_remains())
         how = self.settings
         hub = await assembly.assemble(
             self.name, how.spec, how.terms, self._bus, provider=how.provider, image=how.image, share=how.share

@@ -40,7 +40,9 @@ from skyward_jupyter.ssh.image import Image
 
 _IMAGE = "image.json"
 #: How long the end of everything is waited for (seconds).
-END_WITHIN = 20.0
+END_WITHIN = 30.0
+#: How long a machine may take to be reached of which something could not be removed before (seconds).
+AGAIN_WITHIN = 5.0
 #: What does not get better by being tried again.
 _FINAL = (ProvisioningFailed, AuthenticationFailed, HostKeyChanged, UsageError)
 
@@ -85,7 +87,8 @@ class RemoteFleet:
         self._located: dict[int, asyncio.Event] = {}
         self._starting: dict[int, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._left: list[str] = []
+        self._left: list[Site] = []
+        self._kept: list[str] = []
         self._reached: set[int] = set()
         self._closed = self._lost = False
         self._answers: dict[int, Message] = {}
@@ -119,8 +122,9 @@ class RemoteFleet:
         """What another kernel needs to have the pool."""
         sites = [site.to_json() for _, site in sorted(self._sites.items()) if site.place is not None]
         made = asdict(self._made) if self._made is not None else None
-        facts = {"provider": self.name, "facts": self._provider.facts(), "cluster": made, "sites": sites}
-        return json.dumps(facts | ({"left": self._left} if self._left else {}))
+        left = [site.to_json() for site in self._left]
+        facts = {"provider": self.name, "facts": self._provider.facts(), "cluster": made, "sites": sites, "left": left}
+        return json.dumps(facts)
 
     def address(self, rank: int) -> str:
         """The ``host:port`` of a node's agent; before that is known, its machine's."""
@@ -292,6 +296,8 @@ class RemoteFleet:
         for rank, instance, place in map(place_from, facts["sites"]):
             self._instances[rank] = instance
             self._sites[rank] = Site(rank, instance, self._plan, self._hear, place)
+        for rank, instance, place in map(place_from, facts["left"]):
+            self._left.append(Site(rank, instance, self._plan, self._hear, place))
 
     async def take(self) -> tuple[int, ...] | None:
         """Have the nodes of the pool that was found: the ranks that are ready; None when they are someone else's."""
@@ -347,7 +353,7 @@ class RemoteFleet:
 
     def release(self, rank: int) -> None:
         """End a node whose rank is not wanted any more, and let go of its machine."""
-        if (task := self._starting.pop(rank, None)) is not None:
+        if (task := self._starting.get(rank)) is not None:
             task.cancel()
         self._pids.pop(rank, None)
         self._own(self._end(rank))
@@ -359,39 +365,48 @@ class RemoteFleet:
             return
         self._closed = True
         self._keeping.close()
-        starting = list(self._starting.values())
-        for task in starting:
+        for task in self._starting.values():
             task.cancel()
-        self._own(self._close(starting))
+        self._own(self._close())
 
-    async def _close(self, starting: Sequence[asyncio.Task[None]]) -> None:
-        if starting:
-            await asyncio.wait(starting)
+    async def _close(self) -> None:
+        before, self._left = self._left, []
         ranks = sorted(self._instances.keys() | self._sites.keys() | self._located.keys())
-        await asyncio.gather(*map(self._end, ranks))
+        await asyncio.gather(*map(self._end, ranks), *map(self._remove, before))
         if self._made is not None:
             try:
                 await self._provider.teardown(self._made)
             except (SkywardError, OSError) as error:
-                self._left.append(f"what the provider made for the pool ({_plainly(error)})")
-        if not self._left:
+                self._kept.append(f"what the provider made for the pool ({_plainly(error)})")
+        if not self._left and not self._kept:
             shutil.rmtree(self.store, ignore_errors=True)
+
+    async def _remove(self, site: Site) -> None:
+        """Try again to remove what could not be removed before."""
+        try:
+            await site.remove(AGAIN_WITHIN)
+        except (SkywardError, OSError):
+            self._left.append(site)
 
     async def _end(self, rank: int) -> None:
         """End all of one rank: its processes, its files there, its machine."""
+        if (starting := self._starting.pop(rank, None)) is not None:
+            await asyncio.wait([starting])
         site, instance = self._sites.pop(rank, None), self._instances.pop(rank, None)
+        former = self._former.pop(rank, None)
         try:
             if site is not None:
                 await site.close()
-        except (SkywardError, OSError) as error:
-            place = f" in {site.place.directory}" if site is not None and site.place is not None else ""
-            name = instance.login if instance is not None else f"node {rank}"
-            self._left.append(f"{name}: what the pool had there{place} ({_plainly(error)})")
+        except (SkywardError, OSError):
+            if site is not None and site.place is not None:
+                self._left.append(site)
+        if former is not None and instance is not None:
+            await self._remove(Site(rank, instance, self._plan, self._hear, former))
         try:
             if instance is not None and self._made is not None:
                 await self._provider.terminate(self._made, instance)
         except (SkywardError, OSError) as error:
-            self._left.append(f"machine {instance.id if instance is not None else rank} ({_plainly(error)})")
+            self._kept.append(f"machine {instance.id if instance is not None else rank} ({_plainly(error)})")
         self._exited(rank, "the pool was stopped")
 
     def close_now(self) -> None:
@@ -405,7 +420,9 @@ class RemoteFleet:
         """Wait until all is removed; returns what could not be."""
         self._own(self._keeping.ended())
         await asyncio.wait(self._ending, timeout=END_WITHIN)
-        return tuple(self._left)
+        return tuple(f"{site.place.directory} on {site.instance.login}" for site in self._left if site.place) + tuple(
+            self._kept
+        )
 
     def forget(self) -> None:
         """Report nothing any more."""
@@ -423,7 +440,9 @@ async def end_remote(record: PoolRecord, spec: NodeSpec, provider: Provider) -> 
     with contextlib.suppress(PoolHeld):
         await fleet.take()
     fleet.close()
-    if not await fleet.ended():
+    if left := await fleet.ended():
+        records.save(replace(record, state="stopped", nodes=(), left=left, places=fleet.places))
+    else:
         records.remove(record)
 
 

@@ -341,6 +341,17 @@ class Site:
             if self._machine is not None:
                 await self._machine.close()
 
+    async def remove(self, within: float) -> None:
+        """End and remove what is there of a pool that is over, if the machine can be reached."""
+        assert self.place is not None
+        machine = connection(self.instance)
+        try:
+            async with asyncio.timeout(within + END_WITHIN):
+                await machine.open(within)
+                await self._finish_at(machine, self.place)
+        finally:
+            await machine.close()
+
     async def _finish(self) -> None:
         """Have the template end all it started, and wait until it has ended itself."""
         assert self._machine is not None

@@ -30,7 +30,7 @@ from skyward_jupyter.runtime.state import directory, location
 VERSION = 1
 _LOCK = ".lock"
 
-type Standing = Literal["ours", "held", "left", "over", "elsewhere"]
+type Standing = Literal["ours", "held", "left", "over", "elsewhere", "remains"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,9 @@ class PoolRecord:
 
     @property
     def standing(self) -> Standing:
-        """Whether this process drives it, another does, nobody does any more, or it is over."""
+        """Whether this process drives it, another does, nobody does any more, or it is over, all of it or not quite."""
+        if self.left:
+            return "remains"
         if self.holder.is_me:
             return "ours"
         if self.holder.host != socket.gethostname():

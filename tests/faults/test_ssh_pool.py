@@ -139,6 +139,9 @@ def test_an_sshd_that_is_restarted_costs_nothing(
     assert said == [f"line {n}" for n in range(60)]
     assert [view.pid for view in pool.nodes] == pids
     assert node() @ pool == [0, 1, 2]
+    # The template is obeyed again, too.
+    os.kill(pids[0], signal.SIGKILL)
+    world.until(lambda: ready(pool, 3) and pool.nodes[0].pid != pids[0], "the node is back", within=60)
 
 
 def test_kill_9_of_the_kernel_leaves_nothing_after_the_ttl(machines: Machines, world: World) -> None:
@@ -189,3 +192,18 @@ def test_another_kernel_takes_it_over(machines: Machines, world: World) -> None:
     finally:
         pool.stop()
     world.until(lambda: machines.gone(name), "nothing is left")
+
+
+def test_what_cannot_be_removed_is_kept_in_the_record_until_it_is(machines: Machines, world: World) -> None:
+    name = f"kept{os.getpid()}"
+    pool = machines.pool(name, timeout=300).start()
+    machines.kill(2, name)
+    try:
+        pool.stop()
+        assert len(machines.files(name)) == 1
+        (record,) = world.records(name)
+        assert machines.names[2] in record.read_text()
+    finally:
+        machines.servers[2].start()
+    with machines.pool(f"next{os.getpid()}"):
+        world.until(lambda: machines.gone(name) and not world.records(name), "the next pool's start removes it")
