@@ -41,6 +41,7 @@ class _Supplier:
                 self.start(ranks)
             case Adopt(ranks):
                 self._nodes.update((rank, self.hub.node(rank)) for rank in ranks)
+                self._charge(ranks, self.hub.started)
             case Kill(rank):
                 self.hub.provider.kill(rank)
             case Dismiss(rank):
@@ -61,7 +62,12 @@ class _Supplier:
             # Until the next start, what is heard of this rank is about this node and no later one.
             self._nodes[rank] = self.hub.node(rank)
             self._nodes[rank].tell(Phase("starting"))
+        self._charge(ranks)
         self.hub.provider.start(ranks, everyone, seeds)
+
+    def _charge(self, ranks: tuple[int, ...], since: float | None = None) -> None:
+        """Nodes cost what their provider says from now on, or since they started."""
+        self.hub.cost.begin({rank: self.hub.provider.hourly_cost(rank) for rank in ranks}, since)
 
     def _founder_among(self, ranks: tuple[int, ...]) -> int:
         """The node that starts the cluster while there is none: one, or there would be several."""
@@ -74,6 +80,7 @@ class _Supplier:
         self._joined.discard(rank)
         self._expected.discard(rank)
         self._dismissed.add(rank)
+        self.hub.cost.end(rank)
         self.hub.provider.kill(rank)
 
     def dead(self, address: str, incarnation: str) -> None:
@@ -95,6 +102,7 @@ class _Supplier:
             case "exited":
                 self._joined.discard(rank)
                 self._expected.discard(rank)
+                self.hub.cost.end(rank)
                 node.tell(Gone(text))
             case "log":
                 self.hub.events.emit(LogLine, rank, 0, "node", text)

@@ -23,6 +23,7 @@ from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, Us
 from skyward_jupyter.providers.base import LARGEST, NodeSpec, Terms
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.runtime.wakeups import let_wake
 from skyward_jupyter.terminal.mode import Mode
 
 
@@ -142,7 +143,9 @@ class Life:
             stop=self._stop_soon,
         )
         assembly.attach_panel(hub, self.panel)
-        if not runtime().in_kernel:
+        if runtime().in_kernel:
+            let_wake(runtime().loop, keep=True)
+        else:
             from skyward_jupyter.terminal.views import attach
 
             attach(self.panel, self.settings.mode)
