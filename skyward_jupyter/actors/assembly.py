@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import casty
 
 from skyward_jupyter.actors import hub as hubs
 from skyward_jupyter.actors import panel as panels
+from skyward_jupyter.actors.adoption import expect
 from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.connection import Redial
 from skyward_jupyter.actors.desk import Desk
@@ -89,7 +91,8 @@ async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
     made = ear.hub = await _hub(record.key, record.name, spec, record.terms, fleet, events)
     made.started, made.epoch = record.created, record.epoch
     made.desk.start_ids(record.epoch)
-    _people(made, record)
+    expect(made, record.waiting)
+    _people(made, replace(record, waiting=()))
     return made
 
 
@@ -206,6 +209,7 @@ async def dismantle(hub: Hub) -> None:
     taken = hub.state == "taken"
     if hub.elastic is not None:
         hub.elastic.close()
+    hub.cost.close()
     hub.become("stopped")
     hub.events.close()
     if hub.connecting is not None:

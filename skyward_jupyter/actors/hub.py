@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import casty
 
 from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.cost import Meter
 from skyward_jupyter.actors.desk import Desk, NodeView
 from skyward_jupyter.actors.placing import Placer
+from skyward_jupyter.actors.progress import Progress
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.events import PoolState
@@ -43,8 +45,9 @@ class Hub:
         Keeps its record on disk.
     epoch
         How often another kernel took the pool over before.
-    kept, sessions
-        Runs that another kernel started, by number, and the nodes with a session that another kernel filled.
+    kept, handed, sessions
+        Runs that another kernel started, by number, the numbers of all tasks that it sent, as ranges, and the nodes
+        with a session that it filled.
     generation
         How many nodes had each rank before.
     events
@@ -53,6 +56,8 @@ class Hub:
         The tasks that wait for a node; see `skyward_jupyter.actors.placing`.
     takers
         What hands each node that is ready its tasks.
+    progress, cost
+        What tells how far runs are, and what counts what the nodes cost.
     elastic, bounds
         What changes the number of nodes by itself, if anything does, and between what numbers it may be.
     patience
@@ -82,6 +87,8 @@ class Hub:
     payloads: Payloads
     events: Bus
     placing: Placer = field(default_factory=Placer)
+    progress: Progress = field(init=False)
+    cost: Meter = field(init=False)
     takers: dict[int, Callable[[Sequence[int]], None]] = field(default_factory=dict)
     elastic: Autoscaler | None = None
     bounds: tuple[int, int] = (1, LARGEST)
@@ -108,6 +115,7 @@ class Hub:
     recorder: Recorder | None = None
     epoch: int = 0
     kept: dict[int, Kept] = field(default_factory=dict)
+    handed: list[tuple[int, int]] = field(default_factory=list)
     sessions: set[int] = field(default_factory=set)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -115,6 +123,10 @@ class Hub:
     _sent: int = 0
     _refs: dict[tuple[str, int], casty.Ref[Any]] = field(default_factory=dict)
     _node_refs: dict[str, casty.Ref[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.desk, self.events)
+        self.cost = Meter(self.events)
 
     def node_key(self, rank: int) -> str:
         """The key of the actor of the node that has this rank now; its predecessors had others."""

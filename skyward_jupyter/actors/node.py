@@ -193,6 +193,7 @@ class _Node:
         """Go on with what another kernel had here; returns how many slots that takes."""
         taken = 0
         self.courier.start_after(owned.after)
+        self.hub.handed.extend(owned.handed)
         for known in owned.tasks:
             pooled = not known.session and taken < self.view.slots
             taken += pooled
@@ -337,6 +338,9 @@ class _Node:
         self.hub.desk.sessions.discard(self.rank)
         self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
         self.hub.show(self.view)
+        if self.hub.state == "ready" and not self._draining:
+            # Whoever learns of the loss may wait for the one in its place before the pool's actor has heard of it.
+            self.hub.settled.clear()
         if self._draining or self.hub.state == "stopping":
             self.hub.events.emit(NodeStopped, self.rank)
         else:

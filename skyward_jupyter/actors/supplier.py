@@ -42,6 +42,7 @@ class _Supplier:
                 self.start(ranks)
             case Adopt(ranks):
                 self._nodes.update((rank, self.hub.node(rank)) for rank in ranks)
+                self._charge(ranks, self.hub.started)
             case Kill(rank):
                 self.hub.fleet.kill(rank)
             case Dismiss(rank):
@@ -62,7 +63,12 @@ class _Supplier:
             # Until the next start, what is heard of this rank is about this node and no later one.
             self._nodes[rank] = self.hub.node(rank)
             self._nodes[rank].tell(Phase("starting"))
+        self._charge(ranks)
         self.hub.fleet.start(ranks, everyone, seeds)
+
+    def _charge(self, ranks: tuple[int, ...], since: float | None = None) -> None:
+        """Nodes cost what their provider says from now on, or since they started."""
+        self.hub.cost.begin({rank: self.hub.fleet.hourly_cost(rank) for rank in ranks}, since)
 
     def _founder_among(self, ranks: tuple[int, ...]) -> int:
         """The node that starts the cluster while there is none: one, or there would be several."""
@@ -75,6 +81,7 @@ class _Supplier:
         self._joined.discard(rank)
         self._expected.discard(rank)
         self._dismissed.add(rank)
+        self.hub.cost.end(rank)
         self.hub.fleet.release(rank)
 
     def dead(self, address: str, incarnation: str) -> None:
@@ -98,6 +105,7 @@ class _Supplier:
             case "exited":
                 self._joined.discard(rank)
                 self._expected.discard(rank)
+                self.hub.cost.end(rank)
                 node.tell(Gone(text, word.final))
             case "log":
                 self.hub.events.emit(LogLine, rank, 0, "node", text)

@@ -25,6 +25,7 @@ from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.runtime.wakeups import let_wake
 from skyward_jupyter.terminal.mode import Mode
 
 if TYPE_CHECKING:
@@ -154,7 +155,9 @@ class Life:
             stop=self._stop_soon,
         )
         assembly.attach_panel(hub, self.panel)
-        if not runtime().in_kernel:
+        if runtime().in_kernel:
+            let_wake(runtime().loop, keep=True)
+        else:
             from skyward_jupyter.terminal.views import attach
 
             attach(self.panel, self.settings.mode)

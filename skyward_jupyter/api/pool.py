@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.cost import Cost
 from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.panel import Panel
@@ -360,6 +361,11 @@ class ComputePool:
         """
         return self._running.hub.fleet.token
 
+    def count_job(self, rank: int, change: int) -> None:
+        """Tell the placing of calls that a node has one job of an executor more, or one less; from any thread."""
+        if self._hub is not None:
+            runtime().call_soon(self._hub.placing.job, rank, change)
+
     @property
     def panel(self) -> Panel:
         """What dashboards of this pool attach to."""
@@ -384,10 +390,23 @@ class ComputePool:
         """Bytes that left this process for the nodes through the cluster."""
         return self._hub.bytes_sent if self._hub is not None else 0
 
+    @property
+    def cost(self) -> Cost:
+        """What it costs ``per_hour``, and has cost ``so_far`` since it started, in US dollars; 0 on this machine."""
+        return self._hub.cost.now if self._hub is not None else Cost(0.0, 0.0)
+
     def __repr__(self) -> str:
         of = f" of {self._nodes}" if self._nodes.elastic else ""
         nodes = f"{self.size} {self._provider.name} node{'s' * (self.size != 1)}"
         return f"<ComputePool {self.name!r}: {nodes}{of}, {self.state}>"
+
+    def _ipython_display_(self) -> None:
+        """In a notebook, be shown live, and at the end by what stays readable when it is saved."""
+        if self._life.panel is None or not runtime().in_kernel:
+            raise NotImplementedError  # which has IPython look for the other forms
+        from skyward_jupyter.widgets.dashboard import present
+
+        present(self._life.panel)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         if self._life.panel is None:

@@ -128,6 +128,10 @@ class Fleet(Protocol):
         """Whether a node is known to run: it was started, and its end was not heard of."""
         ...
 
+    def hourly_cost(self, rank: int) -> float:
+        """What a node of this rank costs per hour from its start to its end, in US dollars; 0 on this machine."""
+        ...
+
     def kill(self, rank: int) -> None:
         """End a node at once; it is reported as exited."""
         ...

@@ -148,6 +148,10 @@ class RemoteFleet:
         """Whether a node was started and its end was not heard of."""
         return rank in self._pids
 
+    def hourly_cost(self, rank: int) -> float:
+        """What its machine costs; nothing where it is there anyway."""
+        return self._instances[rank].price if rank in self._instances else 0.0
+
     def instance(self, rank: int) -> Instance | None:
         """The machine of a node."""
         return self._instances.get(rank)

@@ -80,6 +80,27 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingRun:
+    """Calls that wait in a kernel for a free slot.
+
+    Attributes
+    ----------
+    number, parts, label
+        The number of the first task, how many follow each other from there on, and what they are.
+    since
+        When the first was made.
+    separate
+        Whether they were single calls, not one run.
+    """
+
+    number: int
+    parts: int
+    label: str
+    since: float
+    separate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PoolRecord:
     """One pool.
 
@@ -97,6 +118,8 @@ class PoolRecord:
         What its fleet needs to have it again.
     left
         What could not be removed when it was stopped.
+    waiting
+        Runs with calls that have waited in its kernel for a while: what nobody knows of once that has ended.
     terms
         What the kernel that goes on with it keeps to; a record that lacks some of it means the usual.
     cost
@@ -121,6 +144,7 @@ class PoolRecord:
     places: str = ""
     left: tuple[str, ...] = ()
     terms: Terms = field(default_factory=Terms)
+    waiting: tuple[WaitingRun, ...] = ()
     nodes: tuple[NodeRecord, ...] = field(default_factory=tuple)
 
     @property
@@ -261,6 +285,7 @@ def _parsed(text: str) -> PoolRecord:
         raise ValueError(f"it is of version {version}, this is {VERSION}")
     fields["holder"] = Holder(**fields["holder"])
     fields["terms"] = Terms(**fields.get("terms", {}))
+    fields["waiting"] = tuple(WaitingRun(**run) for run in fields.get("waiting", ()))
     fields["nodes"] = tuple(NodeRecord(**node) for node in fields["nodes"])
     fields["left"] = tuple(fields.get("left", ()))
     return PoolRecord(**fields)

@@ -68,7 +68,7 @@ def test_what_the_pool_was_told_comes_back_and_an_older_record_means_the_usual(s
     written = json.loads((state / "p~1.json").read_text())
     del written["terms"]["panel"]
     (state / "p~1.json").write_text(json.dumps(written))
-    assert records.find("p~1") == record(settings=replace(told, panel="auto"))
+    assert records.find("p~1") == record(terms=replace(told, panel="auto"))
     del written["terms"]
     (state / "p~1.json").write_text(json.dumps(written))
     assert records.read() == ([record()], [])
