@@ -331,6 +331,14 @@ class ComputePool:
         """What names it unlike any other pool once it has started, as two kernels may use one name."""
         return self._hub.key if self._hub is not None else ""
 
+    def ssh_command(self, node: int = 0) -> str:
+        """What logs in to the machine of a node, for a terminal on this machine."""
+        rank = self._known(node)
+        instance = self._running.hub.fleet.instance(rank)
+        if instance is None:
+            raise UsageError(f"node {node} of pool {self.name!r} runs on this machine; there is nothing to log in to")
+        return instance.command
+
     @property
     def provider(self) -> Provider:
         """Where its machines come from."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.providers.base import Instance
 
 #: The most nodes of a local pool: one loopback address each.
 LARGEST = 250
@@ -126,6 +127,10 @@ class Fleet(Protocol):
 
     def alive(self, rank: int) -> bool:
         """Whether a node is known to run: it was started, and its end was not heard of."""
+        ...
+
+    def instance(self, rank: int) -> Instance | None:
+        """The machine of a node, if it is another one."""
         ...
 
     def hourly_cost(self, rank: int) -> float:

@@ -179,6 +179,10 @@ class LocalFleet:
         except psutil.NoSuchProcess:
             return False
 
+    def instance(self, rank: int) -> None:
+        """It is this machine."""
+        return
+
     def hourly_cost(self, rank: int) -> float:
         """Nothing: this machine is paid for."""
         return 0.0

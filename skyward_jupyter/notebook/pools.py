@@ -11,6 +11,7 @@ from skyward_jupyter.notebook.options import CellOptions
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
+    from skyward_jupyter.providers.base import Provider
 
 type Pool = ComputePool
 
@@ -64,11 +65,14 @@ async def _grow(pool: Pool, wanted: int) -> None:
         await pool.scale_async(max(wanted, pool.size, 1))
 
 
-async def start(nodes: int | tuple[int, int], name: str | None = None, concurrency: int = 1) -> Pool:
-    """Start a pool on this machine."""
+async def start(
+    nodes: int | tuple[int, int] | None, name: str | None = None, concurrency: int = 1, provider: Provider | None = None
+) -> Pool:
+    """Start a pool, on this machine unless told otherwise."""
     import skyward
 
-    pool = skyward.ComputePool(nodes=nodes, name=name, worker=skyward.Worker(concurrency=concurrency))
+    worker = skyward.Worker(concurrency=concurrency)
+    pool = skyward.ComputePool(nodes=nodes, name=name, worker=worker, provider=provider)
     await pool.start_async()
     return pool
 

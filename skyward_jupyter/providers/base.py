@@ -7,6 +7,7 @@ comes back to it as one of these values, which are written down with the pool.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -103,6 +104,18 @@ class Instance:
         user = f"{self.user}@" if self.user else ""
         host = f"[{self.address}]" if ":" in self.address else self.address
         return f"{user}{host}:{self.port}" if self.port else f"{user}{host}"
+
+    @property
+    def command(self) -> str:
+        """What logs in to it from a terminal."""
+        plain = self.alias and not set("@:[") & set(self.alias)
+        words = ["ssh"]
+        if self.port and not plain:
+            words += ["-p", str(self.port)]
+        for flag, value in (("-i", self.key), ("-J", self.jump)):
+            words += [flag, value] if value else []
+        user = f"{self.user}@" if self.user else ""
+        return shlex.join([*words, self.alias if plain else f"{user}{self.address}"])
 
 
 class Provider(Protocol):
