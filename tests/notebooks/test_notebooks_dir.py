@@ -19,7 +19,12 @@ pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
 def executed(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
     """The name of a notebook and its code cells by id, after a fresh run."""
-    notebook = execute(request.param, timeout=120)
+    with pytest.MonkeyPatch.context() as environment:
+        if request.param.stem == "04_ssh_machines":
+            machines = request.getfixturevalue("machines")
+            environment.setenv("SKYWARD_DEMO_HOSTS", ",".join(machines.names))
+            environment.setenv("SKYWARD_DEMO_KEY", str(machines.key))
+        notebook = execute(request.param, timeout=120)
     return request.param.stem, {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
 
 
@@ -96,6 +101,26 @@ class TestQuickstart:
         assert "15/15" in printed(cells["gather"])
         assert "all 8 nodes agree: True" in printed(cells["await"])
         assert re.search(r"new pictures: 0\.9\d", printed(cells["final"]))
+
+
+class TestMachines:
+    """What 04_ssh_machines.ipynb promises."""
+
+    @pytest.fixture
+    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        name, cells = executed
+        if name != "04_ssh_machines":
+            pytest.skip("another notebook")
+        return cells
+
+    def test_a_node_on_each_machine(self, cells: dict[str, Any]) -> None:
+        assert printed(cells["start"]).strip().endswith("3")
+        assert sorted(re.findall(r"node (\d): Python 3\.\d+", printed(cells["who"]))) == ["0", "1", "2"]
+
+    def test_calls_and_the_way_in(self, cells: dict[str, Any]) -> None:
+        assert re.search(r"pi is about 3\.1\d, from 12 calls", printed(cells["calls"]))
+        assert printed(cells["ssh"]).startswith("ssh -p ")
+        assert "pool far is stopped" in printed(cells["stop"])
 
 
 class TestRunsThatSurvive:
