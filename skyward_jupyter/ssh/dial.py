@@ -24,6 +24,8 @@ from skyward_jupyter.ssh.known import Ledger, Verifier
 KEEPALIVE_INTERVAL = 3.5
 KEEPALIVE_COUNT = 3
 
+#: Processors do these by themselves: nearly twice as much goes through a tunnel as with asyncssh's first choice.
+_CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
 _USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _USUAL_KNOWN = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
 
@@ -121,8 +123,11 @@ def _said(
 ) -> dict[str, Any]:
     """All that asyncssh must be told; reads the files of known hosts."""
     said: dict[str, Any] = {"host": host.alias, **overrides(host.user, host.port, host.config)}
-    named = asyncssh.SSHClientConnectionOptions(**said, client_keys=None).known_hosts
+    configured = asyncssh.SSHClientConnectionOptions(**said, client_keys=None)
+    named = configured.known_hosts
     files = named if isinstance(named, Sequence) and named else _USUAL_KNOWN
+    if not configured.config.get("Ciphers"):
+        said["encryption_algs"] = _CIPHERS
     if host.keys:
         said |= {"client_keys": list(host.keys), "ignore_encrypted": True}
     if through is not None:
