@@ -116,6 +116,7 @@ class _Preparation:
             python=image.version,
             apt=tuple(image.apt),
             requirements=(*requirements(), *EXTRA, *image.pip),
+            exact=image.exact,
             env=image.env,
             manifest=manifest(files),
         )

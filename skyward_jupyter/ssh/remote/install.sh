@@ -106,10 +106,16 @@ make_venv() {
   end
 }
 
+# What is asked for in one version only is the same from uv's cache as from the index, and there in a tenth of the time.
 install_packages() {
   begin packages
   { printf '%s\n' "$WHEEL" && requirements; } >"$IMAGE/requirements.txt" || fail "$IMAGE/requirements.txt cannot be written"
-  run "$UV" pip install --python "$IMAGE/venv/bin/python" -r "$IMAGE/requirements.txt"
+  set -- pip install --python "$IMAGE/venv/bin/python" -r "$IMAGE/requirements.txt"
+  if [ -n "$EXACT" ] && "$UV" "$@" --offline --quiet >/dev/null 2>&1 </dev/null 9>&-; then
+    say line "all of it was in the cache of uv"
+  else
+    run "$UV" "$@"
+  fi
   end
 }
 

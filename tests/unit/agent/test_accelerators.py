@@ -38,7 +38,7 @@ def test_what_a_driver_does_not_say_is_none() -> None:
     [
         "",
         "No devices were found\n",
-        "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure, that it is running.\n",
+        "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that it runs.\n",
         "Unable to determine the device handle for GPU 0000:41:00.0: Unknown Error\n",
     ],
 )

@@ -64,6 +64,22 @@ def test_requirements_that_are_fine(requirement: str) -> None:
     assert sky.Image(pip=[requirement]).pip == (requirement,)
 
 
+@pytest.mark.parametrize(
+    ("pip", "exact"),
+    [
+        ([], True),
+        (["torch==2.8", "x[extra] == 1.0"], True),
+        (["torch==2.8", "polars"], False),
+        (["torch==2.*"], False),
+        (["torch>=2"], False),
+        (["torch==2.8,<3"], False),
+        (["x @ https://z.example/y.whl"], False),
+    ],
+)
+def test_what_is_asked_for_in_one_version(pip: list[str], exact: bool) -> None:
+    assert sky.Image(pip=pip).exact is exact
+
+
 @pytest.mark.parametrize("package", ["ffmpeg", "libgl1:amd64", "g++-12", "sox=14.4.2+git-1~deb12u1"])
 def test_apt_packages_that_are_fine(package: str) -> None:
     assert sky.Image(apt=[package]).apt == (package,)
