@@ -51,7 +51,8 @@ class Prepared:
     directory
         The working directory of user code, with the files that the image includes.
     env_file
-        The environment of user code, as lines that a shell reads (``. FILE``) and that export it.
+        The environment of user code, as lines that a shell reads (``. FILE``) and that export it; with it, ``python``
+        and ``pip`` are those of the image.
     accelerators
         The GPUs.
     """

@@ -97,6 +97,14 @@ async def test_the_environment_is_a_file_that_a_shell_reads(bare: Bares) -> None
     shell = ["sh", "-c", '. "$1"; exec "$2" -c "$3"', "sh", prepared.env_file, prepared.python, code]
     read = json.loads(subprocess.run(shell, env={}, capture_output=True, text=True, check=True).stdout)
     assert hard.items() <= read.items()
+    assert read["PATH"].split(":")[0] == str(Path(prepared.python).parent)
+
+
+async def test_in_its_environment_python_and_pip_are_those_of_the_image(bare: Bares) -> None:
+    prepared = await (await bare.ready()).prepare()
+    shell = ["sh", "-c", '. "$1"; command -v python; command -v pip', "sh", prepared.env_file]
+    found = subprocess.run(shell, env={"PATH": "/usr/bin"}, capture_output=True, text=True, check=True).stdout
+    assert found.split() == [prepared.python, prepared.python.replace("/python", "/pip")]
 
 
 async def test_secrets_are_in_no_command_no_step_no_error(bare: Bares) -> None:
