@@ -191,14 +191,13 @@ class HostKeyChanged(ConnectionFailed):
     Attributes
     ----------
     known, shown
-        SHA256 fingerprints: of the key that is known, and of the one it shows ("" where it did not get that far).
+        SHA256 fingerprints: of the key that is known, and of the one it shows.
     """
 
     def __init__(self, host: str, known: str, shown: str, advice: str) -> None:
         self.known = known
         self.shown = shown
-        key = f"the key {shown}" if shown else "a key of another kind"
-        super().__init__(host, f"{host} shows {key}, but it is known by {known}: {advice}")
+        super().__init__(host, f"{host} shows the host key {shown}, but it is known by {known}: {advice}")
 
 
 class ConnectionLost(MachineError):

@@ -183,6 +183,13 @@ Subsystem sftp internal-sftp
 """
 
 
+async def program(*words: str | Path, env: dict[str, str] | None = None) -> None:
+    """Run a program of this machine; fails the test when it does."""
+    process = await asyncio.create_subprocess_exec(*words, env=env, stdout=asyncio.subprocess.PIPE, stderr=-2)
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
 async def until(condition: Callable[[], object], within: float = 20.0) -> None:
     """Wait for a condition; fails the test when it does not come true in time."""
     deadline = time.monotonic() + within
@@ -191,12 +198,12 @@ async def until(condition: Callable[[], object], within: float = 20.0) -> None:
         await asyncio.sleep(0.02)
 
 
-def write_key(path: Path, passphrase: str | None = None) -> None:
+def write_key(path: Path) -> None:
     """Write a new pair of keys to `path` and `path`.pub."""
     key = asyncssh.generate_private_key("ssh-ed25519", comment="test")
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
-    path.write_bytes(key.export_private_key("openssh", passphrase))
+    path.write_bytes(key.export_private_key("openssh"))
     path.with_suffix(".pub").write_bytes(key.export_public_key("openssh"))
 
 

@@ -132,6 +132,7 @@ def _said(
         "keepalive_interval": KEEPALIVE_INTERVAL,
         "keepalive_count_max": KEEPALIVE_COUNT,
         "known_hosts": verifier.trusted([str(Path(str(file)).expanduser()) for file in files]),
+        "server_host_key_algs": verifier.kinds(),
     }
 
 
@@ -141,8 +142,6 @@ def _judged(host: Host, verifier: Verifier, error: Exception) -> Exception:
         case UsageError():
             return error
         case _ if verifier.refused:
-            return verifier.changed()
-        case asyncssh.KeyExchangeFailed() if verifier.expects:
             return verifier.changed()
         case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported() | asyncssh.HostKeyNotVerifiable():
             return ConnectionFailed(host.name, f"{host.name} speaks no SSH that suits: {error.reason}")

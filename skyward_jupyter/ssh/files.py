@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import posixpath
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import asyncssh
 
@@ -22,6 +23,9 @@ from skyward_jupyter.ssh.keeper import Keeper
 
 #: How long a file that is given up may take to be removed (seconds).
 _SWEEP_WITHIN = 2.0
+#: How many pieces of a file are under way at once, and how large they are where the other side does not say.
+_AT_ONCE = 16
+_PIECE = 32 * 1024
 
 
 class Files:
@@ -34,23 +38,24 @@ class Files:
 
     async def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
         """Write a file there; see `skyward_jupyter.ssh.machine.Machine.write`."""
-        async with self._placed(path, mode) as (sftp, partial), sftp.open(partial, "wb", _mode(mode)) as file:
-            await file.write(content)
+        async with self._placed(path, mode) as (sftp, partial):
+            await _sent(sftp, partial, io.BytesIO(content))
 
     async def upload(self, local: Path, path: str, mode: int = 0o644) -> None:
         """Copy a file there; see `skyward_jupyter.ssh.machine.Machine.upload`."""
         async with self._placed(path, mode) as (sftp, partial):
-            async with sftp.open(partial, "wb", _mode(0o600)):
-                pass
-            await sftp.put(str(local), partial)
+            with local.open("rb") as content:
+                await _sent(sftp, partial, content)
 
     async def read(self, path: str) -> bytes:
         """What a file there holds; see `skyward_jupyter.ssh.machine.Machine.read`."""
         with self._told(f"read {path}"):
             sftp = await self._client()
-            async with sftp.open(_from_home(path), "rb") as file:
-                content = await file.read()
-            return cast(bytes, content)
+            parts: list[bytes] = []
+            async with sftp.open(_from_home(path), "rb", block_size=0) as file:
+                while part := await file.read(sftp.limits.max_read_len or _PIECE):
+                    parts.append(cast(bytes, part))
+            return b"".join(parts)
 
     async def close(self) -> None:
         """Start nothing any more."""
@@ -118,6 +123,31 @@ def _failed(task: asyncio.Task[asyncssh.SFTPClient]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
 
 
+async def _sent(sftp: asyncssh.SFTPClient, partial: str, content: BinaryIO) -> None:
+    """Write a file that only its owner may read, with several pieces under way at once.
+
+    They are sent by tasks of our own: those of asyncssh outlive it when a transfer is given up.
+    """
+    size = sftp.limits.max_write_len or _PIECE
+
+    def read() -> Iterator[tuple[int, bytes]]:
+        while piece := content.read(size):
+            yield content.tell() - len(piece), piece
+
+    async def send() -> None:
+        for offset, piece in pieces:
+            await file.write(piece, offset)
+
+    pieces = read()
+    async with sftp.open(partial, "wb", asyncssh.SFTPAttrs(permissions=0o600), block_size=0) as file:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_AT_ONCE):
+                    group.create_task(send())
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+
 async def _moved(sftp: asyncssh.SFTPClient, partial: str, place: str) -> None:
     try:
         await sftp.posix_rename(partial, place)
@@ -126,10 +156,6 @@ async def _moved(sftp: asyncssh.SFTPClient, partial: str, place: str) -> None:
         with contextlib.suppress(asyncssh.SFTPNoSuchFile):
             await sftp.remove(place)
         await sftp.rename(partial, place)
-
-
-def _mode(mode: int) -> asyncssh.SFTPAttrs:
-    return asyncssh.SFTPAttrs(permissions=mode)
 
 
 def _from_home(path: str) -> str:

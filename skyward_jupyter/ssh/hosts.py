@@ -15,7 +15,7 @@ import asyncssh
 
 from skyward_jupyter.errors import UsageError
 
-_WRITTEN = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<v6>[^\]\s]*)\]|(?P<host>[^\[\]@:\s]+))(?::(?P<port>[^\s]*))?")
+_WRITTEN = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<v6>[^\]\s]*)\]|(?P<host>[^\[\]@:\s]+))(?::(?P<port>[^\s:]*))?")
 _USUAL = "~/.ssh/config"
 _FORMS = "write user@host, user@host:port, user@[IPv6 address]:port, or a name from ~/.ssh/config"
 
@@ -37,8 +37,8 @@ class Host:
     jump
         The hosts to go through, in order.
     host_key
-        The only host key to accept, as one line of ``known_hosts`` without names, or its SHA256 fingerprint; "" accepts
-        what the user's ``known_hosts`` says, or else the first that is shown.
+        The only host key to accept, as one line of ``known_hosts`` without names, or the SHA256 fingerprint of the one
+        it shows first; "" accepts what the user's ``known_hosts`` says, or else what is shown the first time.
     config
         The configuration file; "" is the user's own.
     """

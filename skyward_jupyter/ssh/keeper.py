@@ -47,7 +47,7 @@ class Keeper:
         self._ledger = ledger
         self._watch = watch
         self._line: Line | None = None
-        self._failure: ConnectionFailed | None = None
+        self._failure: Exception | None = None
         self._moved = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -124,12 +124,10 @@ class Keeper:
                 why = await self._line.ended()
                 self._line = None
                 self._tell("lost", why)
-        except ConnectionFailed as error:
+        except Exception as error:
+            # Whatever it is: those who wait must hear of it, and whoever asks later.
             self._failure = error
             self._tell("failed", str(error))
-        finally:
-            # Whoever waits must not wait for a task that has ended.
-            self._moved.set()
 
     async def _reached(self, accept_by: float) -> Line:
         """Try until it is up."""

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
+from asyncssh.public_key import get_default_certificate_algs, get_default_public_key_algs
 
 from skyward_jupyter.errors import HostKeyChanged, UsageError
 from skyward_jupyter.ssh.hosts import Host
@@ -87,6 +88,7 @@ class Verifier:
     host: Host
     ledger: Ledger
     _known: list[asyncssh.SSHKey] = field(default_factory=list)
+    _authorities: bool = False
     _source: str = ""
     _shown: asyncssh.SSHKey | None = None
     _refused: bool = False
@@ -100,11 +102,20 @@ class Verifier:
         user = _user_known(files, self.host)
         if any(user[:2]) or user[3]:
             self._source = "user"
-            self._known = list(user[0])
+            self._known, self._authorities = list(user[0]), bool(user[1])
             return user
         self._known = self.ledger.keys(self.host.path)
         self._source = "ledger" if self._known else ""
         return _only(self._known, user[2])
+
+    def kinds(self) -> Sequence[str]:
+        """The kinds of host keys to ask for: of those that are known first, but of all, to see what it has now."""
+        if not self._known:
+            return ()
+        known = [kind for key in self._known for kind in key.sig_algorithms]
+        signed = get_default_certificate_algs() if self._authorities else []
+        rest = [kind for kind in get_default_public_key_algs() if kind not in known]
+        return [kind.decode() for kind in (*signed, *known, *rest)]
 
     def accept(self, key: asyncssh.SSHKey) -> bool:
         """Whether to go on with a key that asyncssh does not know."""
@@ -134,11 +145,6 @@ class Verifier:
     def refused(self) -> bool:
         """Whether the key was not the known one."""
         return self._refused
-
-    @property
-    def expects(self) -> bool:
-        """Whether only certain keys would do."""
-        return bool(self._known)
 
     def changed(self) -> HostKeyChanged:
         """The error to raise for a key that is not the known one."""
