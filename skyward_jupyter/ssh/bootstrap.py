@@ -172,7 +172,7 @@ class _Preparation:
         journal.missing.clear()
         ended = await self._machine.run("sh -s", stdin=script, on_line=on_line)
         if ended.status and ended.status != needs:
-            raise journal.failure()
+            raise journal.failure(ended=ended.status)
         return bool(ended.status)
 
     async def _push_wheel(self) -> None:

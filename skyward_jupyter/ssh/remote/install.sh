@@ -21,9 +21,11 @@ install() {
 }
 
 lock() {
-  command -v flock >/dev/null 2>&1 ||
+  if ! command -v flock >/dev/null 2>&1; then
+    begin wait
     fail "flock is not there, which keeps two pools from installing the same at once: install the package util-linux"
-  exec 9>"$IMAGE.lock" || fail "nothing can be written to $ROOT"
+  fi
+  exec 9>"$IMAGE.lock"
   flock -n 9 && return
   begin wait
   say command "waiting for another pool that installs the same image"
@@ -102,7 +104,7 @@ apt_python() {
 make_venv() {
   begin venv
   rm -rf "$IMAGE/venv"
-  run "$UV" venv --no-project --allow-existing --python "$PYTHON" "$IMAGE/venv"
+  run "$UV" venv --no-project --python "$PYTHON" "$IMAGE/venv"
   end
 }
 

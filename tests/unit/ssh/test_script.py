@@ -19,7 +19,8 @@ def script(home: Path, **fields: object) -> Script:
 
 
 def command(shell: str) -> list[str]:
-    return ["busybox", "sh", "-s"] if shell == "busybox" else [shell, "-s"]
+    path = shutil.which(shell) or shell
+    return [path, "sh", "-s"] if shell == "busybox" else [path, "-s"]
 
 
 def facts(sent: Script, part: bytes, shell: str = "sh") -> list[Fact]:
