@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import skyward as sky
-from skyward_jupyter.ssh.project import included, manifest, packed
+from skyward_jupyter.ssh.project import included, manifest, pack
 
 
 @pytest.fixture
@@ -86,16 +86,13 @@ def test_the_archive_has_what_is_missing_once(project: Path) -> None:
     (project / "data" / "same.csv").write_text("data/a.csv")
     files = included(sky.Image(includes=["data", "train.py"], root=str(project)))
     missing = {file.digest for file in files if file.path in ("data/a.csv", "data/same.csv")}
-    archive = packed(files, missing)
-    try:
-        with tarfile.open(archive) as unpacked:
-            assert unpacked.getnames() == list(missing)
-            content = unpacked.extractfile(unpacked.getnames()[0])
-            assert content is not None
-            assert content.read() == b"data/a.csv"
-        assert archive.stat().st_mode & 0o77 == 0
-    finally:
-        archive.unlink()
+    archive = project / "archive"
+    pack(archive, files, missing)
+    with tarfile.open(archive) as unpacked:
+        assert unpacked.getnames() == list(missing)
+        content = unpacked.extractfile(unpacked.getnames()[0])
+        assert content is not None
+        assert content.read() == b"data/a.csv"
 
 
 @pytest.mark.parametrize("change", ["written", "shorter", "longer", "gone"])
@@ -112,4 +109,4 @@ def test_a_file_that_changes_meanwhile_is_no_part_of_an_archive(project: Path, c
         case "gone":
             path.unlink()
     with pytest.raises(OSError, match=r"train\.py"):
-        packed(files, {files[0].digest})
+        pack(project / "archive", files, {files[0].digest})
