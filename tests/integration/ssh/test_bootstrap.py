@@ -228,6 +228,21 @@ async def test_without_apt_the_sentence_says_so(bare: Bares) -> None:
         await there.prepare(sky.Image(apt=["ffmpeg", "sox"]))
 
 
+async def test_gpus_are_those_that_the_driver_names(bare: Bares) -> None:
+    there = await bare.ready()
+    line = "GPU-5f2b1d9e-0d5c-8a3f-2c5e-6a0e1f9b7c11, NVIDIA H100 80GB HBM3, 81559, 4, 0, 31, 71.42"
+    there.has(
+        "nvidia-smi", f'case "$*" in *--query-gpu=index,uuid,*) sleep 0.2; echo "0, {line}"; echo "1, {line}" ;; esac'
+    )
+    prepared = await there.prepare()
+    assert [(gpu.index, gpu.name, gpu.memory) for gpu in prepared.accelerators] == [
+        (0, "NVIDIA H100 80GB HBM3", 81559),
+        (1, "NVIDIA H100 80GB HBM3", 81559),
+    ]
+    there.has("nvidia-smi", "echo 'NVIDIA-SMI has failed'; exit 9")
+    assert (await there.prepare()).accelerators == ()
+
+
 # -- included files ----------------------------------------------------------------------------------------------------
 
 
