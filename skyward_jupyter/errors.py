@@ -9,7 +9,7 @@
     │   └── BlockingRefused    a blocking call where blocking would deadlock; names the awaitable form
     ├── NoRoom                 shared memory, or the disk, is full
     ├── NotPicklable           a value that cannot travel; names the path to the part at fault
-    ├── ResultGone             a result that went to a kernel that has ended
+    ├── ResultGone             a result that went to a kernel that has ended, or a call that never left it
     ├── PoolError              the pool as a whole
     │   ├── PoolStopped        the pool was stopped, or is stopping
     │   ├── PoolHeld           another kernel drives the pool
@@ -90,16 +90,19 @@ class NoRoom(SkywardError):
 
 
 class ResultGone(SkywardError):
-    """Results of a run went to a kernel that has ended, and no node has them any more.
+    """Results of a run that a kernel started that has ended are not to be had: it had them, or the calls never ran.
 
     Attributes
     ----------
     results
         Those that are there, by their place in the call.
+    unsent
+        The places of the calls that waited in that kernel and never ran: run those again.
     """
 
-    def __init__(self, message: str, results: dict[int, object]) -> None:
+    def __init__(self, message: str, results: dict[int, object], unsent: tuple[int, ...] = ()) -> None:
         self.results = results
+        self.unsent = unsent
         super().__init__(message)
 
 

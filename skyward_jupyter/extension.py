@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from skyward_jupyter.notebook.completion import matcher
 from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
 from skyward_jupyter.notebook.state import Notebook
+from skyward_jupyter.runtime.wakeups import let_sleep, let_wake
 
 #: The name our distribution has; the import name is the shorter one.
 DISTRIBUTION = "skyward-jupyter"
@@ -80,19 +80,10 @@ class Loaded:
         self._undo.append(lambda: shell.input_transformers_post.remove(transformer))
 
     def _wake_up(self, shell: Any) -> None:
-        """Let SIGINT wake the kernel's idle event loop.
-
-        A loop with a signal handler of its own, whichever signal it is for, is told of every signal at once; without
-        one it learns of an interrupt only when something else happens.
-        """
-        if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGUSR2"):
-            return
+        """Let SIGINT wake the kernel's idle event loop."""
         loop = _loop_of(shell)
-        if loop is None or signal.getsignal(signal.SIGUSR2) not in (signal.SIG_DFL, None):
-            return
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(signal.SIGUSR2, _nothing)
-            self._undo.append(lambda: loop.remove_signal_handler(signal.SIGUSR2))
+        if loop is not None and let_wake(loop):
+            self._undo.append(lambda: let_sleep(loop))
 
     def _guard(self, shell: Any) -> None:
         """Keep SIGINT away from the kernel's own work around a cell."""
@@ -168,7 +159,3 @@ def _unregister(shell: InteractiveShell, event: str, callback: Callable[..., obj
             shell.events.unregister(event, callback)
 
     return undo
-
-
-def _nothing() -> None:
-    pass

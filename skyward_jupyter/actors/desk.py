@@ -152,6 +152,8 @@ class Desk:
         The nodes that a cell has run on, by rank.
     times
         When the last tasks were where: what `skyward_jupyter.events.TaskTimes` is made of.
+    recorded
+        How many such times there ever were: `times` has the last ones.
     turnaround
         The shortest time from sending a task to a node to its end here, less what it ran; by rank.
     """
@@ -163,6 +165,7 @@ class Desk:
     seen: dict[int, int] = field(default_factory=dict)
     sessions: set[int] = field(default_factory=set)
     times: deque[Times] = field(default_factory=lambda: deque(maxlen=KEPT))
+    recorded: int = 0
     turnaround: dict[int, float] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -193,7 +196,14 @@ class Desk:
         name = "cell" if entry.session else entry.name
         times = (entry.id, name, rank, entry.queued, entry.sent, began, ended, now, error, entry.tries)
         self.times.append(times)
+        self.recorded += 1
         return times
+
+    def ended(self, after: int, most: int) -> tuple[int, list[Times]]:
+        """The times recorded after the first `after`, of more than `most` the last; and how many came before them."""
+        count = max(0, min(self.recorded - after, len(self.times), most))
+        last = list(itertools.islice(reversed(self.times), count))
+        return self.recorded - count, last[::-1]
 
     def rate(self, window: float = 3.0) -> float:
         """Tasks ended per second over the last `window` seconds."""

@@ -76,13 +76,20 @@ class _Node:
             self.deliver,
             self.settled,
             lambda why: me.tell(Gone(f"it does not answer: {why}")),
-            alive=lambda: hub.alive(rank),
+            alive=self._runs,
             epoch=hub.epoch,
             taken=lambda who: hub.pool.tell(Taken(who)),
         )
         self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
         hub.events.emit(NodeStarting, rank, self.view.address)
+
+    def _runs(self) -> bool:
+        """Whether it runs although it does not answer: its link is broken, and it is dialled anew."""
+        runs = self.hub.alive(self.rank)
+        if runs and self.hub.redial is not None:
+            self.hub.redial.missed(self.rank)
+        return runs
 
     def handle(self, message: NodeMessage) -> bool:
         """React to a message; returns whether the node lives on."""
@@ -186,6 +193,7 @@ class _Node:
         """Go on with what another kernel had here; returns how many slots that takes."""
         taken = 0
         self.courier.start_after(owned.after)
+        self.hub.handed.extend(owned.handed)
         for known in owned.tasks:
             pooled = not known.session and taken < self.view.slots
             taken += pooled
@@ -195,6 +203,7 @@ class _Node:
                 self.courier.control(Control(known.task, "credit", CREDIT))
         if owned.session:
             self.hub.sessions.add(self.rank)
+            self.hub.desk.sessions.add(self.rank)
         self._flush()
         return taken
 
@@ -329,6 +338,9 @@ class _Node:
         self.hub.desk.sessions.discard(self.rank)
         self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
         self.hub.show(self.view)
+        if self.hub.state == "ready" and not self._draining:
+            # Whoever learns of the loss may wait for the one in its place before the pool's actor has heard of it.
+            self.hub.settled.clear()
         if self._draining or self.hub.state == "stopping":
             self.hub.events.emit(NodeStopped, self.rank)
         else:

@@ -78,8 +78,14 @@ class Agent:
         if (held := client.release(message.epoch)) is not None:
             refuse_exchange(held, self.lease.owner.name)
         running = {it.task.id: it.yields for _, it in self.crew.running if it.client == message.client}
-        acknowledged = client.log.acknowledged
-        return Owned("", before, was_alive, client.tasks(running), acknowledged, self.crew.has_session)
+        return Owned(
+            before=before,
+            was_alive=was_alive,
+            tasks=client.tasks(running),
+            after=client.log.acknowledged,
+            session=self.crew.has_session,
+            handed=client.handed(),
+        )
 
     def taken(self, epoch: int) -> str:
         """Who has the pool instead of one that knows of this epoch; empty when nobody does."""

@@ -81,7 +81,8 @@ def _already(pool: pools.Pool, nodes: int | tuple[int, int] | None, name: str | 
 
 def _status(line: str) -> None:
     pool = pools.find(_pool_name("status", line))
-    _say(f"pool {pool.name}: {pool.state}, {_size(pool)}")
+    cost = f", {pool.cost}" if any(pool.cost) else ""
+    _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{cost}")
     _say(f"{'node':>5}  {'state':<8} {'phase':<10} {'running':>7} {'done':>7}  address")
     for node in pool.nodes:
         row = f"{node.rank:>5}  {node.state!s:<8} {node.phase!s:<10} {node.running:>7} {node.done:>7}  {node.address}"
@@ -112,7 +113,7 @@ def _attach(line: str) -> None:
     if len(words) > 1:
         raise UsageError("%sky attach takes one pool at most: %sky attach NAME")
     pool = _wait(skyward.attach_async(words[0] if words else None, force=given.get("force", False)))
-    _say(f"pool {pool.name}: {_nodes(pool.size)}, attached")
+    _say(f"pool {pool.name}: {_size(pool)}, attached")
     sys.stdout.write(listing.runs(pool))
 
 

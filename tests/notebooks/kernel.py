@@ -17,6 +17,9 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _TIMEOUT = 60
 
 
+type Places = dict[str, tuple[list[dict[str, Any]], int]]
+
+
 @dataclass
 class Shown:
     """What a cell showed.
@@ -31,6 +34,8 @@ class Shown:
         MIME bundles in order; one that was updated has its last state.
     seconds
         From request to reply.
+    ids
+        Where displays are that may be updated, by any cell of the kernel.
     """
 
     status: str = ""
@@ -42,7 +47,7 @@ class Shown:
     displays: list[dict[str, Any]] = field(default_factory=list)
     cleared: int = 0
     seconds: float = 0.0
-    _ids: dict[str, int] = field(default_factory=dict)
+    ids: Places = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -57,10 +62,11 @@ class Shown:
                 setattr(self, content["name"], getattr(self, content["name"]) + content["text"])
             case "display_data" | "execute_result":
                 if display_id := content.get("transient", {}).get("display_id"):
-                    self._ids[display_id] = len(self.displays)
+                    self.ids[display_id] = self.displays, len(self.displays)
                 self.displays.append(content["data"])
             case "update_display_data":
-                self.displays[self._ids[content["transient"]["display_id"]]] = content["data"]
+                displays, place = self.ids[content["transient"]["display_id"]]
+                displays[place] = content["data"]
             case "clear_output":
                 self.cleared += 1
             case "error":
@@ -90,6 +96,7 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=_TIMEOUT)
         self._cells: dict[str, Shown] = {}
+        self._ids: Places = {}
         self._stopped = False
 
     def run(self, code: str, *, interrupt_at: str = "", times: int = 1) -> Shown:
@@ -111,7 +118,12 @@ class Kernel:
         """Start a cell and return what it will show."""
         self._request = self._client.execute(code, store_history=True)
         self._started = time.monotonic()
-        return self._cells.setdefault(self._request, Shown())
+        return self._cells.setdefault(self._request, Shown(ids=self._ids))
+
+    @property
+    def stdout(self) -> str:
+        """What all its cells have written, in their order."""
+        return "".join(shown.stdout for shown in self._cells.values())
 
     def until_busy(self) -> None:
         """Read until the kernel says that it runs the cell; an interrupt before that would be for nobody."""

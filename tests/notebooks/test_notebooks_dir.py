@@ -96,3 +96,39 @@ class TestQuickstart:
         assert "15/15" in printed(cells["gather"])
         assert "all 8 nodes agree: True" in printed(cells["await"])
         assert re.search(r"new pictures: 0\.9\d", printed(cells["final"]))
+
+
+class TestRunsThatSurvive:
+    """What 05_runs_that_survive.ipynb promises."""
+
+    @pytest.fixture
+    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        name, cells = executed
+        if name != "05_runs_that_survive":
+            pytest.skip("another notebook")
+        return cells
+
+    def test_a_stream_that_is_left(self, cells: dict[str, Any]) -> None:
+        said = re.search(r"left after (\d+) of 10000 epochs: best accuracy (0\.\d+)", printed(cells["stream"]))
+        assert said is not None
+        assert 20 < int(said[1]) < 10_000
+        assert float(said[2]) > 0.9
+
+    def test_results_in_order_and_as_they_come(self, cells: dict[str, Any]) -> None:
+        in_order, as_they_come = (line.split(":")[1].split() for line in printed(cells["gather"]).splitlines() if line)
+        assert in_order == list("012345678")
+        assert sorted(as_they_come) == in_order
+
+    def test_a_killed_node_costs_nothing_and_is_told(self, cells: dict[str, Any]) -> None:
+        text = printed(cells["kill"])
+        assert "12 of 12 results, pi is about 3.14" in text
+        assert "NodeLost - node 1" in text
+        assert "TaskRetried - node 1" in text
+        assert "NodeLost: node" in printed(cells["once"])
+
+    def test_jobs_and_their_times(self, cells: dict[str, Any]) -> None:
+        assert "15 jobs, pi is about 3.14" in printed(cells["executor"])
+        assert any("image/svg+xml" in output.get("data", {}) for output in cells["timeline"].outputs)
+
+    def test_it_grows_and_shrinks(self, cells: dict[str, Any]) -> None:
+        assert "40 results; the pool had 1 node, then 3, then 2, then 1" in printed(cells["elastic"])
