@@ -1,7 +1,7 @@
 """``python -m benchmarks.ssh --nodes 10 30 100``: connections and tunnels to many machines at once.
 
-Ours, on one event loop in one thread, beside a thread for each connection with Paramiko. Each measurement is a process of
-its own; the machines are addresses of one OpenSSH server here, which shares the processors with what is measured.
+Ours, on one event loop in one thread, beside a thread for each connection with Paramiko. Each measurement is a process
+of its own; the machines are addresses of an OpenSSH server here, which shares the processors with what is measured.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -47,7 +47,23 @@ class Servers:
 
 @dataclass
 class Row:
-    """What was measured of one way to have connections."""
+    """What was measured of one way to have connections.
+
+    Attributes
+    ----------
+    connected, tunnelled
+        Until all were logged in to, and then until something had come back through a tunnel to each (seconds).
+    stall
+        The longest time in which the loop, or another thread, did not get to run meanwhile (seconds).
+    memory
+        What all that added (MiB).
+    threads
+        How many there were with all of them connected.
+    round_trip
+        Of 200 bytes through a tunnel, the median (seconds).
+    rate
+        MiB a second through one tunnel, both directions together.
+    """
 
     system: str
     nodes: int
@@ -58,7 +74,6 @@ class Row:
     threads: int = 0
     round_trip: float = 0.0
     rate: float = 0.0
-    samples: list[float] = field(default_factory=list, repr=False)
 
 
 async def ours(servers: Servers, row: Row) -> None:
@@ -229,10 +244,9 @@ def _use(port: int, row: Row) -> None:
             _read(sock, len(_PACKET))
             return perf_counter() - began
 
-        row.samples = [once() for _ in range(500)]
-        row.round_trip = median(row.samples)
+        row.round_trip = median(once() for _ in range(500))
         began = perf_counter()
-        sender = threading.Thread(target=lambda: [sock.sendall(bytes(MIB)) for _ in range(_BULK // MIB)])
+        sender = threading.Thread(target=sock.sendall, args=(bytes(_BULK),))
         sender.start()
         _read(sock, _BULK)
         sender.join()
@@ -315,13 +329,14 @@ def measured(system: str) -> None:
     """Be that process."""
     row = Row(system, 0)
     SYSTEMS[system](Servers(**json.load(sys.stdin)), row)
-    row.samples = []
     print(json.dumps(asdict(row)))
 
 
 def table(rows: list[Row]) -> str:
     """The rows, for people."""
-    head = f"{'':20}{'nodes':>6}{'connect':>10}{'tunnels':>10}{'stall':>10}{'memory':>10}{'threads':>9}{'trip':>10}{'rate':>11}"
+    columns = ("connect", "tunnels", "stall", "memory", "threads", "trip", "rate")
+    widths = (10, 10, 10, 10, 9, 10, 11)
+    head = f"{'':20}{'nodes':>6}" + "".join(f"{name:>{width}}" for name, width in zip(columns, widths, strict=True))
     lines = [
         f"{row.system:20}{row.nodes:>6}{row.connected:>8.2f} s{row.tunnelled:>8.2f} s{row.stall * 1000:>7.0f} ms"
         f"{row.memory:>6.0f} MiB{row.threads:>9}{row.round_trip * 1000:>7.2f} ms{row.rate:>5.0f} MiB/s"

@@ -31,6 +31,8 @@ from skyward_jupyter.ssh.known import Ledger
 #: Of the loopback network, so that each server has an address that is its own, as machines have.
 _ADDRESSES = (f"127.{60 + os.getpid() % 60}.{high}.{low}" for high, low in itertools.product(range(256), range(2, 250)))
 _STARTS_WITHIN = 10.0
+#: On how many addresses one sshd listens at most; for more, there are several.
+_SOCKETS = 16
 
 
 def missing() -> str:
@@ -47,7 +49,7 @@ def found(program: str) -> str:
 
 
 class Sshd:
-    """One sshd, on one or more addresses of its own.
+    """An sshd, on one or more addresses of its own.
 
     Attributes
     ----------
@@ -66,7 +68,7 @@ class Sshd:
         self.port = _free_port(self.addresses[0])
         self.key = folder / "id_ed25519"
         self._more = config
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
         folder.mkdir(parents=True, exist_ok=True)
         write_key(self.key)
         shutil.copy(self.key.with_suffix(".pub"), folder / "authorized_keys")
@@ -113,35 +115,27 @@ class Sshd:
 
     def start(self) -> None:
         """Start it; returns when it listens."""
-        (self.folder / "sshd_config").write_text(self._config())
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        with (self.folder / "log").open("ab") as log:
-            # It dies with the thread that starts it, which is that of the tests.
-            self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", found("sshd"), "-D", "-e", "-f", self.folder / "sshd_config"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._processes = [
+            self._serve(at, self.addresses[at : at + _SOCKETS]) for at in range(0, len(self.addresses), _SOCKETS)
+        ]
         deadline = time.monotonic() + _STARTS_WITHIN
         while not all(map(self._listens, self.addresses)):
-            assert self._process.poll() is None, f"sshd ended: {self.log}"
+            assert all(process.poll() is None for process in self._processes), f"sshd ended: {self.log}"
             assert time.monotonic() < deadline, f"sshd does not listen: {self.log}"
             time.sleep(0.01)
 
     def stop(self, *, sessions: bool = True) -> None:
         """Stop it, and with `sessions` those who are logged in, too."""
-        if self._process is None:
-            return
         logged_in = self.sessions() if sessions else []
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-        for process in logged_in:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+        self._processes = []
+        for session in logged_in:
             with contextlib.suppress(psutil.Error):
-                process.kill()
+                session.kill()
         deadline = time.monotonic() + 5
         while any(map(_runs, logged_in)):
             assert time.monotonic() < deadline, "the sessions do not end"
@@ -149,21 +143,32 @@ class Sshd:
 
     def sessions(self) -> list[psutil.Process]:
         """The processes that serve those who are logged in; not what they run."""
-        if self._process is None:
-            return []
-        try:
-            children = psutil.Process(self._process.pid).children(recursive=True)
-        except psutil.Error:
-            return []
-        return [process for process in children if _is_sshd(process)]
+        sessions: list[psutil.Process] = []
+        for process in self._processes:
+            with contextlib.suppress(psutil.Error):
+                sessions += filter(_is_sshd, psutil.Process(process.pid).children(recursive=True))
+        return sessions
+
+    def _serve(self, number: int, addresses: Sequence[str]) -> subprocess.Popen[bytes]:
+        config = self.folder / f"sshd_config_{number}"
+        config.write_text(self._config(addresses))
+        with (self.folder / "log").open("ab") as log:
+            # It dies with the thread that starts it, which is that of the tests.
+            return subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", found("sshd"), "-D", "-e", "-f", config],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def _listens(self, address: str) -> bool:
         with contextlib.suppress(OSError), socket.create_connection((address, self.port), timeout=1):
             return True
         return False
 
-    def _config(self) -> str:
-        listen = "\n".join(f"ListenAddress {address}" for address in self.addresses)
+    def _config(self, addresses: Sequence[str]) -> str:
+        listen = "\n".join(f"ListenAddress {address}" for address in addresses)
         # The first line about anything counts, so a test's own lines come first.
         return f"""{self._more}
 Port {self.port}

@@ -93,30 +93,42 @@ class Commands:
         self._keeper = keeper
         self._tasks: set[asyncio.Task[object]] = set()
         self._left: set[asyncio.Task[object]] = set()
+        self._running: dict[str, tuple[_Command, asyncio.Task[asyncssh.SSHClientProcess[bytes]]]] = {}
+        self._closing = False
 
     async def run(
         self, command: str, *, stdin: bytes = b"", timeout: float | None = None, on_line: OnLine | None = None
     ) -> Completed:
         """Run a command; see `skyward_jupyter.ssh.machine.Machine.run`."""
         called = _Command(command, secrets.token_hex(8))
+        if self._closing:
+            raise self._closed()
         async with asyncio.timeout(timeout):
             while self._left:
                 await asyncio.wait(self._left)
             # Begun by a task of ours, so that a command whose number is not known yet can be given up, too.
-            begun = self._own(self._begin(called))
+            begun = self._running[called.token] = called, self._own(self._begin(called))
             try:
-                process = await asyncio.shield(begun)
-                return await self._followed(process, stdin, on_line)
+                done = await self._followed(await asyncio.shield(begun[1]), stdin, on_line)
+                if self._closing:
+                    raise self._closed()
+                return done
             except BaseException:
-                ending = self._own(self._end(called, begun))
+                ending = self._own(self._end(*begun))
                 await asyncio.wait([ending], timeout=END_WITHIN if self._keeper.up else 0)
                 if not ending.done():
                     self._left.add(ending)
                     ending.add_done_callback(self._left.discard)
                 raise
+            finally:
+                del self._running[called.token]
 
     async def close(self) -> None:
-        """Give up what is still to be ended."""
+        """End what runs, and give up what cannot be ended in time."""
+        self._closing = True
+        endings = [self._own(self._end(*begun)) for begun in self._running.values()]
+        if endings and self._keeper.up:
+            await asyncio.wait(endings, timeout=END_WITHIN)
         for task in list(self._tasks):
             task.cancel()
         if self._tasks:
@@ -215,6 +227,9 @@ class Commands:
                 await asyncio.sleep(0.1)
         if called.process is not None:
             called.process.close()
+
+    def _closed(self) -> ConnectionLost:
+        return ConnectionLost(self._name, f"the connection to {self._name} is closed")
 
     def _lost(self, why: str) -> ConnectionLost:
         why = self._keeper.why or why

@@ -74,9 +74,11 @@ class Connection:
                 task.result().close()
             task.cancel()
         self._tunnels.clear()
-        await self._commands.close()
-        await self._files.close()
-        await self._keeper.close()
+        try:
+            await self._commands.close()
+            await self._files.close()
+        finally:
+            await self._keeper.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -113,7 +115,8 @@ class Connection:
     async def forward(self, host: str, port: int) -> int:
         """A port of 127.0.0.1 that leads to `host`:`port` as seen from there, the same one after every break."""
         target = host, port
-        if target not in self._tunnels:
+        known = self._tunnels.get(target)
+        if known is None or (known.done() and (known.cancelled() or known.exception() is not None)):
             self._tunnels[target] = asyncio.create_task(self._tunnelled(host, port), name=f"ssh {self.name} tunnel")
         return (await asyncio.shield(self._tunnels[target])).local
 

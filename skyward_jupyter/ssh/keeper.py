@@ -120,7 +120,7 @@ class Keeper:
         try:
             while True:
                 self._line = await self._reached(accept_by)
-                self._tell("up", "")
+                self._tell("up", self._line.note)
                 why = await self._line.ended()
                 self._line = None
                 self._tell("lost", why)

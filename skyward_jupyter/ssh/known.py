@@ -90,16 +90,20 @@ class Verifier:
     _known: list[asyncssh.SSHKey] = field(default_factory=list)
     _authorities: bool = False
     _source: str = ""
+    _asked: str = ""
     _shown: asyncssh.SSHKey | None = None
     _refused: bool = False
 
-    def trusted(self, files: Sequence[str]) -> _Trusted:
-        """What asyncssh shall accept by itself: keys, authorities and revoked keys; reads files."""
+    def trusted(self, files: Sequence[str], alias: str = "") -> _Trusted:
+        """What asyncssh shall accept by itself: keys, authorities and revoked keys.
+
+        Reads the user's `files`, which know the machine by `alias` if it has one.
+        """
         if self.host.host_key:
             self._source = "pinned"
             self._known = [key for key in [_pinned(self.host)] if key is not None]
             return _only(self._known)
-        user = _user_known(files, self.host)
+        user = _user_known(files, self._name(alias))
         if any(user[:2]) or user[3]:
             self._source = "user"
             self._known, self._authorities = list(user[0]), bool(user[1])
@@ -126,8 +130,10 @@ class Verifier:
         self._refused = not fits
         return fits
 
-    def confirm(self) -> None:
+    def confirm(self) -> str:
         """The machine has proved that it holds the key it showed, and let us in: remember it, if it was new.
+
+        Returns a sentence about that, or "".
 
         Raises
         ------
@@ -135,11 +141,12 @@ class Verifier:
             Someone else was shown another key of it a moment ago.
         """
         if self._source or self._shown is None:
-            return
+            return ""
         self._known = self.ledger.trust(self.host.path, self._shown)
         self._source = "ledger"
         if self._shown not in self._known:
             raise self.changed()
+        return f"its host key {self._shown.get_fingerprint()} was not known, and is trusted from now on"
 
     @property
     def refused(self) -> bool:
@@ -152,11 +159,15 @@ class Verifier:
         shown = self._shown.get_fingerprint() if self._shown else ""
         return HostKeyChanged(self.host.name, known, shown, self._advice())
 
+    def _name(self, alias: str) -> str:
+        """What the user's files call it."""
+        self._asked = alias or (self.host.host if self.host.port == _DEFAULT_PORT else self.host.place)
+        return self._asked
+
     def _advice(self) -> str:
         if self._source == "pinned":
             return "this is not the machine that was started, or someone is in between; start it again"
-        plain = self._source == "user" and self.host.port == _DEFAULT_PORT
-        name = (self.host.host if plain else self.host.place) if self._source == "user" else self.host.path
+        name = self._asked if self._source == "user" else self.host.path
         file = "" if self._source == "user" else f"-f '{self.ledger.path}' "
         return (
             "someone may be in between, or the machine was set up anew; if you know that it was, "
@@ -178,10 +189,9 @@ def _only(keys: Sequence[asyncssh.SSHKey], revoked: Sequence[asyncssh.SSHKey] = 
     return keys, (), revoked, (), (), (), ()
 
 
-def _user_known(files: Sequence[str], host: Host) -> _Trusted:
+def _user_known(files: Sequence[str], name: str) -> _Trusted:
     """What the user's files say of a machine: of its name and port, as OpenSSH asks, not of its address."""
     readable = [file for file in files if os.access(file, os.R_OK)]
-    name = host.host if host.port == _DEFAULT_PORT else host.place
     try:
         known = asyncssh.read_known_hosts(readable)
     except ValueError as error:

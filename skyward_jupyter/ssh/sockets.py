@@ -23,7 +23,9 @@ class _Session(asyncssh.SSHUNIXSession[bytes]):
         self._protocol.connection_made(cast(asyncio.BaseTransport, chan))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._protocol.connection_lost(exc)
+        # Whoever reads a stream expects the errors of one.
+        known = exc is None or isinstance(exc, OSError)
+        self._protocol.connection_lost(exc if known else ConnectionResetError(str(exc)))
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         self._protocol.data_received(data)

@@ -71,14 +71,14 @@ class Tunnel:
         try:
             # As asyncssh's own forwarding does it: a forwarder is a session, but for its type.
             there = cast(Callable[[], asyncssh.SSHTCPSession[bytes]], lambda: asyncssh.SSHForwarder(near))
-            await line.ssh.create_connection(there, self.host, self.port, *peer)
+            channel, _ = await line.ssh.create_connection(there, self.host, self.port, *peer)
         except (asyncssh.Error, OSError):
             near.drop()
         except BaseException:
             near.drop()
             raise
         else:
-            near.flow()
+            near.flow(channel)
 
 
 class _Near(asyncssh.SSHForwarder):
@@ -101,9 +101,11 @@ class _Near(asyncssh.SSHForwarder):
         self._tunnel.left(self)
         super().connection_lost(exc)
 
-    def flow(self) -> None:
-        """The way is open."""
-        if self._here is not None:
+    def flow(self, channel: asyncssh.SSHTCPChannel[bytes]) -> None:
+        """The way is open, through `channel`, unless it has been dropped meanwhile."""
+        if self._here is None:
+            channel.close()
+        else:
             self._here.resume_reading()
 
     def drop(self) -> None:

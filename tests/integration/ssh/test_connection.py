@@ -70,6 +70,47 @@ async def test_a_command_that_is_given_up_leaves_no_process(sshd: MakeSshd, how:
         assert (await machine.run("echo fine")).stdout == "fine\n"
 
 
+async def test_closing_ends_what_runs(sshd: MakeSshd) -> None:
+    token = f"9{time.time_ns() % 10**9}.25"
+    machine = sshd().connection()
+    await machine.open()
+    task = asyncio.create_task(machine.run(f"sleep {token} & sleep {token}"))
+    await until(lambda: len(running(token)) >= 2)
+    await machine.close()
+    assert not running(token)
+    with pytest.raises(ConnectionLost, match="closed"):
+        await task
+    with pytest.raises(ConnectionLost, match="closed"):
+        await machine.run("true")
+
+
+async def test_a_command_whose_lines_nobody_takes(sshd: MakeSshd) -> None:
+    def refuse(stream: str, text: str) -> None:
+        raise ZeroDivisionError(text)
+
+    token = f"9{time.time_ns() % 10**9}.25"
+    async with sshd().connection() as machine:
+        with pytest.raises(ZeroDivisionError, match="one"):
+            await machine.run(f"echo one; sleep {token}", on_line=refuse)
+        await until(lambda: not running(token))
+
+
+async def test_more_commands_than_a_server_allows_at_once(sshd: MakeSshd) -> None:
+    async with sshd(config="MaxSessions 3").connection() as machine:
+        done = await asyncio.gather(*(machine.run(f"sleep 0.2; echo {number}") for number in range(9)))
+    assert [one.stdout for one in done] == [f"{number}\n" for number in range(9)]
+
+
+async def test_what_the_configuration_says_for_terminals_is_left_out(sshd: MakeSshd) -> None:
+    server = sshd()
+    with (server.folder / "config").open("a") as config:
+        config.write("  RequestTTY force\n  RemoteCommand false\n  ForwardX11Trusted yes\n")
+    async with server.connection() as machine:
+        assert (await machine.run("tty; cat", stdin=b"given")).stdout == "not a tty\ngiven"
+        with pytest.raises(FileNotFoundError):
+            await machine.read("/none")
+
+
 async def test_files(sshd: MakeSshd, tmp_path: Path) -> None:
     there = tmp_path / "there"
     (tmp_path / "big").write_bytes(os.urandom(3_000_000))

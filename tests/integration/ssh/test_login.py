@@ -87,7 +87,10 @@ async def test_a_key_that_does_not_fit_is_not_tried_again(sshd: MakeSshd, tmp_pa
     machine = server.connection(key=str(tmp_path / "other"))
     with pytest.raises(AuthenticationFailed, match="accepts none of our keys for root; try: ssh"):
         await machine.open()
-    assert server.log.count("Connection closed by authenticating user") == 1
+    assert machine.state == "closed"
+    refusals = "Connection closed by authenticating user"
+    await until(lambda: refusals in server.log)
+    assert server.log.count(refusals) == 1
 
 
 async def test_a_key_that_the_machine_learns_later(sshd: MakeSshd) -> None:
@@ -134,8 +137,9 @@ def agent(tmp_path: Path) -> Iterator[str]:
 
 async def test_a_changed_host_key_is_refused(sshd: MakeSshd) -> None:
     server = sshd()
-    async with server.connection():
-        before = fingerprint(server.folder / "host_key.pub")
+    before = fingerprint(server.folder / "host_key.pub")
+    async with server.connection() as machine:
+        assert machine.why == f"its host key {before} was not known, and is trusted from now on"
     server.stop()
     server.new_host_key()
     server.start()
@@ -180,8 +184,16 @@ async def test_the_users_known_hosts_go_first(sshd: MakeSshd) -> None:
     known = server.folder / "known_hosts"
     place = f"[{server.addresses[0]}]:{server.port}"
     known.write_text(f"{place} {server.host_key}\n")
+    async with server.connection() as machine:
+        assert machine.why == ""
+        assert not server.ledger().path.exists()
+    # It may know the machine by another name.
+    known.write_text(f"alias {server.host_key}\n")
+    with (server.folder / "config").open("a") as config:
+        config.write("  HostKeyAlias alias\n")
     async with server.connection():
         assert not server.ledger().path.exists()
+    (server.folder / "config").write_text((server.folder / "config").read_text().replace("HostKeyAlias", "#"))
     write_key(server.folder / "another")
     known.write_text(f"{place} {(server.folder / 'another.pub').read_text()}")
     with pytest.raises(HostKeyChanged, match="forget the old key with: ssh-keygen -R"):
