@@ -14,13 +14,15 @@ import asyncio
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from skyward_jupyter.agent.accelerators import Accelerator, accelerators
 from skyward_jupyter.errors import ConnectionLost, UsageError
 from skyward_jupyter.ssh.image import Image, digest_of, redacted
 from skyward_jupyter.ssh.journal import Journal
 from skyward_jupyter.ssh.machine import Machine
-from skyward_jupyter.ssh.project import Included, included, manifest, name_of, packed
+from skyward_jupyter.ssh.project import Included, included, manifest, name_of, pack
 from skyward_jupyter.ssh.script import Script, fact_of
 from skyward_jupyter.ssh.steps import OnStep
 from skyward_jupyter.ssh.uv import NoUv, uv_for
@@ -51,7 +53,8 @@ class Prepared:
     directory
         The working directory of user code, with the files that the image includes.
     env_file
-        The environment of user code, as lines that a shell reads (``. FILE``) and that export it.
+        The environment of user code, as lines that a shell reads (``. FILE``) and that export it; with it, ``python``
+        and ``pip`` are those of the image.
     accelerators
         The GPUs.
     """
@@ -116,6 +119,7 @@ class _Preparation:
             python=image.version,
             apt=tuple(image.apt),
             requirements=(*requirements(), *EXTRA, *image.pip),
+            exact=image.exact,
             env=image.env,
             manifest=manifest(files),
         )
@@ -170,7 +174,7 @@ class _Preparation:
         journal.missing.clear()
         ended = await self._machine.run("sh -s", stdin=script, on_line=on_line)
         if ended.status and ended.status != needs:
-            raise journal.failure()
+            raise journal.failure(ended=ended.status)
         return bool(ended.status)
 
     async def _push_wheel(self) -> None:
@@ -198,11 +202,10 @@ class _Preparation:
         self._journal.start("upload")
         there = f"{self._journal.facts['root']}/pools/{self._script.key}/{name_of(missing)}.tar.gz"
         try:
-            archive = await asyncio.to_thread(packed, self._files, missing)
-            try:
+            with TemporaryDirectory(prefix="skyward-", ignore_cleanup_errors=True) as folder:
+                archive = Path(folder, "contents")
+                await asyncio.to_thread(pack, archive, self._files, missing)
                 await self._machine.upload(archive, there, 0o600)
-            finally:
-                archive.unlink(missing_ok=True)
         except OSError as error:
             raise self._journal.failure(f"the included files could not be sent: {error}") from error
         self._journal.done()

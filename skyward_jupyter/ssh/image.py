@@ -26,6 +26,7 @@ _SHORTEST_SECRET = 5
 _VERSION = re.compile(r"3\.\d{1,2}(\.\d{1,2})?")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[A-Za-z0-9.+~:-]+)?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_EXACT = re.compile(r"[A-Za-z0-9._-]+(\[[^]]*\])?\s*===?\s*[^\s*,;]+")
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
@@ -88,6 +89,11 @@ class Image:
     def version(self) -> str:
         """The version of Python to look for: ``3.12``, or ``3.12.4`` where one release was asked for."""
         return here() if self.python == "auto" else self.python
+
+    @property
+    def exact(self) -> bool:
+        """Whether every package is asked for in one version."""
+        return all(_EXACT.fullmatch(requirement) for requirement in self.pip)
 
 
 def digest_of(image: Image, wheel: str) -> str:

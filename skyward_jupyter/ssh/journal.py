@@ -105,21 +105,30 @@ class Journal:
         self.facts.clear()
         self.gpus.clear()
 
-    def failure(self, why: str = "") -> BootstrapFailed:
-        """The error of the step that runs, or ran last; it is told as failed and its log is kept."""
+    def failure(self, why: str = "", ended: int = 0) -> BootstrapFailed:
+        """The error of the step that runs, or ran last; it is told as failed and its log is kept.
+
+        Parameters
+        ----------
+        why
+            A sentence; what the machine gave as the reason when empty.
+        ended
+            The status that the machine's shell ended with, which is the reason when it gave none.
+        """
         step = self._step or next((line[3:] for line in reversed(self._log) if line.startswith("== ")), "look")
-        why = self.redact(why or self._why())
+        why = self.redact(why or self._why(ended))
         self._log.append(f"failed: {why}")
         self._step = step
         self._tell("failed", why, time.monotonic() - self._since)
         self._step = ""
         return BootstrapFailed(self.machine, step, why, self._command, tuple(self._last), self._kept())
 
-    def _why(self) -> str:
+    def _why(self, ended: int) -> str:
         if "why" in self.facts:
             return self.facts["why"]
-        status = self.facts.get("status", "")
-        why = f"`{self._command}` ended with status {status}" if status else "its shell ended without a word"
+        if "status" not in self.facts:
+            return f"its shell was ended by signal {-ended}" if ended < 0 else f"its shell ended with status {ended}"
+        why = f"`{self._command}` ended with status {self.facts['status']}"
         free = self.facts.get("free", "")
         if free.isdigit() and int(free) < SCARCE * 1024:
             why += f"; only {int(free) // 1024} MiB are free there: make room on that disk"

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import tarfile
-import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,8 +80,8 @@ def name_of(digests: set[str]) -> str:
     return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()[:20]
 
 
-def packed(files: Iterable[Included], missing: set[str]) -> Path:
-    """Make an archive of the contents that are missing, each once, named by its hash; the caller removes it.
+def pack(archive: Path, files: Iterable[Included], missing: set[str]) -> None:
+    """Make an archive of the contents that are missing, each once, named by its hash.
 
     Raises
     ------
@@ -90,15 +89,9 @@ def packed(files: Iterable[Included], missing: set[str]) -> Path:
         A file changed meanwhile, or is gone.
     """
     wanted = {file.digest: file for file in files if file.digest in missing}
-    made, name = tempfile.mkstemp(prefix="skyward-", suffix=".tar.gz")
-    try:
-        with os.fdopen(made, "wb") as target, tarfile.open(fileobj=target, mode="w:gz", compresslevel=1) as archive:
-            for digest, file in wanted.items():
-                _add(archive, digest, file)
-    except BaseException:
-        os.unlink(name)
-        raise
-    return Path(name)
+    with tarfile.open(archive, mode="w:gz", compresslevel=1) as target:
+        for digest, file in wanted.items():
+            _add(target, digest, file)
 
 
 def _add(archive: tarfile.TarFile, digest: str, file: Included) -> None:

@@ -45,6 +45,8 @@ class Script:
         The version to look for.
     apt, requirements
         What to install.
+    exact
+        Whether the user's packages are asked for in one version each.
     env
         Of the installation and of user code.
     manifest
@@ -58,6 +60,7 @@ class Script:
     python: str
     apt: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
+    exact: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     manifest: str = "{}"
     mark: str = field(default_factory=lambda: f"@{secrets.token_hex(8)}")
@@ -105,7 +108,7 @@ umask 077
 ROOT={home}
 MARK={self.mark} IMAGE="$ROOT/images/{self.digest}" POOL="$ROOT/pools/"{quoted(self.key)}
 WHEEL="$ROOT/wheels/{self.wheel}" WANT={self.python} MINOR={minor} PYTHON=
-INCLUDES={"" if self.manifest == "{}" else "1"}
+EXACT={"1" if self.exact else ""} INCLUDES={"" if self.manifest == "{}" else "1"}
 APT={quoted(" ".join(self.apt))} GPUS={quoted(COMMAND)} MODULES={quoted(MODULES)} AGENT={quoted(AGENT)}
 {call}
 }}

@@ -46,8 +46,15 @@ async def uv_for(machine: str) -> Path:
     task = _fetching.get(platform)
     if task is None or task.get_loop() is not asyncio.get_running_loop():
         task = _fetching[platform] = asyncio.create_task(_fetch(platform, kept))
-        task.add_done_callback(lambda _: _fetching.pop(platform, None))
+        task.add_done_callback(lambda done: _forget(platform, done))
     return await asyncio.shield(task)
+
+
+def _forget(platform: str, done: asyncio.Task[Path]) -> None:
+    _fetching.pop(platform, None)
+    if not done.cancelled():
+        # Whoever asked was told; when all of them gave up, nobody need be.
+        done.exception()
 
 
 def _cache() -> Path:

@@ -29,7 +29,7 @@ CUT_AT = ["look", "python", "venv", "packages", "check", "files"]
 def left_over(there: Bare) -> list[str]:
     """What no preparation should leave behind."""
     names = [str(path.relative_to(there.root)) for path in there.root.rglob("*") if path.suffix == ".part"]
-    names += [path.name for pattern in ("gpus.*", "uv.*") for path in there.root.glob(pattern)]
+    names += [path.name for path in there.root.iterdir() if not path.is_dir()]
     return names + [path.name for path in there.root.glob("pools/*/*") if path.name not in ("env", "image", "work")]
 
 

@@ -107,10 +107,16 @@ find_python() {
 
 # -- what belongs to one pool ------------------------------------------------------------------------------------------
 
+# So that `!pip install` and `!python` in a cell mean the image.
+activation() {
+  venv=$(printf '%s' "$IMAGE/venv" | sed "s/'/'\\\\''/g")
+  printf "export VIRTUAL_ENV='%s'\nexport PATH='%s/bin':\"\$PATH\"\n" "$venv" "$venv"
+}
+
 settle() {
   begin files
   mkdir -p "$POOL/work" && printf '%s\n' "${IMAGE##*/}" >"$POOL/image" &&
-    environment >"$POOL/env.$$" && mv -f "$POOL/env.$$" "$POOL/env" ||
+    { environment && activation; } >"$POOL/env.$$" && mv -f "$POOL/env.$$" "$POOL/env" ||
     fail "the pool's files cannot be written to $POOL"
   if [ -n "$INCLUDES" ] || [ -f "$POOL/placed" ]; then
     manifest >"$POOL/manifest.$$" && mv -f "$POOL/manifest.$$" "$POOL/manifest" || fail "the list of files cannot be written to $POOL"

@@ -6,23 +6,22 @@ look() {
     fail "$ROOT cannot be made: log in as a user who may write there, or give another directory"
   say root "$ROOT"
   say system "$(uname -s) $(uname -m)"
-  gpus=$(mktemp "$ROOT/gpus.XXXXXX") || fail "nothing can be written to $ROOT"
-  { command -v nvidia-smi >/dev/null 2>&1 && within 30 $GPUS >"$gpus" 2>/dev/null </dev/null; } &
+  # Drivers take their time; the rest is looked at meanwhile.
+  tell_gpus &
   if is_complete; then
     touch "$IMAGE/complete"
-    tell_gpus
+    wait
     end
     settle ""
     return
   fi
   find_uv && say uv "$UV"
   [ -f "$WHEEL" ] && say wheel "$WHEEL"
-  tell_gpus
+  wait
   end
 }
 
 tell_gpus() {
-  wait
-  while IFS= read -r gpu; do say gpu "$gpu"; done <"$gpus"
-  rm -f "$gpus"
+  command -v nvidia-smi >/dev/null 2>&1 || return
+  within 30 $GPUS 2>/dev/null </dev/null | while IFS= read -r gpu; do say gpu "$gpu"; done
 }

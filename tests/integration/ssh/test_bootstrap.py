@@ -97,6 +97,14 @@ async def test_the_environment_is_a_file_that_a_shell_reads(bare: Bares) -> None
     shell = ["sh", "-c", '. "$1"; exec "$2" -c "$3"', "sh", prepared.env_file, prepared.python, code]
     read = json.loads(subprocess.run(shell, env={}, capture_output=True, text=True, check=True).stdout)
     assert hard.items() <= read.items()
+    assert read["PATH"].split(":")[0] == str(Path(prepared.python).parent)
+
+
+async def test_in_its_environment_python_and_pip_are_those_of_the_image(bare: Bares) -> None:
+    prepared = await (await bare.ready()).prepare()
+    shell = ["sh", "-c", '. "$1"; command -v python; command -v pip', "sh", prepared.env_file]
+    found = subprocess.run(shell, env={"PATH": "/usr/bin"}, capture_output=True, text=True, check=True).stdout
+    assert found.split() == [prepared.python, prepared.python.replace("/python", "/pip")]
 
 
 async def test_secrets_are_in_no_command_no_step_no_error(bare: Bares) -> None:
@@ -218,6 +226,21 @@ async def test_without_apt_the_sentence_says_so(bare: Bares) -> None:
     there = await bare()
     with pytest.raises(BootstrapFailed, match=r"wants apt packages \(ffmpeg sox\), and apt-get is not there"):
         await there.prepare(sky.Image(apt=["ffmpeg", "sox"]))
+
+
+async def test_gpus_are_those_that_the_driver_names(bare: Bares) -> None:
+    there = await bare.ready()
+    line = "GPU-5f2b1d9e-0d5c-8a3f-2c5e-6a0e1f9b7c11, NVIDIA H100 80GB HBM3, 81559, 4, 0, 31, 71.42"
+    there.has(
+        "nvidia-smi", f'case "$*" in *--query-gpu=index,uuid,*) sleep 0.2; echo "0, {line}"; echo "1, {line}" ;; esac'
+    )
+    prepared = await there.prepare()
+    assert [(gpu.index, gpu.name, gpu.memory) for gpu in prepared.accelerators] == [
+        (0, "NVIDIA H100 80GB HBM3", 81559),
+        (1, "NVIDIA H100 80GB HBM3", 81559),
+    ]
+    there.has("nvidia-smi", "echo 'NVIDIA-SMI has failed'; exit 9")
+    assert (await there.prepare()).accelerators == ()
 
 
 # -- included files ----------------------------------------------------------------------------------------------------
