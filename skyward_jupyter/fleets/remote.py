@@ -90,6 +90,7 @@ class RemoteFleet:
         self._left: list[Site] = []
         self._kept: list[str] = []
         self._reached: set[int] = set()
+        self._failures: dict[int, str] = {}
         self._closed = self._lost = False
         self._answers: dict[int, Message] = {}
         if found is not None:
@@ -129,7 +130,7 @@ class RemoteFleet:
     def address(self, rank: int) -> str:
         """The ``host:port`` of a node's agent; before that is known, its machine's."""
         site = self._sites.get(rank)
-        if site is not None and site.place is not None:
+        if site is not None and site.place is not None and site.located:
             return site.place.address
         return self._instances[rank].login if rank in self._instances else ""
 
@@ -186,18 +187,19 @@ class RemoteFleet:
             for seed in others:
                 await self._located.setdefault(seed, asyncio.Event()).wait()
             if others and not any(self._is_located(seed) for seed in others):
-                raise ProvisioningFailed(f"node {others[0]}, through which it joins the others, could not be started")
+                raise ProvisioningFailed(f"it joins through node {others[0]}: {self._failures.get(others[0], 'gone')}")
             site.start(self._config(rank, site, peers, others).to_json())
             self._keep()
         except (SkywardError, OSError, Refused) as error:
             # A machine that was there may come back; one that never was is not worth another wait.
+            self._failures[rank] = _plainly(error)
             never = isinstance(error, ConnectionFailed) and rank not in self._reached
             self._exited(rank, _plainly(error), final=never or isinstance(error, _FINAL))
         finally:
             self._located[rank].set()
 
     def _is_located(self, rank: int) -> bool:
-        return rank in self._sites and self._sites[rank].place is not None
+        return rank in self._sites and self._sites[rank].located
 
     async def _provided(self, ranks: Sequence[int]) -> None:
         """Have a machine for each of these ranks."""
@@ -227,7 +229,7 @@ class RemoteFleet:
         try:
             await made.open(former)
         except BaseException:
-            if made.place is None and former is not None:
+            if former is not None and not made.located:
                 self._former[rank] = former
             raise
         return made
@@ -265,7 +267,7 @@ class RemoteFleet:
     def _keep(self) -> None:
         """Tell whoever renews the nodes' lease where they are."""
         if not self._lost and not self._closed:
-            self._keeping.watch([site for _, site in sorted(self._sites.items()) if site.place is not None])
+            self._keeping.watch([site for _, site in sorted(self._sites.items()) if site.located])
 
     # -- what is heard -----------------------------------------------------------------------------------------------
 
@@ -299,7 +301,11 @@ class RemoteFleet:
             self._made = Cluster(**facts["cluster"])
         for rank, instance, place in map(place_from, facts["sites"]):
             self._instances[rank] = instance
-            self._sites[rank] = Site(rank, instance, self._plan, self._hear, place)
+            site = Site(rank, instance, self._plan, self._hear, place)
+            if site.located:
+                self._sites[rank] = site
+            else:
+                self._left.append(site)
         for rank, instance, place in map(place_from, facts["left"]):
             self._left.append(Site(rank, instance, self._plan, self._hear, place))
 
@@ -424,9 +430,9 @@ class RemoteFleet:
         """Wait until all is removed; returns what could not be."""
         self._own(self._keeping.ended())
         await asyncio.wait(self._ending, timeout=END_WITHIN)
-        return tuple(f"{site.place.directory} on {site.instance.login}" for site in self._left if site.place) + tuple(
-            self._kept
-        )
+        return tuple(
+            f"{site.place.directory or site.place.key} on {site.instance.login}" for site in self._left if site.place
+        ) + tuple(self._kept)
 
     def forget(self) -> None:
         """Report nothing any more."""

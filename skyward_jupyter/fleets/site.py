@@ -74,17 +74,17 @@ class Place:
     Attributes
     ----------
     key
-        What the directory is called by.
+        What the directory is called by; all that is known at first.
     work
         The working directory of user code.
     """
 
     key: str
-    directory: str
-    work: str
-    host: str
-    port: int
-    http: int
+    directory: str = ""
+    work: str = ""
+    host: str = ""
+    port: int = 0
+    http: int = 0
 
     @property
     def address(self) -> str:
@@ -140,6 +140,11 @@ class Site:
         self._over = False
 
     @property
+    def located(self) -> bool:
+        """Whether it is known where its node is."""
+        return self.place is not None and self.place.port > 0
+
+    @property
     def up(self) -> bool:
         """Whether its template can be told something now."""
         return self._link is not None
@@ -152,6 +157,8 @@ class Site:
         if former is not None:
             await self._finish_at(machine, former)
         key = f"{self._plan.key.replace('~', '-')}.{self.rank}.{secrets.token_hex(2)}"
+        # From now on there may be something to remove, however far this gets.
+        self.place = Place(key)
         self.place = await self._launched(machine, key)
         await self._forward(machine)
         await self._take()
@@ -187,6 +194,7 @@ class Site:
 
     async def _launched(self, machine: Connection, key: str) -> Place:
         ready = await prepare(machine, self._plan.image, self._step, key=key)
+        self.place = Place(key, ready.pool)
         self._tell("starting its template")
         certificates = f"{ready.pool}/certificates"
         await self._run(machine, "its private directory", f"umask 077; mkdir -p {shlex.quote(certificates)}")
@@ -334,8 +342,7 @@ class Site:
         try:
             if self.place is not None and self._machine is not None:
                 async with asyncio.timeout(END_WITHIN):
-                    await self._finish()
-                    await clear(self._machine, self.place.key)
+                    await self._finish(self._machine, self.place)
         finally:
             self.leave()
             if self._machine is not None:
@@ -352,28 +359,27 @@ class Site:
         finally:
             await machine.close()
 
-    async def _finish(self) -> None:
+    async def _finish(self, machine: Connection, place: Place) -> None:
         """Have the template end all it started, and wait until it has ended itself."""
-        assert self._machine is not None
-        assert self.place is not None
-        if self._link is None:
-            await self._finish_at(self._machine, self.place)
+        if self._link is None or self._serving is None:
+            await self._finish_at(machine, place)
             return
         self.send({"op": "kill", "rank": None})
         self.send({"op": "forget"})
-        if self._serving is not None:
-            await asyncio.wait([self._serving])
+        await asyncio.wait([self._serving])
+        await clear(machine, place.key)
 
     async def _finish_at(self, machine: Connection, place: Place) -> None:
         """End a template of the pool through its door, if it is there."""
-        with contextlib.suppress(ConnectionRefusedError):
-            link = await knock(machine, place.directory)
-            try:
-                link.send({"op": "finish", "pool": self._plan.key, "epoch": self._plan.epoch})
-                while await link.receive() is not None:
-                    pass
-            finally:
-                link.close()
+        if place.directory:
+            with contextlib.suppress(ConnectionRefusedError):
+                link = await knock(machine, place.directory)
+                try:
+                    link.send({"op": "finish", "pool": self._plan.key, "epoch": self._plan.epoch})
+                    while await link.receive() is not None:
+                        pass
+                finally:
+                    link.close()
         await clear(machine, place.key)
 
     # -- as its pool's record has it ---------------------------------------------------------------------------------

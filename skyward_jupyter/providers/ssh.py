@@ -28,8 +28,8 @@ class SSH:
     jump
         Hosts to go through, with commas between them.
     known_hosts
-        File of the host keys to accept; yours when not given, and a machine that is in none is remembered when it is
-        first logged in to.
+        File in which a machine that is new is remembered by its host key when it is first logged in to; one of ours
+        when not given. What your own files say of a machine counts first.
     cluster
         Whether the machines reach each other. With ``False`` each stands alone behind its own tunnel: calls,
         broadcasts and cells work, collections do not.

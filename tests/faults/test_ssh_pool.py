@@ -104,23 +104,24 @@ def test_a_machine_that_dies_idle_and_comes_back(pool: sky.ComputePool, machines
 def test_a_machine_that_dies_running_and_stays_away(
     pool: sky.ComputePool, machines: Machines, world: World, tmp_path: Path
 ) -> None:
-    """What ran there is told, and the pool goes on without it, and says so."""
-    mark = tmp_path / "began"
-    futures = [wait_long(f"{mark}{n}").with_retries(0) > pool for n in range(3)]
+    """What ran there is told, and the pool goes on without it, also when it was the one that knew of the kernel."""
+    futures = [wait_long(f"{tmp_path}/{n}").with_retries(0) > pool for n in range(3)]
     world.until(lambda: len(list(tmp_path.iterdir())) == 3, "all run")
-    machines.kill(1, NAME)
+    machines.kill(0, NAME)
     try:
         world.until(lambda: any(future.done() for future in futures), "the loss is told", within=90)
         lost = [future for future in futures if future.done()]
         assert len(lost) == 1
-        with pytest.raises(sky.NodeLost, match="node 1 was lost"):
+        with pytest.raises(sky.NodeLost, match="node 0 was lost"):
             lost[0].result()
+        # That takes several times the ttl.
         world.until(lambda: len(pool.nodes) == 2, "the pool goes on without it", within=150)
+        assert not [future for future in futures if future.done() and future not in lost]
         pool.interrupt()
         world.until(lambda: all(future.done() for future in futures), "the others end")
-        assert node() @ pool == [0, 2]
+        assert node() @ pool == [1, 2]
     finally:
-        machines.servers[1].start()
+        machines.servers[0].start()
 
 
 def test_an_sshd_that_is_restarted_costs_nothing(
@@ -142,6 +143,39 @@ def test_an_sshd_that_is_restarted_costs_nothing(
     # The template is obeyed again, too.
     os.kill(pids[0], signal.SIGKILL)
     world.until(lambda: ready(pool, 3) and pool.nodes[0].pid != pids[0], "the node is back", within=60)
+
+
+def test_machines_that_stand_alone_are_kept_each_for_itself(machines: Machines, world: World, tmp_path: Path) -> None:
+    name = f"lone{os.getpid()}"
+    with machines.pool(name, provider=machines.provider(cluster=False), ttl=3.0) as pool:
+        pids = [view.pid for view in pool.nodes]
+        assert told(str(tmp_path / "began"), 12, 1.0) @ pool == [list(range(12))] * 3
+        assert [view.pid for view in pool.nodes] == pids
+    world.until(lambda: machines.gone(name), "nothing is left")
+
+
+@pytest.mark.parametrize("after", [0.3, 0.8, 1.2, 1.6, 2.0])
+def test_an_interrupted_start_leaves_nothing(machines: Machines, world: World, after: float) -> None:
+    """It is interrupted while it logs in, prepares the machines, starts templates, or waits for nodes."""
+    name = f"cut{os.getpid()}"
+    provider = machines.provider()
+    text = f"""
+import os, signal, threading
+import skyward as sky
+provider = sky.SSH({list(provider.hosts)!r}, key={provider.key!r}, known_hosts={provider.known_hosts!r})
+pool = sky.ComputePool(provider=provider, name={name!r})
+threading.Timer({after}, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    pool.start()
+    print("started", flush=True)
+    pool.stop()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    made = world.script(text)
+    out, _ = made.communicate(timeout=60)
+    assert out.strip() in ("started", "interrupted", "started\ninterrupted")
+    world.until(lambda: machines.gone(name), "nothing is left of a pool whose start was interrupted")
 
 
 def test_kill_9_of_the_kernel_leaves_nothing_after_the_ttl(machines: Machines, world: World) -> None:

@@ -147,14 +147,28 @@ def test_the_second_start_is_quick_and_stop_leaves_nothing(pool: sky.ComputePool
     assert node() @ pool == [0, 1, 2]
 
 
+@pytest.mark.parametrize("place", [0, 2])
 def test_a_host_that_does_not_exist_is_named_and_nothing_is_left(
-    machines: Machines, monkeypatch: pytest.MonkeyPatch
+    machines: Machines, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     monkeypatch.setattr(site, "REACH_WITHIN", 3.0)
-    provider = sky.SSH([*machines.names[:2], "root@127.255.255.1:1"], key=machines.key)
+    hosts = machines.names[:2]
+    hosts.insert(place, "root@127.255.255.1:1")
+    provider = sky.SSH(hosts, key=machines.key)
     with pytest.raises(ProvisioningFailed, match=r"127\.255\.255\.1"):
         sky.ComputePool(provider=provider, name=f"lame{NAME}", timeout=300).start()
     assert machines.gone(f"lame{NAME}")
+
+
+def test_a_pool_that_follows_its_work_takes_machines_and_gives_them_back(machines: Machines, until: Until) -> None:
+    name = f"elastic{NAME}"
+    with machines.pool(name, image=IMAGE, nodes=(1, 3)) as pool:
+        assert len(machines.files(name)) == 1
+        pool.scale(3)
+        assert node() @ pool == [0, 1, 2]
+        pool.scale(1)
+        until(lambda: len(machines.files(name)) == 1, "the machines that went keep nothing")
+    assert machines.gone(name)
 
 
 def test_what_cannot_mean_machines_is_refused(machines: Machines) -> None:
