@@ -31,14 +31,21 @@ if TYPE_CHECKING:
     from skyward_jupyter.collections.shared import shared_queue as queue
     from skyward_jupyter.collections.shared import shared_set as set
     from skyward_jupyter.errors import (
+        AuthenticationFailed,
         BarrierTimeout,
         BlockingRefused,
+        BootstrapFailed,
         CellFailed,
         CollectionMismatch,
         CollectionUnavailable,
+        CommandFailed,
+        ConnectionFailed,
+        ConnectionLost,
+        HostKeyChanged,
         KeyRefused,
         LockLost,
         LockMisused,
+        MachineError,
         NodeLost,
         NoPool,
         NoRoom,
@@ -56,11 +63,14 @@ if TYPE_CHECKING:
         TaskFailed,
         TaskInterrupted,
         TaskTimeout,
+        TransferFailed,
         UnknownNode,
         UsageError,
         ValueTooLarge,
     )
     from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
+    from skyward_jupyter.providers.ssh import SSH
+    from skyward_jupyter.ssh.image import Image
 
 #: Names that would hide a builtin where they are defined are called otherwise there.
 _RENAMED = {
@@ -86,14 +96,21 @@ _HOMES = {
     "skyward_jupyter.api.stream": ("ResultStream",),
     "skyward_jupyter.collections.shared": tuple(_RENAMED),
     "skyward_jupyter.errors": (
+        "AuthenticationFailed",
         "BarrierTimeout",
         "BlockingRefused",
+        "BootstrapFailed",
         "CellFailed",
         "CollectionMismatch",
         "CollectionUnavailable",
+        "CommandFailed",
+        "ConnectionFailed",
+        "ConnectionLost",
+        "HostKeyChanged",
         "KeyRefused",
         "LockLost",
         "LockMisused",
+        "MachineError",
         "NoPool",
         "NoRoom",
         "NodeLost",
@@ -111,28 +128,40 @@ _HOMES = {
         "TaskFailed",
         "TaskInterrupted",
         "TaskTimeout",
+        "TransferFailed",
         "UnknownNode",
         "UsageError",
         "ValueTooLarge",
     ),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
+    "skyward_jupyter.providers.ssh": ("SSH",),
+    "skyward_jupyter.ssh.image": ("Image",),
 }
 _MODULES = {"events": "skyward_jupyter.events"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "SSH",
+    "AuthenticationFailed",
     "BarrierTimeout",
     "BlockingRefused",
+    "BootstrapFailed",
     "CellFailed",
     "CollectionMismatch",
     "CollectionUnavailable",
+    "CommandFailed",
     "ComputeFunction",
     "ComputePool",
+    "ConnectionFailed",
+    "ConnectionLost",
     "Executor",
+    "HostKeyChanged",
+    "Image",
     "InstanceInfo",
     "KeyRefused",
     "LockLost",
     "LockMisused",
+    "MachineError",
     "NoPool",
     "NoRoom",
     "NodeLost",
@@ -156,6 +185,7 @@ __all__ = [
     "TaskFailed",
     "TaskInterrupted",
     "TaskTimeout",
+    "TransferFailed",
     "UnknownNode",
     "UsageError",
     "ValueTooLarge",

@@ -20,6 +20,14 @@
     │   ├── NotClustered       the nodes of the pool do not know each other, so they can share nothing
     │   ├── CollectionUnavailable too few nodes answered for a collection; the change may have been made
     │   └── ProvisioningFailed a machine or its agent could not be started
+    │       └── BootstrapFailed a machine could not be made ready for an agent; names the step
+    ├── MachineError           a machine that was logged in to; names it
+    │   ├── ConnectionFailed   it could not be reached, or it speaks no SSH we know
+    │   │   ├── AuthenticationFailed  it does not accept our key
+    │   │   └── HostKeyChanged it shows another host key than before
+    │   ├── ConnectionLost     the connection broke, or was closed, with something under way on it
+    │   ├── CommandFailed      a command there ended badly
+    │   └── TransferFailed     a file could not be written or read there (also OSError)
     ├── NodeLost               the node died with the task on it
     ├── TaskFailed             the task ended without a result of its own
     │   ├── SlotDied           the process that ran it ended (segfault, os._exit, out of memory)
@@ -167,6 +175,114 @@ class CollectionUnavailable(PoolError):
 
 class ProvisioningFailed(PoolError):
     """A machine, or the agent on it, could not be started; what had been made is removed."""
+
+
+class BootstrapFailed(ProvisioningFailed):
+    """A machine could not be made ready for an agent. Trying again goes on where it ended.
+
+    Attributes
+    ----------
+    machine, step
+        Which machine, and which step of it.
+    command
+        What was run there, or what was done.
+    last
+        The last lines it wrote.
+    log
+        The file here that has all of them; empty where there are none.
+    """
+
+    def __init__(
+        self, machine: str, step: str, why: str, command: str = "", last: tuple[str, ...] = (), log: str = ""
+    ) -> None:
+        self.machine = machine
+        self.step = step
+        self.why = why
+        self.command = command
+        self.last = last
+        self.log = log
+        told = "".join(f"\n    {line}" for line in last)
+        ran = f"\n    $ {command}" if command and last else ""
+        whole = f"\nAll of it is in {log}" if log else ""
+        super().__init__(f"{machine} could not be made ready, at the step {step!r}: {why}{ran}{told}{whole}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BootstrapFailed, (self.machine, self.step, self.why, self.command, self.last, self.log)
+
+
+class MachineError(SkywardError):
+    """Something concerns a machine that was logged in to.
+
+    Attributes
+    ----------
+    host
+        The machine, as the user named it.
+    """
+
+    def __init__(self, host: str, message: str) -> None:
+        self.host = host
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _again, (type(self), str(self), self.__dict__)
+
+
+def _again(kind: type[MachineError], message: str, facts: dict[str, Any]) -> MachineError:
+    """The error that was pickled; its arguments made the message, and are not needed again."""
+    made = kind.__new__(kind)
+    MachineError.__init__(made, facts["host"], message)
+    made.__dict__.update(facts)
+    return made
+
+
+class ConnectionFailed(MachineError):
+    """A machine could not be reached, or speaks no SSH that we know."""
+
+
+class AuthenticationFailed(ConnectionFailed):
+    """A machine was reached, and does not accept our key."""
+
+
+class HostKeyChanged(ConnectionFailed):
+    """A machine shows another host key than the one that is known of it.
+
+    Attributes
+    ----------
+    known, shown
+        SHA256 fingerprints: of the key that is known, and of the one it shows.
+    """
+
+    def __init__(self, host: str, known: str, shown: str, advice: str) -> None:
+        self.known = known
+        self.shown = shown
+        super().__init__(host, f"{host} shows the host key {shown}, but it is known by {known}: {advice}")
+
+
+class ConnectionLost(MachineError):
+    """The connection to a machine broke, or was closed, with something under way on it."""
+
+
+class CommandFailed(MachineError):
+    """A command on a machine ended badly.
+
+    Attributes
+    ----------
+    status
+        Exit status; of a command that a signal ended, minus its number.
+    last
+        The last lines that it wrote.
+    """
+
+    def __init__(self, host: str, what: str, status: int, last: tuple[str, ...] = ()) -> None:
+        self.status = status
+        self.last = last
+        end = f"ended with status {status}" if status >= 0 else f"was ended by signal {-status}"
+        told = "".join(f"\n    {line}" for line in last)
+        super().__init__(host, f"on {host}, {what} {end}{':' if told else ''}{told}")
+
+
+class TransferFailed(MachineError, OSError):
+    """A file could not be written on a machine, or read from it; a file that was there is as it was."""
 
 
 class NodeLost(SkywardError):

@@ -10,6 +10,8 @@ import os
 import shutil
 import tempfile
 
+pytest_plugins = ["tests.machines", "tests.namespaces", "tests.bare", "tests.far"]
+
 # Before anything of the project runs, and for every process that a test starts.
 _STATE = tempfile.mkdtemp(prefix="skyward-state-")
 os.environ["SKYWARD_STATE_DIR"] = _STATE

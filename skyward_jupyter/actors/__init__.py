@@ -1,1 +1,1 @@
-"""The actors of the kernel: pool, node, provider, task and panel."""
+"""The actors of the kernel: pool, node, supplier, task and panel."""

@@ -1,4 +1,4 @@
-"""Puts a pool together: its hub, its actors and their provider, and takes it apart again."""
+"""Puts a pool together: its hub, its actors and their fleet, and takes it apart again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import casty
 
@@ -25,10 +26,14 @@ from skyward_jupyter.actors.recorder import Recorder
 from skyward_jupyter.actors.supplier import supplier
 from skyward_jupyter.actors.task import placer
 from skyward_jupyter.events import PoolState
+from skyward_jupyter.fleets.base import Fleet, NodeSpec, Report, Terms
+from skyward_jupyter.fleets.choice import found_fleet, new_fleet
 from skyward_jupyter.providers import records
-from skyward_jupyter.providers.base import NodeSpec, Report, Terms
-from skyward_jupyter.providers.local import LocalProvider
+from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import PoolRecord
+
+if TYPE_CHECKING:
+    from skyward_jupyter.ssh.image import Image
 
 #: How long the end of a pool's nodes is waited for (seconds); they are killed, so this is generous.
 END_WITHIN = 10.0
@@ -53,12 +58,21 @@ def _observe(event: casty.Event) -> None:
         hubs.fail(event.key, f"{type(event.error).__name__}: {event.error}")
 
 
-async def assemble(name: str, spec: NodeSpec, terms: Terms, events: Bus, *, share: bool = True) -> Hub:
+async def assemble(
+    name: str,
+    spec: NodeSpec,
+    terms: Terms,
+    events: Bus,
+    *,
+    provider: Provider,
+    image: Image | None = None,
+    share: bool = True,
+) -> Hub:
     """A pool with no nodes yet. `share=False` sends local payloads through the cluster, as to a remote machine."""
     key = f"{name}~{secrets.token_hex(4)}"
     ear = _Ear()
-    provider = LocalProvider(name, spec, ear.hear, share=share, key=key)
-    made = ear.hub = await _hub(key, name, spec, terms, provider, events)
+    fleet = new_fleet(provider, name, spec, ear.hear, share=share, key=key, image=image)
+    made = ear.hub = await _hub(key, name, spec, terms, fleet, events)
     _people(made, _record(made, terms))
     assert made.recorder is not None
     made.recorder.begin()
@@ -73,8 +87,8 @@ async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
         await dismantle(former)
     spec = NodeSpec(record.concurrency, record.executor, record.ttl)
     ear = _Ear()
-    provider = LocalProvider(record.name, spec, ear.hear, share=record.share, key=record.key, found=record)
-    made = ear.hub = await _hub(record.key, record.name, spec, record.terms, provider, events)
+    fleet = found_fleet(record, spec, ear.hear)
+    made = ear.hub = await _hub(record.key, record.name, spec, record.terms, fleet, events)
     made.started, made.epoch = record.created, record.epoch
     made.desk.start_ids(record.epoch)
     expect(made, record.waiting)
@@ -82,15 +96,15 @@ async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
     return made
 
 
-async def _hub(key: str, name: str, spec: NodeSpec, terms: Terms, provider: LocalProvider, events: Bus) -> Hub:
+async def _hub(key: str, name: str, spec: NodeSpec, terms: Terms, fleet: Fleet, events: Bus) -> Hub:
     return Hub(
         key=key,
         name=name,
         spec=spec,
         system=await _system(),
-        provider=provider,
+        fleet=fleet,
         desk=Desk(),
-        payloads=Payloads(provider.shared),
+        payloads=Payloads(fleet.shared),
         events=events,
         retries=terms.retries,
         max_retries=terms.max_retries,
@@ -100,13 +114,13 @@ async def _hub(key: str, name: str, spec: NodeSpec, terms: Terms, provider: Loca
 
 async def take_over(hub: Hub, nodes: int) -> bool:
     """Have the nodes of a pool that another kernel started; False when they are gone, or someone else's."""
-    ranks = await hub.provider.take()
+    ranks = await hub.fleet.take()
     if not ranks:
         return False
     hub.settled.clear()
     hub.pool.tell(Adopt(ranks))
     hub.supplier.tell(Adopt(ranks))
-    hub.provider.present()
+    hub.fleet.present()
     hub.pool.tell(Scale(nodes or len(ranks)))
     if hub.elastic is not None:
         hub.elastic.asked()
@@ -114,18 +128,20 @@ async def take_over(hub: Hub, nodes: int) -> bool:
 
 
 class _Ear:
-    """Passes on what the provider hears to the pool that it is for."""
+    """Passes on what the fleet hears to the pool that it is for."""
 
     hub: Hub
 
     def hear(self, report: Report) -> None:
-        """Take a report of the provider."""
+        """Take a report of the fleet."""
         facts = report.facts
         if report.what == "taken":
             self.hub.pool.tell(Taken(str(facts["by"])))
             return
         text = str(facts.get("why") or facts.get("text") or "")
-        self.hub.supplier.tell(Heard(report.rank, report.what, int(str(facts.get("pid", 0))), text))
+        self.hub.supplier.tell(
+            Heard(report.rank, report.what, int(str(facts.get("pid", 0))), text, bool(facts.get("final")))
+        )
 
 
 def _people(made: Hub, record: PoolRecord) -> None:
@@ -141,20 +157,20 @@ def _people(made: Hub, record: PoolRecord) -> None:
 
 
 def _record(hub: Hub, terms: Terms) -> PoolRecord:
-    provider, spec = hub.provider, hub.spec
+    fleet, spec = hub.fleet, hub.spec
     return PoolRecord(
         key=hub.key,
         name=hub.name,
-        provider=provider.name,
-        cluster=provider.cluster,
+        provider=fleet.name,
+        cluster=fleet.cluster,
         holder=records.me(),
-        store=provider.store,
+        store=fleet.store,
         created=hub.started,
         concurrency=spec.concurrency,
         executor=spec.executor,
         ttl=spec.ttl,
-        share=provider.shared is not None,
-        places=provider.places,
+        share=fleet.shared is not None,
+        places=fleet.places,
         terms=terms,
     )
 
@@ -201,12 +217,15 @@ async def dismantle(hub: Hub) -> None:
         await asyncio.wait([hub.connecting])
     if hub.redial is not None:
         await hub.redial.close()
-    if hub.client is not None:
-        client, hub.client = hub.client, None
+    clients, hub.client, hub.lone = hub.clients(), None, {}
+    for client in clients:
         await client.__aexit__(None, None, None)
-    hub.provider.forget()
+    left = await hub.fleet.ended()
+    hub.fleet.forget()
     if hub.recorder is not None and not taken:
-        hub.recorder.close()
+        hub.recorder.keep(left) if left else hub.recorder.close()
+    for what in left:
+        log.warning("pool %s has ended, but this could not be removed: %s", hub.name, what)
     hubs.unregister(hub)
     for key in hub.node_keys():
         await hub.system.release(node, key)

@@ -38,9 +38,10 @@ LOOKS = 30
 async def connect(hub: Hub, ranks: Iterable[int]) -> casty.Client:
     """A client of the pool's cluster, through one of these nodes."""
     client = casty.Client(
-        seeds=tuple(hub.provider.address(rank) for rank in sorted(ranks)),
-        name=hub.provider.cluster,
-        tls=certificates(hub.provider.certificates),
+        seeds=tuple(hub.fleet.address(rank) for rank in sorted(ranks)),
+        name=hub.fleet.cluster,
+        address_map=hub.fleet.dial,
+        tls=certificates(hub.fleet.certificates),
         limits=LIMITS,
         compression=COMPRESSION,
         ask_timeout=PATIENCE,
@@ -92,7 +93,7 @@ class Redial:
             return
         silence.said = now
         if now - silence.since >= AFTER and (self._trying is None or self._trying.done()):
-            self._trying = asyncio.get_running_loop().create_task(self._try())
+            self._trying = asyncio.get_running_loop().create_task(self._try(rank))
 
     async def close(self) -> None:
         """Try no more, and end what was replaced."""
@@ -102,25 +103,26 @@ class Redial:
         if work:
             await asyncio.wait(work)
 
-    async def _try(self) -> None:
+    async def _try(self, rank: int) -> None:
         """Try clients until one gets through, or the nodes answer the one there is."""
+        ranks = (rank,) if self._hub.fleet.alone else self._hub.takers
         while self._is_silent():
             try:
                 async with asyncio.timeout(WITHIN):
-                    client = await connect(self._hub, self._hub.takers)
+                    client = await connect(self._hub, ranks)
             except (TimeoutError, OSError, casty.Unavailable):
                 await asyncio.sleep(PAUSE)
             else:
-                self._replace(client)
+                self._replace(client, rank)
                 return
 
     def _is_silent(self) -> bool:
         now = asyncio.get_running_loop().time()
         return any(now - silence.said <= FORGET for silence in self._silent.values())
 
-    def _replace(self, client: casty.Client) -> None:
+    def _replace(self, client: casty.Client, rank: int) -> None:
         self._silent.clear()
-        former = self._hub.replace_client(client)
+        former = self._hub.replace_client(client, rank)
         if former is not None:
             self._ending.add(task := asyncio.get_running_loop().create_task(_end(former)))
             task.add_done_callback(self._ending.discard)

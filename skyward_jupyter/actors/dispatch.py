@@ -182,7 +182,7 @@ class Dispatch:
             if blobs and not hub.payloads.shared and entry.rank is not None:
                 ranks = [entry.rank]
                 await hub.payloads.through(
-                    lambda: hub.payloads.send(blobs, hub.worker, ranks, hub.provider.address),
+                    lambda: hub.payloads.send(blobs, hub.worker, ranks, hub.fleet.address),
                     lambda: not entry.outcome.done(),
                 )
                 hub.payloads.release(blobs)
@@ -249,17 +249,20 @@ class Dispatch:
     async def _broadcast(self, entries: Sequence[TaskEntry]) -> None:
         """Let the head hand the task on; whatever does not come that way goes to the node itself."""
         hub = self._hub
+        if hub.fleet.alone:
+            self._direct(entries)
+            return
         parts: tuple[Part, ...] = ()
         by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
         keys = {rank: hub.node_key(rank) for rank in by_rank}
         head = min(by_rank)
         targets = tuple(
-            Target(rank, hub.provider.address(rank), e.id, e.flags, hub.desk.seen.get(rank, 0))
+            Target(rank, hub.fleet.address(rank), e.id, e.flags, hub.desk.seen.get(rank, 0))
             for rank, e in by_rank.items()
         )
         follow = asyncio.get_running_loop().call_later(FOLLOW_AFTER, self._follow, entries)
         try:
-            await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.provider.address)
+            await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.fleet.address)
             message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets, hub.epoch)
             for entry in entries:
                 entry.sent = time.time()

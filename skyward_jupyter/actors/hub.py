@@ -18,8 +18,8 @@ from skyward_jupyter.actors.progress import Progress
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.events import PoolState
+from skyward_jupyter.fleets.base import LARGEST
 from skyward_jupyter.providers import records
-from skyward_jupyter.providers.base import LARGEST
 from skyward_jupyter.wire.messages import Batch, Exchange, Own
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from skyward_jupyter.actors.elastic import Autoscaler
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.actors.recorder import Recorder
-    from skyward_jupyter.providers.base import NodeSpec, Provider
+    from skyward_jupyter.fleets.base import Fleet, NodeSpec
 
 _hubs: dict[str, Hub] = {}
 
@@ -67,8 +67,9 @@ class Hub:
     members, whole, turned
         The nodes that know each other and are to stay, whether all of them are ready, and what is set, and made anew,
         whenever the pool has changed.
-    client, redial
-        The connection to the nodes, and what makes another one when its link was broken.
+    client, lone, redial
+        The connection to the nodes, or those to each of them where they do not reach each other, and what makes another
+        one when its link was broken.
     retries, max_retries
         How often a task is repeated that does not say so itself, and how often a node is replaced within an hour.
     pool, placer, supplier, panel, node_actor
@@ -81,7 +82,7 @@ class Hub:
     name: str
     spec: NodeSpec
     system: casty.ActorSystem
-    provider: Provider
+    fleet: Fleet
     desk: Desk
     payloads: Payloads
     events: Bus
@@ -102,6 +103,7 @@ class Hub:
     note: str = ""
     started: float = field(default_factory=time.time)
     client: casty.Client | None = None
+    lone: dict[int, casty.Client] = field(default_factory=dict)
     redial: Redial | None = None
     connecting: asyncio.Task[None] | None = None
     generation: dict[int, int] = field(default_factory=dict)
@@ -156,17 +158,26 @@ class Hub:
 
     def _remote(self, actor: Any, rank: int) -> casty.Ref[Any]:
         """A ref costs a message to its node, so it is made once."""
-        if self.client is None:
+        client = self.client_of(rank)
+        if client is None:
             raise casty.Unavailable(f"node {rank} is not connected yet")
         known = self._refs.get((actor.name, rank))
         if known is None:
-            known = self.client.ref(actor, remote.KEY, at=self.provider.address(rank))
+            known = client.ref(actor, remote.KEY, at=self.fleet.address(rank))
             self._refs[actor.name, rank] = known
         return known
 
-    def replace_client(self, client: casty.Client) -> casty.Client | None:
-        """Go through another client from now on, and return the one before."""
-        former, self.client = self.client, client
+    def client_of(self, rank: int) -> casty.Client | None:
+        """The connection to a node, if there is one."""
+        return self.lone.get(rank) if self.fleet.alone else self.client
+
+    def replace_client(self, client: casty.Client, rank: int = -1) -> casty.Client | None:
+        """Go through another client from now on, to the node of this rank where each has one; return the one before."""
+        if self.fleet.alone:
+            former = self.lone.get(rank)
+            self.lone[rank] = client
+        else:
+            former, self.client = self.client, client
         self._refs.clear()
         if former is not None:
             self._sent += former.stats().bytes_sent
@@ -175,7 +186,11 @@ class Hub:
     @property
     def bytes_sent(self) -> int:
         """Bytes that left this process for the nodes."""
-        return self._sent + (self.client.stats().bytes_sent if self.client is not None else 0)
+        return self._sent + sum(client.stats().bytes_sent for client in self.clients())
+
+    def clients(self) -> list[casty.Client]:
+        """The connections there are."""
+        return [*self.lone.values(), *([self.client] if self.client is not None else [])]
 
     def own(self) -> Own:
         """What tells a node that this process drives the pool."""
@@ -184,19 +199,21 @@ class Hub:
 
     def incarnation(self, rank: int) -> str:
         """Which start of a node the cluster knows at its address now; empty while it knows several."""
-        address = self.provider.address(rank)
-        members = self.client.members if self.client is not None else ()
+        address = self.fleet.address(rank)
+        client = self.client_of(rank)
+        members = client.members if client is not None else ()
         found = [m.node.incarnation.hex for m in members if m.node.address == address and m.status != "dead"]
         return found[0] if len(found) == 1 else ""
 
     def alive(self, rank: int) -> bool:
-        """Whether a node that does not answer may well run: its provider says so, and it is not silent alone.
+        """Whether a node that does not answer may well run: its fleet says so, and it is not silent alone.
 
         To a client whose link is broken all nodes look dead; one that is dead beside others is.
         """
-        members = self.client.members if self.client is not None else ()
+        client = self.client_of(rank)
+        members = client.members if client is not None else ()
         living = {member.node.address for member in members if member.status != "dead"}
-        return self.provider.alive(rank) and (not living or self.provider.address(rank) in living)
+        return self.fleet.alive(rank) and (not living or self.fleet.address(rank) in living)
 
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""
@@ -204,7 +221,7 @@ class Hub:
 
     def peers(self, ranks: tuple[int, ...]) -> tuple[Peer, ...]:
         """The nodes of these ranks."""
-        return tuple(Peer(rank, self.provider.address(rank)) for rank in sorted(ranks))
+        return tuple(Peer(rank, self.fleet.address(rank)) for rank in sorted(ranks))
 
     def turn(self) -> None:
         """Those who wait for a change of the pool look again."""

@@ -105,7 +105,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """To a node actor: word of its provider (``started``, ``ready``, ``joined``), with the process id when known."""
+    """To a node actor: word of its fleet (``started``, ``ready``, ``joined``), with the process id when known."""
 
     phase: str
     pid: int = 0
@@ -113,9 +113,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """To a node actor: the node is lost."""
+    """To a node actor: the node is lost; `final` when another try would end the same way."""
 
     why: str
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +141,11 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """To the pool actor: a node is gone, asked for or not."""
+    """To the pool actor: a node is gone, asked for or not; `final` when another try would end the same way."""
 
     rank: int
     why: str
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class Close:
 
 @dataclass(frozen=True, slots=True)
 class Adopt:
-    """To the pool and the provider actor: these nodes run already."""
+    """To the pool and the supplier actor: these nodes run already."""
 
     ranks: tuple[int, ...]
 
@@ -174,28 +176,28 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """To the provider actor: start nodes."""
+    """To the supplier actor: start nodes."""
 
     ranks: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """To the provider actor: end a node."""
+    """To the supplier actor: end a node."""
 
     rank: int
 
 
 @dataclass(frozen=True, slots=True)
 class Dismiss:
-    """To the provider actor: this node is not wanted any more; end it if it lives, and say no more of it."""
+    """To the supplier actor: this node is not wanted any more; end it if it lives, and say no more of it."""
 
     rank: int
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """To the provider actor: the cluster has given up the member at an address; each start is another incarnation."""
+    """To the supplier actor: the cluster has given up the member at an address; each start is another incarnation."""
 
     address: str
     incarnation: str
@@ -210,12 +212,13 @@ class Unheard:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """To the provider actor: a report of the provider."""
+    """To the supplier actor: a report of the fleet."""
 
     rank: int
     what: str
     pid: int
     text: str
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,7 @@ class _Node:
             epoch=hub.epoch,
             taken=lambda who: hub.pool.tell(Taken(who)),
         )
-        self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
+        self.view = NodeView(rank, NodeState.WAITING, "starting", hub.fleet.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
         hub.events.emit(NodeStarting, rank, self.view.address)
 
@@ -122,8 +122,8 @@ class _Node:
                 self.hub.placer.tell(NodeDown(self.rank))
                 self.recall()
                 self._maybe_leave()
-            case Gone(why):
-                self.lose(why)
+            case Gone(why, final):
+                self.lose(why, final)
                 return False
             case Unheard(incarnation):
                 # The one before it at its address may be given up after it has come.
@@ -164,7 +164,7 @@ class _Node:
         self.vigil.keep()
 
     def phase(self, phase: str, pid: int) -> None:
-        """Take in word of the provider."""
+        """Take in word of the fleet."""
         log = (*self.view.log, phase)[-_LOG_LINES:]
         self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, log=log)
         self.hub.show(self.view)
@@ -185,7 +185,7 @@ class _Node:
             self.hub.pool.tell(Taken(owned.taken))
             return
         self._incarnation = self.hub.incarnation(self.rank)
-        self.view = replace(self.view, state=NodeState.IDLE, phase="ready")
+        self.view = replace(self.view, state=NodeState.IDLE, phase="ready", address=self.hub.fleet.address(self.rank))
         self.hub.show(self.view)
         self._connected = True
         self._flush()
@@ -228,7 +228,7 @@ class _Node:
 
     async def _supply(self, entry: TaskEntry) -> None:
         """Bring what a task needs to the node, then the task."""
-        payloads, address = self.hub.payloads, self.hub.provider.address
+        payloads, address = self.hub.payloads, self.hub.fleet.address
         try:
             await payloads.through(
                 lambda: payloads.send(entry.blobs, self.hub.worker, [self.rank], address),
@@ -324,7 +324,7 @@ class _Node:
             self.view = replace(self.view, state=state, running=running, done=self._done)
             self.hub.show(self.view)
 
-    def lose(self, why: str) -> None:
+    def lose(self, why: str, final: bool = False) -> None:
         """The node is gone: fail what ran on it, and say so."""
         self.courier.close()
         if self.hub.takers.get(self.rank) == self.assign:
@@ -353,7 +353,7 @@ class _Node:
         else:
             self.hub.events.emit(NodeLost, self.rank, why)
         retrying.lose(self.hub, list(self.hub.desk.tasks.values()), self.rank, why)
-        self.hub.pool.tell(Lost(self.rank, why))
+        self.hub.pool.tell(Lost(self.rank, why, final))
 
     def _maybe_leave(self) -> None:
         if not self._draining or self.courier.following or self._supplying:

@@ -80,7 +80,7 @@ class Panel:
         hub = self.hub
         return Snapshot(
             pool=hub.name,
-            provider=hub.provider.name,
+            provider=hub.fleet.name,
             state=hub.state,
             note=hub.note,
             started=hub.started,

@@ -87,8 +87,8 @@ class _Pool:
                 self._introduced = max(self._introduced, turn)
                 if turn == self._turn:
                     self._acquainted = self._told
-            case Lost(rank, why):
-                self.lost(rank, why)
+            case Lost(rank, why, final):
+                self.lost(rank, why, final)
             case Close():
                 self.close()
         self._settle()
@@ -126,7 +126,7 @@ class _Pool:
                 self.hub.events.emit(NodeReplaced, rank, len(state.losses))
             self._introduce()
 
-    def lost(self, rank: int, why: str) -> None:
+    def lost(self, rank: int, why: str, final: bool = False) -> None:
         """A node is gone: replace it, unless it was to go."""
         state = self._ranks.get(rank)
         if state is None:
@@ -141,7 +141,7 @@ class _Pool:
             return
         if not state.ready:
             state.failures += 1
-            if state.failures >= ATTEMPTS:
+            if final or state.failures >= ATTEMPTS:
                 self._give_up(rank, 0, why)
                 return
         else:
@@ -176,7 +176,7 @@ class _Pool:
             return
         self.hub.become("stopping")
         self._fail_tasks(PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended"))
-        self.hub.provider.close()
+        self.hub.fleet.close()
 
     def taken(self, by: str) -> None:
         """Another kernel drives the pool: nothing more is done to it from here."""
@@ -188,7 +188,7 @@ class _Pool:
         if self.hub.elastic is not None:
             self.hub.elastic.close()
         self._fail_tasks(PoolHeld(self.hub.note))
-        self.hub.provider.lose()
+        self.hub.fleet.lose()
         if self.hub.recorder is not None:
             self.hub.recorder.leave()
         for rank in self._ranks:

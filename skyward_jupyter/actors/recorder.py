@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from skyward_jupyter.actors.desk import TaskEntry
@@ -62,6 +62,12 @@ class Recorder:
         self.leave()
         self._try(lambda: records.remove(self.record))
 
+    def keep(self, left: Sequence[str]) -> None:
+        """The pool is over but for what could not be removed, which is kept in the record."""
+        self.leave()
+        now = replace(self.record, state="stopped", nodes=(), left=tuple(left), places=self._hub.fleet.places)
+        self._try(lambda: records.save(now))
+
     def leave(self) -> None:
         """Write no more."""
         self._closed = True
@@ -90,7 +96,8 @@ class Recorder:
         self._writing = None
         hub = self._hub
         nodes = tuple(self._node(view.rank, view.address, view.pid) for _, view in sorted(hub.desk.nodes.items()))
-        now = replace(self.record, state=hub.state, size=len(nodes) or self.record.size, nodes=nodes)
+        size = len(nodes) or self.record.size
+        now = replace(self.record, state=hub.state, size=size, nodes=nodes, places=hub.fleet.places)
         now = replace(now, waiting=self._waiting)
         if now == self.record or self._closed:
             return

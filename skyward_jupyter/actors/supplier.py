@@ -1,4 +1,4 @@
-"""The provider actor: asks the provider for nodes, and passes on what it hears of them."""
+"""The supplier actor: asks the fleet for nodes, and passes on what it hears of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ type SupplierMessage = Start | Adopt | Kill | Dismiss | Heard | Dead
 
 
 class _Supplier:
-    """What the provider actor works with."""
+    """What the supplier actor works with."""
 
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
@@ -33,6 +33,7 @@ class _Supplier:
         self._founder = -1
         self._connecting: asyncio.Task[None] | None = None
         self._together = asyncio.Event()
+        self._reaching: dict[int, asyncio.Task[None]] = {}
 
     def handle(self, message: SupplierMessage) -> None:
         """React to a message."""
@@ -43,17 +44,17 @@ class _Supplier:
                 self._nodes.update((rank, self.hub.node(rank)) for rank in ranks)
                 self._charge(ranks, self.hub.started)
             case Kill(rank):
-                self.hub.provider.kill(rank)
+                self.hub.fleet.kill(rank)
             case Dismiss(rank):
                 self.dismiss(rank)
-            case Heard(rank, what, pid, text):
+            case Heard(rank):
                 if rank in self._nodes and rank not in self._dismissed:
-                    self.heard(rank, what, pid, text)
+                    self.heard(message)
             case Dead(address, incarnation):
                 self.dead(address, incarnation)
 
     def start(self, ranks: tuple[int, ...]) -> None:
-        """Have the provider start nodes."""
+        """Have the fleet start nodes."""
         self._dismissed.difference_update(ranks)
         self._expected.update(ranks)
         seeds = sorted(self._joined - set(ranks)) or [self._founder_among(ranks)]
@@ -63,11 +64,11 @@ class _Supplier:
             self._nodes[rank] = self.hub.node(rank)
             self._nodes[rank].tell(Phase("starting"))
         self._charge(ranks)
-        self.hub.provider.start(ranks, everyone, seeds)
+        self.hub.fleet.start(ranks, everyone, seeds)
 
     def _charge(self, ranks: tuple[int, ...], since: float | None = None) -> None:
         """Nodes cost what their provider says from now on, or since they started."""
-        self.hub.cost.begin({rank: self.hub.provider.hourly_cost(rank) for rank in ranks}, since)
+        self.hub.cost.begin({rank: self.hub.fleet.hourly_cost(rank) for rank in ranks}, since)
 
     def _founder_among(self, ranks: tuple[int, ...]) -> int:
         """The node that starts the cluster while there is none: one, or there would be several."""
@@ -81,35 +82,55 @@ class _Supplier:
         self._expected.discard(rank)
         self._dismissed.add(rank)
         self.hub.cost.end(rank)
-        self.hub.provider.kill(rank)
+        self.hub.fleet.release(rank)
 
     def dead(self, address: str, incarnation: str) -> None:
         """The other nodes hear nothing of one: its actor knows whether that is the one it stands for."""
         for rank in self._joined:
-            if self.hub.provider.address(rank) == address:
+            if self.hub.fleet.address(rank) == address:
                 self.hub.node(rank).tell(Unheard(incarnation))
 
-    def heard(self, rank: int, what: str, pid: int, text: str) -> None:
+    def heard(self, word: Heard) -> None:
         """Pass on word of a node."""
+        rank, text = word.rank, word.text
         node = self._nodes[rank]
-        match what:
+        match word.what:
             case "started":
-                node.tell(Phase("joining", pid))
+                node.tell(Phase("joining", word.pid))
             case "ready":
                 self._joined.add(rank)
                 self._expected.discard(rank)
+                self._reach(rank)
                 node.tell(Phase("joined"))
             case "exited":
                 self._joined.discard(rank)
                 self._expected.discard(rank)
                 self.hub.cost.end(rank)
-                node.tell(Gone(text))
+                node.tell(Gone(text, word.final))
             case "log":
                 self.hub.events.emit(LogLine, rank, 0, "node", text)
                 node.tell(Phase(text))
+            case "phase":
+                node.tell(Phase(text))
+            case "line":
+                self.hub.events.emit(LogLine, rank, 0, "node", text)
         self._maybe_connect()
 
+    def _reach(self, rank: int) -> None:
+        """Connect to a node that no other one reaches."""
+        if self.hub.fleet.alone:
+            if rank in self._reaching:
+                self._reaching[rank].cancel()
+            self._reaching[rank] = asyncio.get_running_loop().create_task(self._connect_to(rank))
+
+    async def _connect_to(self, rank: int) -> None:
+        former = self.hub.replace_client(await connect(self.hub, (rank,)), rank)
+        if former is not None:
+            await former.__aexit__(None, None, None)
+
     def _maybe_connect(self) -> None:
+        if self.hub.fleet.alone:
+            return
         if self._joined and self._connecting is None:
             self._connecting = self.hub.connecting = asyncio.get_running_loop().create_task(self._connect())
         if not self._expected:

@@ -17,7 +17,7 @@ from skyward_jupyter.wire.messages import Measure
 #: A node with something to do that says nothing for so long is asked whether it is there, twice (seconds).
 QUIET = 10.0
 ANSWER_WITHIN = 5.0
-#: How long the provider may take to say that a node's process has ended, once the cluster gave it up (seconds).
+#: How long the fleet may take to say that a node's process has ended, once the cluster gave it up (seconds).
 PROVIDER_FIRST = 0.3
 _AGAIN = 0.25
 
@@ -80,7 +80,7 @@ class Vigil:
     async def _inquire(self) -> None:
         """Ask it twice: a kernel that was busy itself may have missed the first answer."""
         here = await self._answers(self._rank) or await self._answers(self._rank)
-        if here or (self._hub.provider.alive(self._rank) and not await self._others_answer()):
+        if here or (self._hub.fleet.alive(self._rank) and not await self._others_answer()):
             # One that runs and does not answer, nor does any other, is behind a broken link, which may be mended.
             self._timer = self._loop.call_later(QUIET, self._look)
         else:

@@ -26,6 +26,7 @@ from skyward_jupyter.wire.messages import (
     Part,
     PutPiece,
     Relay,
+    Renew,
     Target,
     Task,
 )
@@ -50,7 +51,8 @@ class Stop:
     """End the agent in order: what is kept on it goes to other nodes first."""
 
 
-type WorkerMessage = Exchange | Own | Relay | PutPiece | FetchPiece | HasBlobs | DropBlob | Measure | Peers | Stop
+type Payload = PutPiece | FetchPiece | HasBlobs | DropBlob
+type WorkerMessage = Exchange | Own | Renew | Relay | Payload | Measure | Peers | Stop
 
 _hosted: list[Agent] = []
 _tasks: set[asyncio.Task[None]] = set()
@@ -106,6 +108,8 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case Peers(nodes):
                 agent.know(tuple(Peer(rank, address) for rank, address in nodes))
                 message.reply_to.tell(True)
+            case Renew(epoch):
+                agent.renew(epoch)
             case Stop():
                 agent.leave()
 

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+#: The ports of an agent and of its HTTP API, where they are free.
+PORT = 25520
+HTTP_PORT = 8265
+
 
 @dataclass(frozen=True, slots=True)
 class Peer:
@@ -43,6 +47,10 @@ class AgentConfig:
         What names the pool unlike any other, and the file that records it.
     ttl
         Seconds it lives on without its owner.
+    renewed
+        Whether the owner is on another machine, and its lease is renewed from there.
+    alone
+        Whether the nodes of the pool do not reach each other: each is a cluster of its own.
     heartbeat
         Seconds between heartbeats of the cluster; suspicion comes after five of them.
     peers
@@ -50,7 +58,8 @@ class AgentConfig:
     http, token
         The ``host:port`` of its HTTP API, empty for none, and the file of the token that callers show.
     paths, directory, env
-        ``sys.path``, working directory and environment of user code.
+        ``sys.path``, working directory and environment of user code; where the owner is on another machine, what the
+        environment has in addition to the machine's own.
     """
 
     pool: str
@@ -69,6 +78,8 @@ class AgentConfig:
     key: str = ""
     record: str = ""
     ttl: float = 30.0
+    renewed: bool = False
+    alone: bool = False
     heartbeat: float = 1.0
     peers: tuple[Peer, ...] = ()
     http: str = ""

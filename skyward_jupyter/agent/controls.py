@@ -2,7 +2,8 @@
 
 A pool has one control at a time. The kernel that started the template has the first for all its pools; another kernel
 knocks at the pool's door, a socket in its private directory, and names an epoch. A later epoch than the present one
-gets the pool, whoever had it is told, and an earlier one is refused: of two that knock one gets it.
+gets the pool, whoever had it is told, and an earlier one is refused: of two that knock one gets it. The kernel that has
+it may knock again, as after its link was broken.
 """
 
 from __future__ import annotations
@@ -53,37 +54,40 @@ class Pool:
 
     Attributes
     ----------
+    key, store
+        What names it unlike any other, and its private directory.
     config
-        Of the node that was started last.
-    control
-        The kernel that has it; None while there is none.
+        Of the node that was started last; None while there was none.
+    control, holder
+        The kernel that has it, None while there is none, and what that one calls itself when it knocks.
+    epoch
+        How often it was taken over; -1 while nobody has had it.
     ending
         Whether its kernel wants nothing of it any more.
     """
 
-    config: AgentConfig
-    control: Control | None
+    key: str
+    store: str
     door: socket.socket
-    epoch: int
+    config: AgentConfig | None = None
+    control: Control | None = None
+    epoch: int = -1
+    holder: str = ""
     ending: bool = False
 
-    @property
-    def store(self) -> str:
-        """The pool's private directory."""
-        return os.path.dirname(self.config.store)
-
-    def take(self, control: Control, epoch: int, by: str) -> bool:
-        """Let a kernel have the pool, if it comes later than the present one."""
-        if self.ending or epoch <= self.epoch:
+    def take(self, control: Control, epoch: int, by: str, holder: str = "") -> bool:
+        """Let a kernel have the pool, if it comes later than the present one, or is that one."""
+        again = epoch == self.epoch and holder == self.holder != ""
+        if self.ending or (epoch <= self.epoch and not again):
             return False
-        if self.control is not None:
-            self.control.tell({"op": "taken", "pool": self.config.key, "by": by})
-        self.control, self.epoch = control, epoch
+        if self.control is not None and not again:
+            self.control.tell({"op": "taken", "pool": self.key, "by": by})
+        self.control, self.epoch, self.holder = control, epoch, holder
         return True
 
     def stamp(self) -> None:
         """Note when its kernel ended: the time of its record."""
-        if self.config.record:
+        if self.config is not None and self.config.record:
             with contextlib.suppress(OSError):
                 os.utime(self.config.record)
 
@@ -95,11 +99,16 @@ class Pool:
 
 def opened(config: AgentConfig, control: Control) -> Pool:
     """A pool that is new to the template, with its door open."""
+    store = os.path.dirname(config.store)
+    return Pool(config.key, store, open_door(store), config, control, config.epoch)
+
+
+def open_door(store: str) -> socket.socket:
+    """The door of a pool, in its private directory."""
     door = socket.socket(socket.AF_UNIX)
-    pool = Pool(config, control, door, config.epoch)
-    with short(f"{pool.store}/{DOOR}") as path:
+    with short(f"{store}/{DOOR}") as path:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
         door.bind(path)
     door.listen()
-    return pool
+    return door

@@ -1,6 +1,7 @@
 """Whether the kernel that owns a pool is alive: the process, not its event loop.
 
-A process is its id and when it started, so that another one that got the same id later is not taken for it.
+A process is its id and when it started, so that another one that got the same id later is not taken for it. A kernel
+on another machine cannot be watched: somebody there renews its lease for as long as it lives.
 """
 
 from __future__ import annotations
@@ -54,14 +55,25 @@ class Lease:
         Called when the owner has ended.
     over
         Called when nobody has taken over in time.
+    renewed
+        Whether the owner is on another machine: the node ends `ttl` seconds after the last renewal.
     """
 
     def __init__(
-        self, owner: Owner, epoch: int, ttl: float, alone: Callable[[], None], over: Callable[[], None]
+        self,
+        owner: Owner,
+        epoch: int,
+        ttl: float,
+        alone: Callable[[], None],
+        over: Callable[[], None],
+        *,
+        renewed: bool = False,
     ) -> None:
         self.owner = owner
         self.epoch = epoch
         self._ttl = ttl
+        self._renewed = renewed
+        self._until = 0.0
         self._alone = alone
         self._over = over
         self._watch: asyncio.Task[None] | None = None
@@ -69,8 +81,24 @@ class Lease:
     def start(self) -> None:
         """Watch the owner from now on."""
         self.end()
-        if self.owner.pid:
-            self._watch = asyncio.get_running_loop().create_task(self._count())
+        loop = asyncio.get_running_loop()
+        if self._renewed:
+            self.renew(self.epoch)
+            self._watch = loop.create_task(self._expire())
+        elif self.owner.pid:
+            self._watch = loop.create_task(self._count())
+
+    @property
+    def held(self) -> bool:
+        """Whether the owner is alive, as far as can be told from here."""
+        if self._renewed:
+            return asyncio.get_running_loop().time() < self._until - self._ttl / 2
+        return self.owner.alive
+
+    def renew(self, epoch: int) -> None:
+        """The owner of this epoch, on another machine, is alive."""
+        if epoch >= self.epoch:
+            self._until = asyncio.get_running_loop().time() + self._ttl
 
     def take(self, owner: Owner, epoch: int) -> bool:
         """Let `owner` have it; refused when someone took it in this epoch or later, and it is not the same one."""
@@ -92,6 +120,12 @@ class Lease:
             await owner_gone(self.owner.pid)
         self._alone()
         await asyncio.sleep(self._ttl)
+        self._over()
+
+    async def _expire(self) -> None:
+        # Renewals only move the end, so it is looked at again when the end that was known has come.
+        while (left := self._until - asyncio.get_running_loop().time()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(left)
         self._over()
 
 

@@ -41,6 +41,7 @@ from skyward_jupyter.wire.messages import (
     Load,
     Own,
     Owned,
+    Renew,
     Task,
 )
 
@@ -60,8 +61,9 @@ class Agent:
         self.failed = 0
         self.over = asyncio.Event()
         self.leaving = False
+        self.others: actors.Others | None = None
         owner = Owner(config.owner, config.owner_since, config.owner_name)
-        self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self.stop)
+        self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self._expired, renewed=config.renewed)
         self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
         self._template = template
         self._clients: dict[str, Client] = {}
@@ -74,7 +76,7 @@ class Agent:
 
     def own(self, message: Own) -> Owned:
         """Another kernel, or the same, drives the pool now."""
-        before, was_alive, epoch = self.lease.owner.name, self.lease.owner.alive, self.lease.epoch
+        before, was_alive, epoch = self.lease.owner.name, self.lease.held, self.lease.epoch
         if not self.lease.take(Owner(message.pid, message.since, message.name), message.epoch):
             return Owned(before)
         if message.epoch > epoch:
@@ -91,6 +93,14 @@ class Agent:
             session=self.crew.has_session,
             handed=client.handed(),
         )
+
+    def renew(self, epoch: int, spread: bool = False) -> None:
+        """The kernel of this epoch, on another machine, is alive; the other nodes are told when `spread`."""
+        self.lease.renew(epoch)
+        if spread and self.others is not None:
+            for peer in self.peers:
+                if peer.rank != self.config.rank:
+                    self.others.at(peer.address).tell(Renew(epoch))
 
     def taken(self, epoch: int) -> str:
         """Who has the pool instead of one that knows of this epoch; empty when nobody does."""
@@ -174,6 +184,10 @@ class Agent:
         if known is None:
             known = self._clients[name] = Client(lambda blob: self.store.drop(blob.name))
         return known
+
+    def _expired(self) -> None:
+        self.report("expired")
+        self.stop()
 
     def stop(self) -> None:
         """End this agent, in order if that is a matter of a moment."""
@@ -293,6 +307,8 @@ class Agent:
                         self.crew.ask_session()
                 case "slot_failed":
                     self.crew.failed(message["why"])
+                case "renew":
+                    self.renew(message["epoch"], message["spread"])
 
     def report(self, what: str, **facts: object) -> None:
         """Tell whoever launched this agent something."""
@@ -342,6 +358,7 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
 
 async def _member(agent: Agent) -> None:
     async with join(agent.config) as system, share(agent, system), listen(agent):
+        agent.others = actors.Others(system)
         agent.report("ready")
         await agent.over.wait()
 

@@ -246,7 +246,8 @@ def _prepare(config: AgentConfig) -> None:
     if config.directory and os.path.isdir(config.directory):
         os.chdir(config.directory)
     if config.env:
-        os.environ.clear()
+        if not config.renewed:
+            os.environ.clear()
         os.environ.update(config.env)
     peers = config.peers or (Peer(config.rank, config.address),)
     enter(InstanceInfo.of(config, peers))

@@ -4,7 +4,8 @@ It has one thread and has started nothing, so forking it is safe; it imports wha
 asked. Agents and slots, also the ones that replace dead ones, are its children: it tells whoever asked for them how
 they ended, kills the slots of an agent that is gone, and takes all of them with it when it dies itself. It goes on
 without its kernel for as long as an agent lives, lets another kernel take over one of the pools meanwhile, and removes
-the files of a pool that nobody drives once its last agent has ended.
+the files of a pool that nobody drives once its last agent has ended. On a machine of its own it serves one pool, and
+what counts as its kernel's life is when that was last heard of; see `skyward_jupyter.agent.outpost`.
 
 Where forking is not safe (macOS) the same children are spawned.
 """
@@ -21,6 +22,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,16 +51,30 @@ class _Agent:
 
 
 class Template:
-    """Starts, watches and ends the agents and slots of one kernel on this machine."""
+    """Starts, watches and ends agents and slots on this machine.
 
-    def __init__(self, control: socket.socket) -> None:
+    Parameters
+    ----------
+    control
+        The connection to the kernel that it is for.
+    pool
+        Or the pool that it is for; then it goes on for `linger` seconds after it last heard of a kernel.
+    """
+
+    def __init__(self, control: socket.socket | None = None, pool: Pool | None = None, linger: float = 0.0) -> None:
         self._controls: list[Control] = []
         self._pools: dict[str, Pool] = {}
         self._agents: dict[int, _Agent] = {}
         self._selector = selectors.DefaultSelector()
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
-        self._admit(control)
+        self._linger = linger
+        self._expired = False
+        self._until = time.monotonic() + linger
+        if control is not None:
+            self._admit(control)
+        if pool is not None:
+            self._open(pool)
 
     def run(self) -> None:
         """Serve until the kernel and every agent are gone."""
@@ -68,11 +84,27 @@ class Template:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        while self._controls or self._agents:
+        while self._wanted():
             self._turn()
+        for pool in self._pools.values():
+            self._remove(pool)
+
+    def _wanted(self) -> bool:
+        if self._agents:
+            self._until = time.monotonic() + self._linger
+            return True
+        if self._linger:
+            # A connection whose other end is gone may look open for hours.
+            return bool(self._pools) and not self._expired and time.monotonic() < self._until
+        return bool(self._controls)
+
+    def _open(self, pool: Pool) -> None:
+        self._pools[pool.key] = pool
+        self._selector.register(pool.door, selectors.EVENT_READ, pool)
 
     def _turn(self) -> None:
-        ready = self._selector.select(0 if self._later else None)
+        idle = max(0.0, self._until - time.monotonic()) if self._linger and not self._agents else None
+        ready = self._selector.select(0 if self._later else idle)
         if not ready and self._later:
             with contextlib.suppress(Exception):
                 importlib.import_module(self._later.pop(0))
@@ -99,6 +131,7 @@ class Template:
         if received is None:
             self._dismiss(control)
             return
+        self._until = time.monotonic() + self._linger
         for message, _ in received:
             match message["op"]:
                 case "start":
@@ -115,6 +148,10 @@ class Template:
                 case "forget":
                     if self._obeys(message["pool"], control):
                         self._forget(message["pool"])
+                case "renew":
+                    self._renew(message, control)
+                case "finish":
+                    self._finish(message)
 
     def _dismiss(self, control: Control) -> None:
         """A kernel is gone."""
@@ -133,7 +170,7 @@ class Template:
     def _take(self, message: Message, control: Control) -> None:
         key = message["pool"]
         pool = self._pools.get(key)
-        if pool is None or not pool.take(control, message["epoch"], message["by"]):
+        if pool is None or not pool.take(control, message["epoch"], message["by"], message.get("holder", "")):
             self._tell(control, {"op": "refused", "pool": key})
             return
         for former in self._controls:
@@ -143,7 +180,25 @@ class Template:
             for agent in self._agents.values()
             if agent.config.key == key
         ]
-        self._tell(control, {"op": "yours", "pool": key, "config": pool.config.to_json(), "agents": agents})
+        config = pool.config.to_json() if pool.config is not None else ""
+        self._tell(control, {"op": "yours", "pool": key, "config": config, "agents": agents})
+
+    def _renew(self, message: Message, control: Control) -> None:
+        """The kernel of an epoch, on another machine, is alive."""
+        pool = self._pools.get(message["pool"])
+        agents = [agent for agent in self._agents.values() if agent.config.key == message["pool"]]
+        for agent in agents:
+            with contextlib.suppress(OSError):
+                agent.channel.send({"op": "renew", "epoch": message["epoch"], "spread": message["spread"]})
+        epoch = pool.epoch if pool is not None else -1
+        self._tell(control, {"op": "renewed", "pool": message["pool"], "agents": len(agents), "epoch": epoch})
+
+    def _finish(self, message: Message) -> None:
+        """The kernel of an epoch has ended in order, and leaves it to another process of its machine to say so."""
+        pool = self._pools.get(message["pool"])
+        if pool is not None and pool.epoch <= message["epoch"]:
+            self._kill_agents(pool.key)
+            self._forget(pool.key)
 
     def _forget(self, key: str) -> None:
         """Nobody will attach to the pool any more; its agents are reported until the last has ended."""
@@ -162,7 +217,7 @@ class Template:
         pool = self._pools.get(key)
         if pool is None or any(agent.config.key == key for agent in self._agents.values()):
             return
-        if pool.control is None:
+        if pool.control is None and not self._linger:
             self._remove(pool)
         if pool.ending:
             del self._pools[key]
@@ -185,14 +240,15 @@ class Template:
         if message["what"] == "alone" and key in self._pools:
             self._pools[key].stamp()
         message = {**message, "pool": key, "rank": agent.config.rank}
-        if message["what"] not in ("alone", "log"):
+        if message["what"] == "expired":
+            self._expired = True
+        if message["what"] not in ("alone", "log", "expired"):
             agent.reports[message["what"]] = message
         self._tell_kernel(message)
 
     def _start_agent(self, config: AgentConfig, control: Control) -> None:
         if config.key not in self._pools:
-            pool = self._pools[config.key] = opened(config, control)
-            self._selector.register(pool.door, selectors.EVENT_READ, pool)
+            self._open(opened(config, control))
         if not self._obeys(config.key, control):
             return
         self._pools[config.key].config = config
@@ -337,13 +393,18 @@ def main() -> None:
     """Entry: the arguments are the control socket's descriptor and the file that stderr goes to, removed in the end."""
     setproctitle(f"skyward: template {os.getppid()}")
     template = Template(socket.socket(fileno=int(sys.argv[1])))
-    for module in FIRST:
-        importlib.import_module(module)
-    gc.freeze()
+    warm()
     try:
         template.run()
     finally:
         Path(sys.argv[2]).unlink(missing_ok=True)
+
+
+def warm() -> None:
+    """Import what agents and slots need."""
+    for module in FIRST:
+        importlib.import_module(module)
+    gc.freeze()
 
 
 if __name__ == "__main__":

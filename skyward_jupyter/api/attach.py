@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from typing import cast
 
 from skyward_jupyter.api import others, registry
@@ -10,6 +11,8 @@ from skyward_jupyter.api.pool import ComputePool
 from skyward_jupyter.api.spec import Worker, nodes_again
 from skyward_jupyter.errors import NoPool, PoolHeld, UsageError
 from skyward_jupyter.providers import records
+from skyward_jupyter.providers.base import Provider
+from skyward_jupyter.providers.catalog import provider_again
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, wait
 from skyward_jupyter.terminal.mode import Mode
@@ -79,8 +82,14 @@ def _again(record: PoolRecord) -> ComputePool:
         panel=cast(Mode, terms.panel),
         retries=terms.retries,
         max_retries=terms.max_retries,
+        provider=_provider(record),
         _share=record.share,
     )
+
+
+def _provider(record: PoolRecord) -> Provider:
+    facts = json.loads(record.places)["facts"] if record.provider != "local" else {}
+    return provider_again(record.provider, facts)
 
 
 def _choose(name: str | None, force: bool) -> PoolRecord:

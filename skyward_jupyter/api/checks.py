@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.api import registry
+from skyward_jupyter.api.spec import Nodes, nodes_of
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.events import Event
+from skyward_jupyter.providers.base import Provider
+
+if TYPE_CHECKING:
+    from skyward_jupyter.ssh.image import Image
 
 _numbers = itertools.count(1)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
@@ -42,3 +47,33 @@ def checked_env(env: dict[Any, Any] | None) -> dict[str, str]:
 
 def _is_event(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, Event)
+
+
+def nodes_on(provider: Provider, nodes: object) -> Nodes:
+    """What ``nodes=`` means for the machines of a provider."""
+    if nodes is None:
+        return Nodes(1 if provider.name == "local" else provider.largest)
+    found = nodes_of(nodes)
+    if found.max > provider.largest:
+        raise UsageError(f"nodes is {found}; a pool {place_of(provider)} has 1 to {provider.largest}")
+    return found
+
+
+def place_of(provider: Provider) -> str:
+    """Where its nodes are, for a sentence."""
+    if provider.name == "local":
+        return "on this machine"
+    return f"on {provider.largest} host{'s' * (provider.largest != 1)}"
+
+
+def checked_image(image: object, provider: Provider) -> Image | None:
+    """`image`, which is one for machines that are made ready."""
+    if image is None:
+        return None
+    from skyward_jupyter.ssh.image import Image
+
+    if not isinstance(image, Image):
+        raise UsageError(f"image is {image!r}; write image=sky.Image(pip=['polars'])")
+    if provider.name == "local":
+        raise UsageError("image is for machines that are made ready; nodes on this machine are as this kernel is")
+    return image

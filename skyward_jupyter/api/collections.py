@@ -147,7 +147,7 @@ def _drop(value: KernelHold | None) -> None:
 
 
 def _members(hub: Hub) -> Mapping[int, str]:
-    return {rank: hub.provider.address(rank) for rank in sorted(hub.members)}
+    return {rank: hub.fleet.address(rank) for rank in sorted(hub.members)}
 
 
 def find(pool: str | None) -> KernelPlace:

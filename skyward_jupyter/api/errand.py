@@ -38,7 +38,7 @@ class _Errand:
         self.rank = rank
         self._hub = hub
         self._generation = hub.generation.get(rank, 0)
-        self._steward = engine.steward(hub.provider.address(rank))
+        self._steward = engine.steward(hub.fleet.address(rank))
 
     async def run(self, call: Call) -> object:
         """Have it make a call. Given up, the call is undone."""

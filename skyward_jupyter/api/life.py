@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from skyward_jupyter.actors import assembly
 from skyward_jupyter.actors.bus import Bus
@@ -17,15 +18,19 @@ from skyward_jupyter.actors.messages import Taken
 from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls
-from skyward_jupyter.api.others import replace_left
+from skyward_jupyter.api.others import remove_remains, replace_left
 from skyward_jupyter.api.spec import Nodes
 from skyward_jupyter.collections import place
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
-from skyward_jupyter.providers.base import LARGEST, NodeSpec, Terms
+from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
+from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.wakeups import let_wake
 from skyward_jupyter.terminal.mode import Mode
+
+if TYPE_CHECKING:
+    from skyward_jupyter.ssh.image import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Settings:
     terms: Terms
     mode: Mode
     share: bool
+    provider: Provider
+    image: Image | None
 
 
 class Life:
@@ -67,6 +74,7 @@ class Life:
         self._bus = bus
         self._list = list_pool
         self._stopping: asyncio.Task[None] | None = None
+        self._tidying: asyncio.Task[None] | None = None
 
     @property
     def state(self) -> str:
@@ -88,8 +96,11 @@ class Life:
             await self.stop()
         self._refuse_second()
         await replace_left(self.name)
+        self._tidying = runtime().spawn(remove_remains())
         how = self.settings
-        hub = await assembly.assemble(self.name, how.spec, how.terms, self._bus, share=how.share)
+        hub = await assembly.assemble(
+            self.name, how.spec, how.terms, self._bus, provider=how.provider, image=how.image, share=how.share
+        )
         self._furnish(hub)
         try:
             await self._resized(self.settings.nodes.desired)
@@ -131,6 +142,7 @@ class Life:
 
     def _furnish(self, hub: Hub) -> None:
         self.hub = hub
+        hub.bounds = (1, self.settings.provider.largest)
         if self.settings.nodes.elastic:
             bounds = Bounds(self.settings.nodes.min, self.settings.nodes.max, self.settings.nodes.idle_after)
             hub.elastic = Autoscaler(hub, bounds, self.settings.nodes.desired)
@@ -204,7 +216,7 @@ class Life:
             return
         if hub.recorder.is_current:
             hub.state = "stopping"  # so that nothing is made of the nodes' ends, which may still be heard
-            hub.provider.close()
+            hub.fleet.close_now()
             hub.recorder.close()
         else:
             hub.recorder.leave()

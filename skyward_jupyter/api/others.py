@@ -9,8 +9,9 @@ from collections.abc import Iterable
 
 import psutil
 
+from skyward_jupyter.errors import SkywardError
+from skyward_jupyter.fleets.choice import end
 from skyward_jupyter.providers import records
-from skyward_jupyter.providers.local import end
 from skyward_jupyter.providers.records import PoolRecord
 
 
@@ -53,6 +54,16 @@ def is_mine(record: PoolRecord) -> bool:
     """Whether this kernel left the pool behind when it was restarted."""
     here = records.me()
     return bool(here.kernel) and (record.holder.kernel, record.holder.host) == (here.kernel, here.host)
+
+
+async def remove_remains() -> None:
+    """Try again to remove what was left on machines when pools were stopped."""
+    for record in read()[0]:
+        if record.standing == "remains":
+            with contextlib.suppress(OSError, SkywardError):
+                claimed = records.claim(record.key, records.me())
+                if claimed is not None:
+                    await end(claimed)
 
 
 async def replace_left(name: str) -> None:

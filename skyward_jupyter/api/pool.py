@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.cost import Cost
@@ -15,7 +15,7 @@ from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.actors.tail import TailLine
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
-from skyward_jupyter.api.checks import checked_env, checked_kinds, checked_name
+from skyward_jupyter.api.checks import checked_env, checked_image, checked_kinds, checked_name, nodes_on, place_of
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
@@ -23,16 +23,21 @@ from skyward_jupyter.api.inputs import refuse_iterators, refuse_own_loop
 from skyward_jupyter.api.life import Life, Settings
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.runs import PoolRun, runs_of
-from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of, terms_of
+from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, terms_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
-from skyward_jupyter.providers.base import LARGEST, MAX_RETRIES, RETRIES, NodeSpec
+from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec
+from skyward_jupyter.providers.base import Provider
+from skyward_jupyter.providers.catalog import checked_provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.terminal.mode import Mode, checked
 from skyward_jupyter.wire.events import TaskEvent
+
+if TYPE_CHECKING:
+    from skyward_jupyter.ssh.image import Image
 
 type OnEvent = Callable[[TaskEvent], None]
 
@@ -45,17 +50,18 @@ class ComputePool:
     Parameters
     ----------
     nodes
-        How many, from 1 to 250 on this machine; ``(2, 16)`` or `Nodes` for a number that follows the work.
+        How many; ``(2, 16)`` or `Nodes` for a number that follows the work. On this machine 1 to 250, 1 when not
+        given; on machines over SSH one for each host.
     name
         What it is called in ``%sky``, in ``ps`` and in errors; made up when not given.
     worker
         How each node runs tasks.
     ttl
-        Seconds the nodes live on when this process is gone.
+        Seconds the nodes live on when this process is gone: 30 on this machine, 600 elsewhere, when not given.
     env
         Environment variables for the code on the nodes, on top of this process's own at the start.
     timeout
-        Seconds the nodes may take to start.
+        Seconds the nodes may take to start: 60 on this machine, 900 elsewhere, when not given.
     panel
         How it shows itself where there is no notebook: ``"live"`` in a terminal, ``"lines"`` on stderr, ``"off"``;
         ``"auto"`` is what the environment variable ``SKYWARD_PANEL`` says, or else what suits the output.
@@ -63,26 +69,36 @@ class ComputePool:
         How often a call that does not say so itself is run again when the node it was on is lost (see `compute`).
     max_retries
         How often a node of one number may be lost within an hour and is replaced; then the pool goes on without it.
+    provider
+        Where the machines come from: ``"local"``, or ``sky.SSH(hosts=[...])``.
+    image
+        What the machines are to be like; see `Image`. This machine is as it is.
     """
 
     def __init__(
         self,
-        nodes: int | tuple[int, int] | Nodes = 1,
+        nodes: int | tuple[int, int] | Nodes | None = None,
         *,
         name: str | None = None,
         worker: Worker | None = None,
-        ttl: float = 30.0,
+        ttl: float | None = None,
         env: dict[str, str] | None = None,
-        timeout: float = 60.0,
+        timeout: float | None = None,
         panel: Mode = "auto",
         retries: int = RETRIES,
         max_retries: int = MAX_RETRIES,
+        provider: Provider | Literal["local"] | None = None,
+        image: Image | None = None,
         _share: bool = True,
     ) -> None:
         worker = worker or Worker()
         self.name = checked_name(name)
-        self._nodes = nodes_of(nodes)
-        self._spec = NodeSpec(worker.concurrency, worker.executor, ttl, checked_env(env))
+        self._provider = checked_provider(provider)
+        here = self._provider.name == "local"
+        self._nodes = nodes_on(self._provider, nodes)
+        self._spec = NodeSpec(
+            worker.concurrency, worker.executor, (30.0 if here else 600.0) if ttl is None else ttl, checked_env(env)
+        )
         self._bus = Bus(self.name)
         self._runs: dict[int, PoolRun] = {}
         settings = Settings(
@@ -93,11 +109,13 @@ class ComputePool:
                 self._nodes,
                 retries=checked_retries(retries),
                 max_retries=checked_retries(max_retries),
-                patience=timeout,
+                patience=(60.0 if here else 900.0) if timeout is None else timeout,
                 panel=panel,
             ),
             mode=checked(panel),
             share=_share,
+            provider=self._provider,
+            image=checked_image(image, self._provider),
         )
         self._life = Life(settings, self._bus, self._list)
 
@@ -323,6 +341,19 @@ class ComputePool:
         """What names it unlike any other pool once it has started, as two kernels may use one name."""
         return self._hub.key if self._hub is not None else ""
 
+    def ssh_command(self, node: int = 0) -> str:
+        """What logs in to the machine of a node, for a terminal on this machine."""
+        rank = self._known(node)
+        instance = self._running.hub.fleet.instance(rank)
+        if instance is None:
+            raise UsageError(f"node {node} of pool {self.name!r} runs on this machine; there is nothing to log in to")
+        return instance.command
+
+    @property
+    def provider(self) -> Provider:
+        """Where its machines come from."""
+        return self._provider
+
     @property
     def started(self) -> float:
         """When it was first started, in seconds since the epoch; 0 when it was not."""
@@ -336,8 +367,8 @@ class ComputePool:
     @property
     def endpoints(self) -> dict[int, str]:
         """Where the nodes serve HTTP: the URL of each node that does, by rank."""
-        provider = self._running.hub.provider
-        found = {view.rank: provider.http(view.rank) for view in self.nodes}
+        fleet = self._running.hub.fleet
+        found = {view.rank: fleet.http(view.rank) for view in self.nodes}
         return {rank: f"http://{address}" for rank, address in found.items() if address}
 
     @property
@@ -346,7 +377,7 @@ class ComputePool:
 
         Whoever has it can run code as you: it is never part of a log, an error or what a pool displays.
         """
-        return self._running.hub.provider.token
+        return self._running.hub.fleet.token
 
     def count_job(self, rank: int, change: int) -> None:
         """Tell the placing of calls that a node has one job of an executor more, or one less; from any thread."""
@@ -389,7 +420,8 @@ class ComputePool:
 
     def __repr__(self) -> str:
         of = f" of {self._nodes}" if self._nodes.elastic else ""
-        return f"<ComputePool {self.name!r}: {self.size} local node{'s' * (self.size != 1)}{of}, {self.state}>"
+        nodes = f"{self.size} {self._provider.name} node{'s' * (self.size != 1)}"
+        return f"<ComputePool {self.name!r}: {nodes}{of}, {self.state}>"
 
     def _ipython_display_(self) -> None:
         """In a notebook, be shown live, and at the end by what stays readable when it is saved."""
@@ -446,9 +478,9 @@ class ComputePool:
         return self._life.calls
 
     def _checked_size(self, nodes: int) -> int:
-        least, most = self.bounds or (1, LARGEST)
+        least, most = self.bounds or (1, self._provider.largest)
         if not is_size(nodes) or not least <= nodes <= most:
-            who = f"pool {self.name!r} is elastic and" if self._nodes.elastic else "a pool on this machine"
+            who = f"pool {self.name!r} is elastic and" if self._nodes.elastic else f"a pool {place_of(self._provider)}"
             raise UsageError(f"nodes is {nodes!r}; {who} has {least} to {most}")
         return nodes
 

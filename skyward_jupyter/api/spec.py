@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.providers.base import LARGEST, Terms
+from skyward_jupyter.fleets.base import LARGEST, Terms
 
 #: The most slots of one node.
 MOST_SLOTS = 250

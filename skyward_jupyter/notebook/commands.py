@@ -17,12 +17,22 @@ from skyward_jupyter.notebook import listing, logs, pools
 from skyward_jupyter.notebook.awaiting import blocking
 from skyward_jupyter.notebook.cell import Cell
 from skyward_jupyter.notebook.moving import pull, push
-from skyward_jupyter.notebook.options import ATTACH, COMMANDS, POOL, CellOptions, logs_options, parse, start_options
+from skyward_jupyter.notebook.options import (
+    ATTACH,
+    COMMANDS,
+    POOL,
+    CellOptions,
+    StartOptions,
+    logs_options,
+    parse,
+    start_options,
+)
 from skyward_jupyter.notebook.ranks import ALL
 from skyward_jupyter.notebook.source import compiled
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.values import NodeValues
 from skyward_jupyter.profiles import load
+from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.runtime.bridge import wait
 
 
@@ -69,15 +79,31 @@ def _start(notebook: Notebook, line: str) -> None:
         if pool.state != "taken" and name in (None, pool.name):
             _already(pool, asked, name)
             return
-    if nodes is None:
+    if nodes is None and not options.hosts:
         raise UsageError(f"%sky start needs to know how many nodes: %sky start{_profiled(options.profile)} --nodes 4")
     started = time.monotonic()
-    pool = _wait(pools.start(nodes, profile, name, options.concurrency))
+    pool = _wait(pools.start(nodes, profile, name, options.concurrency, _provider(options)))
     _say(f"pool {pool.name}: {_size(pool)} ready in {time.monotonic() - started:.1f} s")
 
 
 def _profiled(profile: str | None) -> str:
     return f" --profile {profile}" if profile is not None else ""
+
+
+def _provider(options: StartOptions) -> Provider | None:
+    if not options.hosts:
+        return None
+    from skyward_jupyter.providers.ssh import SSH
+
+    return SSH(options.hosts, key=options.key, jump=options.jump)
+
+
+def _ssh(notebook: Notebook, line: str) -> None:
+    given, words = parse(line, POOL, "%sky ssh")
+    if len(words) > 1 or (words and not words[0].isdecimal()):
+        raise UsageError(f"%sky ssh {line}: say which node, as in %sky ssh 0")
+    pool = pools.find(given.get("pool"))
+    _say(pool.ssh_command(int(words[0]) if words else 0))
 
 
 def _already(pool: pools.Pool, nodes: int | tuple[int, int] | None, name: str | None) -> None:
@@ -172,6 +198,7 @@ _COMMANDS: dict[str, Callable[[Notebook, str], None]] = {
     "start": _start,
     "status": _status,
     "stop": _stop,
+    "ssh": _ssh,
     "scale": _scale,
     "push": push,
     "pull": pull,

@@ -89,6 +89,7 @@ def line_help() -> str:
 Examples
     %sky start --nodes 8
     %sky start --nodes 2 --name big
+    %sky start --provider ssh --hosts gpu1,me@gpu2:2222
     %sky scale 4
     losses = %sky history[-1]
     %sky start --profile big

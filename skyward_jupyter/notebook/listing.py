@@ -63,7 +63,13 @@ def news() -> list[str]:
         for record in found
         if record.standing == "left"
     ]
-    return over + left
+    remains = [
+        f"pool {record.name} has ended, but this could not be removed: {', '.join(record.left)}; the next pool that is "
+        "started tries again"
+        for record in found
+        if record.standing == "remains"
+    ]
+    return over + left + remains
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -91,7 +97,7 @@ def _mine(pool: Pool, active: bool) -> tuple[str, ...]:
     holder = f"this kernel{', active' if active else ''}"
     age = spent(time.time() - pool.started)
     size = str(pool.size) if pool.bounds is None else "{} of {} to {}".format(pool.size, *pool.bounds)
-    return pool.name, "local", size, pool.state, age, str(pool.cost) or "free", holder
+    return pool.name, pool.provider.name, size, pool.state, age, str(pool.cost) or "free", holder
 
 
 def _other(record: PoolRecord) -> tuple[str, ...]:
@@ -105,6 +111,8 @@ def _holder(record: PoolRecord) -> str:
             return f"{record.holder.name} (alive)"
         case "ours":
             return f"this kernel, not attached: %sky attach {record.name}"
+        case "remains":
+            return f"nobody; still there: {', '.join(record.left)}"
         case "elsewhere":
             return f"{record.holder.name} on {record.holder.host}"
         case _:

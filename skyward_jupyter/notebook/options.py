@@ -18,7 +18,9 @@ from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import ranks
 from skyward_jupyter.notebook.ranks import ALL, Selection
 
-type Kind = Literal["flag", "count", "size", "seconds", "name", "names", "nodes", "pool", "new", "profile", "choice"]
+type Kind = Literal[
+    "flag", "count", "size", "seconds", "name", "names", "nodes", "pool", "new", "profile", "choice", "text", "texts"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Option:
 
 
 GROUPS = ("same", "node", "time")
+PROVIDERS = ("local", "ssh")
 
 CELL = (
     Option("--nodes", "nodes", "count", "run on the first N nodes; starts a local pool when there is none", "N"),
@@ -56,6 +59,10 @@ START = (
     Option("--profile", "profile", "profile", "what a profile of skyward.toml says, unless said here", "NAME"),
     Option("--name", "name", "new", "what to call the pool", "NAME"),
     Option("--concurrency", "concurrency", "count", "how many calls a node runs at once", "K"),
+    Option("--provider", "provider", "choice", "on this machine (local), or on --hosts (ssh)", "WHERE", PROVIDERS),
+    Option("--hosts", "hosts", "texts", "machines to log in to, one node each", "a,b"),
+    Option("--key", "key", "text", "file of the private key for them", "FILE"),
+    Option("--jump", "jump", "text", "hosts to go through on the way to them", "HOST"),
 )
 
 ATTACH = (Option("--force", "force", "flag", "although the pool's kernel is alive"),)
@@ -71,9 +78,10 @@ LOGS = (Option("-n", "lines", "count", f"how many lines of each node, {LINES} wh
 
 #: The words after ``%sky`` that are commands, with what each does.
 COMMANDS = {
-    "start": "start a pool on this machine",
+    "start": "start a pool, on this machine or on others",
     "status": "the pool's nodes as text",
     "stop": "stop the pool",
+    "ssh": "how to log in to the machine of a node",
     "scale": "change how many nodes the pool has",
     "push": "send names to the nodes, as -i does",
     "pull": "bring names here, as -o does",
@@ -109,6 +117,10 @@ class StartOptions:
     profile: str | None = None
     name: str | None = None
     concurrency: int | None = None
+    provider: str | None = None
+    hosts: tuple[str, ...] = ()
+    key: str | None = None
+    jump: str | None = None
 
 
 def cell_options(line: str, defaults: CellOptions) -> CellOptions:
@@ -125,7 +137,12 @@ def start_options(line: str) -> StartOptions:
     if words:
         hint = f"; did you mean --nodes {words[0]}?" if words[0].isdecimal() else ""
         raise UsageError(f"%sky start takes no word {words[0]!r}{hint or '; its options are ' + _listed(START)}")
-    return StartOptions(**given)
+    options = StartOptions(**given)
+    if options.hosts and options.provider == "local":
+        raise UsageError("--hosts are other machines, and --provider local is this one; leave one of them out")
+    if not options.hosts and (options.provider == "ssh" or options.key or options.jump):
+        raise UsageError("%sky start needs to know which machines: --provider ssh --hosts user@a,user@b")
+    return options
 
 
 def move_options(line: str, command: str) -> tuple[tuple[str, ...], CellOptions]:
@@ -162,7 +179,7 @@ def parse(line: str, options: Iterable[Option], command: str) -> tuple[dict[str,
         value: Any = True if option.kind == "flag" else _convert(option, _argument(option, attached, tokens))
         if option.kind == "flag" and attached is not None:
             raise UsageError(f"{option.flag} takes no value; write {option.flag} alone")
-        if option.kind == "names":
+        if option.kind in ("names", "texts"):
             value = given.get(option.field, ()) + value
         given[option.field] = value
     return given, words
@@ -190,7 +207,7 @@ def _find(token: str, known: dict[str, Option], command: str) -> tuple[Option, s
 
 def _argument(option: Option, attached: str | None, tokens: list[str]) -> str:
     text = attached if attached is not None else (tokens.pop(0) if tokens else "")
-    while option.kind in ("names", "nodes") and text.endswith(",") and tokens:
+    while option.kind in ("names", "nodes", "texts") and text.endswith(",") and tokens:
         text += tokens.pop(0)
     if not text or (attached is None and text.startswith("-") and not text[1:].isdecimal()):
         raise UsageError(f"{option.flag} needs a value: {option.flag} {option.metavar}")
@@ -253,6 +270,8 @@ _CONVERT: dict[str, Callable[[Option, str], Any]] = {
     "pool": lambda option, text: text,
     "profile": lambda option, text: text,
     "new": lambda option, text: text,
+    "text": lambda option, text: text,
+    "texts": lambda option, text: tuple(part.strip() for part in text.split(",") if part.strip()),
 }
 
 

@@ -14,6 +14,7 @@ from skyward_jupyter.profiles import Profile
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
     from skyward_jupyter.config import Skyward
+    from skyward_jupyter.providers.base import Provider
 
 type Pool = ComputePool
 
@@ -69,9 +70,13 @@ async def _grow(pool: Pool, wanted: int) -> None:
 
 
 async def start(
-    nodes: int | tuple[int, int], profile: Profile, name: str | None = None, concurrency: int | None = None
+    nodes: int | tuple[int, int] | None,
+    profile: Profile,
+    name: str | None = None,
+    concurrency: int | None = None,
+    provider: Provider | None = None,
 ) -> Pool:
-    """Start a pool on this machine; `profile` says what the other arguments leave open."""
+    """Start a pool, on this machine unless told otherwise; `profile` says what the other arguments leave open."""
     import skyward
 
     worker = {"concurrency": concurrency or profile.concurrency, "executor": profile.executor}
@@ -82,6 +87,7 @@ async def start(
         "retries": profile.retries,
         "max_retries": profile.max_retries,
         "env": dict(profile.env) if profile.env is not None else None,
+        "provider": provider,
     }
     pool = skyward.ComputePool(nodes=nodes, worker=skyward.Worker(**_said(worker)), **_said(given))
     await pool.start_async()

@@ -1,140 +1,165 @@
-"""What a pool needs of a provider: nodes started and ended at their ranks, and word of what becomes of them."""
+"""Where machines come from: what a provider can give, and the machines it gave.
+
+A provider is asked in steps, each of which may be repeated: what is there, what a pool needs before its first machine,
+machines, and the end of a machine and of what the pool needed. It keeps nothing of a pool: everything it has to know
+comes back to it as one of these values, which are written down with the pool.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
-
-from skyward_jupyter.agent.config import Peer
-
-#: The most nodes of a local pool: one loopback address each.
-LARGEST = 250
-#: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
-RETRIES = 3
-MAX_RETRIES = 10
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class NodeSpec:
-    """What every node of a pool is like.
+class Offer:
+    """A kind of machine that can be had.
 
     Attributes
     ----------
-    concurrency, executor
-        Slots of a node, and whether they are processes or threads.
-    ttl
-        Seconds a node lives on without its kernel.
-    env
-        Additional environment of user code.
+    provider, kind, region
+        Whose it is, what the provider calls it, and where.
+    cpus, memory
+        Cores, and bytes; 0 where that is not known.
+    accelerators
+        The names of its GPUs, one for each.
+    price
+        Money per hour, in the provider's currency.
+    spot
+        Whether it may be taken away again.
     """
 
-    concurrency: int = 1
-    executor: Literal["process", "thread"] = "process"
-    ttl: float = 30.0
-    env: Mapping[str, str] = field(default_factory=dict)
+    provider: str
+    kind: str
+    region: str = ""
+    cpus: int = 0
+    memory: int = 0
+    accelerators: tuple[str, ...] = ()
+    price: float = 0.0
+    spot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What a pool keeps to, whichever kernel drives it.
+class Cluster:
+    """What a provider made for one pool before its first machine.
 
     Attributes
     ----------
-    first, smallest, largest, idle_after
-        Of an elastic pool: with how many nodes it starts, between what numbers it may have, and after how many idle
-        seconds one goes. `largest` is 0 for a pool of a fixed size.
-    retries
-        How often a task is repeated that does not say so itself.
-    max_retries
-        How often a node is replaced within an hour.
-    patience
-        Seconds that nodes may take to start.
-    panel
-        How it shows itself where there is no notebook, as it was given.
+    pool
+        The pool's key.
+    facts
+        What the provider has to know of it: names of networks, keys, groups. No secrets.
     """
 
-    first: int = 0
-    smallest: int = 0
-    largest: int = 0
-    idle_after: float = 0.0
-    retries: int = RETRIES
-    max_retries: int = MAX_RETRIES
-    patience: float = 60.0
-    panel: str = "auto"
+    provider: str
+    pool: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """Word of one node: ``started``, ``ready``, ``exited`` or ``log``, and what goes with it.
+class Instance:
+    """A machine that runs, and how to log in to it.
 
-    ``taken``, of no node, says that another kernel took the pool over.
+    Attributes
+    ----------
+    id
+        The provider's name for it, unlike that of any other of its machines.
+    address, port, user
+        Where it can be reached, and as whom.
+    alias
+        What the user calls it, when that is more: their ssh configuration may know it by this name.
+    key, jump, known_hosts
+        The file of the private key, the hosts to go through, and the file of host keys; empty for what the user's ssh
+        configuration says.
+    host_key
+        The only host key to accept, or empty.
+    private
+        The address by which the other machines of the pool reach it; empty for the one at which it is logged in to.
+    region, price, spot, accelerators
+        As of its offer.
     """
 
-    rank: int
-    what: str
-    facts: Mapping[str, object] = field(default_factory=dict)
+    id: str
+    address: str
+    port: int = 0
+    user: str = ""
+    alias: str = ""
+    key: str = ""
+    jump: str = ""
+    known_hosts: str = ""
+    host_key: str = ""
+    private: str = ""
+    region: str = ""
+    price: float = 0.0
+    spot: bool = False
+    accelerators: tuple[str, ...] = ()
 
+    @property
+    def login(self) -> str:
+        """As ssh would take it: ``user@host:port`` at its longest."""
+        if self.alias:
+            return self.alias
+        user = f"{self.user}@" if self.user else ""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{user}{host}:{self.port}" if self.port else f"{user}{host}"
 
-type Heard = Callable[[Report], None]
+    @property
+    def command(self) -> str:
+        """What logs in to it from a terminal."""
+        plain = self.alias and not set("@:[") & set(self.alias)
+        words = ["ssh"]
+        if self.port and not plain:
+            words += ["-p", str(self.port)]
+        for flag, value in (("-i", self.key), ("-J", self.jump)):
+            words += [flag, value] if value else []
+        user = f"{self.user}@" if self.user else ""
+        return shlex.join([*words, self.alias if plain else f"{user}{self.address}"])
 
 
 class Provider(Protocol):
-    """Where the nodes of one pool come from. Everything is called on the runtime's loop."""
+    """Where the machines of a pool come from."""
 
-    name: str
-    cluster: str
-    #: Private directory of the pool.
-    store: str
-    #: What it needs to give the same addresses again, as its record keeps it.
-    places: str
-    #: Directory of the pool's certificates.
-    certificates: str
-    #: What callers of the nodes' HTTP API show. Never in a log, a repr or an error.
-    token: str
-    #: Directory that this process and every node can read and write, or None where they share no machine.
-    shared: str | None
-
-    def address(self, rank: int) -> str:
-        """The ``host:port`` of a node's agent."""
+    @property
+    def name(self) -> str:
+        """As it is written: ``local``, ``ssh``."""
         ...
 
-    def http(self, rank: int) -> str:
-        """The ``host:port`` of a node's HTTP API; empty while it has none."""
+    @property
+    def largest(self) -> int:
+        """The most nodes that a pool of it can have."""
         ...
 
-    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
-        """Start nodes. `peers` are all nodes of the pool then, `seeds` the ranks to join the cluster through."""
+    @property
+    def clustered(self) -> bool:
+        """Whether its machines reach each other."""
         ...
 
-    def alive(self, rank: int) -> bool:
-        """Whether a node is known to run: it was started, and its end was not heard of."""
+    def facts(self) -> dict[str, object]:
+        """What makes it again, as JSON can say it. No secrets."""
         ...
 
-    def hourly_cost(self, rank: int) -> float:
-        """What a node of this rank costs per hour from its start to its end, in US dollars; 0 on this machine."""
+    async def offers(self) -> tuple[Offer, ...]:
+        """What can be had now."""
         ...
 
-    def kill(self, rank: int) -> None:
-        """End a node at once; it is reported as exited."""
+    async def prepare(self, pool: str) -> Cluster:
+        """Make what the pool of this key needs before its first machine."""
         ...
 
-    async def take(self) -> tuple[int, ...] | None:
-        """Have the nodes of a pool that another kernel started: the ranks that are ready, or None."""
+    async def provision(self, cluster: Cluster, count: int, beside: Sequence[Instance]) -> tuple[Instance, ...]:
+        """Give so many machines, beside those that the pool has; ProvisioningFailed when it cannot."""
         ...
 
-    def present(self) -> None:
-        """Report the nodes that were taken."""
+    async def get_instance(self, cluster: Cluster, instance: Instance) -> Instance | None:
+        """A machine as it is now; None when it is gone for good."""
         ...
 
-    def lose(self) -> None:
-        """The pool is another kernel's: neither start nor end anything of it any more."""
+    async def terminate(self, cluster: Cluster, instance: Instance) -> None:
+        """Give a machine back; nothing happens to one that is gone."""
         ...
 
-    def forget(self) -> None:
-        """Report nothing any more: every node has ended."""
-        ...
-
-    def close(self) -> None:
-        """End every node and remove what was made for them; safe to call again, and at the process's end."""
+    async def teardown(self, cluster: Cluster) -> None:
+        """Remove what was made before the first machine."""
         ...

@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skyward_jupyter.agent.lease import Owner, is_alive, started
-from skyward_jupyter.providers.base import Terms
+from skyward_jupyter.fleets.base import Terms
+from skyward_jupyter.runtime.state import directory, location
 
 #: Counts what a reader must understand.
 VERSION = 1
 _LOCK = ".lock"
 
-type Standing = Literal["ours", "held", "left", "over", "elsewhere"]
+type Standing = Literal["ours", "held", "left", "over", "elsewhere", "remains"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ class PoolRecord:
     store
         The private directory of its certificates and blobs, and of the socket through which nodes are started.
     places
-        What the provider needs to name addresses again.
+        What its fleet needs to have it again.
+    left
+        What could not be removed when it was stopped.
     waiting
         Runs with calls that have waited in its kernel for a while: what nobody knows of once that has ended.
     terms
@@ -139,13 +142,16 @@ class PoolRecord:
     state: str = "starting"
     cost: str = "free"
     places: str = ""
+    left: tuple[str, ...] = ()
     terms: Terms = field(default_factory=Terms)
     waiting: tuple[WaitingRun, ...] = ()
     nodes: tuple[NodeRecord, ...] = field(default_factory=tuple)
 
     @property
     def standing(self) -> Standing:
-        """Whether this process drives it, another does, nobody does any more, or it is over."""
+        """Whether this process drives it, another does, nobody does any more, or it is over, all of it or not quite."""
+        if self.left:
+            return "remains"
         if self.holder.is_me:
             return "ours"
         if self.holder.host != socket.gethostname():
@@ -155,9 +161,9 @@ class PoolRecord:
         return "left" if self._lives() else "over"
 
     def _lives(self) -> bool:
-        """Whether a node runs; of nodes that were not known yet when their kernel ended, whether one may."""
+        """Whether a node runs; of nodes elsewhere, or not known yet when their kernel ended, whether one may."""
         known = [node for node in self.nodes if node.pid]
-        if not known:
+        if not known or self.provider != "local":
             return time.time() < self.left_at() + self.ttl
         return any(is_alive(node.pid, node.since) for node in known)
 
@@ -191,21 +197,6 @@ def _connection_file() -> str:
     if app is None or not app.initialized():
         return ""
     return str(getattr(app.instance(), "abs_connection_file", ""))
-
-
-def location() -> Path:
-    """Where the records are."""
-    named = os.environ.get("SKYWARD_STATE_DIR")
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(named) if named else Path(base) / "skyward"
-
-
-def directory() -> Path:
-    """The same, made when it is not there; readable by this user only."""
-    path = location()
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.chmod(0o700)
-    return path
 
 
 def path_of(key: str) -> Path:
@@ -296,6 +287,7 @@ def _parsed(text: str) -> PoolRecord:
     fields["terms"] = Terms(**fields.get("terms", {}))
     fields["waiting"] = tuple(WaitingRun(**run) for run in fields.get("waiting", ()))
     fields["nodes"] = tuple(NodeRecord(**node) for node in fields["nodes"])
+    fields["left"] = tuple(fields.get("left", ()))
     return PoolRecord(**fields)
 
 

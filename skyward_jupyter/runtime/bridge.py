@@ -162,7 +162,7 @@ async def bridge[T](awaitable: Awaitable[T]) -> T:
 
 def prewarm() -> None:
     """Start what the first pool needs, in the background."""
-    from skyward_jupyter.providers.launcher import launcher
+    from skyward_jupyter.fleets.launcher import launcher
 
     runtime().call_soon(launcher)
 

@@ -216,6 +216,13 @@ class Own(Askable[Owned]):
     name: str
 
 
+@dataclass(frozen=True)
+class Renew:
+    """The kernel that drives the pool in this epoch, on another machine, is alive."""
+
+    epoch: int
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """The last event of one node's part of a broadcast; `lost` says why there is none."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import socket
 import struct
 import threading
@@ -30,7 +29,8 @@ class Link:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have the pools that start from now on dial through it."""
-        monkeypatch.setattr(casty, "Client", functools.partial(casty.Client, address_map=self.map))
+        made = casty.Client
+        monkeypatch.setattr(casty, "Client", lambda **given: made(**{**given, "address_map": self.map}))
 
     def map(self, address: str) -> str:
         """Where to dial instead of a node's own address."""

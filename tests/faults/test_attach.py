@@ -68,7 +68,7 @@ def _pid(kernel: Kernel) -> int:
 
 
 def _template(kernel: Kernel) -> int:
-    return int(kernel.ok("from skyward_jupyter.providers.launcher import launcher\nprint(launcher().pid)").stdout)
+    return int(kernel.ok("from skyward_jupyter.fleets.launcher import launcher\nprint(launcher().pid)").stdout)
 
 
 def _kill(pid: int, world: World) -> None:

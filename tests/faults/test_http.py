@@ -303,13 +303,13 @@ def test_random_kills_under_an_executor_lose_nothing_silently(pool: sky.ComputeP
 
 
 def test_a_port_that_is_taken_leaves_the_node_without(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from skyward_jupyter.providers import local
+    from skyward_jupyter.fleets import local
 
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        monkeypatch.setattr(local.LocalProvider, "_http_address", lambda self, rank: address)
+        monkeypatch.setattr(local.LocalFleet, "_http_address", lambda self, rank: address)
         with sky.ComputePool(nodes=2) as pool:
             assert plus(1) @ pool == [2, 2]
             assert pool.endpoints == {}

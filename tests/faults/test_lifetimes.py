@@ -102,7 +102,7 @@ def test_a_blocked_owner_keeps_its_pool(world: World) -> None:
 def test_killed_kernel_and_template_are_swept_by_the_next_pool(world: World) -> None:
     """Even the files of a kernel that died together with its template are removed, by whoever starts next."""
     name = f"both-{os.getpid()}"
-    then = "from skyward_jupyter.providers.launcher import launcher\nprint(launcher().pid, flush=True)\ntime.sleep(600)"
+    then = "from skyward_jupyter.fleets.launcher import launcher\nprint(launcher().pid, flush=True)\ntime.sleep(600)"
     script = _script(world, name, then)
     template = int(heard(script))
     os.kill(script.pid, signal.SIGKILL)

@@ -222,7 +222,7 @@ def test_leaving_a_stream_while_it_is_cut(link: Link, world: World, tmp_path: Pa
 
 
 def test_a_node_that_dies_while_the_link_is_cut(link: Link, world: World) -> None:
-    """Its provider says so, whatever the link does."""
+    """Its fleet says so, whatever the link does."""
     import signal
 
     with pool_of(world, "dies") as pool:

@@ -118,7 +118,7 @@ def test_a_stopped_agent_is_not_waited_for_forever(pool: sky.ComputePool, world:
 
 
 def test_the_template_dying_takes_its_nodes_and_the_pool_comes_back(pool: sky.ComputePool, world: World) -> None:
-    from skyward_jupyter.providers.launcher import launcher
+    from skyward_jupyter.fleets.launcher import launcher
 
     old = {view.rank: view.pid for view in pool.nodes}
     os.kill(launcher().pid, signal.SIGKILL)

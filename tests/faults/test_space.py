@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import skyward as sky
-from skyward_jupyter.providers import local
+from skyward_jupyter.fleets import store
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(tmp_path)], check=False)
     if mounted.returncode != 0:
         pytest.skip("cannot mount here")
-    monkeypatch.setattr(local, "shared_memory", lambda: tmp_path)
+    monkeypatch.setattr(store, "shared_memory", lambda: tmp_path)
     try:
         yield tmp_path
     finally:

@@ -7,15 +7,15 @@ import itertools
 import pytest
 
 import skyward as sky
-from skyward_jupyter.actors import assembly
-from skyward_jupyter.providers.local import LocalProvider
+from skyward_jupyter.fleets import choice
+from skyward_jupyter.fleets.local import LocalFleet
 from skyward_jupyter.widgets.static import Picture
 from tests.integration.conftest import Until
 
 E = sky.events
 
 
-class Charging(LocalProvider):
+class Charging(LocalFleet):
     """Nodes on this machine, at a price: the first costs more."""
 
     name = "dear"
@@ -26,7 +26,7 @@ class Charging(LocalProvider):
 
 @pytest.fixture
 def priced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembly, "LocalProvider", Charging)
+    monkeypatch.setattr(choice, "LocalFleet", Charging)
 
 
 @pytest.mark.usefixtures("priced")

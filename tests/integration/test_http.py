@@ -108,7 +108,7 @@ def test_the_token_is_shown_nowhere(pool: sky.ComputePool) -> None:
     assert pool.token not in repr(pool) + repr(pool.nodes) + repr(vars(pool))
     hub = pool._hub
     assert hub is not None
-    kept = Path(hub.provider.certificates) / "token"
+    kept = Path(hub.fleet.certificates) / "token"
     assert kept.read_text() == pool.token
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
 

@@ -342,7 +342,7 @@ def test_large_items(where: str, request: pytest.FixtureRequest) -> None:
 def test_large_items_leave_nothing_behind(where: str, request: pytest.FixtureRequest, until: Until) -> None:
     target: sky.ComputePool = request.getfixturevalue(where)
     hub: Any = target._hub
-    files = Path(hub.provider.store)
+    files = Path(hub.fleet.store)
 
     def single() -> list[Path]:
         return [path for path in files.rglob("*-*") if path.is_file() and "certificates" not in path.parts]

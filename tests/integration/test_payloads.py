@@ -125,7 +125,7 @@ def test_large_yields(target: sky.ComputePool) -> None:
 
 def test_nothing_stays_behind_of_results(pool: sky.ComputePool, until: Until) -> None:
     assert pool._hub is not None
-    shared = Path(pool._hub.provider.shared or "")
+    shared = Path(pool._hub.fleet.shared or "")
     before = set(os.listdir(shared))
     for _ in range(3):
         zeros(MIB) @ pool
@@ -159,6 +159,6 @@ def test_through_shared_memory_nothing_crosses_the_cluster(pool: sky.ComputePool
 
 def test_nodes_apart_share_no_files(far: sky.ComputePool) -> None:
     assert far._hub is not None
-    assert far._hub.provider.shared is None
+    assert far._hub.fleet.shared is None
     array = np.ones(MIB, dtype=np.uint8)
     assert total(array) @ far == [MIB, MIB]

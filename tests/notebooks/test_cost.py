@@ -5,13 +5,13 @@ from __future__ import annotations
 from tests.notebooks.kernel import Kernel
 
 CHARGE = """
-from skyward_jupyter.actors import assembly
+from skyward_jupyter.fleets import choice
 
-class Charging(assembly.LocalProvider):
+class Charging(choice.LocalFleet):
     def hourly_cost(self, rank):
         return 1.5
 
-assembly.LocalProvider = Charging
+choice.LocalFleet = Charging
 """
 
 

@@ -16,11 +16,21 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.stem)
-def executed(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
-    """The name of a notebook and its code cells by id, after a fresh run."""
-    notebook = execute(request.param, timeout=120)
-    return request.param.stem, {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
+def of(name: str) -> pytest.MarkDecorator:
+    """What marks the tests of one notebook, which runs once for all of them."""
+    return pytest.mark.parametrize("cells", [name], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def cells(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The code cells of a notebook by id, after a fresh run."""
+    with pytest.MonkeyPatch.context() as environment:
+        if request.param == "04_ssh_machines":
+            machines = request.getfixturevalue("machines")
+            environment.setenv("SKYWARD_DEMO_HOSTS", ",".join(machines.names))
+            environment.setenv("SKYWARD_DEMO_KEY", str(machines.key))
+        notebook = execute(FOLDER / f"{request.param}.ipynb", timeout=120)
+    return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
 
 
 def printed(cell: Any) -> str:
@@ -39,8 +49,8 @@ def test_there_are_notebooks() -> None:
     assert NOTEBOOKS
 
 
-def test_no_cell_warns_or_fails(executed: tuple[str, dict[str, Any]]) -> None:
-    _, cells = executed
+@pytest.mark.parametrize("cells", [path.stem for path in NOTEBOOKS], indirect=True)
+def test_no_cell_warns_or_fails(cells: dict[str, Any]) -> None:
     for identity, cell in cells.items():
         text = printed(cell)
         assert not [output for output in cell.outputs if output.output_type == "error"], identity
@@ -58,15 +68,9 @@ def test_saved_without_outputs() -> None:
             assert cell.get("execution_count") is None, f"{path.name}, cell {cell.id}"
 
 
+@of("01_quickstart")
 class TestQuickstart:
     """What 01_quickstart.ipynb promises, cell by cell."""
-
-    @pytest.fixture
-    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-        name, cells = executed
-        if name != "01_quickstart":
-            pytest.skip("another notebook")
-        return cells
 
     def test_eight_processes_answer_the_first_cell(self, cells: dict[str, Any]) -> None:
         pids = re.findall(r"hello from process (\d+)", printed(cells["first"]))
@@ -98,15 +102,9 @@ class TestQuickstart:
         assert re.search(r"new pictures: 0\.9\d", printed(cells["final"]))
 
 
+@of("02_variables_and_output")
 class TestVariables:
     """What 02_variables_and_output.ipynb promises, cell by cell."""
-
-    @pytest.fixture
-    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-        name, cells = executed
-        if name != "02_variables_and_output":
-            pytest.skip("another notebook")
-        return cells
 
     def test_names_go_in_and_come_out(self, cells: dict[str, Any]) -> None:
         assert sorted(re.findall(r"\[(\d)\] C=(\S+) +accuracy 0\.9", printed(cells["in"]))) == [
@@ -143,15 +141,23 @@ class TestVariables:
         assert "node 3: " in printed(cells["logs"])
 
 
+@of("04_ssh_machines")
+class TestMachines:
+    """What 04_ssh_machines.ipynb promises."""
+
+    def test_a_node_on_each_machine(self, cells: dict[str, Any]) -> None:
+        assert printed(cells["start"]).strip().endswith("3")
+        assert sorted(re.findall(r"node (\d): Python 3\.\d+", printed(cells["who"]))) == ["0", "1", "2"]
+
+    def test_calls_and_the_way_in(self, cells: dict[str, Any]) -> None:
+        assert re.search(r"pi is about 3\.1\d, from 12 calls", printed(cells["calls"]))
+        assert printed(cells["ssh"]).startswith("ssh -p ")
+        assert "pool far is stopped" in printed(cells["stop"])
+
+
+@of("05_runs_that_survive")
 class TestRunsThatSurvive:
     """What 05_runs_that_survive.ipynb promises."""
-
-    @pytest.fixture
-    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-        name, cells = executed
-        if name != "05_runs_that_survive":
-            pytest.skip("another notebook")
-        return cells
 
     def test_a_stream_that_is_left(self, cells: dict[str, Any]) -> None:
         said = re.search(r"left after (\d+) of 10000 epochs: best accuracy (0\.\d+)", printed(cells["stream"]))
@@ -179,15 +185,9 @@ class TestRunsThatSurvive:
         assert "40 results; the pool had 1 node, then 3, then 2, then 1" in printed(cells["elastic"])
 
 
+@of("03_collections")
 class TestCollections:
     """What 03_collections.ipynb promises, cell by cell."""
-
-    @pytest.fixture
-    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-        name, cells = executed
-        if name != "03_collections":
-            pytest.skip("another notebook")
-        return cells
 
     def test_every_file_is_read_once(self, cells: dict[str, Any]) -> None:
         (files,) = re.findall(r"(\d+) files wait", printed(cells["put"]))

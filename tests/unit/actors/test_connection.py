@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,8 +38,9 @@ class Pool:
 
     client: Client = field(default_factory=Client)
     takers: tuple[int, ...] = (0, 1)
+    fleet: Any = field(default_factory=lambda: SimpleNamespace(alone=False))
 
-    def replace_client(self, client: Client) -> Client:
+    def replace_client(self, client: Client, rank: int) -> Client:
         former, self.client = self.client, client
         return former
 

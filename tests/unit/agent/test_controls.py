@@ -96,6 +96,7 @@ def test_the_door_is_in_the_pools_directory_and_goes_with_it(pool: Pool) -> None
 
 def test_the_end_of_a_kernel_stamps_the_record(pool: Pool) -> None:
     pool.stamp()
+    assert pool.config is not None
     assert Path(pool.config.record).stat().st_mtime > 1
     Path(pool.config.record).unlink()
     pool.stamp()

@@ -53,7 +53,8 @@ def test_values_of_options(rest: str, expected: list[str]) -> None:
 
 def test_commands_and_what_follows_them() -> None:
     assert words("%sky", "st") == ["start", "status", "stop"]
-    assert words("%sky", "start --") == ["--nodes", "--profile", "--name", "--concurrency"]
+    starts = ["--nodes", "--profile", "--name", "--concurrency", "--provider", "--hosts", "--key", "--jump"]
+    assert words("%sky", "start --") == starts
     assert words("%sky", "stop ") == ["local", "big"]
     assert words("%sky", "scale 3 --pool ") == ["local", "big"]
     assert words("%sky", "x.y ") == []

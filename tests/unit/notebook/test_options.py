@@ -92,8 +92,23 @@ def test_start() -> None:
     for wrong in ("-4", "2-", "2-x", "2..16", "-2-4"):
         with pytest.raises(UsageError):
             start_options(f"--nodes {wrong}")
-    with pytest.raises(UsageError, match="no option --provider"):
-        start_options("--provider aws")
+    with pytest.raises(UsageError, match="choose one of local, ssh"):
+        start_options("--provider nowhere")
+
+
+def test_start_on_other_machines() -> None:
+    options = start_options("--hosts a,me@b:2222, c --key ~/.ssh/id --jump gate")
+    assert (options.hosts, options.key, options.jump, options.nodes) == (
+        ("a", "me@b:2222", "c"),
+        "~/.ssh/id",
+        "gate",
+        None,
+    )
+    for line in ("--provider ssh", "--key x", "--jump x"):
+        with pytest.raises(UsageError, match="which machines"):
+            start_options(line)
+    with pytest.raises(UsageError, match="leave one of them out"):
+        start_options("--provider local --hosts a")
 
 
 def test_start_with_a_profile() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from skyward_jupyter.agent.lease import started
+from skyward_jupyter.fleets.base import Terms
 from skyward_jupyter.providers import records
-from skyward_jupyter.providers.base import Terms
 from skyward_jupyter.providers.records import Holder, NodeRecord, PoolRecord
 
 

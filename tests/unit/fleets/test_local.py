@@ -11,15 +11,15 @@ import pytest
 
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.config import AgentConfig, Peer
-from skyward_jupyter.providers import local
-from skyward_jupyter.providers.base import NodeSpec, Report
-from skyward_jupyter.providers.local import LocalProvider
+from skyward_jupyter.fleets import local, store
+from skyward_jupyter.fleets.base import NodeSpec, Report
+from skyward_jupyter.fleets.local import LocalFleet
 
 
 @pytest.fixture
 def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where stores are made."""
-    monkeypatch.setattr(local, "shared_memory", lambda: tmp_path)
+    monkeypatch.setattr(store, "shared_memory", lambda: tmp_path)
     return tmp_path
 
 
@@ -56,59 +56,59 @@ def template(monkeypatch: pytest.MonkeyPatch) -> Template:
 
 
 @pytest.fixture
-def provider(base: Path, heard: list[Report], template: Template) -> LocalProvider:
-    return LocalProvider("unit", NodeSpec(), heard.append)
+def fleet(base: Path, heard: list[Report], template: Template) -> LocalFleet:
+    return LocalFleet("unit", NodeSpec(), heard.append)
 
 
-def test_every_node_has_an_address_of_its_own(provider: LocalProvider) -> None:
-    addresses = [provider.address(rank) for rank in range(250)]
+def test_every_node_has_an_address_of_its_own(fleet: LocalFleet) -> None:
+    addresses = [fleet.address(rank) for rank in range(250)]
     assert len(set(addresses)) == 250
-    assert addresses == [provider.address(rank) for rank in range(250)]
+    assert addresses == [fleet.address(rank) for rank in range(250)]
     assert all(address.startswith("127.") for address in addresses)
 
 
 def test_where_there_is_one_loopback_address_ports_differ(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "_free_block", lambda: "")
-    provider = LocalProvider("unit", NodeSpec(), lambda _: None)
-    addresses = [provider.address(rank) for rank in range(4)]
+    fleet = LocalFleet("unit", NodeSpec(), lambda _: None)
+    addresses = [fleet.address(rank) for rank in range(4)]
     assert {address.partition(":")[0] for address in addresses} == {"127.0.0.1"}
     assert len(set(addresses)) == 4
-    assert addresses == [provider.address(rank) for rank in range(4)]
+    assert addresses == [fleet.address(rank) for rank in range(4)]
 
 
 def test_a_strangers_cluster_has_another_name(base: Path) -> None:
-    names = {LocalProvider("unit", NodeSpec(), lambda _: None).cluster for _ in range(10)}
+    names = {LocalFleet("unit", NodeSpec(), lambda _: None).cluster for _ in range(10)}
     assert len(names) == 10
     assert all(len(name) > 32 for name in names)
 
 
-def test_closing_removes_the_files_and_may_be_repeated(provider: LocalProvider, base: Path) -> None:
+def test_closing_removes_the_files_and_may_be_repeated(fleet: LocalFleet, base: Path) -> None:
     assert os.listdir(base)
     for _ in range(2):
-        provider.kill(0)
-        provider.close()
-        provider.forget()
+        fleet.kill(0)
+        fleet.close()
+        fleet.forget()
     assert not os.listdir(base)
 
 
-def test_nodes_join_through_others_never_through_themselves(provider: LocalProvider, template: Template) -> None:
-    provider.start((0, 1), (), (0,))
-    provider.start((9,), (), (4, 5, 6, 7))
+def test_nodes_join_through_others_never_through_themselves(fleet: LocalFleet, template: Template) -> None:
+    fleet.start((0, 1), (), (0,))
+    fleet.start((9,), (), (4, 5, 6, 7))
     first, second, ninth = template.configs
     assert (first.seeds, second.seeds) == ((), (first.address,))
-    assert ninth.seeds == tuple(map(provider.address, (4, 5, 6)))
+    assert ninth.seeds == tuple(map(fleet.address, (4, 5, 6)))
     assert {config.owner for config in template.configs} == {os.getpid()}
 
 
-def test_many_nodes_beat_less_often(provider: LocalProvider, template: Template) -> None:
+def test_many_nodes_beat_less_often(fleet: LocalFleet, template: Template) -> None:
     for count in (8, 100):
-        provider.start((0,), tuple(Peer(rank, "") for rank in range(count)), (0,))
+        fleet.start((0,), tuple(Peer(rank, "") for rank in range(count)), (0,))
     assert [config.heartbeat for config in template.configs] == [1.0, 2.0]
 
 
 def test_payloads_go_through_the_cluster_when_nothing_is_shared(base: Path) -> None:
-    assert LocalProvider("unit", NodeSpec(), lambda _: None, share=False).shared is None
-    shared = LocalProvider("unit", NodeSpec(), lambda _: None)
+    assert LocalFleet("unit", NodeSpec(), lambda _: None, share=False).shared is None
+    shared = LocalFleet("unit", NodeSpec(), lambda _: None)
     assert shared.shared is not None
     assert shared.shared.startswith(shared.store)
 
@@ -121,51 +121,51 @@ def test_what_dead_owners_left_is_removed_on_the_way(base: Path) -> None:
     )
     for path in (dead, alive, other):
         path.mkdir()
-    LocalProvider("unit", NodeSpec(), lambda _: None)
+    LocalFleet("unit", NodeSpec(), lambda _: None)
     assert [path.exists() for path in (dead, alive, other)] == [False, True, True]
 
 
-def test_only_the_present_node_of_a_rank_is_reported_gone(provider: LocalProvider, heard: list[Report]) -> None:
-    provider._hear({"op": "started", "rank": 1, "pid": 10})
-    provider._hear({"op": "started", "rank": 1, "pid": 11})
-    provider._hear({"op": "exited", "rank": 1, "pid": 10, "why": "signal 9"})
-    provider._hear({"op": "exited", "rank": 1, "pid": 11, "why": "signal 9"})
+def test_only_the_present_node_of_a_rank_is_reported_gone(fleet: LocalFleet, heard: list[Report]) -> None:
+    fleet._hear({"op": "started", "rank": 1, "pid": 10})
+    fleet._hear({"op": "started", "rank": 1, "pid": 11})
+    fleet._hear({"op": "exited", "rank": 1, "pid": 10, "why": "signal 9"})
+    fleet._hear({"op": "exited", "rank": 1, "pid": 11, "why": "signal 9"})
     assert [(report.rank, report.what) for report in heard] == [(1, "started"), (1, "started"), (1, "exited")]
 
 
-def test_with_the_template_every_node_is_gone(provider: LocalProvider, heard: list[Report]) -> None:
-    provider.start((0, 1, 2), (), (0,))
-    provider._hear({"op": "started", "rank": 1, "pid": 10})
+def test_with_the_template_every_node_is_gone(fleet: LocalFleet, heard: list[Report]) -> None:
+    fleet.start((0, 1, 2), (), (0,))
+    fleet._hear({"op": "started", "rank": 1, "pid": 10})
     heard.clear()
-    provider._hear({"op": "template_gone", "why": "exit status 1"})
+    fleet._hear({"op": "template_gone", "why": "exit status 1"})
     assert [(report.rank, report.what) for report in heard] == [(0, "exited"), (1, "exited"), (2, "exited")]
 
 
 def test_every_node_has_an_address_for_http_and_the_token_stays_in_its_file(
-    provider: LocalProvider, template: Template
+    fleet: LocalFleet, template: Template
 ) -> None:
-    provider.start((0, 1), (), (0,))
+    fleet.start((0, 1), (), (0,))
     addresses = [config.http for config in template.configs]
     assert len(set(addresses)) == 2
     assert all(address.endswith(":8265") for address in addresses)
-    assert provider.token not in str(template.sent)
-    assert provider.token not in str(dict(os.environ))
+    assert fleet.token not in str(template.sent)
+    assert fleet.token not in str(dict(os.environ))
     for config in template.configs:
         kept = Path(config.token)
-        assert kept.read_text() == provider.token
+        assert kept.read_text() == fleet.token
         assert kept.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_node_has_http_once_it_says_so_and_until_it_ends(provider: LocalProvider) -> None:
-    assert provider.http(0) == ""
-    provider._hear({"op": "started", "rank": 0, "pid": 10})
-    provider._hear({"op": "report", "rank": 0, "what": "http", "address": "127.0.0.1:8265"})
-    assert provider.http(0) == "127.0.0.1:8265"
-    provider._hear({"op": "exited", "rank": 0, "pid": 10, "why": "signal 9"})
-    assert provider.http(0) == ""
+def test_a_node_has_http_once_it_says_so_and_until_it_ends(fleet: LocalFleet) -> None:
+    assert fleet.http(0) == ""
+    fleet._hear({"op": "started", "rank": 0, "pid": 10})
+    fleet._hear({"op": "report", "rank": 0, "what": "http", "address": "127.0.0.1:8265"})
+    assert fleet.http(0) == "127.0.0.1:8265"
+    fleet._hear({"op": "exited", "rank": 0, "pid": 10, "why": "signal 9"})
+    assert fleet.http(0) == ""
 
 
 def test_every_pool_has_a_token_of_its_own(base: Path, template: Template) -> None:
-    tokens = {LocalProvider("unit", NodeSpec(), lambda _: None).token for _ in range(5)}
+    tokens = {LocalFleet("unit", NodeSpec(), lambda _: None).token for _ in range(5)}
     assert len(tokens) == 5
     assert all(len(token) >= 43 for token in tokens)

@@ -1,0 +1,174 @@
+"""What a pool needs of its fleet: nodes started and ended at their ranks, and word of what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.providers.base import Instance
+
+#: The most nodes of a local pool: one loopback address each.
+LARGEST = 250
+_MANY = 32
+#: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
+RETRIES = 3
+MAX_RETRIES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSpec:
+    """What every node of a pool is like.
+
+    Attributes
+    ----------
+    concurrency, executor
+        Slots of a node, and whether they are processes or threads.
+    ttl
+        Seconds a node lives on without its kernel.
+    env
+        Additional environment of user code.
+    """
+
+    concurrency: int = 1
+    executor: Literal["process", "thread"] = "process"
+    ttl: float = 30.0
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a pool keeps to, whichever kernel drives it.
+
+    Attributes
+    ----------
+    first, smallest, largest, idle_after
+        Of an elastic pool: with how many nodes it starts, between what numbers it may have, and after how many idle
+        seconds one goes. `largest` is 0 for a pool of a fixed size.
+    retries
+        How often a task is repeated that does not say so itself.
+    max_retries
+        How often a node is replaced within an hour.
+    patience
+        Seconds that nodes may take to start.
+    panel
+        How it shows itself where there is no notebook, as it was given.
+    """
+
+    first: int = 0
+    smallest: int = 0
+    largest: int = 0
+    idle_after: float = 0.0
+    retries: int = RETRIES
+    max_retries: int = MAX_RETRIES
+    patience: float = 60.0
+    panel: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Word of one node: ``started``, ``ready``, ``exited``, ``phase``, ``log`` or ``line``, and what goes with it.
+
+    ``phase`` is what is done to it now, ``line`` what that wrote, ``log`` both.
+
+    ``taken``, of no node, says that another kernel took the pool over.
+    """
+
+    rank: int
+    what: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+type Heard = Callable[[Report], None]
+
+
+def heartbeat(nodes: int) -> float:
+    """Seconds between heartbeats of a cluster: rarer for many nodes, so that a busy machine suspects none falsely."""
+    return 1.0 if nodes <= _MANY else 2.0
+
+
+class Fleet(Protocol):
+    """Where the nodes of one pool come from. Everything is called on the runtime's loop."""
+
+    name: str
+    cluster: str
+    #: Private directory of the pool.
+    store: str
+    #: Directory of the pool's certificates.
+    certificates: str
+    #: What callers of the nodes' HTTP API show. Never in a log, a repr or an error.
+    token: str
+    #: Whether the nodes do not reach each other, and each is a cluster of its own.
+    alone: bool
+    #: Directory that this process and every node can read and write, or None where they share no machine.
+    shared: str | None
+
+    @property
+    def places(self) -> str:
+        """What it needs to have the same nodes again, as its pool's record keeps it. No secrets."""
+        ...
+
+    def address(self, rank: int) -> str:
+        """The ``host:port`` of a node's agent, by which the nodes know it; before that is known, its machine's."""
+        ...
+
+    def dial(self, address: str) -> str:
+        """Where this process reaches the agent of an address."""
+        ...
+
+    def http(self, rank: int) -> str:
+        """The ``host:port`` of a node's HTTP API; empty while it has none."""
+        ...
+
+    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
+        """Start nodes. `peers` are all nodes of the pool then, `seeds` the ranks to join the cluster through."""
+        ...
+
+    def alive(self, rank: int) -> bool:
+        """Whether a node is known to run: it was started, and its end was not heard of."""
+        ...
+
+    def instance(self, rank: int) -> Instance | None:
+        """The machine of a node, if it is another one."""
+        ...
+
+    def hourly_cost(self, rank: int) -> float:
+        """What a node of this rank costs per hour from its start to its end, in US dollars; 0 on this machine."""
+        ...
+
+    def kill(self, rank: int) -> None:
+        """End a node at once; it is reported as exited."""
+        ...
+
+    def release(self, rank: int) -> None:
+        """Nobody wants a node of this rank any more: end it if it lives, and let go of its machine."""
+        ...
+
+    async def take(self) -> tuple[int, ...] | None:
+        """Have the nodes of a pool that another kernel started: the ranks that are ready, or None."""
+        ...
+
+    def present(self) -> None:
+        """Report the nodes that were taken."""
+        ...
+
+    def lose(self) -> None:
+        """The pool is another kernel's: neither start nor end anything of it any more."""
+        ...
+
+    def forget(self) -> None:
+        """Report nothing any more: every node has ended."""
+        ...
+
+    def close(self) -> None:
+        """End every node and remove what was made for them; each is reported as exited. Safe to call again."""
+        ...
+
+    def close_now(self) -> None:
+        """The same at the end of this process, which waits for nothing: whatever takes time is left to another one."""
+        ...
+
+    async def ended(self) -> tuple[str, ...]:
+        """Wait, after `close`, until all is removed; returns what could not be."""
+        ...

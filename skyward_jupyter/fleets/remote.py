@@ -1,0 +1,476 @@
+"""Nodes on machines somewhere else, reached over SSH: one on each machine, the very agents and slots of a local pool.
+
+What is asked for takes a while here, so every start and every end is a task of its own; whoever asked hears how it
+went. A node whose machine cannot be reached is not lost: see `skyward_jupyter.fleets.site`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import shutil
+from collections.abc import Coroutine, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from skyward_jupyter.agent.channel import Message
+from skyward_jupyter.agent.cluster import TOKEN
+from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.errors import (
+    AuthenticationFailed,
+    ConnectionFailed,
+    HostKeyChanged,
+    PoolHeld,
+    ProvisioningFailed,
+    SkywardError,
+    UsageError,
+)
+from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
+from skyward_jupyter.fleets.keeping import Keeping
+from skyward_jupyter.fleets.link import Refused
+from skyward_jupyter.fleets.site import Place, Plan, Site, place_from
+from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
+from skyward_jupyter.providers import records, token
+from skyward_jupyter.providers.base import Cluster, Instance, Provider
+from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.ssh.image import Image
+
+_IMAGE = "image.json"
+#: How long the end of everything is waited for (seconds).
+END_WITHIN = 30.0
+#: How long a machine may take to be reached of which something could not be removed before (seconds).
+AGAIN_WITHIN = 5.0
+#: What does not get better by being tried again.
+_FINAL = (ProvisioningFailed, AuthenticationFailed, HostKeyChanged, UsageError)
+
+
+class RemoteFleet:
+    """Runs the nodes of one pool on the machines of a provider.
+
+    Parameters
+    ----------
+    key
+        What names the pool unlike any other.
+    found
+        The record of a pool whose nodes run already; `take` has it then.
+    """
+
+    shared: str | None = None
+
+    def __init__(
+        self,
+        pool: str,
+        spec: NodeSpec,
+        heard: Heard,
+        provider: Provider,
+        *,
+        key: str,
+        image: Image | None = None,
+        found: PoolRecord | None = None,
+    ) -> None:
+        self.name = provider.name
+        self.alone = not provider.clustered
+        self._pool = pool
+        self._key = key
+        self._spec = spec
+        self._heard = heard
+        self._provider = provider
+        self._made: Cluster | None = None
+        self._instances: dict[int, Instance] = {}
+        self._sites: dict[int, Site] = {}
+        self._former: dict[int, Place] = {}
+        self._pids: dict[int, int] = {}
+        self._http: dict[int, str] = {}
+        self._located: dict[int, asyncio.Event] = {}
+        self._starting: dict[int, asyncio.Task[None]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._left: list[Site] = []
+        self._kept: list[str] = []
+        self._reached: set[int] = set()
+        self._failures: dict[int, str] = {}
+        self._closed = self._lost = False
+        self._answers: dict[int, Message] = {}
+        if found is not None:
+            self.store, self.cluster, epoch = found.store, found.cluster, found.epoch
+        else:
+            self.store, self.cluster, epoch = new_store(pool), f"{pool}-{secrets.token_hex(16)}", 0
+            furnish(self.store, pool)
+            _keep_image(self.store, image or Image())
+        certificates = certificates_in(self.store)
+        self.certificates = str(certificates)
+        self.token = token.read(certificates)
+        self._plan = Plan(
+            key=key,
+            epoch=epoch,
+            by=records.me().name,
+            holder=secrets.token_hex(8),
+            ttl=spec.ttl,
+            certificates=certificates,
+            image=_kept_image(self.store),
+            alone=self.alone,
+        )
+        self._keeping = Keeping(self._plan, records.path_of(key), spread=provider.clustered)
+        if found is not None:
+            self._recall(json.loads(found.places))
+
+    # -- what it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def places(self) -> str:
+        """What another kernel needs to have the pool."""
+        sites = [site.to_json() for _, site in sorted(self._sites.items()) if site.place is not None]
+        made = asdict(self._made) if self._made is not None else None
+        left = [site.to_json() for site in self._left]
+        facts = {"provider": self.name, "facts": self._provider.facts(), "cluster": made, "sites": sites, "left": left}
+        return json.dumps(facts)
+
+    def address(self, rank: int) -> str:
+        """The ``host:port`` of a node's agent; before that is known, its machine's."""
+        site = self._sites.get(rank)
+        if site is not None and site.place is not None and site.located:
+            return site.place.address
+        return self._instances[rank].login if rank in self._instances else ""
+
+    def http(self, rank: int) -> str:
+        """The ``host:port`` of a node's HTTP API; empty while it has none."""
+        return self._http.get(rank, "")
+
+    def dial(self, address: str) -> str:
+        """The end of the tunnel to an agent."""
+        for site in self._sites.values():
+            if site.place is not None and site.place.address == address and site.forwards[0]:
+                return f"127.0.0.1:{site.forwards[0]}"
+        return address
+
+    def alive(self, rank: int) -> bool:
+        """Whether a node was started and its end was not heard of."""
+        return rank in self._pids
+
+    def hourly_cost(self, rank: int) -> float:
+        """What its machine costs; nothing where it is there anyway."""
+        return self._instances[rank].price if rank in self._instances else 0.0
+
+    def instance(self, rank: int) -> Instance | None:
+        """The machine of a node."""
+        return self._instances.get(rank)
+
+    # -- starting ----------------------------------------------------------------------------------------------------
+
+    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
+        """Start nodes, which join through up to three of `seeds`; one that is its own only seed starts the cluster."""
+        if self._closed:
+            for rank in ranks:
+                self._exited(rank, "the pool was stopped")
+            return
+        together = asyncio.create_task(self._provided(ranks))
+        for rank in ranks:
+            self._pids.pop(rank, None)
+            self._http.pop(rank, None)
+            self._located.setdefault(rank, asyncio.Event()).clear()
+            if (former := self._starting.get(rank)) is not None:
+                former.cancel()
+            self._starting[rank] = asyncio.create_task(self._start(rank, together, peers, seeds))
+
+    async def _start(
+        self, rank: int, provided: asyncio.Task[None], peers: Sequence[Peer], seeds: Sequence[int]
+    ) -> None:
+        try:
+            # One that fails fails for all of them; one that is called off does so for itself.
+            await asyncio.shield(provided)
+            site = await self._site(rank)
+            self._reached.add(rank)
+            self._located[rank].set()
+            others = [] if self.alone else [seed for seed in seeds[:3] if seed != rank]
+            for seed in others:
+                await self._located.setdefault(seed, asyncio.Event()).wait()
+            if others and not any(self._is_located(seed) for seed in others):
+                raise ProvisioningFailed(f"it joins through node {others[0]}: {self._failures.get(others[0], 'gone')}")
+            site.start(self._config(rank, site, peers, others).to_json())
+            self._keep()
+        except (SkywardError, OSError, Refused) as error:
+            # A machine that was there may come back; one that never was is not worth another wait.
+            self._failures[rank] = _plainly(error)
+            never = isinstance(error, ConnectionFailed) and rank not in self._reached
+            self._exited(rank, _plainly(error), final=never or isinstance(error, _FINAL))
+        finally:
+            self._located[rank].set()
+
+    def _is_located(self, rank: int) -> bool:
+        return rank in self._sites and self._sites[rank].located
+
+    async def _provided(self, ranks: Sequence[int]) -> None:
+        """Have a machine for each of these ranks."""
+        if self._made is None:
+            self._made = await self._provider.prepare(self._key)
+        for rank in ranks:
+            known = self._instances.get(rank)
+            if known is not None and await self._provider.get_instance(self._made, known) is None:
+                del self._instances[rank]
+        missing = [rank for rank in ranks if rank not in self._instances]
+        if missing:
+            given = await self._provider.provision(self._made, len(missing), tuple(self._instances.values()))
+            self._instances.update(zip(missing, given, strict=True))
+
+    async def _site(self, rank: int) -> Site:
+        """The machine of a rank, with a template that listens."""
+        site = self._sites.get(rank)
+        if site is not None and site.up:
+            site.send({"op": "kill", "rank": rank})
+            return site
+        former = self._former.pop(rank, None)
+        if site is not None:
+            former = site.place
+            await site.disconnect()
+        made = Site(rank, self._instances[rank], self._plan, self._hear)
+        self._sites[rank] = made
+        try:
+            await made.open(former)
+        except BaseException:
+            if former is not None and not made.located:
+                self._former[rank] = former
+            raise
+        return made
+
+    def _config(self, rank: int, site: Site, peers: Sequence[Peer], seeds: Sequence[int]) -> AgentConfig:
+        assert site.place is not None
+        place, me = site.place, records.me()
+        known = tuple(Peer(peer.rank, self.address(peer.rank)) for peer in peers if self._is_located(peer.rank))
+        return AgentConfig(
+            pool=self._pool,
+            rank=rank,
+            address=place.address,
+            seeds=tuple(self.address(seed) for seed in seeds if self._is_located(seed)),
+            cluster=self.cluster,
+            alone=self.alone,
+            store=f"{place.directory}/blobs",
+            certificates=f"{place.directory}/certificates",
+            concurrency=self._spec.concurrency,
+            executor=self._spec.executor,
+            owner=me.pid,
+            owner_since=me.since,
+            owner_name=me.name,
+            epoch=self._plan.epoch,
+            key=self._key,
+            ttl=self._spec.ttl,
+            renewed=True,
+            heartbeat=heartbeat(len(peers)),
+            peers=known,
+            http=place.http_address,
+            token=f"{place.directory}/certificates/{TOKEN}",
+            directory=place.work,
+            env=dict(self._spec.env),
+        )
+
+    def _keep(self) -> None:
+        """Tell whoever renews the nodes' lease where they are."""
+        if not self._lost and not self._closed:
+            self._keeping.watch([site for _, site in sorted(self._sites.items()) if site.located])
+
+    # -- what is heard -----------------------------------------------------------------------------------------------
+
+    def _hear(self, message: Message) -> None:
+        rank = message["rank"]
+        match message["op"]:
+            case "template_gone":
+                self._exited(rank, message["why"])
+            case "started":
+                self._pids[rank] = message["pid"]
+                self._heard(Report(rank, "started", {"pid": message["pid"]}))
+            case "exited" if message["pid"] in (0, self._pids.get(rank)):
+                self._exited(rank, message["why"])
+            case "taken":
+                self._heard(Report(-1, "taken", {"by": message["by"]}))
+            case "report":
+                if message["what"] == "http":
+                    self._http[rank] = f"127.0.0.1:{self._sites[rank].forwards[1]}"
+                self._heard(Report(rank, message["what"], message))
+
+    def _exited(self, rank: int, why: str, *, final: bool = False) -> None:
+        self._pids.pop(rank, None)
+        self._http.pop(rank, None)
+        if not self._lost:
+            self._heard(Report(rank, "exited", {"why": why, "final": final}))
+
+    # -- another kernel's nodes --------------------------------------------------------------------------------------
+
+    def _recall(self, facts: dict[str, Any]) -> None:
+        if facts["cluster"] is not None:
+            self._made = Cluster(**facts["cluster"])
+        for rank, instance, place in map(place_from, facts["sites"]):
+            self._instances[rank] = instance
+            site = Site(rank, instance, self._plan, self._hear, place)
+            if site.located:
+                self._sites[rank] = site
+            else:
+                self._left.append(site)
+        for rank, instance, place in map(place_from, facts["left"]):
+            self._left.append(Site(rank, instance, self._plan, self._hear, place))
+
+    async def take(self) -> tuple[int, ...] | None:
+        """Have the nodes of the pool that was found: the ranks that are ready; None when they are someone else's."""
+        found = list(self._sites.items())
+        answers = await asyncio.gather(*(site.reopen() for _, site in found), return_exceptions=True)
+        for (rank, site), answer in zip(found, answers, strict=True):
+            if isinstance(answer, BaseException):
+                await site.disconnect()
+                del self._sites[rank]
+                if site.place is not None:
+                    self._former[rank] = site.place
+            elif _ready(answer):
+                self._answers[rank] = answer
+        if not self._answers:
+            unreached = [str(answer) for answer in answers if isinstance(answer, SkywardError | OSError)]
+            if unreached:
+                raise PoolHeld(f"the machines of pool {self._pool!r} could not be reached: {unreached[0]}")
+            return None
+        config = next(AgentConfig.from_json(answer["config"]) for answer in self._answers.values())
+        self._spec = replace(self._spec, env=config.env)
+        return tuple(sorted(self._answers))
+
+    def present(self) -> None:
+        """Report the nodes that were taken."""
+        for rank, answer in sorted(self._answers.items()):
+            site = self._sites[rank]
+            site.adopt(answer)
+            self._located.setdefault(rank, asyncio.Event()).set()
+        self._answers.clear()
+        self._keep()
+
+    def lose(self) -> None:
+        """The pool is another kernel's: neither start nor end anything of it any more."""
+        self._lost = self._closed = True
+        self._keeping.close()
+        for task in self._starting.values():
+            task.cancel()
+        for site in self._sites.values():
+            self._own(site.disconnect())
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def kill(self, rank: int) -> None:
+        """End a node at once; it is reported as exited."""
+        site = self._sites.get(rank)
+        if site is not None and site.up:
+            site.send({"op": "kill", "rank": rank})
+            if rank in self._pids or site.asked:
+                return
+        if (task := self._starting.get(rank)) is not None:
+            task.cancel()
+        self._exited(rank, "it was ended")
+
+    def release(self, rank: int) -> None:
+        """End a node whose rank is not wanted any more, and let go of its machine."""
+        if (task := self._starting.get(rank)) is not None:
+            task.cancel()
+        self._pids.pop(rank, None)
+        self._own(self._end(rank))
+        self._keep()
+
+    def close(self) -> None:
+        """End every node and remove what was made for them."""
+        if self._closed:
+            return
+        self._closed = True
+        self._keeping.close()
+        for task in self._starting.values():
+            task.cancel()
+        self._own(self._close())
+
+    async def _close(self) -> None:
+        before, self._left = self._left, []
+        ranks = sorted(self._instances.keys() | self._sites.keys() | self._located.keys())
+        await asyncio.gather(*map(self._end, ranks), *map(self._remove, before))
+        if self._made is not None:
+            try:
+                await self._provider.teardown(self._made)
+            except (SkywardError, OSError) as error:
+                self._kept.append(f"what the provider made for the pool ({_plainly(error)})")
+        if not self._left and not self._kept:
+            shutil.rmtree(self.store, ignore_errors=True)
+
+    async def _remove(self, site: Site) -> None:
+        """Try again to remove what could not be removed before."""
+        try:
+            await site.remove(AGAIN_WITHIN)
+        except (SkywardError, OSError):
+            self._left.append(site)
+
+    async def _end(self, rank: int) -> None:
+        """End all of one rank: its processes, its files there, its machine."""
+        if (starting := self._starting.pop(rank, None)) is not None:
+            await asyncio.wait([starting])
+        site, instance = self._sites.pop(rank, None), self._instances.pop(rank, None)
+        former = self._former.pop(rank, None)
+        try:
+            if site is not None:
+                await site.close()
+        except (SkywardError, OSError):
+            if site is not None and site.place is not None:
+                self._left.append(site)
+        if former is not None and instance is not None:
+            await self._remove(Site(rank, instance, self._plan, self._hear, former))
+        try:
+            if instance is not None and self._made is not None:
+                await self._provider.terminate(self._made, instance)
+        except (SkywardError, OSError) as error:
+            self._kept.append(f"machine {instance.id if instance is not None else rank} ({_plainly(error)})")
+        self._exited(rank, "the pool was stopped")
+
+    def close_now(self) -> None:
+        """End everything at the end of this process: another one, which renewed the nodes' lease so far, does it."""
+        if not self._lost and not self._closed:
+            self._closed = True
+            self._keeping.finish()
+            shutil.rmtree(self.store, ignore_errors=True)
+
+    async def ended(self) -> tuple[str, ...]:
+        """Wait until all is removed; returns what could not be."""
+        self._own(self._keeping.ended())
+        await asyncio.wait(self._ending, timeout=END_WITHIN)
+        return tuple(
+            f"{site.place.directory or site.place.key} on {site.instance.login}" for site in self._left if site.place
+        ) + tuple(self._kept)
+
+    def forget(self) -> None:
+        """Report nothing any more."""
+        self._lost = True
+        self._keeping.close()
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        self._ending.add(task := asyncio.create_task(work))
+        task.add_done_callback(self._ending.discard)
+
+
+async def end_remote(record: PoolRecord, spec: NodeSpec, provider: Provider) -> None:
+    """End the nodes of a pool that this process claimed, and remove its files."""
+    fleet = RemoteFleet(record.name, spec, lambda _: None, provider, key=record.key, found=record)
+    with contextlib.suppress(PoolHeld):
+        await fleet.take()
+    fleet.close()
+    if left := await fleet.ended():
+        records.save(replace(record, state="stopped", nodes=(), left=left, places=fleet.places))
+    else:
+        records.remove(record)
+
+
+def _ready(answer: Message) -> bool:
+    return any(report["what"] == "ready" for agent in answer["agents"] for report in agent["reports"])
+
+
+def _plainly(error: BaseException) -> str:
+    return str(error) or type(error).__name__
+
+
+def _keep_image(store: str, image: Image) -> None:
+    """Its environment may hold secrets, so it is where the keys are, not in the record."""
+    token.write_private(Path(store) / _IMAGE, json.dumps(asdict(image)).encode())
+
+
+def _kept_image(store: str) -> Image:
+    try:
+        return Image(**json.loads((Path(store) / _IMAGE).read_text()))
+    except OSError:
+        return Image()

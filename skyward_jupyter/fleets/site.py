@@ -1,0 +1,397 @@
+"""One machine as a pool has it: logged in to, made ready, with a template there that starts the node's processes.
+
+The template outlives the connection. While that is broken nothing is known to be lost: the site knocks again until the
+template answers, is gone, or has not been heard of for so long that it has ended by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skyward_jupyter.agent.channel import Message
+from skyward_jupyter.agent.cluster import AUTHORITY, CERTIFICATE, KEY, TOKEN
+from skyward_jupyter.errors import CommandFailed, MachineError
+from skyward_jupyter.fleets.link import DoorLink, Refused, knock
+from skyward_jupyter.providers.base import Instance
+from skyward_jupyter.ssh.bootstrap import clear, prepare
+from skyward_jupyter.ssh.connection import Connection
+from skyward_jupyter.ssh.image import Image
+from skyward_jupyter.ssh.login import connection
+from skyward_jupyter.ssh.steps import Step
+
+#: How long a template may take to start, and to end (seconds).
+START_WITHIN = 60.0
+END_WITHIN = 8.0
+#: How long a machine may take to be logged in to (seconds).
+REACH_WITHIN = 30.0
+#: Seconds between two knocks, and how much longer than its ttl a machine may be silent before it is given up.
+AGAIN = 0.5
+MARGIN = 5.0
+
+type Heard = Callable[[Message], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every site of a pool has in common.
+
+    Attributes
+    ----------
+    key, epoch, by, holder
+        The pool, how often it was taken over, and what this kernel is called there, to people and to templates.
+    ttl
+        Seconds that a template lives on when it hears of no kernel.
+    certificates
+        The directory here whose files each machine needs.
+    image
+        What a machine is to be like.
+    alone
+        Whether the machines do not reach each other.
+    """
+
+    key: str
+    epoch: int
+    by: str
+    holder: str
+    ttl: float
+    certificates: Path
+    image: Image
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a template is on its machine: its directory, and the address and ports that its node gets.
+
+    Attributes
+    ----------
+    key
+        What the directory is called by; all that is known at first.
+    work
+        The working directory of user code.
+    """
+
+    key: str
+    directory: str = ""
+    work: str = ""
+    host: str = ""
+    port: int = 0
+    http: int = 0
+
+    @property
+    def address(self) -> str:
+        """The node's agent."""
+        return f"{self._host}:{self.port}"
+
+    @property
+    def http_address(self) -> str:
+        """The node's HTTP API."""
+        return f"{self._host}:{self.http}"
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of the agent there."""
+
+    pid: int = 0
+    told: set[str] = field(default_factory=set)
+
+
+class Site:
+    """One machine of a pool.
+
+    Parameters
+    ----------
+    heard
+        Called with every message of the template, and with ``template_gone`` when there is none any more.
+    place
+        Where the template is, when one runs already.
+
+    Attributes
+    ----------
+    forwards
+        The ports of this machine that lead to the agent and to its HTTP API.
+    """
+
+    def __init__(self, rank: int, instance: Instance, plan: Plan, heard: Heard, place: Place | None = None) -> None:
+        self.rank = rank
+        self.instance = instance
+        self.place = place
+        self.forwards = (0, 0)
+        self.asked = False
+        self._plan = plan
+        self._heard = heard
+        self._machine: Connection | None = None
+        self._link: DoorLink | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._agent = _Known()
+        self._over = False
+
+    @property
+    def located(self) -> bool:
+        """Whether it is known where its node is."""
+        return self.place is not None and self.place.port > 0
+
+    @property
+    def up(self) -> bool:
+        """Whether its template can be told something now."""
+        return self._link is not None
+
+    # -- its start ---------------------------------------------------------------------------------------------------
+
+    async def open(self, former: Place | None = None) -> None:
+        """Log in, make the machine ready, and start a template; one of the pool that is there still is ended first."""
+        machine = await self._connected()
+        if former is not None:
+            await self._finish_at(machine, former)
+        key = f"{self._plan.key.replace('~', '-')}.{self.rank}.{secrets.token_hex(2)}"
+        # From now on there may be something to remove, however far this gets.
+        self.place = Place(key)
+        self.place = await self._launched(machine, key)
+        await self._forward(machine)
+        await self._take()
+        self._serving = asyncio.create_task(self._serve())
+
+    async def reopen(self) -> Message:
+        """Have the template that another kernel started; returns what it says of its agents.
+
+        Raises
+        ------
+        Refused
+            Somebody else has it, or it is gone.
+        """
+        machine = await self._connected()
+        try:
+            answer = await self._take()
+        except ConnectionRefusedError:
+            raise Refused("its processes have ended") from None
+        await self._forward(machine)
+        return answer
+
+    def adopt(self, answer: Message) -> None:
+        """Hear of the agent that `reopen` found, and of what comes after."""
+        self.asked = True
+        self._reconcile(answer)
+        self._serving = asyncio.create_task(self._serve())
+
+    async def _connected(self) -> Connection:
+        self._tell("connecting")
+        self._machine = connection(self.instance)
+        await self._machine.open(REACH_WITHIN)
+        return self._machine
+
+    async def _launched(self, machine: Connection, key: str) -> Place:
+        ready = await prepare(machine, self._plan.image, self._step, key=key)
+        self.place = Place(key, ready.pool)
+        self._tell("starting its template")
+        certificates = f"{ready.pool}/certificates"
+        await self._run(machine, "its private directory", f"umask 077; mkdir -p {shlex.quote(certificates)}")
+        for name in (AUTHORITY, CERTIFICATE, KEY, TOKEN):
+            await machine.write(f"{certificates}/{name}", (self._plan.certificates / name).read_bytes())
+        # Alone, a node is reached through its tunnel only, and no other node of the pool may have its address.
+        address = f"127.99.{self.rank // 250}.{self.rank % 250 + 1}" if self._plan.alone else self.instance.private
+        words = [ready.python, "-P", "-m", "skyward_jupyter.agent.outpost", ready.pool, self._plan.key]
+        command = shlex.join([*words, f"{self._plan.ttl:g}", address])
+        enter = f". {shlex.quote(ready.env_file)} && " if ready.env_file else ""
+        said = json.loads(await self._run(machine, "the template", f"{enter}exec {command}"))
+        return Place(key, ready.pool, ready.directory, said["host"], said["port"], said["http"])
+
+    async def _run(self, machine: Connection, what: str, command: str) -> str:
+        done = await machine.run(command, timeout=START_WITHIN)
+        if done.status:
+            raise CommandFailed(machine.name, what, done.status, done.last)
+        return done.stdout
+
+    async def _forward(self, machine: Connection) -> None:
+        assert self.place is not None
+        agent, http = self.place.port, self.place.http
+        self.forwards = (await machine.forward(self.place.host, agent), await machine.forward(self.place.host, http))
+
+    async def _take(self) -> Message:
+        assert self._machine is not None
+        assert self.place is not None
+        link = await knock(self._machine, self.place.directory)
+        plan = self._plan
+        message = {"op": "take", "pool": plan.key, "epoch": plan.epoch, "by": plan.by, "holder": plan.holder}
+        try:
+            answer = await link.ask(message, "yours", "refused")
+        except BaseException:
+            link.close()
+            raise
+        if answer["op"] == "refused":
+            link.close()
+            raise Refused("another kernel has it, or it ends")
+        self._link = link
+        return answer
+
+    def _step(self, step: Step) -> None:
+        match step.state:
+            case "started":
+                self._tell(f"bootstrapping: {step.name}")
+            case "line":
+                self._hear({"op": "report", "what": "line", "text": step.text})
+            case "failed":
+                self._hear({"op": "report", "what": "line", "text": f"{step.name} failed: {step.text}"})
+
+    def _tell(self, phase: str) -> None:
+        self._hear({"op": "report", "what": "phase", "text": phase})
+
+    # -- its life ----------------------------------------------------------------------------------------------------
+
+    def send(self, message: Message) -> None:
+        """Tell the template something, if it can be told."""
+        if self._link is not None:
+            self._link.send({**message, "pool": self._plan.key})
+
+    def start(self, config: str) -> None:
+        """Start the node's agent."""
+        self.asked, self._agent = True, _Known()
+        self.send({"op": "start", "config": config})
+
+    async def _serve(self) -> None:
+        while self._link is not None:
+            message = await self._link.receive()
+            if message is not None:
+                self._hear(message)
+                continue
+            self._link.close()
+            self._link = None
+            if not self._over:
+                await self._mend()
+
+    async def _mend(self) -> None:
+        """The link is broken: knock until somebody answers, or nobody can be there any more."""
+        loop = asyncio.get_running_loop()
+        patience = self._plan.ttl + MARGIN
+        until = loop.time() + patience
+        why = f"its machine could not be reached for {patience:g} s"
+        while loop.time() < until:
+            try:
+                async with asyncio.timeout_at(until):
+                    self._reconcile(await self._take())
+                return
+            except ConnectionRefusedError:
+                why = "its processes have ended"
+                break
+            except Refused as refused:
+                why = str(refused)
+                break
+            except (MachineError, OSError):
+                await asyncio.sleep(AGAIN)
+        self._hear({"op": "template_gone", "why": why})
+
+    def _reconcile(self, answer: Message) -> None:
+        """Hear what was said while the link was broken."""
+        agents = {agent["pid"]: agent for agent in answer["agents"]}
+        if self._agent.pid in agents:
+            for report in agents[self._agent.pid]["reports"]:
+                self._hear(report)
+        elif agents:
+            for agent in agents.values():
+                self._hear({"op": "started", "rank": self.rank, "pid": agent["pid"]})
+                for report in agent["reports"]:
+                    self._hear(report)
+        elif self.asked:
+            why = "it ended while the link to it was broken"
+            self._hear({"op": "exited", "rank": self.rank, "pid": self._agent.pid, "why": why})
+
+    def _hear(self, message: Message) -> None:
+        match message["op"]:
+            case "started":
+                self._agent = _Known(message["pid"])
+            case "exited" if message["pid"] in (0, self._agent.pid):
+                self.asked = False
+            case "report" if message["what"] in ("ready", "http"):
+                if message["what"] in self._agent.told:
+                    return
+                self._agent.told.add(message["what"])
+        self._heard({**message, "rank": self.rank})
+
+    # -- its end -----------------------------------------------------------------------------------------------------
+
+    def leave(self) -> None:
+        """Hear nothing any more, and leave everything there as it is."""
+        self._over = True
+        if self._serving is not None:
+            self._serving.cancel()
+        if self._link is not None:
+            self._link.close()
+            self._link = None
+
+    async def disconnect(self) -> None:
+        """Close the connection, and leave everything there as it is."""
+        self.leave()
+        if self._machine is not None:
+            await self._machine.close()
+
+    async def close(self) -> None:
+        """End everything there and remove what was made; raises MachineError or OSError when that is not possible."""
+        self._over = True
+        try:
+            if self.place is not None and self._machine is not None:
+                async with asyncio.timeout(END_WITHIN):
+                    await self._finish(self._machine, self.place)
+        finally:
+            self.leave()
+            if self._machine is not None:
+                await self._machine.close()
+
+    async def remove(self, within: float) -> None:
+        """End and remove what is there of a pool that is over, if the machine can be reached."""
+        assert self.place is not None
+        machine = connection(self.instance)
+        try:
+            async with asyncio.timeout(within + END_WITHIN):
+                await machine.open(within)
+                await self._finish_at(machine, self.place)
+        finally:
+            await machine.close()
+
+    async def _finish(self, machine: Connection, place: Place) -> None:
+        """Have the template end all it started, and wait until it has ended itself."""
+        if self._link is None or self._serving is None:
+            await self._finish_at(machine, place)
+            return
+        self.send({"op": "kill", "rank": None})
+        self.send({"op": "forget"})
+        await asyncio.wait([self._serving])
+        await clear(machine, place.key)
+
+    async def _finish_at(self, machine: Connection, place: Place) -> None:
+        """End a template of the pool through its door, if it is there."""
+        if place.directory:
+            with contextlib.suppress(ConnectionRefusedError):
+                link = await knock(machine, place.directory)
+                try:
+                    link.send({"op": "finish", "pool": self._plan.key, "epoch": self._plan.epoch})
+                    while await link.receive() is not None:
+                        pass
+                finally:
+                    link.close()
+        await clear(machine, place.key)
+
+    # -- as its pool's record has it ---------------------------------------------------------------------------------
+
+    def to_json(self) -> dict[str, Any]:
+        """What another kernel needs to have it."""
+        assert self.place is not None
+        return {"rank": self.rank, "instance": asdict(self.instance), "place": asdict(self.place)}
+
+
+def place_from(facts: dict[str, Any]) -> tuple[int, Instance, Place]:
+    """Rank, machine and place of what `Site.to_json` gave."""
+    instance = dict(facts["instance"])
+    instance["accelerators"] = tuple(instance["accelerators"])
+    return facts["rank"], Instance(**instance), Place(**facts["place"])

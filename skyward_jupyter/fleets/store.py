@@ -1,0 +1,69 @@
+"""The private directory of a pool on this machine: its certificates, its token, and blobs where nodes share them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from skyward_jupyter.providers import records, token
+from skyward_jupyter.providers.records import PoolRecord
+
+_PREFIX = "skyward-"
+
+
+def shared_memory() -> Path:
+    """A directory in memory that every process of this machine can map, or the one for temporary files."""
+    memory = Path("/dev/shm")
+    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def new_store(pool: str) -> str:
+    """A directory in shared memory where there is one; those of owners that are gone are removed on the way."""
+    base = shared_memory()
+    _sweep(base)
+    return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{pool}-", dir=base)
+
+
+def furnish(store: str, pool: str) -> None:
+    """Make the certificates and the token of a new pool."""
+    from skyward_jupyter.providers import certificates  # takes a while, as long as a template does to start
+
+    directory = certificates_in(store)
+    directory.mkdir(mode=0o700)
+    certificates.make(directory, pool)
+    token.make(directory)
+
+
+def certificates_in(store: str) -> Path:
+    """Where they are."""
+    return Path(store) / "certificates"
+
+
+def _sweep(base: Path) -> None:
+    held = {record.store for record in _recorded() if record.standing != "over"}
+    for path in base.glob(f"{_PREFIX}*-*"):
+        owner = path.name.removeprefix(_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if owner.isdigit() and not psutil.pid_exists(int(owner)) and str(path) not in held and not _in_use(path):
+                shutil.rmtree(path)
+
+
+def _recorded() -> list[PoolRecord]:
+    try:
+        return records.read()[0]
+    except OSError:
+        return []
+
+
+def _in_use(store: Path) -> bool:
+    """Whether agents of an owner that is gone are still counting down, and will remove it themselves."""
+    pool = store.name.removeprefix(_PREFIX).partition("-")[2].rpartition("-")[0]
+    return any(
+        (process.info["name"] or "").startswith("skyward") and f" {pool}/" in " ".join(process.info["cmdline"] or ())
+        for process in psutil.process_iter(["name", "cmdline"])
+    )

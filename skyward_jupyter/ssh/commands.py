@@ -1,0 +1,283 @@
+"""Runs shell commands on a machine, and ends them there when nobody waits for them any more.
+
+A command has a process group of its own there, whose number it reports before it begins. That is what it is ended by,
+through a second channel: OpenSSH delivers no signals for root, and lets a process live whose channel is closed. When
+the connection has broken, what ran on it is ended as soon as there is a connection again, before anything else is run;
+a process that left the group, as a daemon does, is left alone.
+
+What a command starts in the background must not keep its output open, or the command is not over before that is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import shlex
+import signal
+from collections import deque
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+
+import asyncssh
+
+from skyward_jupyter.errors import CommandFailed, ConnectionLost, MachineError
+from skyward_jupyter.ssh.keeper import Keeper
+from skyward_jupyter.ssh.lines import Lines
+from skyward_jupyter.ssh.machine import Completed, OnLine
+
+#: How much of a command's standard output is kept (bytes); beyond that, its beginning is dropped.
+KEPT = 16 * 1024 * 1024
+#: How many lines are kept for people.
+LAST = 40
+#: How long whoever gives up a command waits until it has ended (seconds); it is ended anyway.
+END_WITHIN = 8.0
+#: How long a command waits for others to end on a machine that allows no more at once (seconds).
+CHANNEL_WITHIN = 60.0
+_NO_CHANNEL = (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE)
+_CHUNK = 64 * 1024
+
+# The shell that sshd starts is the leader of a group of its own; `exec` keeps it the same process.
+_BEGIN = """export SKYWARD_RUN=$1; echo "$1:$$:"; exec sh -c "$2\""""
+
+# A number may have been given again after the command had ended: its leader, while there is one, must be ours. Of a
+# command that had no time to report its number, the token in its environment tells it.
+_END = """
+ours() {
+    kill -0 "-$1" 2>/dev/null || return 1
+    [ -r "/proc/$1/environ" ] || return 0
+    found=$(tr '\\0' ' ' <"/proc/$1/environ" 2>/dev/null)
+    case $found in '' | *"SKYWARD_RUN=$2"*) return 0 ;; *) return 1 ;; esac
+}
+group=$1
+if [ -z "$group" ]; then
+    one=$(grep -ls "SKYWARD_RUN=$2" /proc/[0-9]*/environ | head -n 1)
+    [ -n "$one" ] || exit 0
+    group=$(sed 's/.*) //' "${one%environ}stat" | cut -d ' ' -f 3)
+fi
+ours "$group" "$2" || exit 0
+kill -TERM "-$group" 2>/dev/null
+left=20
+while ours "$group" "$2" && [ $left -gt 0 ]; do sleep 0.1 2>/dev/null || sleep 1; left=$((left - 1)); done
+ours "$group" "$2" && kill -KILL "-$group" 2>/dev/null
+exit 0
+"""
+
+
+@dataclass(slots=True)
+class _Command:
+    """A command from here; its fields are filled in as it begins.
+
+    Attributes
+    ----------
+    token
+        What its processes are known by there.
+    asked
+        Whether the machine was asked to run it, so that it may be running.
+    group
+        Its process group, once it has reported it.
+    """
+
+    text: str
+    token: str
+    asked: bool = False
+    group: str = ""
+    process: asyncssh.SSHClientProcess[bytes] | None = None
+
+
+class Commands:
+    """The commands that run on one machine."""
+
+    def __init__(self, name: str, keeper: Keeper) -> None:
+        self._name = name
+        self._keeper = keeper
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._left: set[asyncio.Task[object]] = set()
+        self._running: dict[str, tuple[_Command, asyncio.Task[asyncssh.SSHClientProcess[bytes]]]] = {}
+        self._closing = False
+
+    async def run(
+        self, command: str, *, stdin: bytes = b"", timeout: float | None = None, on_line: OnLine | None = None
+    ) -> Completed:
+        """Run a command; see `skyward_jupyter.ssh.machine.Machine.run`."""
+        called = _Command(command, secrets.token_hex(8))
+        if self._closing:
+            raise self._closed()
+        async with asyncio.timeout(timeout):
+            while self._left:
+                await asyncio.wait(self._left)
+            # Begun by a task of ours, so that a command whose number is not known yet can be given up, too.
+            begun = self._running[called.token] = called, self._own(self._begin(called))
+            try:
+                done = await self._followed(await asyncio.shield(begun[1]), stdin, on_line)
+                if self._closing:
+                    raise self._closed()
+                return done
+            except BaseException:
+                ending = self._own(self._end(*begun))
+                await asyncio.wait([ending], timeout=END_WITHIN if self._keeper.up else 0)
+                if not ending.done():
+                    self._left.add(ending)
+                    ending.add_done_callback(self._left.discard)
+                raise
+            finally:
+                del self._running[called.token]
+
+    async def close(self) -> None:
+        """End what runs, and give up what cannot be ended in time."""
+        self._closing = True
+        endings = [self._own(self._end(*begun)) for begun in self._running.values()]
+        if endings and self._keeper.up:
+            await asyncio.wait(endings, timeout=END_WITHIN)
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _own[T](self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work, name=f"ssh {self._name} command")
+        self._tasks.add(task)
+        task.add_done_callback(self._settled)
+        return task
+
+    def _settled(self, task: asyncio.Task[object]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # What went wrong was raised to whoever waits; when nobody does any more, nobody needs it.
+            task.exception()
+
+    async def _begin(self, called: _Command) -> asyncssh.SSHClientProcess[bytes]:
+        """Start a command, and learn its process group."""
+        try:
+            called.process = process = await self._opened(called)
+            called.asked = True
+            # What the files of a login shell print comes before it.
+            await process.stdout.readuntil(f"{called.token}:".encode())
+            called.group = (await process.stdout.readuntil(b":\n"))[:-2].decode()
+        except asyncio.IncompleteReadError as error:
+            await process.wait_closed()
+            if process.returncode is None:
+                raise self._lost("it closed the channel") from error
+            told = (await process.stderr.read()).decode(errors="replace").strip().splitlines()[-5:]
+            raise CommandFailed(self._name, "the login shell", process.returncode, tuple(told)) from error
+        except (asyncssh.Error, OSError) as error:
+            called.asked = True
+            raise self._lost(str(error)) from error
+        return process
+
+    async def _opened(self, called: _Command) -> asyncssh.SSHClientProcess[bytes]:
+        """Ask for it until there is a channel: a break passes, and so does a machine's limit of channels at once."""
+        shell = "exec " + shlex.join(["sh", "-c", _BEGIN, "sh", called.token, called.text])
+        give_up = asyncio.get_running_loop().time() + CHANNEL_WITHIN
+        while True:
+            line = await self._keeper.line()
+            try:
+                return await line.ssh.create_process(shell, encoding=None, stdin=asyncssh.PIPE)
+            except asyncssh.ChannelOpenError as error:
+                if error.code not in _NO_CHANNEL:
+                    raise
+                if asyncio.get_running_loop().time() > give_up:
+                    raise CommandFailed(
+                        self._name, "the login", 1, (f"{error.reason}: its sshd allows no more (see MaxSessions)",)
+                    ) from error
+            await asyncio.sleep(0.1)
+
+    async def _followed(
+        self, process: asyncssh.SSHClientProcess[bytes], stdin: bytes, on_line: OnLine | None
+    ) -> Completed:
+        """Give a command its input, and follow its output to its end."""
+        last: deque[str] = deque(maxlen=LAST)
+        kept = _Kept()
+
+        def heard(stream: str, text: str) -> None:
+            last.append(text)
+            if on_line is not None:
+                on_line(stream, text)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_fed(process.stdin, stdin))
+                group.create_task(_read(process.stdout, lambda text: heard("stdout", text), kept.add))
+                group.create_task(_read(process.stderr, lambda text: heard("stderr", text)))
+            await process.wait_closed()
+        except ExceptionGroup as errors:
+            error = errors.exceptions[0]
+            if isinstance(error, asyncssh.Error | OSError):
+                raise self._lost(str(error)) from error
+            raise error from None
+        if process.exit_signal:
+            return Completed(-_number(process.exit_signal[0]), kept.text(), tuple(last))
+        if process.exit_status is None:
+            raise self._lost("it closed the channel")
+        return Completed(process.exit_status, kept.text(), tuple(last))
+
+    async def _end(self, called: _Command, begun: asyncio.Task[asyncssh.SSHClientProcess[bytes]]) -> None:
+        """End a command that nobody waits for any more, with its whole group."""
+        await asyncio.wait([begun])
+        if not called.asked or (called.process is not None and called.process.returncode is not None):
+            return
+        shell = "exec " + shlex.join(["sh", "-c", _END, "sh", called.group, called.token])
+        while self._keeper.state not in ("failed", "closed"):
+            try:
+                line = await self._keeper.line(patience=None)
+                await line.ssh.run(shell, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
+                break
+            except (asyncssh.Error, OSError, MachineError):
+                # Broken again: the next connection, or its refusal, is waited for.
+                await asyncio.sleep(0.1)
+        if called.process is not None:
+            called.process.close()
+
+    def _closed(self) -> ConnectionLost:
+        return ConnectionLost(self._name, f"the connection to {self._name} is closed")
+
+    def _lost(self, why: str) -> ConnectionLost:
+        why = self._keeper.why or why
+        return ConnectionLost(
+            self._name, f"the connection to {self._name} broke while a command ran on it ({why}); it is ended there"
+        )
+
+
+async def _fed(writer: asyncssh.SSHWriter[bytes], stdin: bytes) -> None:
+    """Write a command's input; one that does not read it to its end is free to."""
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        for start in range(0, len(stdin), _CHUNK):
+            writer.write(stdin[start : start + _CHUNK])
+            await writer.drain()
+        writer.write_eof()
+
+
+async def _read(
+    reader: asyncssh.SSHReader[bytes], heard: Callable[[str], None], keep: Callable[[bytes], None] | None = None
+) -> None:
+    lines = Lines()
+    while data := await reader.read(_CHUNK):
+        if keep is not None:
+            keep(data)
+        for line in lines.feed(data):
+            heard(line)
+    for line in lines.end():
+        heard(line)
+
+
+class _Kept:
+    """The end of what a command wrote: as much as is kept."""
+
+    def __init__(self) -> None:
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+        while self._size - len(self._parts[0]) > KEPT:
+            self._size -= len(self._parts.popleft())
+
+    def text(self) -> str:
+        return b"".join(self._parts)[-KEPT:].decode(errors="replace")
+
+
+def _number(name: str) -> int:
+    """The number of a signal, as it is named on the wire: without SIG."""
+    found = getattr(signal, f"SIG{name}", None)
+    return int(found) if found is not None else 1

@@ -1,0 +1,25 @@
+"""The connection to a machine that a provider gave."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from skyward_jupyter.providers.base import Instance
+from skyward_jupyter.runtime.state import directory
+from skyward_jupyter.ssh.connection import Connection
+from skyward_jupyter.ssh.hosts import Host, parse
+from skyward_jupyter.ssh.known import Ledger
+
+#: The keys that machines showed when they were first logged in to, beside the records of pools.
+LEDGER = "known_hosts"
+
+
+def host_of(instance: Instance) -> Host:
+    """What is logged in to."""
+    return parse(instance.login, key=instance.key, jump=instance.jump, host_key=instance.host_key)
+
+
+def connection(instance: Instance) -> Connection:
+    """A connection that is not open yet."""
+    known = Path(instance.known_hosts) if instance.known_hosts else directory() / LEDGER
+    return Connection(host_of(instance), Ledger(known))

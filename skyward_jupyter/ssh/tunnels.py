@@ -1,0 +1,114 @@
+"""Ports of this machine that lead to ports of another, the same ones for as long as its connection is kept.
+
+The listening socket is ours, so a break of the connection does not cost the port: whoever connects during the break is
+refused at once and may try again, and what was open when it broke is closed. Bytes flow in both directions with
+back-pressure, and each end may close its own direction first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+import asyncssh
+
+from skyward_jupyter.ssh.keeper import Keeper
+
+
+class Tunnel:
+    """One port here that leads to one port there.
+
+    Attributes
+    ----------
+    host, port
+        Where it leads, as seen from there.
+    local
+        The port of 127.0.0.1.
+    """
+
+    def __init__(self, keeper: Keeper, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self.local = 0
+        self._keeper = keeper
+        self._server: asyncio.Server | None = None
+        self._near: set[_Near] = set()
+        self._opening: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Near(self), "127.0.0.1", 0, backlog=256)
+        self.local = self._server.sockets[0].getsockname()[1]
+
+    def close(self) -> None:
+        """Listen no more, and close what is open."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._opening):
+            task.cancel()
+        for near in list(self._near):
+            near.drop()
+
+    def joined(self, near: _Near, peer: tuple[str, int]) -> None:
+        """Someone connected here."""
+        self._near.add(near)
+        task = asyncio.create_task(self._lead(near, peer), name=f"tunnel {self.local}")
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    def left(self, near: _Near) -> None:
+        """A connection is over."""
+        self._near.discard(near)
+
+    async def _lead(self, near: _Near, peer: tuple[str, int]) -> None:
+        """Open the way there, or refuse."""
+        line = self._keeper.up
+        if line is None:
+            near.drop()
+            return
+        try:
+            # As asyncssh's own forwarding does it: a forwarder is a session, but for its type.
+            there = cast(Callable[[], asyncssh.SSHTCPSession[bytes]], lambda: asyncssh.SSHForwarder(near))
+            channel, _ = await line.ssh.create_connection(there, self.host, self.port, *peer)
+        except (asyncssh.Error, OSError):
+            near.drop()
+        except BaseException:
+            near.drop()
+            raise
+        else:
+            near.flow(channel)
+
+
+class _Near(asyncssh.SSHForwarder):
+    """The end of a tunnel here; its peer is the channel to there."""
+
+    def __init__(self, tunnel: Tunnel) -> None:
+        super().__init__()
+        self._tunnel = tunnel
+        self._here: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._here = cast(asyncio.Transport, transport)
+        # Nothing is read before there is somewhere to write it.
+        self._here.pause_reading()
+        self._tunnel.joined(self, self._here.get_extra_info("peername")[:2])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._here = None
+        self._tunnel.left(self)
+        super().connection_lost(exc)
+
+    def flow(self, channel: asyncssh.SSHTCPChannel[bytes]) -> None:
+        """The way is open, through `channel`, unless it has been dropped meanwhile."""
+        if self._here is None:
+            channel.close()
+        else:
+            self._here.resume_reading()
+
+    def drop(self) -> None:
+        """Refuse, or end at once."""
+        if self._here is not None:
+            self._here.abort()

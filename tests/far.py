@@ -1,0 +1,135 @@
+"""Machines for pools: servers that tests log in to, each with an address of its own, that share a home with one image.
+
+What a pool has there is told by what it leaves: processes by their names, files by the pools' directories.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+import skyward as sky
+from tests.machines import Sshd, missing
+
+#: What the package index is reached by here.
+_INDEX = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
+class Machines:
+    """Some machines.
+
+    Attributes
+    ----------
+    servers
+        Their sshd, one for each.
+    home
+        The home of whoever logs in to any of them.
+    """
+
+    def __init__(self, folder: Path, home: Path, count: int) -> None:
+        self.home = home
+        self._folder = folder
+        home.mkdir(parents=True, exist_ok=True)
+        self.servers: list[Sshd] = []
+        for number in range(count):
+            self.servers.append(self._server(number))
+
+    @property
+    def names(self) -> list[str]:
+        """What a user would write for each."""
+        return [server.name for server in self.servers]
+
+    @property
+    def key(self) -> Path:
+        """The private key that all of them accept."""
+        return self.servers[0].key
+
+    def provider(self, *, cluster: bool = True) -> sky.SSH:
+        """All of them, for a pool."""
+        return sky.SSH(self.names, key=self.key, known_hosts=self._known(), cluster=cluster)
+
+    def pool(self, name: str, **given: object) -> sky.ComputePool:
+        """A pool on all of them that has not started."""
+        return sky.ComputePool(**{"provider": self.provider(), "name": name, **given})  # type: ignore[arg-type]
+
+    def processes(self, pool: str) -> list[psutil.Process]:
+        """Templates, agents and slots of a pool."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                line = " ".join(process.cmdline())
+                if line.startswith("skyward: ") and (f" {pool}/" in line or f" {pool}~" in line):
+                    found.append(process)
+        return found
+
+    def of_node(self, pool: str, node: int) -> list[psutil.Process]:
+        """All processes of one node, its template included."""
+        agents = [
+            it for it in self.processes(pool) if " ".join(it.cmdline()).startswith(f"skyward: agent {pool}/{node}")
+        ]
+        return [it for agent in agents for it in (agent.parent(), agent, *self._slots(pool, node)) if it is not None]
+
+    def _slots(self, pool: str, node: int) -> list[psutil.Process]:
+        start = f"skyward: slot {pool}/{node}."
+        return [it for it in self.processes(pool) if " ".join(it.cmdline()).startswith(start)]
+
+    def files(self, pool: str) -> list[Path]:
+        """The directories of a pool there."""
+        return list(self.home.glob(f".skyward/pools/{pool}-*"))
+
+    def gone(self, pool: str) -> bool:
+        """Whether nothing of a pool runs or lies there."""
+        return not self.processes(pool) and not self.files(pool)
+
+    def kill(self, number: int, pool: str) -> None:
+        """A machine dies: its sshd, and all that a pool has there."""
+        for process in self.of_node(pool, number):
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        self.servers[number].stop()
+
+    def close(self) -> None:
+        """Stop them."""
+        for server in self.servers:
+            server.stop()
+
+    def _known(self) -> Path:
+        known = self._folder / "known"
+        known.touch(mode=0o600)
+        return known
+
+    def _server(self, number: int) -> Sshd:
+        server = Sshd(self._folder / f"machine{number}", started=False, config=self._environment())
+        if number:
+            # A user has one key for all of them.
+            (server.folder / "authorized_keys").write_text(self.key.with_suffix(".pub").read_text())
+        server.start()
+        return server
+
+    def _environment(self) -> str:
+        given = {name: value for name, value in os.environ.items() if name.startswith(_INDEX)}
+        given |= {"HOME": str(self.home), "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"}
+        return "SetEnv " + " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
+
+
+@pytest.fixture(scope="session")
+def far_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose image is made by the first pool of the session."""
+    return tmp_path_factory.mktemp("far") / "home"
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory: pytest.TempPathFactory, far_home: Path) -> Iterator[Machines]:
+    """Three machines, for the tests of one module."""
+    if why := missing():
+        pytest.skip(why)
+    made = Machines(tmp_path_factory.mktemp("machines"), far_home, 3)
+    yield made
+    made.close()

@@ -1,0 +1,157 @@
+"""Links to machines that break: what is lost, what comes back by itself, and how soon."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from skyward_jupyter.errors import ConnectionLost
+from skyward_jupyter.ssh.dial import KEEPALIVE_COUNT, KEEPALIVE_INTERVAL
+from tests.machines import until
+from tests.namespaces import BareMachine, MakeMachine
+
+pytestmark = pytest.mark.fault
+
+#: A silent link is noticed after so long (seconds), and what a busy machine adds to that.
+NOTICED_WITHIN = KEEPALIVE_INTERVAL * (KEEPALIVE_COUNT + 1) + 10
+
+
+@contextlib.asynccontextmanager
+async def greeted(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection through a tunnel, once what is at its other end has said something."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        greeting = await reader.readline()
+        if not greeting.startswith(b"SSH-"):
+            raise ConnectionResetError
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+
+async def works(port: int) -> bool:
+    with contextlib.suppress(OSError):
+        async with greeted(port):
+            return True
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_a_link_that_is_down_for_a_minute(bare_machine: MakeMachine) -> None:
+    """The command that streamed is lost and ended, its caller is told; the connection and its ports come back."""
+    machine = bare_machine()
+    told: list[tuple[float, str]] = []
+    lines: list[str] = []
+    async with machine.connection(watch=lambda state, why: told.append((time.monotonic(), state))) as connection:
+        port = await connection.forward("127.0.0.1", 22)
+        counting = "n=0; while :; do echo $n; n=$((n+1)); sleep 0.1; done"
+        streaming = asyncio.create_task(connection.run(counting, on_line=lambda stream, text: lines.append(text)))
+        async with greeted(port) as (reader, _):
+            await until(lambda: len(lines) > 5)
+            down = time.monotonic()
+            machine.link_down()
+            with pytest.raises(ConnectionLost, match=connection.name):
+                await streaming
+            noticed = time.monotonic()
+            assert noticed - down < NOTICED_WITHIN
+            # What was open through the tunnel is closed, and whoever connects is refused at once.
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert not await asyncio.wait_for(works(port), 5)
+        await asyncio.sleep(max(0.0, down + 60 - time.monotonic()))
+        machine.link_up()
+        up = time.monotonic()
+        assert (await connection.run("echo back")).stdout == "back\n"
+        came_back = time.monotonic() - up
+        assert connection.state == "up"
+        assert await works(port)
+        assert port == await connection.forward("127.0.0.1", 22)
+        # The command that was lost runs no more.
+        assert counting not in " ".join(await there(machine))
+    # What came of it is all there, in order, and nothing twice.
+    assert lines == [str(number) for number in range(len(lines))]
+    assert [state for _, state in told if state != "connecting"] == ["up", "lost", "up", "closed"]
+    print(f"noticed after {noticed - down:.1f} s, back {came_back:.1f} s after the link, {len(lines)} lines")
+    assert came_back < 30
+
+
+async def there(machine: BareMachine) -> list[str]:
+    """What runs on a machine."""
+    return [" ".join(process.cmdline()) for process in machine.processes()]
+
+
+@pytest.mark.timeout(120)
+async def test_a_short_break_costs_nothing(bare_machine: MakeMachine) -> None:
+    """A link that is down for less time than it takes to notice: the command goes on, no line is lost."""
+    machine = bare_machine()
+    states: list[str] = []
+    async with machine.connection(watch=lambda state, why: states.append(state)) as connection:
+        lines: list[str] = []
+        counting = "n=0; while [ $n -lt 60 ]; do echo $n; n=$((n+1)); sleep 0.05; done"
+        streaming = asyncio.create_task(connection.run(counting, on_line=lambda stream, text: lines.append(text)))
+        await until(lambda: len(lines) > 5)
+        machine.link_down()
+        await asyncio.sleep(2)
+        machine.link_up()
+        assert (await streaming).status == 0
+    assert lines == [str(number) for number in range(60)]
+    assert states == ["up", "closed"]
+
+
+@pytest.mark.timeout(120)
+async def test_a_machine_that_dies_and_another_of_its_address(bare_machine: MakeMachine) -> None:
+    """What ran is lost; the machine in its place is connected to, through the same ports."""
+    machine = bare_machine()
+    async with machine.connection() as connection:
+        port = await connection.forward("127.0.0.1", 22)
+        assert await works(port)
+        waiting = asyncio.create_task(connection.run("sleep 1000"))
+        uploading = asyncio.create_task(connection.write("/root/big", os.urandom(200_000_000)))
+        await until(lambda: ".part" in machine.run("ls -A /root"))
+        machine.kill()
+        machine.start()
+        for lost in (waiting, uploading):
+            with pytest.raises(ConnectionLost, match=connection.name):
+                await lost
+        assert (await connection.run("ls -A /root | grep -c big")).stdout == "0\n"
+        assert await works(port)
+
+
+@pytest.mark.timeout(120)
+async def test_an_upload_that_is_cut_leaves_the_old_file(bare_machine: MakeMachine, tmp_path: Path) -> None:
+    machine = bare_machine()
+    async with machine.connection() as connection:
+        await connection.write("/root/file", b"old")
+        (tmp_path / "big").write_bytes(os.urandom(100_000_000))
+        uploading = asyncio.create_task(connection.upload(tmp_path / "big", "/root/file"))
+        await until(lambda: ".part" in machine.run("ls -A /root"))
+        machine.run("pkill -KILL -f '[s]shd: root'")
+        with pytest.raises(ConnectionLost):
+            await uploading
+        assert await connection.read("/root/file") == b"old"
+        await connection.upload(tmp_path / "big", "/root/file")
+        assert machine.run("stat -c %s /root/file").strip() == "100000000"
+
+
+@pytest.mark.timeout(120)
+async def test_closing_while_the_link_is_down(bare_machine: MakeMachine) -> None:
+    machine = bare_machine()
+    connection = machine.connection()
+    await connection.open()
+    running = asyncio.create_task(connection.run("sleep 1000"))
+    await until(lambda: any("sleep 1000" in " ".join(process.cmdline()) for process in machine.processes()))
+    machine.link_down()
+    began = time.monotonic()
+    await connection.close()
+    with pytest.raises(ConnectionLost):
+        await running
+    assert time.monotonic() - began < 10
+    await until(lambda: len(asyncio.all_tasks()) == 1)

@@ -1,0 +1,100 @@
+"""What makes a machine ready, on machines that are as a fresh Debian is: no Python, no pip, no uv."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+import skyward as sky
+from skyward_jupyter.errors import BootstrapFailed
+from skyward_jupyter.ssh.bootstrap import prepare
+from skyward_jupyter.ssh.image import here
+from skyward_jupyter.ssh.steps import Step
+from tests.namespaces import BareMachine, MakeMachine
+
+#: Stands at the same place on a machine that shares it.
+PYTHON = Path(sys.base_prefix)
+
+
+def with_python(machine: BareMachine) -> None:
+    """Give a machine the Python of these tests."""
+    machine.run(f"ln -s {PYTHON}/bin/python{here()} /usr/local/bin/python{here()}; chmod 755 /root")
+
+
+@pytest.fixture(autouse=True)
+def _kept_uv(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv is fetched once for the session."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(kept / "cache"))
+
+
+@pytest.mark.parametrize("user", ["root", "user"])
+async def test_a_fresh_machine_runs_an_agents_code(bare_machine: MakeMachine, user: str) -> None:
+    machine = bare_machine(shared=(PYTHON,))
+    with_python(machine)
+    steps: list[Step] = []
+    async with machine.connection(user) as there:
+        prepared = await prepare(there, sky.Image(), steps.append, key="k")
+        assert [step.name for step in steps if step.state == "done"] == [
+            *("look", "upload", "uv", "python", "venv", "packages", "check", "files")
+        ]
+        ran = await there.run(f"{prepared.python} -c 'import skyward_jupyter.agent.node as n; print(n.__file__)'")
+    home = "/root" if user == "root" else "/home/user"
+    assert ran.stdout.startswith(f"{home}/.skyward/images/")
+
+
+async def test_three_machines_side_by_side(bare_machine: MakeMachine) -> None:
+    machines = [bare_machine(shared=(PYTHON,)) for _ in range(3)]
+    for machine in machines:
+        with_python(machine)
+
+    async def ready(machine: BareMachine) -> str:
+        async with machine.connection() as there:
+            return (await prepare(there, sky.Image(), lambda _: None, key="k")).python
+
+    assert len(set(await asyncio.gather(*map(ready, machines)))) == 1
+
+
+async def test_a_fresh_machine_without_any_python(bare_machine: MakeMachine) -> None:
+    machine = bare_machine()
+    async with machine.connection() as there:
+        with pytest.raises(BootstrapFailed, match=rf"there is no Python {here()}, .* install it there"):
+            await prepare(
+                there, sky.Image(env={"UV_PYTHON_INSTALL_MIRROR": "file:///nowhere"}), lambda _: None, key="k"
+            )
+
+
+async def test_apt_packages_are_there_and_lists_are_fetched_only_for_new_ones(bare_machine: MakeMachine) -> None:
+    machine = bare_machine(shared=(PYTHON,))
+    with_python(machine)
+    steps: list[Step] = []
+
+    def said() -> list[str]:
+        return [step.text for step in steps if step.name == "apt" and step.state == "line"]
+
+    async with machine.connection() as there:
+        await prepare(there, sky.Image(apt=["tree"]), steps.append, key="k")
+        assert machine.run("command -v tree").strip() == "/usr/bin/tree"
+        assert any("Reading package lists" in line for line in said())
+        steps.clear()
+        await prepare(there, sky.Image(apt=["tree", "bash"]), steps.append, key="k")
+        assert "apt" in [step.name for step in steps]
+        assert said() == []
+
+
+async def test_apt_packages_need_root(bare_machine: MakeMachine) -> None:
+    machine = bare_machine(shared=(PYTHON,))
+    async with machine.connection("user") as there:
+        with pytest.raises(BootstrapFailed, match=r"apt packages \(tree\) need root"):
+            await prepare(there, sky.Image(apt=["tree"]), lambda _: None, key="k")
+
+
+async def test_an_apt_package_that_is_nowhere(bare_machine: MakeMachine) -> None:
+    machine = bare_machine(shared=(PYTHON,))
+    async with machine.connection() as there:
+        with pytest.raises(BootstrapFailed) as caught:
+            await prepare(there, sky.Image(apt=["no-such-package-at-all"]), lambda _: None, key="k")
+    assert caught.value.step == "apt"
+    assert any("no-such-package-at-all" in line for line in caught.value.last)
