@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def share(agent: Agent, system: ActorSystem) -> AsyncIterator[None]:
-    """Serve collections to the slots of this node, the other nodes and the kernel inside the block."""
+    """Serve collections to the slots of this node, the other nodes and the kernel inside the block.
+
+    A node that is a cluster of its own serves none, and its slots find nobody.
+    """
+    if agent.config.alone:
+        yield
+        return
     rank = agent.config.rank
 
     def who_is(task: int) -> Who:

@@ -15,6 +15,7 @@ import casty
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.errand import Errands, Holder
+from skyward_jupyter.collections import place
 from skyward_jupyter.collections.address import Address, Kind, Who
 from skyward_jupyter.collections.caller import Call
 from skyward_jupyter.collections.collection import Collection
@@ -66,6 +67,8 @@ class KernelPlace:
     def reach(self) -> tuple[Hub, Engine]:
         """The pool's hub, and what makes calls from here. On the runtime's loop."""
         hub = registry.pool(self.pool).hub
+        if hub.fleet.alone:
+            raise place.not_clustered(self.pool)
         if hub.client is None or not hub.desk.nodes:
             raise PoolStopped(
                 f"pool {self.pool!r} is {hub.state} and has no node, and collections live in nodes; let an "
