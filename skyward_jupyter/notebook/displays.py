@@ -73,6 +73,9 @@ class CellScreen:
         self._lives.clear()
         self._context.run(self._shell.display_pub.clear_output, wait)
 
+    def crowded(self) -> None:
+        """Some of what was written is not shown."""
+
     def end(self) -> None:
         """Write what a terminal could not show while it changed."""
         if not self._updates:

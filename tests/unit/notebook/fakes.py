@@ -30,6 +30,9 @@ class Screen:
     def clear(self, wait: bool) -> None:
         self.log.append(("clear", str(wait)))
 
+    def crowded(self) -> None:
+        self.log.append(("crowded", ""))
+
 
 class Ticks:
     def __init__(self) -> None:

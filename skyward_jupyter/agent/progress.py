@@ -1,0 +1,310 @@
+"""Bars of tqdm in a session: sent as numbers instead of drawn as text, so that those of all nodes can become one.
+
+tqdm is user code and is not imported here: what it draws is taken over when the user's code imports it. That holds for
+bars on this process's own standard streams; a bar on any other file, in another process, or of a class that draws by
+itself stays as it is. ``tqdm.notebook`` gives plain bars here, as a node has no page to put a widget on.
+
+At most `PACE` messages a second leave, the last state of every bar always.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import os
+import queue
+import sys
+import threading
+import time
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import CodeType, ModuleType
+from typing import Any
+
+from skyward_jupyter.agent import outlet
+from skyward_jupyter.wire.progress import Bar, State, bundle
+
+#: Messages a second,
+PACE = 5
+#: and the most bars in one; of more that ended in between, the last.
+MOST = 200
+_GATHER = 0.03
+_STOPPED = 20
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A bar that is shown. Not the bar itself: whether that lives is the user's affair."""
+
+    ref: weakref.ref[Any]
+    key: str
+    stays: bool
+    bar: Bar
+    error: BaseException | None = None
+
+
+class Bars:
+    """The bars of the cell that runs.
+
+    Parameters
+    ----------
+    send
+        Sends a MIME bundle to the cell.
+    """
+
+    def __init__(self, send: Callable[[dict[str, object]], None]) -> None:
+        self._send = send
+        self._process = os.getpid()
+        self._running = False
+        self._open: dict[int, _Entry] = {}
+        self._ended: deque[_Entry] = deque(maxlen=_STOPPED)
+        self._dirty: dict[str, Bar] = {}
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.RLock()
+        self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._thread = False
+
+    def begin(self) -> None:
+        """A cell starts."""
+        self._open.clear()
+        self._ended.clear()
+        self._counts.clear()
+        self._running = True
+
+    def finish(self, error: BaseException | None) -> None:
+        """It ended: bars that are still open end here. Everything is sent when this returns."""
+        for entry in list(self._open.values()):
+            how: State = "failed" if error is not None and not isinstance(error, KeyboardInterrupt) else "stopped"
+            live = entry.ref()
+            self._note(entry, _state_of(live, how) if live is not None else how)
+        for entry in self._ended:
+            if entry.error is not None and entry.error is error and not isinstance(error, KeyboardInterrupt):
+                self._note(entry, "failed")
+        with outlet.interrupts, self._lock:
+            self.flush()
+            self._running = False
+            self._open.clear()
+            self._ended.clear()
+
+    def takes(self, bar: Any) -> bool:
+        """Whether this bar is drawn on the session's own streams by tqdm's own code."""
+        file = getattr(bar.fp, "_wrapped", bar.fp)
+        return isinstance(file, outlet.TaskStream) and not bar.gui and os.getpid() == self._process
+
+    def knows(self, bar: Any) -> bool:
+        """Whether it is shown."""
+        entry = self._open.get(id(bar))
+        return entry is not None and entry.ref() is bar
+
+    def show(self, bar: Any) -> None:
+        """It has changed."""
+        entry = self._open[id(bar)] if self.knows(bar) else self._new(bar)
+        self._note(entry, "running")
+
+    def close(self, bar: Any) -> None:
+        """It ended; what exception is on its way may turn out to be why."""
+        entry = self._open.pop(id(bar))
+        if not entry.stays:
+            self._note(entry, "gone")
+            return
+        entry.error = sys.exc_info()[1]
+        self._note(entry, _state_of(bar, "stopped"))
+        self._ended.append(entry)
+
+    def flush(self) -> None:
+        """Send what has changed."""
+        with outlet.interrupts, self._lock:
+            if not self._running or not self._dirty:
+                return
+            rows: list[Bar] = []
+            while self._dirty:
+                rows.append(self._dirty.pop(next(iter(self._dirty))))
+            self._send(bundle(rows))
+
+    def _new(self, bar: Any) -> _Entry:
+        stays = abs(bar.pos) == 0 if bar.leave is None else bool(bar.leave)
+        entry = _Entry(weakref.ref(bar), self._key(_site(), stays), stays, Bar("", "running", 0))
+        self._open[id(bar)] = entry
+        return entry
+
+    def _key(self, site: str, stays: bool) -> str:
+        """Bars of one place in the code are counted; those that do not stay take the place of the one before."""
+        if stays:
+            self._counts[site] += 1
+            return f"{site}#{self._counts[site]}"
+        taken = {entry.key for entry in self._open.values()}
+        return next(key for lane in range(len(taken) + 1) if (key := f"{site}~{lane}") not in taken)
+
+    def _note(self, entry: _Entry, state: State) -> None:
+        live = entry.ref()
+        entry.bar = _seen(live, entry.key, state) if live is not None else replace(entry.bar, state=state)
+        self._dirty.pop(entry.key, None)
+        self._dirty[entry.key] = entry.bar
+        while len(self._dirty) > MOST:
+            self._dirty.pop(next(key for key in list(self._dirty) if self._dirty[key].state != "running"), None)
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._thread:
+            self._thread = True
+            threading.Thread(target=self._run, name="skyward-bars", daemon=True).start()
+        if self._wakes.empty():
+            self._wakes.put(None)
+
+    def _run(self) -> None:
+        while True:
+            self._wakes.get()
+            time.sleep(_GATHER)
+            try:
+                self.flush()
+            except OSError:
+                return  # the node is gone, and this process with it
+            time.sleep(1 / PACE - _GATHER)
+
+
+def _seen(bar: Any, key: str, state: State) -> Bar:
+    facts = bar.format_dict
+    scale = facts["unit_scale"]
+    factor = float(scale) if isinstance(scale, int | float) and not isinstance(scale, bool) and scale > 1 else 1.0
+    total = _number(facts["total"])
+    rate = _number(facts["rate"])
+    return Bar(
+        key,
+        state,
+        (_number(facts["n"]) or 0.0) * factor,
+        total * factor if total else None,
+        float(facts["elapsed"]),
+        rate * factor if rate is not None else None,
+        str(facts["prefix"] or "").rstrip(": "),
+        str(facts["unit"]),
+        str(facts["postfix"] or ""),
+        bool(scale),
+        float(facts["unit_divisor"]),
+    )
+
+
+def _state_of(bar: Any, otherwise: State) -> State:
+    """``done`` when it has come to its end; one without a total has whenever it is closed."""
+    total, n = _number(bar.total), _number(bar.n) or 0.0
+    return "done" if (not total and otherwise != "failed") or (total and n >= total) else otherwise
+
+
+def _number(value: object) -> float | None:
+    try:
+        return None if value is None else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+
+
+def _site() -> str:
+    """Where in the code the bar that is shown for the first time stands: the same on every node that runs it."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and _inside(frame.f_code):
+        frame = frame.f_back
+    return f"{os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else ""
+
+
+def _inside(code: CodeType) -> bool:
+    name = code.co_filename
+    return name == __file__ or os.path.basename(os.path.dirname(name)) == "tqdm" or name.endswith("/contextlib.py")
+
+
+# -- taking over what tqdm draws ---------------------------------------------------------------------------------------
+
+
+def watch(bars: Bars) -> None:
+    """Have `bars` take over tqdm's bars, as soon as user code has imported it."""
+    for name, patch in _PATCHES.items():
+        if (module := sys.modules.get(name)) is not None:
+            patch(module, bars)
+    sys.meta_path.insert(0, _Finder(bars))
+
+
+class _Finder:
+    """Looks at what is imported, and has modules of tqdm patched when they have run."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars = bars
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, _target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """The module's own, with its end watched; None for every other module."""
+        patch = _PATCHES.get(name)
+        if patch is None:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        loader: Any = spec.loader if spec is not None else None
+        if loader is None:
+            return None
+        execute = loader.exec_module
+
+        def then_patch(module: ModuleType) -> None:
+            execute(module)
+            patch(module, self._bars)
+
+        loader.exec_module = then_patch
+        return spec
+
+
+def _patch_std(module: ModuleType, bars: Bars) -> None:
+    kind: Any = vars(module)["tqdm"]
+    display, clear, close = kind.display, kind.clear, kind.close
+
+    def sky_display(self: Any, msg: str | None = None, pos: int | None = None) -> Any:
+        if vars(self).get("_sky_closes"):
+            return True
+        if not bars.takes(self):
+            return display(self, msg, pos)
+        bars.show(self)
+        return True
+
+    def sky_clear(self: Any, nolock: bool = False) -> None:
+        if not bars.knows(self):
+            clear(self, nolock)
+
+    def sky_close(self: Any) -> None:
+        if not bars.knows(self) or self.disable:
+            close(self)
+            return
+        file, self.fp, self._sky_closes = self.fp, _Nowhere(), True
+        try:
+            close(self)
+        finally:
+            self.fp, self._sky_closes = file, False
+            bars.close(self)
+
+    kind.display, kind.clear, kind.close = sky_display, sky_clear, sky_close
+
+
+def _patch_notebook(module: ModuleType, _bars: Bars) -> None:
+    from tqdm import std
+
+    class tqdm_notebook(std.tqdm):  # type: ignore[type-arg]  # noqa: N801  the name it has in tqdm
+        """tqdm's own bar in place of the one that needs a page."""
+
+        def __init__(self, *args: Any, **named: Any) -> None:
+            named.pop("display", None)
+            super().__init__(*args, **named)
+
+    def tnrange(*args: int, **named: Any) -> Any:
+        return tqdm_notebook(range(*args), **named)
+
+    names = vars(module)
+    names["tqdm"] = names["tqdm_notebook"] = tqdm_notebook
+    names["trange"] = names["tnrange"] = tnrange
+    names["IProgress"] = names.get("IProgress") or object  # what tqdm.auto asks for before it takes these
+
+
+_PATCHES: dict[str, Callable[[ModuleType, Bars], None]] = {"tqdm.std": _patch_std, "tqdm.notebook": _patch_notebook}
+
+
+class _Nowhere:
+    """A file that takes what tqdm writes when a bar ends."""
+
+    def write(self, _text: str) -> None:
+        """Take it."""
+
+    def flush(self) -> None:
+        """Nothing is kept."""
