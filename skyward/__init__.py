@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
+    from skyward_jupyter.notebook.run import CellRun, last_run
 
 _HOMES = {
     "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
@@ -83,6 +84,7 @@ _HOMES = {
         "UnknownNode",
         "UsageError",
     ),
+    "skyward_jupyter.notebook.run": ("CellRun", "last_run"),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
 }
 _MODULES = {"events": "skyward_jupyter.events"}
@@ -91,6 +93,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "BlockingRefused",
     "CellFailed",
+    "CellRun",
     "ComputeFunction",
     "ComputePool",
     "Executor",
@@ -126,6 +129,7 @@ __all__ = [
     "events",
     "gather",
     "instance_info",
+    "last_run",
     "load_ipython_extension",
     "pool",
     "pools",

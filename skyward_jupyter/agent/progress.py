@@ -19,6 +19,7 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from traceback import extract_tb
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -42,6 +43,7 @@ class _Entry:
     stays: bool
     bar: Bar
     error: BaseException | None = None
+    closed: str = ""
 
 
 class Bars:
@@ -78,9 +80,11 @@ class Bars:
             how: State = "failed" if error is not None and not isinstance(error, KeyboardInterrupt) else "stopped"
             live = entry.ref()
             self._note(entry, _state_of(live, how) if live is not None else how)
-        for entry in self._ended:
-            if entry.error is not None and entry.error is error and not isinstance(error, KeyboardInterrupt):
-                self._note(entry, "failed")
+        if error is not None and not isinstance(error, KeyboardInterrupt):
+            raised = {f"{os.path.basename(frame.filename)}:{frame.lineno}" for frame in extract_tb(error.__traceback__)}
+            for entry in self._ended:
+                if entry.bar.state == "stopped" and (entry.error is error or entry.closed in raised):
+                    self._note(entry, "failed")
         with outlet.interrupts, self._lock:
             self.flush()
             self._running = False
@@ -103,12 +107,13 @@ class Bars:
         self._note(entry, "running")
 
     def close(self, bar: Any) -> None:
-        """It ended; what exception is on its way may turn out to be why."""
-        entry = self._open.pop(id(bar))
+        """It ended; what exception is on its way, or comes from where it was closed, may turn out to be why."""
+        entry = self._open[id(bar)] if self.knows(bar) else self._new(bar)
+        del self._open[id(bar)]
         if not entry.stays:
             self._note(entry, "gone")
             return
-        entry.error = sys.exc_info()[1]
+        entry.error, entry.closed = sys.exc_info()[1], _site()
         self._note(entry, _state_of(bar, "stopped"))
         self._ended.append(entry)
 
@@ -253,7 +258,8 @@ def _patch_std(module: ModuleType, bars: Bars) -> None:
     display, clear, close = kind.display, kind.clear, kind.close
 
     def sky_display(self: Any, msg: str | None = None, pos: int | None = None) -> Any:
-        if vars(self).get("_sky_closes"):
+        if (closing := vars(self).get("_sky_closing")) is not None:
+            closing.append(True)
             return True
         if not bars.takes(self):
             return display(self, msg, pos)
@@ -265,15 +271,17 @@ def _patch_std(module: ModuleType, bars: Bars) -> None:
             clear(self, nolock)
 
     def sky_close(self: Any) -> None:
-        if not bars.knows(self) or self.disable:
+        if vars(self).get("disable", True) or not bars.takes(self):
             close(self)
             return
-        file, self.fp, self._sky_closes = self.fp, _Nowhere(), True
+        shown: list[bool] = []
+        file, self.fp, self._sky_closing = self.fp, _Nowhere(), shown
         try:
             close(self)
         finally:
-            self.fp, self._sky_closes = file, False
-            bars.close(self)
+            self.fp, self._sky_closing = file, None
+            if shown or bars.knows(self):
+                bars.close(self)
 
     kind.display, kind.clear, kind.close = sky_display, sky_clear, sky_close
 

@@ -78,16 +78,19 @@ class Bars:
     ----------
     version
         Grows with every change.
+    texts
+        Bars that code draws by other means: lines of text.
     """
 
     def __init__(self) -> None:
         self.version = 0
         self.hidden = 0
+        self.texts: list[str] = []
         self._groups: dict[str, Group] = {}
         self._ended: deque[Group] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._groups or self._ended)
+        return bool(self._groups or self._ended or self.texts)
 
     def take(self, node: int, bars: Iterable[Bar]) -> None:
         """A node tells of some of its bars."""
@@ -102,6 +105,12 @@ class Bars:
                 del self._groups[bar.key]
         self._retire()
 
+    def draw(self, texts: list[str]) -> None:
+        """Set the bars that are text."""
+        if texts != self.texts:
+            self.texts = texts
+            self.version += 1
+
     def end(self) -> None:
         """The cell has ended: what still seems to run was left by a node that could not say so."""
         for group in self._groups.values():
@@ -113,6 +122,7 @@ class Bars:
         """Forget them all."""
         self._groups.clear()
         self._ended.clear()
+        self.texts = []
         self.hidden = 0
         self.version += 1
 
@@ -128,7 +138,7 @@ class Bars:
                 lines += [_line(Group({rank: bar}), labelled) for rank, bar in sorted(group.bars.items())]
             else:
                 lines.append(_line(group, labelled))
-        return lines
+        return lines + self.texts
 
     def _retire(self) -> None:
         """Give up the oldest groups that have ended when there are too many."""
@@ -217,7 +227,7 @@ def _line(group: Group, labelled: bool) -> str:
 def _endings(group: Group) -> str:
     """Which bars did not come to their end, and how."""
     several = len(group.bars) > 1
-    said = (("failed", "failed"), ("stopped", "ended early"))
+    said = (("failed", "failed"), ("stopped", "unfinished"))
     return ", ".join(
         f"{words} on {label(ranks)}" if several else words for state, words in said if (ranks := group.ended(state))
     )
@@ -253,7 +263,7 @@ def _left(bar: Bar) -> float | None:
 
 def _common(labels: list[str]) -> str:
     """What all labels begin with; … stands for what differs."""
-    first = commonprefix(labels)
+    first = commonprefix(labels)  # noqa: RUF071  of letters
     if all(one == first for one in labels):
         return first
     begin = first.rstrip("0123456789 ._-=#:[(/")

@@ -263,12 +263,14 @@ class Grouped:
 
     def _draw(self) -> None:
         """Bring the places up to date that replace their text: progress, and sections by node."""
+        self._bars.draw(
+            [
+                f"{self._label([node])}{row}"
+                for (node, _), reader in sorted(self._readers.items())
+                for row in reader.live.shown()
+            ]
+        )
         bars = self._bars.lines(each=self._how == "node", labelled=not self._alone) if self._bars else []
-        bars += [
-            f"{self._label([node])}{row}"
-            for (node, _), reader in sorted(self._readers.items())
-            for row in reader.live.shown()
-        ]
         self._draw_one("progress", bars)
         if self._how == "node":
             self._draw_one("nodes", self._section_rows())

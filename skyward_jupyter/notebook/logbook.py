@@ -77,6 +77,13 @@ class LogBook:
         for rank, stream in list(self._begun):
             self.feed(rank, stream, "\n")
 
+    def clear(self) -> None:
+        """Forget the lines; numbers go on."""
+        self.first = self.end
+        self._lines.clear()
+        self._begun.clear()
+        self._size = 0
+
     def miss(self, lines: int) -> None:
         """So many lines were given up before they came here."""
         self.missing += lines

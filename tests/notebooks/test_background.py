@@ -17,7 +17,7 @@ def test_a_run_goes_on_while_other_cells_run(nodes: Kernel) -> None:
     assert nodes.ok("import pathlib\npathlib.Path('end').touch()\nawait run").text == "[0, 2, 4]"
     assert nodes.ok("run[2].output").text == "'node 2\\n'"
     assert nodes.ok("run.result()").text == "[0, 2, 4]"
-    assert nodes.ok("run").text.startswith("<run on nodes 0-2: done")
+    assert nodes.ok("run").text.startswith("run on nodes 0-2: done")
     assert nodes.run("run[7]").ename == "UnknownNode"
 
 

@@ -14,6 +14,7 @@ from skyward_jupyter import errors
 PUBLIC = [
     "BlockingRefused",
     "CellFailed",
+    "CellRun",
     "ComputeFunction",
     "ComputePool",
     "Executor",
@@ -49,6 +50,7 @@ PUBLIC = [
     "events",
     "gather",
     "instance_info",
+    "last_run",
     "load_ipython_extension",
     "pool",
     "pools",
