@@ -9,8 +9,10 @@ HTML that need no kernel, and the model is closed.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import uuid4
 
 import traitlets
 from anywidget import AnyWidget
@@ -108,6 +110,7 @@ class RunWidget(AnyWidget):
 
     snapshot = traitlets.Dict().tag(sync=True)
     opened = traitlets.Bool(False).tag(sync=True)
+    name = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, source: RunSource, *, opened: bool) -> None:
         from skyward_jupyter.runtime.bridge import runtime
@@ -123,7 +126,7 @@ class RunWidget(AnyWidget):
         self._bars = -1
         self._pictures: list[tuple[str, str]] = []
         self._bounds: tuple[int, int, int] = (0, 0, 0)
-        super().__init__(snapshot=source.snapshot(), opened=opened)
+        super().__init__(snapshot=source.snapshot(), opened=opened, name=uuid4().hex)
         self.on_msg(self._receive)
         self._detach = source.attach(self)
 
@@ -178,7 +181,7 @@ class RunWidget(AnyWidget):
             self.snapshot = dict(self._source.snapshot())
         if delta := self._delta():
             self._seq += 1
-            self.send({"kind": "delta", "seq": self._seq, **delta})
+            self.send({"kind": "delta", "seq": self._seq, "at": time.time(), **delta})
         if self.snapshot["state"] == "running" or self._unsent.any or self._stale:
             self._wake()
 
