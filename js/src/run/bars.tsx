@@ -23,7 +23,7 @@ function One({ bar }: { bar: Bar }) {
       <summary>{head}</summary>
       <ul class="bar-nodes" aria-label={`${bar.label || "Progress"} by node`}>
         {bar.nodes.map((part) => (
-          <Part key={part[0]} part={part} />
+          <Part key={part[0]} part={part} of={bar.label} />
         ))}
       </ul>
     </details>
@@ -60,7 +60,7 @@ function Extreme({ word, extreme: [rank, rate] }: { word: string; extreme: [numb
   );
 }
 
-function Part({ part: [rank, label, state, share, count, rate] }: { part: BarPart }) {
+function Part({ part: [rank, label, state, share, count, rate], of }: { part: BarPart; of: string }) {
   const ended = state === "failed" ? "failed" : state === "stopped" ? "unfinished" : "";
   return (
     <li class={state}>
@@ -68,7 +68,7 @@ function Part({ part: [rank, label, state, share, count, rate] }: { part: BarPar
       <Track share={share} name={`Progress of node ${rank}`} />
       <span class="bar-share">{share === null ? "" : percent(Math.floor(share * 100))}</span>
       <span class="bar-facts">
-        {label !== "" && <span>{label}</span>}
+        {label !== of && <span>{label}</span>}
         <span>{count}</span>
         {rate !== "" && <span>{rate}</span>}
         {ended !== "" && <b class="ending">{ended}</b>}
