@@ -17,7 +17,7 @@ from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.ranks import spoken
-from skyward_jupyter.notebook.run import CellRun, remember
+from skyward_jupyter.notebook.run import CellRun, remember, title_of
 from skyward_jupyter.notebook.sending import Parcel, Plan
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import (
@@ -77,9 +77,7 @@ class Cell:
         self._ranks = pools.select(self._pool, self._options)
         self._ledger = self._notebook.ledger(self._pool)
         await learn(self._pool, self._ledger, self._ranks)
-        self._run = CellRun(
-            self._ranks, self._source.code.strip().partition("\n")[0], each=self._options.group == "node"
-        )
+        self._run = CellRun(self._ranks, title_of(self._source.code), each=self._options.group == "node")
         plan = self._plan(self._ranks)
         loop = asyncio.get_running_loop()
         screen = (RunScreen if self._options.bg else CellScreen)(self._notebook.shell, self._pool.name, self._run)

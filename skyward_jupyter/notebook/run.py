@@ -186,12 +186,13 @@ class CellRun:
     def head(self) -> str:
         """One line about where it stands."""
         seconds = self.seconds or time.monotonic() - self.started
-        counts = ", ".join(
+        parts = [
             f"{label(found)} {state}"
             for state in STATES
             if (found := [node.rank for node in self.nodes.values() if node.state == state])
-        )
-        return f"run on {spoken(self.nodes)}: {self.state}, {seconds:.1f} s ({counts})"
+        ]
+        counts = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+        return f"run on {spoken(self.nodes)}: {self.state}, {seconds:.1f} s{counts}"
 
     def clear(self) -> None:
         """Forget what was written so far."""
@@ -269,6 +270,13 @@ class CellRun:
         shell = get_ipython()
         if shell is None or shell.execution_count != self.shown_in:
             present(self)
+
+
+def title_of(code: str) -> str:
+    """The line of a cell that tells best what it is: the first that imports nothing and is no comment."""
+    lines = [line.strip() for line in code.splitlines() if line.strip()]
+    telling = (line for line in lines if not line.startswith(("import ", "from ", "#")))
+    return next(telling, lines[0] if lines else "")
 
 
 _last: list[CellRun] = []
