@@ -23,12 +23,10 @@ export function LogView({ log, version, nodes }: LogProps) {
   const [following, follow] = useState(true);
   const rows = useRows(log, version, node);
   const scroller = useRef<HTMLDivElement>(null);
-  const [top, setTop] = useScroll(scroller, rows, following, follow);
+  const [top, scrollTo] = useScroll(scroller, rows, following, follow);
   const show = (place: number) => {
     follow(false);
-    const middle = Math.max(0, (place - SHOWN / 2) * ROW);
-    scroller.current?.scrollTo({ top: middle });
-    setTop(middle);
+    scrollTo(place);
   };
   const search = useSearch(log, version, rows, show);
   const first = Math.max(0, Math.floor(top / ROW) - AROUND);
@@ -119,7 +117,7 @@ function useScroll(
   rows: Rows,
   following: boolean,
   follow: (following: boolean) => void,
-): [number, (top: number) => void] {
+): [top: number, scrollTo: (place: number) => void] {
   const [top, setTop] = useState(0);
   const anchor = useRef({ number: 0, rest: 0 });
   const state = useRef({ rows, following });
@@ -149,7 +147,12 @@ function useScroll(
     element.addEventListener("scroll", scrolled, { passive: true });
     return () => element.removeEventListener("scroll", scrolled);
   }, [scroller, follow]);
-  return [top, setTop];
+  const scrollTo = (place: number) => {
+    const middle = Math.max(0, Math.min(place - SHOWN / 2, rows.length - SHOWN));
+    anchor.current = { number: rows.at(middle), rest: 0 };
+    setTop(middle * ROW);
+  };
+  return [top, scrollTo];
 }
 
 interface RowProps {
