@@ -123,8 +123,9 @@ class Bars:
             if not self._running or not self._dirty:
                 return
             rows: list[Bar] = []
-            while self._dirty:
-                rows.append(self._dirty.pop(next(iter(self._dirty))))
+            while (key := next(iter(self._dirty), None)) is not None:
+                if (bar := self._dirty.pop(key, None)) is not None:  # which changes in another thread
+                    rows.append(bar)
             self._send(bundle(rows))
 
     def _new(self, bar: Any) -> _Entry:
@@ -143,11 +144,16 @@ class Bars:
 
     def _note(self, entry: _Entry, state: State) -> None:
         live = entry.ref()
-        entry.bar = _seen(live, entry.key, state) if live is not None else replace(entry.bar, state=state)
+        if live is not None:
+            entry.bar = _seen(live, entry.key, state)
+            live._sky_seen = live.n
+        else:
+            entry.bar = replace(entry.bar, state=state)
         self._dirty.pop(entry.key, None)
         self._dirty[entry.key] = entry.bar
-        while len(self._dirty) > MOST:
-            self._dirty.pop(next(key for key in list(self._dirty) if self._dirty[key].state != "running"), None)
+        if len(self._dirty) > MOST:  # which may be sent at this moment
+            over = next((key for key, bar in list(self._dirty.items()) if bar.state != "running"), "")
+            self._dirty.pop(over, None)
         self._wake()
 
     def _wake(self) -> None:
@@ -280,7 +286,8 @@ def _patch_std(module: ModuleType, bars: Bars) -> None:
             close(self)
         finally:
             self.fp, self._sky_closing = file, None
-            if shown or bars.knows(self):
+            # one that an earlier cell left, and that did not move since, just goes away now
+            if bars.knows(self) or (shown and vars(self).get("_sky_seen") != self.n):
                 bars.close(self)
 
     kind.display, kind.clear, kind.close = sky_display, sky_clear, sky_close

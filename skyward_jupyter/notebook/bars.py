@@ -6,7 +6,7 @@ last are kept, the others counted.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from os.path import commonprefix
@@ -14,7 +14,7 @@ from os.path import commonprefix
 from skyward_jupyter.notebook.ranks import label
 from skyward_jupyter.wire.progress import Bar
 
-#: How many ended bars are kept; of those that run, that many are shown.
+#: How many bars are shown beside those that go on; twice as many are kept.
 KEPT = 50
 _WIDTH = 10
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -87,15 +87,18 @@ class Bars:
         self.hidden = 0
         self.texts: list[str] = []
         self._groups: dict[str, Group] = {}
-        self._ended: deque[Group] = deque()
+        self._given_up: Counter[str] = Counter()
 
     def __bool__(self) -> bool:
-        return bool(self._groups or self._ended or self.texts)
+        return bool(self._groups or self.texts)
 
     def take(self, node: int, bars: Iterable[Bar]) -> None:
         """A node tells of some of its bars."""
         for bar in bars:
             self.version += 1
+            site, _, count = bar.key.rpartition("#")
+            if site and int(count) <= self._given_up[site]:
+                continue
             group = self._groups.setdefault(bar.key, Group())
             if bar.state == "gone":
                 group.bars.pop(node, None)
@@ -121,19 +124,23 @@ class Bars:
     def clear(self) -> None:
         """Forget them all."""
         self._groups.clear()
-        self._ended.clear()
+        self._given_up.clear()
         self.texts = []
         self.hidden = 0
         self.version += 1
 
     def groups(self) -> list[Group]:
-        """What is shown, in the order it began."""
-        return [*self._ended, *list(self._groups.values())[-KEPT:]]
+        """What is shown, in the order it began: the last of them, and all that go on."""
+        groups = list(self._groups.values())
+        late = len(groups) - KEPT
+        return [group for place, group in enumerate(groups) if place >= late or group.running]
 
     def lines(self, *, each: bool, labelled: bool) -> list[str]:
         """A line for each group, or for each bar of each node."""
-        lines = [f"… {self.hidden:,} bars not shown"] if self.hidden else []
-        for group in self.groups():
+        groups = self.groups()
+        hidden = self.hidden + len(self._groups) - len(groups)
+        lines = [f"… {hidden:,} bars not shown"] if hidden else []
+        for group in groups:
             if each:
                 lines += [_line(Group({rank: bar}), labelled) for rank, bar in sorted(group.bars.items())]
             else:
@@ -141,15 +148,16 @@ class Bars:
         return lines + self.texts
 
     def _retire(self) -> None:
-        """Give up the oldest groups that have ended when there are too many."""
+        """Give up the oldest groups that have ended when there are too many; bars of theirs that come late, too."""
         while len(self._groups) > 2 * KEPT:
-            over = [key for key, group in self._groups.items() if not group.running]
-            if not over:
+            key = next((key for key, group in self._groups.items() if not group.running), None)
+            if key is None:
                 return
-            self._ended.append(self._groups.pop(over[0]))
-            if len(self._ended) > KEPT:
-                self._ended.popleft()
-                self.hidden += 1
+            del self._groups[key]
+            self.hidden += 1
+            site, _, count = key.rpartition("#")
+            if site:
+                self._given_up[site] = max(self._given_up[site], int(count))
 
 
 def speed(bar: Bar) -> float:

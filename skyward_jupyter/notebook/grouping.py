@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from itertools import count
 
 from skyward_jupyter.notebook.bars import Bars
 from skyward_jupyter.notebook.lines import LineReader
 from skyward_jupyter.notebook.logbook import LogBook
-from skyward_jupyter.notebook.pacing import CELL_LIMIT, Entry, Pace, Skipped
+from skyward_jupyter.notebook.pacing import CELL_LIMIT, Entry, Pace, Skipped, in_few_turns
 from skyward_jupyter.notebook.ranks import label
 from skyward_jupyter.notebook.screen import Screen
 from skyward_jupyter.wire.events import Clear, Display, Dropped, Output, TaskEvent
@@ -71,6 +72,8 @@ class Grouped:
         self._heard: set[int] = set()
         self._readers: dict[tuple[int, str], LineReader] = {}
         self._pending: dict[Hashable, Entry] = {}
+        self._numbers = count()
+        self._gathered = 0
         self._seen: Counter[Hashable] = Counter()
         self._places: Counter[int] = Counter()
         self._skipped = Skipped.for_a_moment()
@@ -115,7 +118,7 @@ class Grouped:
             self._bars.clear()
             self._cleared.clear()
             self._drawn.clear()
-        entries, self._pending = list(self._pending.values()), {}
+        entries, self._pending, self._gathered = list(self._pending.values()), {}, 0
         if self._how == "same":
             entries.sort(key=lambda entry: (entry.place, min(entry.ranks)))
         self._seen.clear()
@@ -163,12 +166,13 @@ class Grouped:
         last = next(reversed(self._pending.values()), None)
         if last is None or last.event is not None or last.stream != stream or len(last.text) > _PIECE:
             last = Entry(stream, "", [node])
-            if len(self._pending) * _PIECE > CELL_LIMIT:
+            if self._gathered > CELL_LIMIT:
                 last.text = text
                 self._skipped.add(last)
                 return
-            self._pending[len(self._pending)] = last
+            self._pending[next(self._numbers)] = last
         last.text += text
+        self._gathered += len(text)
 
     def _line(self, node: int, stream: str, line: str) -> None:
         if len(line) > _LONGEST:
@@ -188,7 +192,7 @@ class Grouped:
     def _key(self, node: int, what: Hashable) -> Hashable:
         """Equal for what counts as the same output of several nodes within a tick."""
         if self._how != "same":
-            return len(self._pending)
+            return next(self._numbers)
         self._seen[node, what] += 1
         return what, self._seen[node, what]
 
@@ -231,7 +235,7 @@ class Grouped:
     def _write(self, entries: Iterable[Entry]) -> None:
         text: list[str] = []
         stream = "stdout"
-        for entry in entries:
+        for entry in in_few_turns(list(entries)):
             if entry.event is not None or entry.stream != stream:
                 self._put(stream, text)
                 stream = entry.stream or stream

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from skyward_jupyter.wire.events import Display
 
@@ -23,6 +24,8 @@ DISPLAYS_A_TICK = 20
 HELD = 400
 #: Of what is beyond, this many of the last pieces are shown; of what was beyond for a moment, less of each.
 TAIL = 50
+#: So often in a tick the text goes from one stream to the other; what is beyond has its streams one after the other.
+TURNS = 10
 _LONGEST = 20_000
 _SHORT = 500
 _LABEL = 8
@@ -150,6 +153,29 @@ class Pace:
         now = self._clock()
         self._room = min(self._room + (now - self._then) * RATE, BURST)
         self._then = now
+
+
+def in_few_turns(entries: list[Entry]) -> list[Entry]:
+    """The same in an order that makes few messages: every turn from one stream to the other makes one."""
+    turns = 0
+    for place, (before, entry) in enumerate(pairwise(entries), 1):
+        turns += before.stream != entry.stream
+        if turns > TURNS:
+            return entries[:place] + _streams_apart(entries[place:])
+    return entries
+
+
+def _streams_apart(entries: list[Entry]) -> list[Entry]:
+    """Between one display and the next, first one stream, then the other."""
+    ordered: list[Entry] = []
+    text: list[Entry] = []
+    for entry in entries:
+        if entry.event is None:
+            text.append(entry)
+            continue
+        ordered += [*sorted(text, key=lambda one: one.stream, reverse=True), entry]
+        text.clear()
+    return ordered + sorted(text, key=lambda one: one.stream, reverse=True)
 
 
 def _cost(text: str) -> int:

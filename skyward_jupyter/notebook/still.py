@@ -20,7 +20,10 @@ CHARACTERS = 200_000
 LINES = 5_000
 #: and so many nodes are listed.
 NODES = 32
-_PRE = "margin:0;padding:0;border:0;background:none;color:inherit;font-size:13px;white-space:pre-wrap;overflow-wrap:anywhere"
+_PRE = (
+    "margin:0;padding:0;border:0;background:none;color:inherit;font-size:13px;"
+    "white-space:pre-wrap;overflow-wrap:anywhere"
+)
 _QUIET = "opacity:.7"
 _ERR = "border-left:3px solid rgba(200,80,80,.7);padding-left:6px"
 _CELL = "padding:1px 12px 1px 0;border:0;background:none;text-align:left"

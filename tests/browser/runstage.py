@@ -46,7 +46,9 @@ def progress() -> dict[str, Any]:
         n = 12.0 * speed
         outer = Bar("a", "running", n, 1000, 12.0, speed, "train", note="loss=0.13")
         inner = Bar("b", "stopped" if rank == 3 else "running", 4 + rank, 20, 0.4, 20.0 + rank, "epoch 7")
-        bars.take(rank, [outer, inner, Bar("c", "running", n * 4096, None, 12.0, 4096.0 * speed, "read", "B", scale=True)])
+        bars.take(
+            rank, [outer, inner, Bar("c", "running", n * 4096, None, 12.0, 4096.0 * speed, "read", "B", scale=True)]
+        )
     return {"groups": [dict(facts(group)) for group in bars.groups()], "texts": ["[2] 40% |####      | by other means"]}
 
 
