@@ -208,6 +208,7 @@ class RunScreen(CellScreen):
 
     def _settle(self) -> None:
         """The run has ended: what is shown from here on needs no kernel."""
+        self._context = contextvars.copy_context()
         self._place("run", self._run.still(), self._updates)
         runs.drop(self._run)
 

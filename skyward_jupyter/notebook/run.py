@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field
@@ -176,11 +177,10 @@ class CellRun:
             self._done.set_result((value, error))
         self._changed()
         for end in self._ends:
-            end()
-        self._ends.clear()
+            contextvars.Context().run(end)  # as part of the cell that runs now: some hear of no other
 
     def at_end(self, call: Callable[[], None]) -> None:
-        """Have something done when it has ended."""
+        """Have something done when it has ended, and again where it is first awaited after that."""
         self._ends.append(call)
 
     def head(self) -> str:
@@ -252,6 +252,9 @@ class CellRun:
 
     async def _finished(self) -> object:
         value, error = await asyncio.shield(self._done)
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end()  # no cell may have run at its end; this one does
         if isinstance(error, KeyboardInterrupt):
             raise TaskInterrupted(f"the run was cancelled: {error}")
         if error is not None:
