@@ -54,7 +54,7 @@ def test_a_long_cell_is_shown_live_and_leaves_text(lab: Lab, page: Page) -> None
     notebook = start(lab, page, "long-run", LONG)
     panel = notebook.cell(2).locator(".skyward-run")
     expect(panel.get_by_role("progressbar").first).to_be_visible(timeout=30_000)
-    panel.locator(".bar-group summary").press("Enter")
+    panel.locator(".bar-group summary").click()
     expect(panel.get_by_role("list", name="long by node").get_by_role("listitem")).to_have_count(2)
     panel.get_by_text("Output", exact=False).first.click()
     expect(panel.get_by_role("region", name="Output")).to_contain_text("step")
