@@ -88,6 +88,15 @@ class CellRun:
 
     ``await run`` and ``run.result()`` give what the cell gives: the values of its last expression in node order, or
     one value where it runs on one node by its ``--on``. They raise what the cell raises.
+
+    Attributes
+    ----------
+    nodes
+        Each node's part, by its number; ``run[3]`` is the same.
+    state
+        ``running``, ``done``, ``failed`` or ``cancelled``.
+    log
+        The last lines it wrote, of all nodes: ``run.log.tail(100)``.
     """
 
     def __init__(self, ranks: Iterable[int], title: str = "", *, each: bool = False) -> None:

@@ -36,7 +36,7 @@ CELLS = ["%load_ext skyward", "%%sky --nodes 2\n1", BARS, BEHIND, "await run", "
 def saved(tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
     """The notebook after Run All; its kernel is gone."""
     folder = tmp_path_factory.mktemp("saved")
-    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    book: NotebookNode = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
     client = NotebookClient(book, timeout=120, kernel_name="python3", store_widget_state=True)
     client.execute(env=environment(folder), cwd=str(folder))
     nbformat.validate(book)
