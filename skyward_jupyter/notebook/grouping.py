@@ -76,6 +76,7 @@ class Grouped:
         self._gathered = 0
         self._seen: Counter[Hashable] = Counter()
         self._places: Counter[int] = Counter()
+        self._flood = Skipped.for_a_moment()
         self._skipped = Skipped.for_a_moment()
         self._left_out = Skipped()
         self._sections: dict[int, deque[str]] = {rank: deque(maxlen=NODE_LINES) for rank in self._ranks}
@@ -124,8 +125,10 @@ class Grouped:
         self._seen.clear()
         self._places.clear()
         self._record(entries)
+        self._record(self._flood.tail, self._flood.hidden)
         self._write(self._pace.let_through(entries, self._skipped, self._left_out))
         self._write_skipped(self._skipped)
+        self._write_skipped(self._flood)
         self._draw()
 
     def _tick(self) -> None:
@@ -168,7 +171,7 @@ class Grouped:
             last = Entry(stream, "", [node])
             if self._gathered > CELL_LIMIT:
                 last.text = text
-                self._skipped.add(last)
+                self._flood.add(last)
                 return
             self._pending[next(self._numbers)] = last
         last.text += text
@@ -184,8 +187,7 @@ class Grouped:
             return
         key = self._key(node, (stream, line))
         if key not in self._pending and len(self._pending) >= LINES_A_TICK:
-            self._skipped.add(Entry(stream, line + "\n", [node]))
-            self._log.miss(1)
+            self._flood.add(Entry(stream, line + "\n", [node]))
         else:
             self._add(node, key, Entry(stream, line + "\n"))
 
@@ -224,10 +226,11 @@ class Grouped:
         if node not in self._cleared:
             self._cleared.add(node)
 
-    def _record(self, entries: Iterable[Entry]) -> None:
-        """Put text into the log; that of a node that is alone is there already, as it came."""
+    def _record(self, entries: Iterable[Entry], missing: int = 0) -> None:
+        """Put text into the log, after what is missing before it; that of a node that is alone is there already."""
         if self._raw:
             return
+        self._log.miss(missing)
         for entry in entries:
             if entry.event is None:
                 self._log.add(entry.ranks, entry.stream, entry.text)
