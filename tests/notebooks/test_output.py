@@ -184,3 +184,23 @@ def test_what_was_left_out_is_counted_and_the_end_is_there(nodes: Kernel) -> Non
     assert nodes.ok("len(log.tail(10**6)), log.tail(2)[0].text[:10], log.tail(1)[0].text").text == (
         "(100000, 'line 99999', 'the end')"
     )
+
+
+@pytest.mark.parametrize(
+    ("how", "line", "bar"),
+    [("same", "[0-2] all", "[0-2] bars"), ("time", "[0] all", "[0-2] bars"), ("node", "  all", "[0] bars")],
+)
+def test_groups_hold_with_bars_displays_and_errors(nodes: Kernel, how: str, line: str, bar: str) -> None:
+    code = (
+        f"%%sky --group {how}\n{TQDM}from IPython.display import HTML\nprint('all')\n"
+        "for _ in tqdm(range(3), desc='bars'): pass\ndisplay(HTML(f'hello {n}'))\n"
+        "if n == 1: raise ValueError('only here')"
+    )
+    shown = nodes.run(code)
+    assert shown.ename == "CellFailed"
+    assert "only here (on node 1 of 3)" in shown.evalue
+    pages = [data.get("text/html", "") for data in shown.displays]
+    assert sorted(page for page in pages if page.startswith("hello")) == ["hello 0", "hello 1", "hello 2"]
+    lines = f"{shown.stdout}\n{shown.text}".splitlines()
+    assert line in lines
+    assert any(one.startswith(bar) for one in lines)
