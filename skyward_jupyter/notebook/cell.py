@@ -64,11 +64,20 @@ class Cell:
         if self._options.bg:
             self._go_on()
             return Verdict(self._run)
+        return await self._to_its_end()
+
+    async def _to_its_end(self) -> Verdict:
+        """Wait for a cell that is not in the background, and leave what stays of it."""
+        error: BaseException | None = None
         try:
             verdict = await self._finish()
-            self._run.end(None, verdict.error)
+            error = verdict.error
             return verdict
+        except BaseException as unforeseen:
+            error = unforeseen
+            raise
         finally:
+            self._run.end(None, error)
             self._on_page.end()
 
     async def _prepare(self) -> None:

@@ -103,7 +103,7 @@ class CellScreen:
         """Write what a terminal could not show while it changed; leave text and HTML where the run was shown live."""
         if self._raised:
             self._place(self._raised, self._final(), True)
-            runs.drop(self._run)
+        runs.drop(self._run)
         self._run.body = None
         if not self._updates:
             for text in self._lives.values():

@@ -158,7 +158,10 @@ class RunWidget(AnyWidget):
                 self._source.cancel()
 
     def _see(self, view: str, visible: bool) -> None:
-        self._sights.see(view, visible)
+        if visible:
+            self._sights.see(view)
+        else:
+            self._sights.leave(view)
         self._wake()
 
     def _again(self) -> None:
@@ -174,6 +177,8 @@ class RunWidget(AnyWidget):
     def _tick(self) -> None:
         """Send what is new; tick on while somebody sees it and the run goes on, or something is left to send."""
         self._ticking = False
+        for view in self._sights.silent():
+            self._sights.leave(view)
         if self._over or not self._sights:
             return
         if self._stale:

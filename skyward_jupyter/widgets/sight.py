@@ -1,31 +1,36 @@
-"""Which views of a widget somebody sees: one that is on screen says so every 20 seconds, one that is silent is gone."""
+"""Which views of a widget somebody sees.
+
+A view that is on screen says so every 20 seconds; one that has been silent for `LEASE` counts as gone, so that a closed
+laptop does not keep numbers flowing.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 LEASE = 60.0
 """Seconds for which a view counts as visible after it last said so."""
 
 
 class Sights:
-    """The views that are seen."""
+    """The views that are seen, by their names."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._seen: dict[str, float] = {}
 
     def __bool__(self) -> bool:
         """Whether any is seen."""
-        now = self._clock()
-        for view in [view for view, seen in self._seen.copy().items() if now - seen > LEASE]:
-            self._seen.pop(view, None)
         return bool(self._seen)
 
-    def see(self, view: str, visible: bool) -> None:
-        """A view says whether it is seen."""
-        if visible:
-            self._seen[view] = self._clock()
-        else:
-            self._seen.pop(view, None)
+    def see(self, view: str) -> None:
+        """A view says that it is seen."""
+        self._seen[view] = time.monotonic()
+
+    def leave(self, view: str) -> bool:
+        """A view is seen no longer; return whether it was."""
+        return self._seen.pop(view, None) is not None
+
+    def silent(self) -> list[str]:
+        """The views that have not said for too long that they are seen."""
+        now = time.monotonic()
+        return [view for view, seen in self._seen.copy().items() if now - seen > LEASE]

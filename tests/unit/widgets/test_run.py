@@ -253,14 +253,16 @@ def test_lines_that_went_meanwhile_are_not_waited_for() -> None:
 # -- who looks
 
 
-def test_a_view_that_falls_silent_is_gone() -> None:
+def test_a_view_that_falls_silent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    sights = Sights(lambda: now[0])
-    sights.see("a", True)
-    sights.see("b", True)
-    sights.see("b", False)
-    assert sights
+    monkeypatch.setattr("skyward_jupyter.widgets.sight.time.monotonic", lambda: now[0])
+    sights = Sights()
+    sights.see("a")
+    sights.see("b")
+    assert sights.leave("b")
+    assert not sights.leave("b")
     now[0] = LEASE - 1
-    assert sights
+    assert sights.silent() == []
     now[0] = LEASE + 1
-    assert not sights
+    assert sights.silent() == ["a"]
+    assert sights
