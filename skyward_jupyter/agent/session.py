@@ -19,9 +19,10 @@ import cloudpickle
 
 from skyward_jupyter.agent import outlet
 from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Holdings, fingerprint
-from skyward_jupyter.agent.progress import Bars, watch
+from skyward_jupyter.agent.progress import Bars
 from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.shell import SessionShell, make_shell, user_part
+from skyward_jupyter.agent.tqdm_bars import watch
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.byvalue import by_value
 from skyward_jupyter.wire.codec import dumps, loads

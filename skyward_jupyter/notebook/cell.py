@@ -17,8 +17,9 @@ from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.ranks import spoken
-from skyward_jupyter.notebook.run import CellRun, remember, title_of
+from skyward_jupyter.notebook.run import CellRun, remember
 from skyward_jupyter.notebook.sending import Parcel, Plan
+from skyward_jupyter.notebook.source import title_of
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import (
     Failed,

@@ -6,7 +6,6 @@ import asyncio
 import contextvars
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from skyward_jupyter.agent.cells import Bundle, CellError
@@ -14,73 +13,15 @@ from skyward_jupyter.errors import TaskInterrupted, UnknownNode, UsageError
 from skyward_jupyter.notebook import still
 from skyward_jupyter.notebook.bars import Bars, facts
 from skyward_jupyter.notebook.logbook import LogBook
+from skyward_jupyter.notebook.noderun import NodeRun
 from skyward_jupyter.notebook.pictures import Pictures
 from skyward_jupyter.notebook.ranks import label, spoken
-from skyward_jupyter.notebook.tracebacks import plain
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
-from skyward_jupyter.widgets.runsource import STATES, Detach, NodeState, RunSnapshot, RunView
-from skyward_jupyter.wire.events import Dropped, Output
+from skyward_jupyter.widgets.runsource import STATES, Detach, RunSnapshot, RunView
 
-_OUTPUT = 1_000_000
 #: How many of its bars a page gets, and how many of them node by node.
 _BARS = 30
 _BARS_BY_NODE = 6
-
-
-@dataclass(slots=True)
-class NodeRun:
-    """One node's part of a run.
-
-    Attributes
-    ----------
-    rank
-        Which node.
-    state
-        ``queued`` behind another run, ``running``, ``done`` or ``failed``.
-    output
-        What it wrote, both streams together; of more than a million characters, the last.
-    shown
-        How its last expression shows.
-    error
-        What ended it, when that was an error.
-    dropped
-        Bytes of output that the node could not keep until they were read.
-    """
-
-    rank: int
-    state: NodeState = "queued"
-    shown: Bundle | None = None
-    error: CellError | BaseException | None = None
-    dropped: int = 0
-    _text: list[str] = field(default_factory=list)
-    _size: int = 0
-
-    @property
-    def output(self) -> str:
-        """What it wrote so far."""
-        self._text[:] = ["".join(self._text)[-_OUTPUT:]]
-        self._size = len(self._text[0])
-        return self._text[0]
-
-    def take(self, event: object) -> None:
-        """Keep what it writes."""
-        if isinstance(event, Dropped):
-            self.dropped += event.size
-        if isinstance(event, Output):
-            self._text.append(event.text)
-            self._size += len(event.text)
-            if self._size > 2 * _OUTPUT:
-                _ = self.output
-
-    @property
-    def reason(self) -> str:
-        """What its error says; empty when there is none."""
-        if isinstance(self.error, CellError):
-            return f"{self.error.name}: {plain(self.error.text)}"
-        return "" if self.error is None else str(self.error)
-
-    def __repr__(self) -> str:
-        return f"<node {self.rank}: {self.state}{f': {self.reason}' if self.reason else ''}>"
 
 
 class CellRun:
@@ -282,13 +223,6 @@ class CellRun:
         shell = get_ipython()
         if shell is None or shell.execution_count != self.shown_in:
             present(self)
-
-
-def title_of(code: str) -> str:
-    """The line of a cell that tells best what it is: the first that imports nothing and is no comment."""
-    lines = [line.strip() for line in code.splitlines() if line.strip()]
-    telling = (line for line in lines if not line.startswith(("import ", "from ", "#")))
-    return next(telling, lines[0] if lines else "")
 
 
 _last: list[CellRun] = []
