@@ -196,6 +196,7 @@ def facts(group: Group) -> Mapping[str, object]:
     bar = group.sum
     extremes = group.extremes
     return {
+        "key": bar.key,
         "ranks": label(group.bars)[1:-1],
         "label": bar.label,
         "note": bar.note,

@@ -7,8 +7,8 @@ export function Bars({ bars, texts }: { bars: Bar[]; texts: string[] }) {
   if (bars.length === 0 && texts.length === 0) return null;
   return (
     <div class="bars">
-      {bars.map((bar, place) => (
-        <One key={place} bar={bar} />
+      {bars.map((bar) => (
+        <One key={bar.key} bar={bar} />
       ))}
       {texts.length > 0 && <pre class="texts">{texts.join("\n")}</pre>}
     </div>

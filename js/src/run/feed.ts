@@ -28,6 +28,7 @@ export type BarPart = [
 
 /** Bars of several nodes as one; everything is written out. */
 export interface Bar {
+  key: string;
   ranks: string;
   label: string;
   note: string;

@@ -4,8 +4,8 @@ import { count } from "../format";
 import type { NodePart } from "./feed";
 import type { Search } from "./search";
 
-/** More nodes are chosen by typing their number. */
-const LISTED = 256;
+/** So many nodes can be chosen from; of more, search finds the lines. */
+const LISTED = 1024;
 
 interface ToolsProps {
   search: Search;
