@@ -94,12 +94,22 @@ class Cell:
         self._on_page = screen
         how = self._options.group
         self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
+        self._say(plan.notes)
+        self._plans = dict.fromkeys(self._ranks, plan)
+        try:
+            self._started = [self._launch(plan, self._ranks)]
+        except BaseException as error:
+            self._run.end(None, error)
+            screen.end()
+            raise
+        self._line_up()
+
+    def _line_up(self) -> None:
+        """Take a place among the runs of these nodes, until the end."""
         self._queue = self._notebook.queue(self._pool)
         self._queue.enter(self._run, self._ranks)
+        self._run.at_end(lambda: self._queue.leave_all(self._run))
         remember(self._run)
-        self._say(plan.notes)
-        self._started = [self._launch(plan, self._ranks)]
-        self._plans = dict.fromkeys(self._ranks, plan)
 
     def _plan(self, ranks: Sequence[int]) -> Plan:
         notebook = self._notebook
@@ -177,8 +187,6 @@ class Cell:
             verdict = self._verdict(outcomes)
         except SkywardError as error:
             verdict = Verdict(error=in_a_sentence(error))
-        for rank in self._ranks:
-            self._queue.leave(self._run, rank)
         return verdict
 
     async def _outcomes(self, launched: Launched) -> list[Outcome]:

@@ -37,3 +37,8 @@ class Queues:
         waiting.remove(run)
         if first and waiting:
             waiting[0].turn(rank)
+
+    def leave_all(self, run: Part) -> None:
+        """It has ended on every node."""
+        for rank in list(self._waiting):
+            self.leave(run, rank)
