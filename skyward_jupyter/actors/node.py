@@ -164,6 +164,7 @@ class _Node:
         log = (*self.view.log, phase)[-_LOG_LINES:]
         self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, log=log)
         self.hub.show(self.view)
+        self.hub.desk.tails[self.rank].add("node", f"{phase}\n")
         self.hub.events.emit(NodePhase, self.rank, phase)
         if phase == "joined" and self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
@@ -337,6 +338,7 @@ class _Node:
         self.hub.desk.turnaround.pop(self.rank, None)
         self.hub.desk.sessions.discard(self.rank)
         self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
+        self.hub.desk.tails[self.rank].add("node", f"gone: {why}\n")
         self.hub.show(self.view)
         if self.hub.state == "ready" and not self._draining:
             # Whoever learns of the loss may wait for the one in its place before the pool's actor has heard of it.

@@ -26,6 +26,7 @@ from skyward_jupyter.agent.failure import describe
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.inputs import Inputs
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, interrupts, use
+from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.runner import Runner
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import BlobStore
@@ -36,6 +37,8 @@ from skyward_jupyter.wire.feeds import Grant
 #: How many functions a slot keeps ready; its agent counts the same way.
 CODES = 64
 _END = object()
+_SESSION = "skyward_jupyter.agent.session"
+_edits = Refresher()
 
 
 class Slot:
@@ -121,7 +124,7 @@ class Slot:
         try:
             if self.runner is None:
                 interrupts.begin(sent)
-            value = self._call(lambda: settled(function(*positional, **named)))
+            value = self._call(lambda: _called(function, positional, named))
             if stream and isinstance(value, GeneratorType):
                 self._stream(value)
                 value = None
@@ -187,6 +190,17 @@ class Slot:
 
     def _pack(self, value: object) -> bytes:
         return pack(value, self._store.hand_over)
+
+
+def _called(function: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Call a function; what it imported here of the user's own, and what has been edited since, is loaded again."""
+    if getattr(function, "__module__", "") == _SESSION:  # which looks after its modules itself
+        return settled(function(*positional, **named))
+    _edits.refresh()
+    try:
+        return settled(function(*positional, **named))
+    finally:
+        _edits.remember()
 
 
 def run_process(config: AgentConfig, sockets: list[socket.socket]) -> None:

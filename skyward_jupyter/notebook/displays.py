@@ -7,6 +7,7 @@ was current when the cell started: that is where Jupyter keeps which cell a mess
 from __future__ import annotations
 
 import contextvars
+import html
 import sys
 import time
 import uuid
@@ -173,6 +174,10 @@ class RunScreen(CellScreen):
         self._run.displays.add(label(ranks) if labelled else "", event.data, key, update=event.update)
         self._redraw()
 
+    def bundle(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Add text of this side: the cell may take no more displays."""
+        self.say("stdout", f"{data.get('text/plain', '')}\n")
+
     def text(self, text: str) -> None:
         """Add a value."""
         self.say("stdout", text + "\n")
@@ -245,9 +250,13 @@ def _labelled(ranks: list[int], text: str) -> str:
     return f"{label(ranks)}\n{text}" if "\n" in text else f"{label(ranks)} {text}"
 
 
+def quiet_line(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A line of ours about the cell, as a bundle that stays in the background."""
+    return {"text/plain": text, "text/html": f"<div {_LABEL}>{html.escape(text)}</div>"}, {}
+
+
 def _labels(ranks: Iterable[int]) -> tuple[dict[str, Any], dict[str, Any]]:
-    text = label(ranks)
-    return {"text/plain": text, "text/html": f"<div {_LABEL}>{text}</div>"}, {}
+    return quiet_line(label(ranks))
 
 
 def _write(stream: str, text: str) -> None:
