@@ -142,7 +142,7 @@ class Pace:
             shown.append(entry)
         elif self._written > CELL_LIMIT:
             for_good.add(entry)
-        elif cost > self._room:
+        elif cost > self._room or for_now.lines:  # what follows stays behind it
             for_now.add(entry)
         else:
             self._written += len(entry.text)

@@ -45,6 +45,13 @@ def test_a_burst_passes_and_then_so_much_a_second() -> None:
     assert left.lines == 0
 
 
+def test_what_follows_something_skipped_does_not_overtake_it() -> None:
+    pace, skipped = Pace(Clock()), Skipped()
+    large, small = text(2 * BURST), text(5)
+    assert pace.let_through([small, large, small], skipped, skipped) == [small]
+    assert skipped.tail[-1].text == small.text
+
+
 def test_displays_go_out_a_few_at_a_time_and_what_follows_waits_with_them() -> None:
     pace, skipped = Pace(Clock()), Skipped()
     displays = [shown(str(number)) for number in range(50)]
