@@ -179,7 +179,8 @@ def test_what_was_left_out_is_counted_and_the_end_is_there(nodes: Kernel) -> Non
     assert shown.stdout.endswith("the end\n")
     hidden = sum(int(count.replace(",", "")) for count in re.findall(r"… ([\d,]+) lines not shown", shown.stderr))
     assert hidden > 50_000
-    assert hidden + shown.stdout.count("\n") == 100_001
+    # a piece that is cut within a line counts as one more
+    assert 100_001 <= hidden + shown.stdout.count("\n") < 100_101
     nodes.ok("import skyward as sky\nlog = sky.last_run().log")
     assert nodes.ok("len(log.tail(10**6)), log.tail(2)[0].text[:10], log.tail(1)[0].text").text == (
         "(100000, 'line 99999', 'the end')"
