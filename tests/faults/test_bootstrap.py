@@ -43,6 +43,7 @@ def at_work(there: Bare) -> list[str]:
     return [line for line in found if line and "sshd" not in line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", CUT_AT)
 async def test_a_connection_that_breaks_in_a_step_costs_nothing_but_time(bare: Bares, step: str) -> None:
     there = await bare()
@@ -59,6 +60,7 @@ async def test_a_connection_that_breaks_in_a_step_costs_nothing_but_time(bare: B
     assert left_over(there) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["python", "packages", "check"])
 async def test_one_that_is_interrupted_ends_there_and_goes_on_later(bare: Bares, step: str) -> None:
     there = await bare()

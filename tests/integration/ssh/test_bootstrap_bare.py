@@ -13,10 +13,18 @@ from skyward_jupyter.errors import BootstrapFailed
 from skyward_jupyter.ssh.bootstrap import prepare
 from skyward_jupyter.ssh.image import here
 from skyward_jupyter.ssh.steps import Step
+from tests.bare import index
 from tests.namespaces import BareMachine, MakeMachine
+
+pytestmark = pytest.mark.slow
 
 #: Stands at the same place on a machine that shares it.
 PYTHON = Path(sys.base_prefix)
+
+
+def image(*, apt: tuple[str, ...] = ()) -> sky.Image:
+    """One that knows the index which this machine is set up for, unless that is a directory here."""
+    return sky.Image(apt=apt, env={name: value for name, value in index().items() if "file:" not in value})
 
 
 def with_python(machine: BareMachine) -> None:
@@ -36,7 +44,7 @@ async def test_a_fresh_machine_runs_an_agents_code(bare_machine: MakeMachine, us
     with_python(machine)
     steps: list[Step] = []
     async with machine.connection(user) as there:
-        prepared = await prepare(there, sky.Image(), steps.append, key="k")
+        prepared = await prepare(there, image(), steps.append, key="k")
         assert [step.name for step in steps if step.state == "done"] == [
             *("look", "upload", "uv", "python", "venv", "packages", "check", "files")
         ]
@@ -52,7 +60,7 @@ async def test_three_machines_side_by_side(bare_machine: MakeMachine) -> None:
 
     async def ready(machine: BareMachine) -> str:
         async with machine.connection() as there:
-            return (await prepare(there, sky.Image(), lambda _: None, key="k")).python
+            return (await prepare(there, image(), lambda _: None, key="k")).python
 
     assert len(set(await asyncio.gather(*map(ready, machines)))) == 1
 
@@ -75,11 +83,11 @@ async def test_apt_packages_are_there_and_lists_are_fetched_only_for_new_ones(ba
         return [step.text for step in steps if step.name == "apt" and step.state == "line"]
 
     async with machine.connection() as there:
-        await prepare(there, sky.Image(apt=["tree"]), steps.append, key="k")
+        await prepare(there, image(apt=("tree",)), steps.append, key="k")
         assert machine.run("command -v tree").strip() == "/usr/bin/tree"
         assert any("Reading package lists" in line for line in said())
         steps.clear()
-        await prepare(there, sky.Image(apt=["tree", "bash"]), steps.append, key="k")
+        await prepare(there, image(apt=("tree", "bash")), steps.append, key="k")
         assert "apt" in [step.name for step in steps]
         assert said() == []
 
@@ -88,13 +96,13 @@ async def test_apt_packages_need_root(bare_machine: MakeMachine) -> None:
     machine = bare_machine(shared=(PYTHON,))
     async with machine.connection("user") as there:
         with pytest.raises(BootstrapFailed, match=r"apt packages \(tree\) need root"):
-            await prepare(there, sky.Image(apt=["tree"]), lambda _: None, key="k")
+            await prepare(there, image(apt=("tree",)), lambda _: None, key="k")
 
 
 async def test_an_apt_package_that_is_nowhere(bare_machine: MakeMachine) -> None:
     machine = bare_machine(shared=(PYTHON,))
     async with machine.connection() as there:
         with pytest.raises(BootstrapFailed) as caught:
-            await prepare(there, sky.Image(apt=["no-such-package-at-all"]), lambda _: None, key="k")
+            await prepare(there, image(apt=("no-such-package-at-all",)), lambda _: None, key="k")
     assert caught.value.step == "apt"
     assert any("no-such-package-at-all" in line for line in caught.value.last)
