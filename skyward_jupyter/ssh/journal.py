@@ -127,7 +127,9 @@ class Journal:
         if "why" in self.facts:
             return self.facts["why"]
         if "status" not in self.facts:
-            return f"its shell was ended by signal {-ended}" if ended < 0 else f"its shell ended with status {ended}"
+            # A shell around it says so by a number above 128.
+            signal = -ended if ended < 0 else max(ended - 128, 0)
+            return f"its shell was ended by signal {signal}" if signal else f"its shell ended with status {ended}"
         why = f"`{self._command}` ended with status {self.facts['status']}"
         free = self.facts.get("free", "")
         if free.isdigit() and int(free) < SCARCE * 1024:

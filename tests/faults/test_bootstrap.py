@@ -194,6 +194,28 @@ async def test_damaged_contents_are_refused_and_sent_again(bare: Bares, tmp_path
     assert (Path(prepared.directory) / "a.bin").read_bytes() == (tmp_path / "p" / "a.bin").read_bytes()
 
 
+async def test_an_installer_whose_shell_is_killed_is_waited_for(bare: Bares) -> None:
+    """It goes on for a while, and would write into what another one makes anew."""
+    first = await bare()
+    second = await bare(home=first.home)
+    real = (first.bin / "uv").resolve()
+    go = first.home / "go"
+    first.has("uv", f'case "$1" in pip) while [ ! -e {go} ]; do sleep 0.05; done ;; esac; exec {real} "$@"')
+    one = asyncio.create_task(first.prepare(key="a"))
+    await first.at("packages")
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        if process.info["cmdline"] == ["sh", "-s"] and (process.info["environ"] or {}).get("HOME") == str(first.home):
+            process.kill()
+    two = asyncio.create_task(second.prepare(key="b"))
+    await second.at("wait")
+    go.touch()
+    await two
+    assert second.done[-4:] == ["venv", "packages", "check", "files"]
+    with pytest.raises(BootstrapFailed, match="was ended by signal 9"):
+        await one
+    assert len(second.images()) == 1
+
+
 async def test_a_machine_that_dies_while_it_waits_lets_go_of_the_image(bare: Bares) -> None:
     """Whoever holds the lock of an image and is killed holds it no longer."""
     first = await bare()
