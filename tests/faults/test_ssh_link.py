@@ -44,8 +44,7 @@ async def works(port: int) -> bool:
     return False
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 async def test_a_link_that_is_down_for_a_minute(bare_machine: MakeMachine) -> None:
     """The command that streamed is lost and ended, its caller is told; the connection and its ports come back."""
     machine = bare_machine()
@@ -91,7 +90,6 @@ async def there(machine: BareMachine) -> list[str]:
     return [" ".join(process.cmdline()) for process in machine.processes()]
 
 
-@pytest.mark.timeout(120)
 async def test_a_short_break_costs_nothing(bare_machine: MakeMachine) -> None:
     """A link that is down for less time than it takes to notice: the command goes on, no line is lost."""
     machine = bare_machine()
@@ -109,7 +107,6 @@ async def test_a_short_break_costs_nothing(bare_machine: MakeMachine) -> None:
     assert states == ["up", "closed"]
 
 
-@pytest.mark.timeout(120)
 async def test_a_machine_that_dies_and_another_of_its_address(bare_machine: MakeMachine) -> None:
     """What ran is lost; the machine in its place is connected to, through the same ports."""
     machine = bare_machine()
@@ -128,7 +125,6 @@ async def test_a_machine_that_dies_and_another_of_its_address(bare_machine: Make
         assert await works(port)
 
 
-@pytest.mark.timeout(120)
 async def test_an_upload_that_is_cut_leaves_the_old_file(bare_machine: MakeMachine, tmp_path: Path) -> None:
     machine = bare_machine()
     async with machine.connection() as connection:
@@ -144,7 +140,6 @@ async def test_an_upload_that_is_cut_leaves_the_old_file(bare_machine: MakeMachi
         assert machine.run("stat -c %s /root/file").strip() == "100000000"
 
 
-@pytest.mark.timeout(120)
 async def test_closing_while_the_link_is_down(bare_machine: MakeMachine) -> None:
     machine = bare_machine()
     connection = machine.connection()
