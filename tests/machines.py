@@ -169,9 +169,7 @@ class Sshd:
 
     def _config(self, addresses: Sequence[str]) -> str:
         listen = "\n".join(f"ListenAddress {address}" for address in addresses)
-        # The first line about anything counts, so a test's own lines come first.
-        return f"""{self._more}
-Port {self.port}
+        usual = f"""Port {self.port}
 {listen}
 HostKey {self.folder}/host_key
 AuthorizedKeysFile {self.folder}/authorized_keys
@@ -186,6 +184,10 @@ MaxStartups 500
 Subsystem sftp internal-sftp
 {_penalties(found("sshd"))}
 """
+        # Of most keywords the first line counts, of some the last: what a test says is the only one.
+        said = {line.split()[0] for line in self._more.splitlines()}
+        rest = [line for line in usual.splitlines() if line.partition(" ")[0] not in said]
+        return "\n".join([self._more, *rest, ""])
 
 
 async def program(*words: str | Path, env: dict[str, str] | None = None) -> None:

@@ -44,8 +44,7 @@ async def works(port: int) -> bool:
     return False
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 async def test_a_link_that_is_down_for_a_minute(bare_machine: MakeMachine) -> None:
     """The command that streamed is lost and ended, its caller is told; the connection and its ports come back."""
     machine = bare_machine()
@@ -63,15 +62,18 @@ async def test_a_link_that_is_down_for_a_minute(bare_machine: MakeMachine) -> No
                 await streaming
             noticed = time.monotonic()
             assert noticed - down < NOTICED_WITHIN
-            # What was open through the tunnel is closed, and whoever connects is refused at once.
+            # What was open through the tunnel is closed.
             assert await asyncio.wait_for(reader.read(), 5) == b""
-        assert not await asyncio.wait_for(works(port), 5)
+        await asyncio.sleep(max(0.0, down + 55 - time.monotonic()))
+        # Whoever connects during the break is led there after it.
+        dialled = asyncio.create_task(works(port))
         await asyncio.sleep(max(0.0, down + 60 - time.monotonic()))
         machine.link_up()
         up = time.monotonic()
         assert (await connection.run("echo back")).stdout == "back\n"
         came_back = time.monotonic() - up
         assert connection.state == "up"
+        assert await dialled
         assert await works(port)
         assert port == await connection.forward("127.0.0.1", 22)
         # The command that was lost runs no more.
@@ -88,7 +90,6 @@ async def there(machine: BareMachine) -> list[str]:
     return [" ".join(process.cmdline()) for process in machine.processes()]
 
 
-@pytest.mark.timeout(120)
 async def test_a_short_break_costs_nothing(bare_machine: MakeMachine) -> None:
     """A link that is down for less time than it takes to notice: the command goes on, no line is lost."""
     machine = bare_machine()
@@ -106,7 +107,6 @@ async def test_a_short_break_costs_nothing(bare_machine: MakeMachine) -> None:
     assert states == ["up", "closed"]
 
 
-@pytest.mark.timeout(120)
 async def test_a_machine_that_dies_and_another_of_its_address(bare_machine: MakeMachine) -> None:
     """What ran is lost; the machine in its place is connected to, through the same ports."""
     machine = bare_machine()
@@ -125,7 +125,6 @@ async def test_a_machine_that_dies_and_another_of_its_address(bare_machine: Make
         assert await works(port)
 
 
-@pytest.mark.timeout(120)
 async def test_an_upload_that_is_cut_leaves_the_old_file(bare_machine: MakeMachine, tmp_path: Path) -> None:
     machine = bare_machine()
     async with machine.connection() as connection:
@@ -141,7 +140,6 @@ async def test_an_upload_that_is_cut_leaves_the_old_file(bare_machine: MakeMachi
         assert machine.run("stat -c %s /root/file").strip() == "100000000"
 
 
-@pytest.mark.timeout(120)
 async def test_closing_while_the_link_is_down(bare_machine: MakeMachine) -> None:
     machine = bare_machine()
     connection = machine.connection()

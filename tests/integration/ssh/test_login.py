@@ -87,7 +87,7 @@ async def test_a_key_that_does_not_fit_is_not_tried_again(sshd: MakeSshd, tmp_pa
     machine = server.connection(key=str(tmp_path / "other"))
     with pytest.raises(AuthenticationFailed, match="accepts none of our keys for root; try: ssh"):
         await machine.open()
-    assert machine.state == "closed"
+    assert machine.state == "failed"
     refusals = "Connection closed by authenticating user"
     await until(lambda: refusals in server.log)
     assert server.log.count(refusals) == 1
