@@ -18,8 +18,8 @@ from skyward_jupyter.ssh.steps import OnStep, Step
 
 #: Lines that an error shows.
 LAST = 15
-#: Logs of failures that are kept.
-LOGS = 20
+#: Logs of failures that are kept: as many as machines fail together.
+LOGS = 100
 #: Lines of a log that are kept: of a longer one, its beginning is dropped.
 LINES = 20_000
 #: With less than this (MiB), a disk counts as the reason.

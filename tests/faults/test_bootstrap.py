@@ -17,7 +17,7 @@ import pytest
 import skyward as sky
 from skyward_jupyter.errors import BootstrapFailed
 from skyward_jupyter.runtime.state import directory
-from skyward_jupyter.ssh.journal import LOGS
+from skyward_jupyter.ssh import journal
 from tests.bare import Bare, Bares, until
 
 pytestmark = pytest.mark.fault
@@ -107,13 +107,14 @@ async def test_a_package_that_is_nowhere(bare: Bares) -> None:
     assert len(there.images()) == 1
 
 
-async def test_logs_of_failures_are_bounded(bare: Bares) -> None:
+async def test_logs_of_failures_are_bounded(bare: Bares, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "LOGS", 5)
     there = await bare()
-    for _ in range(LOGS + 5):
+    for _ in range(8):
         with pytest.raises(BootstrapFailed) as caught:
             await there.prepare(sky.Image(apt=["nothing"]))
     logs = list((directory() / "logs").glob("*.log"))
-    assert len(logs) == LOGS
+    assert len(logs) == 5
     assert Path(caught.value.log) in logs
 
 
