@@ -52,7 +52,9 @@ async def test_a_connection_that_breaks_in_a_step_costs_nothing_but_time(bare: B
     for session in there.sshd.sessions():
         session.kill()
     prepared = await preparing
-    assert [told.name for told in there.steps if told.state == "started"].count("look") == 2
+    # These two take so little that they may be over before the connection is.
+    begun = [told.name for told in there.steps if told.state == "started"].count("look")
+    assert begun == 2 or (begun == 1 and step in ("look", "files"))
     assert (
         subprocess.run([prepared.python, "-I", "-c", "import skyward_jupyter.agent.node"], check=False).returncode == 0
     )
