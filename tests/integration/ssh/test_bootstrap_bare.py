@@ -12,6 +12,7 @@ import skyward as sky
 from skyward_jupyter.errors import BootstrapFailed
 from skyward_jupyter.ssh.bootstrap import prepare
 from skyward_jupyter.ssh.image import here
+from skyward_jupyter.ssh.script import Fact, Script, fact_of
 from skyward_jupyter.ssh.steps import Step
 from tests.bare import index
 from tests.namespaces import BareMachine, MakeMachine
@@ -106,3 +107,23 @@ async def test_an_apt_package_that_is_nowhere(bare_machine: MakeMachine) -> None
             await prepare(there, image(apt=("no-such-package-at-all",)), lambda _: None, key="k")
     assert caught.value.step == "apt"
     assert any("no-such-package-at-all" in line for line in caught.value.last)
+
+
+async def test_a_minimal_python_of_the_distribution_is_completed_by_apt(bare_machine: MakeMachine, kept: Path) -> None:
+    """The version is the distribution's, whatever runs these tests; so our own code does not install into it."""
+    machine = bare_machine()
+    machine.run("apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-minimal 2>&1")
+    version = machine.run("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").strip()
+    nowhere = {"UV_PYTHON_INSTALL_MIRROR": "file:///nowhere"}
+    script = Script(home="~/.skyward", key="k", digest="d", wheel="none.whl", python=version, env=nowhere)
+    async with machine.connection() as there:
+        await there.run("sh -s", stdin=script.look())
+        await there.upload(kept / "bin" / "uv", "/root/.skyward/bin/uv", 0o755)
+        ended = await there.run("sh -s", stdin=script.install())
+    lines = ended.stdout.splitlines()
+    facts = [fact for line in lines if (fact := fact_of(line, script.mark))]
+    ran = [fact.text for fact in facts if fact.name == "command"]
+    assert f"brief_uv python install {version}" in ran, "the minimal one was taken"
+    assert any(f"python{version}" in command and "apt-get install" in command for command in ran)
+    assert Fact("line", f"/usr/bin/python{version}") in facts
+    assert [fact.text for fact in facts if fact.name == "begin"] == ["python", "venv", "packages"]
