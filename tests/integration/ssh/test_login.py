@@ -244,6 +244,15 @@ def over(server: Sshd, *hops: Sshd) -> Connection:
     return Connection(host, server.ledger())
 
 
+async def test_an_ipv6_address(sshd: MakeSshd) -> None:
+    server = sshd(addresses=["::1"])
+    assert server.name == f"{server.user}@[::1]:{server.port}"
+    for _ in range(2):
+        async with server.connection() as machine:
+            assert (await machine.run("echo $SSH_CONNECTION")).stdout.startswith("::1 ")
+    assert server.ledger().keys(f"[::1]:{server.port}")
+
+
 async def test_goes_through_others(sshd: MakeSshd) -> None:
     server, first, second = sshd(), sshd(), sshd()
     async with over(server, first, second) as machine:
