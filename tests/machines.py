@@ -61,10 +61,12 @@ class Sshd:
         Whom it lets in: whoever runs the tests.
     """
 
-    def __init__(self, folder: Path, count: int = 1, *, started: bool = True, config: str = "") -> None:
+    def __init__(
+        self, folder: Path, count: int = 1, *, started: bool = True, config: str = "", addresses: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.user = getpass.getuser()
-        self.addresses = list(itertools.islice(_ADDRESSES, count))
+        self.addresses = list(addresses or itertools.islice(_ADDRESSES, count))
         self.port = _free_port(self.addresses[0])
         self.key = folder / "id_ed25519"
         self._more = config
@@ -80,7 +82,8 @@ class Sshd:
     @property
     def names(self) -> list[str]:
         """What a user would write for each address."""
-        return [f"{self.user}@{address}:{self.port}" for address in self.addresses]
+        written = (f"[{address}]" if ":" in address else address for address in self.addresses)
+        return [f"{self.user}@{address}:{self.port}" for address in written]
 
     @property
     def name(self) -> str:
@@ -238,7 +241,8 @@ def _is_sshd(process: psutil.Process) -> bool:
 
 
 def _free_port(address: str) -> int:
-    with socket.create_server((address, 0)) as server:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as server:
         return int(server.getsockname()[1])
 
 
@@ -252,8 +256,9 @@ def sshd(tmp_path: Path) -> Iterator[MakeSshd]:
         pytest.skip(why)
     made: list[Sshd] = []
 
-    def make(count: int = 1, *, started: bool = True, config: str = "") -> Sshd:
-        server = Sshd(tmp_path / f"sshd-{len(made)}", count, started=False, config=config)
+    def make(count: int = 1, *, started: bool = True, config: str = "", addresses: Sequence[str] = ()) -> Sshd:
+        folder = tmp_path / f"sshd-{len(made)}"
+        server = Sshd(folder, count, started=False, config=config, addresses=addresses)
         made.append(server)
         if started:
             server.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ import pytest
 
 from skyward_jupyter.errors import ConnectionLost
 from skyward_jupyter.ssh.dial import KEEPALIVE_COUNT, KEEPALIVE_INTERVAL
-from tests.machines import until
+from tests.machines import MakeSshd, until
 from tests.namespaces import BareMachine, MakeMachine
 
 pytestmark = pytest.mark.fault
@@ -35,6 +36,13 @@ async def greeted(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asynci
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that never says anything."""
+    with contextlib.suppress(OSError):
+        await reader.read()
+    writer.close()
 
 
 async def works(port: int) -> bool:
@@ -83,6 +91,51 @@ async def test_a_link_that_is_down_for_a_minute(bare_machine: MakeMachine) -> No
     assert [state for _, state in told if state != "connecting"] == ["up", "lost", "up", "closed"]
     print(f"noticed after {noticed - down:.1f} s, back {came_back:.1f} s after the link, {len(lines)} lines")
     assert came_back < 30
+
+
+@pytest.mark.slow
+async def test_a_loop_that_is_blocked_loses_nothing(sshd: MakeSshd) -> None:
+    """Code that keeps the loop for longer than a silent machine may be silent: the machine was not."""
+    states: list[str] = []
+    async with sshd().connection(watch=lambda state, why: states.append(state)) as connection:
+        running = asyncio.create_task(connection.run("sleep 5; echo done"))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(time.sleep, KEEPALIVE_INTERVAL * (KEEPALIVE_COUNT + 1) + 5)
+        assert (await running).stdout == "done\n"
+        for _ in range(3):
+            await asyncio.sleep(KEEPALIVE_INTERVAL)
+            assert (await connection.run("echo up")).stdout == "up\n"
+    assert states == ["up", "closed"]
+
+
+async def test_a_break_says_nothing_by_itself(sshd: MakeSshd, caplog: pytest.LogCaptureFixture) -> None:
+    """What was under way raises to whoever waits for it, and nothing is logged beside."""
+    server = sshd()
+    async with server.connection() as connection:
+        port = await connection.forward(server.addresses[0], server.port)
+        path = str(server.folder / "door")
+        async with await asyncio.start_unix_server(silent, path):
+            reader, writer = await connection.open_socket(path)
+            busy = [
+                asyncio.create_task(connection.run("cat; sleep 1000", stdin=bytes(50_000_000))),
+                asyncio.create_task(connection.write(str(server.folder / "big"), bytes(300_000_000))),
+                asyncio.create_task(reader.read()),
+            ]
+            async with greeted(port) as (through, _):
+                await until(lambda: any(name.endswith(".part") for name in os.listdir(server.folder)))
+                server.stop()
+                for task in busy:
+                    with pytest.raises((ConnectionLost, ConnectionResetError)):
+                        await task
+                assert await through.read() == b""
+            writer.close()
+        server.start()
+        given_up = asyncio.create_task(connection.write(str(server.folder / "another"), bytes(300_000_000)))
+        await until(lambda: any(name.startswith(".another") for name in os.listdir(server.folder)))
+        given_up.cancel()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 async def there(machine: BareMachine) -> list[str]:
