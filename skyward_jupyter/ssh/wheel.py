@@ -32,7 +32,6 @@ NEEDS = (
     "rich",
     "setproctitle",
     "starlette",
-    "tblib",
     "traitlets",
     "uvicorn",
     "xxhash",
