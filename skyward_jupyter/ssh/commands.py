@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import asyncssh
 
 from skyward_jupyter.errors import CommandFailed, ConnectionLost, MachineError
-from skyward_jupyter.ssh.keeper import Keeper
+from skyward_jupyter.ssh.keeper import PATIENCE, Keeper
 from skyward_jupyter.ssh.lines import Lines
 from skyward_jupyter.ssh.machine import Completed, OnLine
 
@@ -94,26 +94,29 @@ class Commands:
         self._tasks: set[asyncio.Task[object]] = set()
         self._left: set[asyncio.Task[object]] = set()
         self._running: dict[str, tuple[_Command, asyncio.Task[asyncssh.SSHClientProcess[bytes]]]] = {}
-        self._closing = False
+        self._over = asyncio.Event()
 
     async def run(
         self, command: str, *, stdin: bytes = b"", timeout: float | None = None, on_line: OnLine | None = None
     ) -> Completed:
         """Run a command; see `skyward_jupyter.ssh.machine.Machine.run`."""
         called = _Command(command, secrets.token_hex(8))
-        if self._closing:
+        if self._over.is_set():
             raise self._closed()
         async with asyncio.timeout(timeout):
-            while self._left:
-                await asyncio.wait(self._left)
+            await self._keeper.line()
+            if self._left:
+                await asyncio.wait(self._left, timeout=PATIENCE)
             # Begun by a task of ours, so that a command whose number is not known yet can be given up, too.
             begun = self._running[called.token] = called, self._own(self._begin(called))
             try:
                 done = await self._followed(await asyncio.shield(begun[1]), stdin, on_line)
-                if self._closing:
+                if self._over.is_set():
                     raise self._closed()
                 return done
-            except BaseException:
+            except BaseException as error:
+                if self._over.is_set() and begun[1].cancelled() and not _is_given_up():
+                    raise self._closed() from error
                 ending = self._own(self._end(*begun))
                 await asyncio.wait([ending], timeout=END_WITHIN if self._keeper.up else 0)
                 if not ending.done():
@@ -125,7 +128,7 @@ class Commands:
 
     async def close(self) -> None:
         """End what runs, and give up what cannot be ended in time."""
-        self._closing = True
+        self._over.set()
         endings = [self._own(self._end(*begun)) for begun in self._running.values()]
         if endings and self._keeper.up:
             await asyncio.wait(endings, timeout=END_WITHIN)
@@ -236,6 +239,12 @@ class Commands:
         return ConnectionLost(
             self._name, f"the connection to {self._name} broke while a command ran on it ({why}); it is ended there"
         )
+
+
+def _is_given_up() -> bool:
+    """Whether the task that runs was cancelled, rather than one that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _fed(writer: asyncssh.SSHWriter[bytes], stdin: bytes) -> None:
