@@ -24,19 +24,32 @@ if TYPE_CHECKING:
     from skyward_jupyter.api.shard import shard
     from skyward_jupyter.api.spec import Nodes, Worker
     from skyward_jupyter.api.stream import ResultStream
+    from skyward_jupyter.collections.shared import shared_barrier as barrier
+    from skyward_jupyter.collections.shared import shared_counter as counter
+    from skyward_jupyter.collections.shared import shared_dict as dict
+    from skyward_jupyter.collections.shared import shared_lock as lock
+    from skyward_jupyter.collections.shared import shared_queue as queue
+    from skyward_jupyter.collections.shared import shared_set as set
     from skyward_jupyter.errors import (
         AuthenticationFailed,
+        BarrierTimeout,
         BlockingRefused,
         BootstrapFailed,
         CellFailed,
+        CollectionMismatch,
+        CollectionUnavailable,
         CommandFailed,
         ConnectionFailed,
         ConnectionLost,
         HostKeyChanged,
+        KeyRefused,
+        LockLost,
+        LockMisused,
         MachineError,
         NodeLost,
         NoPool,
         NoRoom,
+        NotClustered,
         NotPicklable,
         PoolError,
         PoolHeld,
@@ -53,11 +66,21 @@ if TYPE_CHECKING:
         TransferFailed,
         UnknownNode,
         UsageError,
+        ValueTooLarge,
     )
     from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
     from skyward_jupyter.providers.ssh import SSH
     from skyward_jupyter.ssh.image import Image
 
+#: Names that would hide a builtin where they are defined are called otherwise there.
+_RENAMED = {
+    "barrier": "shared_barrier",
+    "counter": "shared_counter",
+    "dict": "shared_dict",
+    "lock": "shared_lock",
+    "queue": "shared_queue",
+    "set": "shared_set",
+}
 _HOMES = {
     "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
     "skyward_jupyter.api.attach": ("attach", "attach_async"),
@@ -71,19 +94,27 @@ _HOMES = {
     "skyward_jupyter.api.shard": ("shard",),
     "skyward_jupyter.api.spec": ("Nodes", "Worker"),
     "skyward_jupyter.api.stream": ("ResultStream",),
+    "skyward_jupyter.collections.shared": tuple(_RENAMED),
     "skyward_jupyter.errors": (
         "AuthenticationFailed",
+        "BarrierTimeout",
         "BlockingRefused",
         "BootstrapFailed",
         "CellFailed",
+        "CollectionMismatch",
+        "CollectionUnavailable",
         "CommandFailed",
         "ConnectionFailed",
         "ConnectionLost",
         "HostKeyChanged",
+        "KeyRefused",
+        "LockLost",
+        "LockMisused",
         "MachineError",
         "NoPool",
         "NoRoom",
         "NodeLost",
+        "NotClustered",
         "NotPicklable",
         "PoolError",
         "PoolHeld",
@@ -100,6 +131,7 @@ _HOMES = {
         "TransferFailed",
         "UnknownNode",
         "UsageError",
+        "ValueTooLarge",
     ),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
     "skyward_jupyter.providers.ssh": ("SSH",),
@@ -111,9 +143,12 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "SSH",
     "AuthenticationFailed",
+    "BarrierTimeout",
     "BlockingRefused",
     "BootstrapFailed",
     "CellFailed",
+    "CollectionMismatch",
+    "CollectionUnavailable",
     "CommandFailed",
     "ComputeFunction",
     "ComputePool",
@@ -123,11 +158,15 @@ __all__ = [
     "HostKeyChanged",
     "Image",
     "InstanceInfo",
+    "KeyRefused",
+    "LockLost",
+    "LockMisused",
     "MachineError",
     "NoPool",
     "NoRoom",
     "NodeLost",
     "Nodes",
+    "NotClustered",
     "NotPicklable",
     "PendingCompute",
     "PendingGroup",
@@ -149,16 +188,23 @@ __all__ = [
     "TransferFailed",
     "UnknownNode",
     "UsageError",
+    "ValueTooLarge",
     "Worker",
     "attach",
     "attach_async",
+    "barrier",
     "compute",
+    "counter",
+    "dict",
     "events",
     "gather",
     "instance_info",
     "load_ipython_extension",
+    "lock",
     "pool",
     "pools",
+    "queue",
+    "set",
     "shard",
     "silent",
     "stderr",
@@ -173,7 +219,7 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'skyward' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
+    value = getattr(importlib.import_module(home), _RENAMED.get(name, name))
     globals()[name] = value
     return value
 

@@ -17,6 +17,7 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from skyward_jupyter.notebook.awaiting import AwaitTransformer
+from skyward_jupyter.notebook.broadcasts import show_group
 from skyward_jupyter.notebook.completion import matcher
 from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
@@ -42,6 +43,7 @@ class Loaded:
         self._settings(shell)
         self._events(shell)
         self._completion(shell)
+        self._groups(shell)
         if self.notebook.in_kernel:
             self._await_cells(shell)
             self._wake_up(shell)
@@ -73,6 +75,19 @@ class Loaded:
         matchers = shell.Completer.custom_matchers
         matchers.append(complete)
         self._undo.append(lambda: matchers.remove(complete))
+
+    def _groups(self, shell: InteractiveShell) -> None:
+        """Show what a broadcast raised by cause; IPython itself prints groups and leaves the error empty."""
+        if shell.custom_exceptions:
+            return  # somebody has a way of their own
+        mine = (BaseExceptionGroup,)
+        shell.set_custom_exc(mine, show_group)
+
+        def undo() -> None:
+            if shell.custom_exceptions is mine:
+                shell.set_custom_exc((), None)
+
+        self._undo.append(undo)
 
     def _await_cells(self, shell: InteractiveShell) -> None:
         transformer = AwaitTransformer(self.notebook)

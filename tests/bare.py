@@ -7,9 +7,11 @@ that this machine is set up for; what uv fetched is kept for the whole session o
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -32,6 +34,15 @@ from tests.machines import MakeSshd, Sshd
 ABSENT = ("python*", "pip*", "uv", "uvx", "apt*", "dpkg*", "nvidia-smi", "conda*")
 #: What the index is reached by here.
 _INDEX = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+
+@functools.cache
+def index() -> dict[str, str]:
+    """The index that pip is set up for here, as uv is told of it; nothing where it is the usual one."""
+    asked = [sys.executable, "-m", "pip", "config", "list"]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
+    found = {line.partition("=")[0].rpartition(".")[2]: line.partition("=")[2].strip("'") for line in said.splitlines()}
+    return {"UV_DEFAULT_INDEX": found["index-url"]} if "index-url" in found else {}
 
 
 async def until(condition: Callable[[], object], within: float = 60.0) -> None:
@@ -180,7 +191,7 @@ class Bares:
 
     def _environment(self, home: Path, programs: Path, cache: bool) -> str:
         given = {name: value for name, value in os.environ.items() if name.startswith(_INDEX)}
-        given |= {"HOME": str(home), "PATH": str(programs), "UV_PYTHON_DOWNLOADS": "manual"}
+        given |= index() | {"HOME": str(home), "PATH": str(programs), "UV_PYTHON_DOWNLOADS": "manual"}
         given |= {"UV_CACHE_DIR": str(self._kept / "uv" if cache else home / ".cache" / "uv")}
         return "SetEnv " + " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
 

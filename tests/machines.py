@@ -61,10 +61,12 @@ class Sshd:
         Whom it lets in: whoever runs the tests.
     """
 
-    def __init__(self, folder: Path, count: int = 1, *, started: bool = True, config: str = "") -> None:
+    def __init__(
+        self, folder: Path, count: int = 1, *, started: bool = True, config: str = "", addresses: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.user = getpass.getuser()
-        self.addresses = list(itertools.islice(_ADDRESSES, count))
+        self.addresses = list(addresses or itertools.islice(_ADDRESSES, count))
         self.port = _free_port(self.addresses[0])
         self.key = folder / "id_ed25519"
         self._more = config
@@ -80,7 +82,8 @@ class Sshd:
     @property
     def names(self) -> list[str]:
         """What a user would write for each address."""
-        return [f"{self.user}@{address}:{self.port}" for address in self.addresses]
+        written = (f"[{address}]" if ":" in address else address for address in self.addresses)
+        return [f"{self.user}@{address}:{self.port}" for address in written]
 
     @property
     def name(self) -> str:
@@ -169,9 +172,7 @@ class Sshd:
 
     def _config(self, addresses: Sequence[str]) -> str:
         listen = "\n".join(f"ListenAddress {address}" for address in addresses)
-        # The first line about anything counts, so a test's own lines come first.
-        return f"""{self._more}
-Port {self.port}
+        usual = f"""Port {self.port}
 {listen}
 HostKey {self.folder}/host_key
 AuthorizedKeysFile {self.folder}/authorized_keys
@@ -186,6 +187,10 @@ MaxStartups 500
 Subsystem sftp internal-sftp
 {_penalties(found("sshd"))}
 """
+        # Of most keywords the first line counts, of some the last: what a test says is the only one.
+        said = {line.split()[0] for line in self._more.splitlines()}
+        rest = [line for line in usual.splitlines() if line.partition(" ")[0] not in said]
+        return "\n".join([self._more, *rest, ""])
 
 
 async def program(*words: str | Path, env: dict[str, str] | None = None) -> None:
@@ -236,7 +241,8 @@ def _is_sshd(process: psutil.Process) -> bool:
 
 
 def _free_port(address: str) -> int:
-    with socket.create_server((address, 0)) as server:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.create_server((address, 0), family=family) as server:
         return int(server.getsockname()[1])
 
 
@@ -250,8 +256,9 @@ def sshd(tmp_path: Path) -> Iterator[MakeSshd]:
         pytest.skip(why)
     made: list[Sshd] = []
 
-    def make(count: int = 1, *, started: bool = True, config: str = "") -> Sshd:
-        server = Sshd(tmp_path / f"sshd-{len(made)}", count, started=False, config=config)
+    def make(count: int = 1, *, started: bool = True, config: str = "", addresses: Sequence[str] = ()) -> Sshd:
+        folder = tmp_path / f"sshd-{len(made)}"
+        server = Sshd(folder, count, started=False, config=config, addresses=addresses)
         made.append(server)
         if started:
             server.start()

@@ -336,11 +336,22 @@ def _sweep() -> None:
 
 
 def _remove(bridge: str, table: str) -> None:
-    subprocess.run([found("ip"), "link", "del", bridge], check=False, capture_output=True)
+    members = [link.name for link in Path(f"/sys/class/net/{bridge}/brif").glob("*")]
+    for link in (*members, bridge):
+        subprocess.run([found("ip"), "link", "del", link], check=False, capture_output=True)
     subprocess.run([found("nft"), "delete", "table", "ip", table], check=False, capture_output=True)
 
 
 type MakeMachine = Callable[..., BareMachine]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test that needs bare machines waits until their root file system is made."""
+    for item in items:
+        if "bare_machine" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(400))
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ import asyncio
 import itertools
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from skyward_jupyter.actors.feed import Feeds
+from skyward_jupyter.actors.tail import Tail
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.messages import Code
@@ -156,6 +157,8 @@ class Desk:
         How many such times there ever were: `times` has the last ones.
     turnaround
         The shortest time from sending a task to a node to its end here, less what it ran; by rank.
+    tails
+        The last that came of each node, whichever process it was then, by rank.
     """
 
     tasks: dict[int, TaskEntry] = field(default_factory=dict)
@@ -167,6 +170,7 @@ class Desk:
     times: deque[Times] = field(default_factory=lambda: deque(maxlen=KEPT))
     recorded: int = 0
     turnaround: dict[int, float] = field(default_factory=dict)
+    tails: defaultdict[int, Tail] = field(default_factory=lambda: defaultdict(Tail))
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def next_id(self) -> int:

@@ -48,7 +48,7 @@ class Peers(Askable[bool]):
 
 @dataclass(frozen=True)
 class Stop:
-    """End the agent in order."""
+    """End the agent in order: what is kept on it goes to other nodes first."""
 
 
 type Payload = PutPiece | FetchPiece | HasBlobs | DropBlob
@@ -111,7 +111,7 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case Renew(epoch):
                 agent.renew(epoch)
             case Stop():
-                agent.stop()
+                agent.leave()
 
 
 @actor(pinned=True, initial=0, ask_timeout=PATIENCE, idle_after=_NEVER)

@@ -12,13 +12,12 @@ import os
 import signal
 import socket
 from collections import deque
-from functools import partial
 from pathlib import Path
 
 from skyward_jupyter.agent import actors
 from skyward_jupyter.agent.channel import Channel
 from skyward_jupyter.agent.client import Client, refuse_exchange
-from skyward_jupyter.agent.cluster import join
+from skyward_jupyter.agent.cluster import LEAVE_WITHIN, join
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.crew import SESSION, Crew
 from skyward_jupyter.agent.failure import Failed
@@ -27,7 +26,9 @@ from skyward_jupyter.agent.http import listen
 from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.lease import Lease, Owner
 from skyward_jupyter.agent.metrics import Meter
+from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
+from skyward_jupyter.collections.steward import drop_kernels
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.events import Kind
@@ -45,8 +46,8 @@ from skyward_jupyter.wire.messages import (
 )
 
 _CODES = 512
-#: Seconds that leaving the cluster in order may take.
-_LEAVE = 2.0
+#: Seconds that leaving the cluster may take: when the node goes by itself, and when all others may go as well.
+_LEAVE, _LEAVE_ALL = LEAVE_WITHIN + 1.0, 2.0
 
 
 class Agent:
@@ -59,10 +60,10 @@ class Agent:
         self.done = 0
         self.failed = 0
         self.over = asyncio.Event()
+        self.leaving = False
         self.others: actors.Others | None = None
         owner = Owner(config.owner, config.owner_since, config.owner_name)
-        alone = partial(self.report, "alone")
-        self.lease = Lease(owner, config.epoch, config.ttl, alone, self._expired, renewed=config.renewed)
+        self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self._expired, renewed=config.renewed)
         self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
         self._template = template
         self._clients: dict[str, Client] = {}
@@ -75,9 +76,11 @@ class Agent:
 
     def own(self, message: Own) -> Owned:
         """Another kernel, or the same, drives the pool now."""
-        before, was_alive = self.lease.owner.name, self.lease.held
+        before, was_alive, epoch = self.lease.owner.name, self.lease.held, self.lease.epoch
         if not self.lease.take(Owner(message.pid, message.since, message.name), message.epoch):
             return Owned(before)
+        if message.epoch > epoch:
+            drop_kernels()
         client = self.client(message.client)
         if (held := client.release(message.epoch)) is not None:
             refuse_exchange(held, self.lease.owner.name)
@@ -187,8 +190,13 @@ class Agent:
         self.stop()
 
     def stop(self) -> None:
-        """End this agent in order."""
+        """End this agent, in order if that is a matter of a moment."""
         self.over.set()
+
+    def leave(self) -> None:
+        """End this agent once other nodes have what is kept on it."""
+        self.leaving = True
+        self.stop()
 
     # -- tasks ---------------------------------------------------------------------------------------------------
 
@@ -307,6 +315,10 @@ class Agent:
         with contextlib.suppress(OSError):
             self._template.send({"op": "report", "what": what, **facts})
 
+    def _alone(self) -> None:
+        self.report("alone")
+        drop_kernels()
+
     def _note(self, text: str) -> None:
         self.report("log", text=text)
 
@@ -339,13 +351,13 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
     await asyncio.wait([member, loop.create_task(agent.over.wait())], return_when=asyncio.FIRST_COMPLETED)
     agent.stop()
     # One that has not joined yet has nothing to leave; leaving in order takes a moment.
-    await asyncio.wait([member], timeout=_LEAVE)
+    await asyncio.wait([member], timeout=_LEAVE if agent.leaving else _LEAVE_ALL)
     agent.lease.end()
     member.cancel()
 
 
 async def _member(agent: Agent) -> None:
-    async with join(agent.config) as system, listen(agent):
+    async with join(agent.config) as system, share(agent, system), listen(agent):
         agent.others = actors.Others(system)
         agent.report("ready")
         await agent.over.wait()

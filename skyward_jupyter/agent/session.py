@@ -43,7 +43,11 @@ class Session:
             return CellOutcome(self.id, missing=missing)
         names = self.shell.user_ns
         names.update(request.values)
+        for name in request.values:
+            self.digests.pop(name, None)
         self.digests.update(request.digests)
+        for file, (label, text) in request.sources.items():
+            self.shell.know_source(file, label, text)
         self._dress(request)
         self.refresher.refresh(self.shell)
         before = dict(names)

@@ -20,6 +20,7 @@ from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls
 from skyward_jupyter.api.others import remove_remains, replace_left
 from skyward_jupyter.api.spec import Nodes
+from skyward_jupyter.collections import place
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
 from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
 from skyward_jupyter.providers.base import Provider
@@ -161,6 +162,7 @@ class Life:
             from skyward_jupyter.terminal.views import attach
 
             attach(self.panel, self.settings.mode)
+        place.enter(_place)
         self._list(True)
 
     async def scale(self, nodes: int) -> None:
@@ -218,3 +220,10 @@ class Life:
             hub.recorder.close()
         else:
             hub.recorder.leave()
+
+
+def _place(pool: str | None) -> place.Place:
+    """What collections need is loaded with the first of them."""
+    from skyward_jupyter.api.collections import find
+
+    return find(pool)

@@ -12,6 +12,7 @@ from skyward_jupyter.actors.cost import Cost
 from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.panel import Panel
+from skyward_jupyter.actors.tail import TailLine
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.checks import checked_env, checked_image, checked_kinds, checked_name, nodes_on, place_of
@@ -193,7 +194,8 @@ class ComputePool:
         Raises
         ------
         ExceptionGroup
-            It raised on several nodes; each error notes its node. One alone is raised as it is.
+            It raised on several nodes; each error notes its node, and `nodes` of the group has them in this order. One
+            alone is raised as it is.
         """
         __tracebackhide__ = True
         return await bridge(self._running.broadcast(pending))
@@ -326,6 +328,14 @@ class ComputePool:
             return ()
         return tuple(sorted(self._hub.members)) or tuple(sorted(self._hub.desk.nodes))
 
+    def logs(self, lines: int = 10) -> dict[int, list[TailLine]]:
+        """The last lines of each node, by rank and oldest first: what it said of itself, and what its tasks wrote.
+
+        As far as they came to this process; those of a node that was lost stay.
+        """
+        tails = self._hub.desk.tails if self._hub is not None else {}
+        return {rank: tails[rank].lines(lines) for rank in sorted(tails)}
+
     @property
     def key(self) -> str:
         """What names it unlike any other pool once it has started, as two kernels may use one name."""
@@ -373,6 +383,11 @@ class ComputePool:
         """Tell the placing of calls that a node has one job of an executor more, or one less; from any thread."""
         if self._hub is not None:
             runtime().call_soon(self._hub.placing.job, rank, change)
+
+    @property
+    def hub(self) -> Hub:
+        """What its actors share."""
+        return self._running.hub
 
     @property
     def panel(self) -> Panel:

@@ -165,9 +165,13 @@ def _labelled(ranks: list[int], text: str) -> str:
     return f"{label(ranks)}\n{text}" if "\n" in text else f"{label(ranks)} {text}"
 
 
+def quiet_line(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A line of ours about the cell, as a bundle that stays in the background."""
+    return {"text/plain": text, "text/html": f"<div {_LABEL}>{html.escape(text)}</div>"}, {}
+
+
 def _labels(ranks: Iterable[int]) -> tuple[dict[str, Any], dict[str, Any]]:
-    text = label(ranks)
-    return {"text/plain": text, "text/html": f"<div {_LABEL}>{text}</div>"}, {}
+    return quiet_line(label(ranks))
 
 
 def _write(stream: str, text: str) -> None:

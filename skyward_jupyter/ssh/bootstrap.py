@@ -24,9 +24,10 @@ from skyward_jupyter.ssh.journal import Journal
 from skyward_jupyter.ssh.machine import Machine
 from skyward_jupyter.ssh.project import Included, included, manifest, name_of, pack
 from skyward_jupyter.ssh.script import Script, fact_of
+from skyward_jupyter.ssh.shared import Shared
 from skyward_jupyter.ssh.steps import OnStep
 from skyward_jupyter.ssh.uv import NoUv, uv_for
-from skyward_jupyter.ssh.wheel import own_wheel, requirements
+from skyward_jupyter.ssh.wheel import Wheel, own_wheel, requirements
 
 #: Where all of ours is on a machine.
 HOME = "~/.skyward"
@@ -35,6 +36,7 @@ TRIES = 3
 #: For people who run ``%pip install`` in a cell; the image has no use for it.
 EXTRA = ("pip",)
 
+_gathering = Shared[Image, tuple[Wheel, tuple[Included, ...]]]()
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -98,6 +100,11 @@ def _check(key: str) -> None:
         raise UsageError(f"{key!r} cannot be the key of a pool: it names a directory")
 
 
+def _gathered(image: Image) -> tuple[Wheel, tuple[Included, ...]]:
+    """What machines need from here; reading it takes a while."""
+    return own_wheel(), included(image)
+
+
 class _Preparation:
     """One machine that is made ready."""
 
@@ -109,8 +116,8 @@ class _Preparation:
 
     @classmethod
     async def of(cls, machine: Machine, image: Image, events: OnStep, key: str, home: str) -> _Preparation:
-        """Gather what is needed from here, off the loop."""
-        wheel, files = await asyncio.gather(asyncio.to_thread(own_wheel), asyncio.to_thread(included, image))
+        """Gather what is needed from here."""
+        wheel, files = await _gathering.done(image, lambda: asyncio.to_thread(_gathered, image))
         script = Script(
             home=home,
             key=key,

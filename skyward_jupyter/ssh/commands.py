@@ -232,7 +232,7 @@ class Commands:
         return ConnectionLost(self._name, f"the connection to {self._name} is closed")
 
     def _lost(self, why: str) -> ConnectionLost:
-        why = self._keeper.why or why
+        why = self._keeper.why if self._keeper.state == "lost" else why
         return ConnectionLost(
             self._name, f"the connection to {self._name} broke while a command ran on it ({why}); it is ended there"
         )

@@ -31,6 +31,15 @@ _CIPHERS = "^aes256-gcm@openssh.com,aes128-gcm@openssh.com"
 if logging.getLogger("asyncssh").level == logging.NOTSET:
     asyncssh.set_log_level(logging.WARNING)
 
+
+def _worth_saying(record: logging.LogRecord) -> bool:
+    """Whether what asyncio says is more than that a broken connection was written to, once for each packet."""
+    return record.msg != "socket.send() raised exception."
+
+
+# It comes of any burst that a break cuts; that the connection broke is told by other ways.
+logging.getLogger("asyncio").addFilter(_worth_saying)
+
 _USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 _USUAL_KNOWN = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
 

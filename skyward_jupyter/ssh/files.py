@@ -139,13 +139,18 @@ async def _sent(sftp: asyncssh.SFTPClient, partial: str, content: BinaryIO) -> N
             await file.write(piece, offset)
 
     pieces = read()
-    async with sftp.open(partial, "wb", asyncssh.SFTPAttrs(permissions=0o600), block_size=0) as file:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(_AT_ONCE):
-                    group.create_task(send())
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+    file = await sftp.open(partial, "wb", asyncssh.SFTPAttrs(permissions=0o600), block_size=0)
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(send())
+    except BaseException as error:
+        # Why it failed, or was given up, is what counts.
+        with contextlib.suppress(asyncssh.Error, OSError):
+            async with asyncio.timeout(_SWEEP_WITHIN):
+                await file.close()
+        raise error.exceptions[0] if isinstance(error, ExceptionGroup) else error from None
+    await file.close()
 
 
 async def _moved(sftp: asyncssh.SFTPClient, partial: str, place: str) -> None:

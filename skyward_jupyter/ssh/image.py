@@ -105,7 +105,8 @@ def digest_of(image: Image, wheel: str) -> str:
 
 def redacted(image: Image) -> Callable[[str], str]:
     """What takes the values of the image's environment, and the logins of addresses, out of a text."""
-    values = sorted({value for value in image.env.values() if len(value) >= _SHORTEST_SECRET}, key=len, reverse=True)
+    lines = {line for value in image.env.values() for line in value.splitlines()}
+    values = sorted((line for line in lines if len(line) >= _SHORTEST_SECRET), key=len, reverse=True)
     secret = re.compile("|".join(map(re.escape, values))) if values else None
 
     def redact(text: str) -> str:

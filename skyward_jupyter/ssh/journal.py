@@ -18,8 +18,8 @@ from skyward_jupyter.ssh.steps import OnStep, Step
 
 #: Lines that an error shows.
 LAST = 15
-#: Logs of failures that are kept.
-LOGS = 20
+#: Logs of failures that are kept: as many as machines fail together.
+LOGS = 100
 #: Lines of a log that are kept: of a longer one, its beginning is dropped.
 LINES = 20_000
 #: With less than this (MiB), a disk counts as the reason.
@@ -127,7 +127,9 @@ class Journal:
         if "why" in self.facts:
             return self.facts["why"]
         if "status" not in self.facts:
-            return f"its shell was ended by signal {-ended}" if ended < 0 else f"its shell ended with status {ended}"
+            # A shell around it says so by a number above 128.
+            signal = -ended if ended < 0 else max(ended - 128, 0)
+            return f"its shell was ended by signal {signal}" if signal else f"its shell ended with status {ended}"
         why = f"`{self._command}` ended with status {self.facts['status']}"
         free = self.facts.get("free", "")
         if free.isdigit() and int(free) < SCARCE * 1024:

@@ -111,7 +111,7 @@ class Keeper:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        if self.state != "failed":
+        if self.state not in ("failed", "closed"):
             self._tell("closed", "")
         if line is not None:
             await _closed(line)

@@ -1,8 +1,9 @@
 """Ports of this machine that lead to ports of another, the same ones for as long as its connection is kept.
 
-The listening socket is ours, so a break of the connection does not cost the port: whoever connects during the break is
-refused at once and may try again, and what was open when it broke is closed. Bytes flow in both directions with
-back-pressure, and each end may close its own direction first.
+The listening socket is ours, so a break of the connection does not cost the port. What was open when it broke is
+closed. Whoever connects during the break waits for a while to be led there: the pool's client dials at once, and would
+pause for seconds after a refusal. Bytes flow in both directions with back-pressure, and each end may close its own
+direction first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from typing import cast
 
 import asyncssh
 
+from skyward_jupyter.errors import SkywardError
 from skyward_jupyter.ssh.keeper import Keeper
+
+#: How long whoever connects during a break waits before being refused (seconds).
+BREAK = 30.0
 
 
 class Tunnel:
@@ -64,21 +69,17 @@ class Tunnel:
 
     async def _lead(self, near: _Near, peer: tuple[str, int]) -> None:
         """Open the way there, or refuse."""
-        line = self._keeper.up
-        if line is None:
-            near.drop()
-            return
         try:
+            line = await self._keeper.line(BREAK)
             # As asyncssh's own forwarding does it: a forwarder is a session, but for its type.
             there = cast(Callable[[], asyncssh.SSHTCPSession[bytes]], lambda: asyncssh.SSHForwarder(near))
             channel, _ = await line.ssh.create_connection(there, self.host, self.port, *peer)
-        except (asyncssh.Error, OSError):
+            near.flow(channel)
+        except (asyncssh.Error, OSError, SkywardError):
             near.drop()
         except BaseException:
             near.drop()
             raise
-        else:
-            near.flow(channel)
 
 
 class _Near(asyncssh.SSHForwarder):

@@ -12,6 +12,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from skyward_jupyter.ssh.shared import Shared
+
 #: The platform of the static build, by what ``uname -m`` says.
 PLATFORMS = {
     "x86_64": "musllinux_1_1_x86_64",
@@ -22,7 +24,7 @@ PLATFORMS = {
 #: How long fetching may take (seconds).
 WITHIN = 300.0
 
-_fetching: dict[str, asyncio.Task[Path]] = {}
+_fetching = Shared[str, Path]()
 
 
 class NoUv(Exception):
@@ -43,18 +45,7 @@ async def uv_for(machine: str) -> Path:
     kept = _cache() / f"uv-{platform}"
     if kept.exists():
         return kept
-    task = _fetching.get(platform)
-    if task is None or task.get_loop() is not asyncio.get_running_loop():
-        task = _fetching[platform] = asyncio.create_task(_fetch(platform, kept))
-        task.add_done_callback(lambda done: _forget(platform, done))
-    return await asyncio.shield(task)
-
-
-def _forget(platform: str, done: asyncio.Task[Path]) -> None:
-    _fetching.pop(platform, None)
-    if not done.cancelled():
-        # Whoever asked was told; when all of them gave up, nobody need be.
-        done.exception()
+    return await _fetching.done(platform, lambda: _fetch(platform, kept))
 
 
 def _cache() -> Path:

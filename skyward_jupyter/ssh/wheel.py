@@ -32,7 +32,6 @@ NEEDS = (
     "rich",
     "setproctitle",
     "starlette",
-    "tblib",
     "traitlets",
     "uvicorn",
     "xxhash",
@@ -65,6 +64,7 @@ def own_wheel() -> Wheel:
     return Wheel(f"{_NAME}-{release}-py3-none-any.whl", _archive(code, release, needs))
 
 
+@cache
 def requirements() -> tuple[str, ...]:
     """What an agent needs, each in the version that is installed here."""
     return tuple(f"{name}=={version(name)}" for name in NEEDS)

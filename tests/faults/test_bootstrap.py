@@ -17,7 +17,7 @@ import pytest
 import skyward as sky
 from skyward_jupyter.errors import BootstrapFailed
 from skyward_jupyter.runtime.state import directory
-from skyward_jupyter.ssh.journal import LOGS
+from skyward_jupyter.ssh import journal
 from tests.bare import Bare, Bares, until
 
 pytestmark = pytest.mark.fault
@@ -43,6 +43,7 @@ def at_work(there: Bare) -> list[str]:
     return [line for line in found if line and "sshd" not in line]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", CUT_AT)
 async def test_a_connection_that_breaks_in_a_step_costs_nothing_but_time(bare: Bares, step: str) -> None:
     there = await bare()
@@ -51,7 +52,9 @@ async def test_a_connection_that_breaks_in_a_step_costs_nothing_but_time(bare: B
     for session in there.sshd.sessions():
         session.kill()
     prepared = await preparing
-    assert [told.name for told in there.steps if told.state == "started"].count("look") == 2
+    # These two take so little that they may be over before the connection is.
+    begun = [told.name for told in there.steps if told.state == "started"].count("look")
+    assert begun == 2 or (begun == 1 and step in ("look", "files"))
     assert (
         subprocess.run([prepared.python, "-I", "-c", "import skyward_jupyter.agent.node"], check=False).returncode == 0
     )
@@ -59,6 +62,7 @@ async def test_a_connection_that_breaks_in_a_step_costs_nothing_but_time(bare: B
     assert left_over(there) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["python", "packages", "check"])
 async def test_one_that_is_interrupted_ends_there_and_goes_on_later(bare: Bares, step: str) -> None:
     there = await bare()
@@ -105,13 +109,14 @@ async def test_a_package_that_is_nowhere(bare: Bares) -> None:
     assert len(there.images()) == 1
 
 
-async def test_logs_of_failures_are_bounded(bare: Bares) -> None:
+async def test_logs_of_failures_are_bounded(bare: Bares, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "LOGS", 5)
     there = await bare()
-    for _ in range(LOGS + 5):
+    for _ in range(8):
         with pytest.raises(BootstrapFailed) as caught:
             await there.prepare(sky.Image(apt=["nothing"]))
     logs = list((directory() / "logs").glob("*.log"))
-    assert len(logs) == LOGS
+    assert len(logs) == 5
     assert Path(caught.value.log) in logs
 
 
@@ -190,6 +195,28 @@ async def test_damaged_contents_are_refused_and_sent_again(bare: Bares, tmp_path
     there.machine.upload = real  # type: ignore[method-assign]
     prepared = await there.prepare(image)
     assert (Path(prepared.directory) / "a.bin").read_bytes() == (tmp_path / "p" / "a.bin").read_bytes()
+
+
+async def test_an_installer_whose_shell_is_killed_is_waited_for(bare: Bares) -> None:
+    """It goes on for a while, and would write into what another one makes anew."""
+    first = await bare()
+    second = await bare(home=first.home)
+    real = (first.bin / "uv").resolve()
+    go = first.home / "go"
+    first.has("uv", f'case "$1" in pip) while [ ! -e {go} ]; do sleep 0.05; done ;; esac; exec {real} "$@"')
+    one = asyncio.create_task(first.prepare(key="a"))
+    await first.at("packages")
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        if process.info["cmdline"] == ["sh", "-s"] and (process.info["environ"] or {}).get("HOME") == str(first.home):
+            process.kill()
+    two = asyncio.create_task(second.prepare(key="b"))
+    await second.at("wait")
+    go.touch()
+    await two
+    assert second.done[-4:] == ["venv", "packages", "check", "files"]
+    with pytest.raises(BootstrapFailed, match="was ended by signal 9"):
+        await one
+    assert len(second.images()) == 1
 
 
 async def test_a_machine_that_dies_while_it_waits_lets_go_of_the_image(bare: Bares) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ import pytest
 
 from skyward_jupyter.errors import ConnectionLost
 from skyward_jupyter.ssh.dial import KEEPALIVE_COUNT, KEEPALIVE_INTERVAL
-from tests.machines import until
+from tests.machines import MakeSshd, until
 from tests.namespaces import BareMachine, MakeMachine
 
 pytestmark = pytest.mark.fault
@@ -37,6 +38,13 @@ async def greeted(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asynci
             await writer.wait_closed()
 
 
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that never says anything."""
+    with contextlib.suppress(OSError):
+        await reader.read()
+    writer.close()
+
+
 async def works(port: int) -> bool:
     with contextlib.suppress(OSError):
         async with greeted(port):
@@ -44,8 +52,7 @@ async def works(port: int) -> bool:
     return False
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 async def test_a_link_that_is_down_for_a_minute(bare_machine: MakeMachine) -> None:
     """The command that streamed is lost and ended, its caller is told; the connection and its ports come back."""
     machine = bare_machine()
@@ -63,15 +70,18 @@ async def test_a_link_that_is_down_for_a_minute(bare_machine: MakeMachine) -> No
                 await streaming
             noticed = time.monotonic()
             assert noticed - down < NOTICED_WITHIN
-            # What was open through the tunnel is closed, and whoever connects is refused at once.
+            # What was open through the tunnel is closed.
             assert await asyncio.wait_for(reader.read(), 5) == b""
-        assert not await asyncio.wait_for(works(port), 5)
+        await asyncio.sleep(max(0.0, down + 55 - time.monotonic()))
+        # Whoever connects during the break is led there after it.
+        dialled = asyncio.create_task(works(port))
         await asyncio.sleep(max(0.0, down + 60 - time.monotonic()))
         machine.link_up()
         up = time.monotonic()
         assert (await connection.run("echo back")).stdout == "back\n"
         came_back = time.monotonic() - up
         assert connection.state == "up"
+        assert await dialled
         assert await works(port)
         assert port == await connection.forward("127.0.0.1", 22)
         # The command that was lost runs no more.
@@ -83,12 +93,56 @@ async def test_a_link_that_is_down_for_a_minute(bare_machine: MakeMachine) -> No
     assert came_back < 30
 
 
+@pytest.mark.slow
+async def test_a_loop_that_is_blocked_loses_nothing(sshd: MakeSshd) -> None:
+    """Code that keeps the loop for longer than a silent machine may be silent: the machine was not."""
+    states: list[str] = []
+    async with sshd().connection(watch=lambda state, why: states.append(state)) as connection:
+        running = asyncio.create_task(connection.run("sleep 5; echo done"))
+        await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(time.sleep, KEEPALIVE_INTERVAL * (KEEPALIVE_COUNT + 1) + 5)
+        assert (await running).stdout == "done\n"
+        for _ in range(3):
+            await asyncio.sleep(KEEPALIVE_INTERVAL)
+            assert (await connection.run("echo up")).stdout == "up\n"
+    assert states == ["up", "closed"]
+
+
+async def test_a_break_says_nothing_by_itself(sshd: MakeSshd, caplog: pytest.LogCaptureFixture) -> None:
+    """What was under way raises to whoever waits for it, and nothing is logged beside."""
+    server = sshd()
+    async with server.connection() as connection:
+        port = await connection.forward(server.addresses[0], server.port)
+        path = str(server.folder / "door")
+        async with await asyncio.start_unix_server(silent, path):
+            reader, writer = await connection.open_socket(path)
+            busy = [
+                asyncio.create_task(connection.run("cat; sleep 1000", stdin=bytes(50_000_000))),
+                asyncio.create_task(connection.write(str(server.folder / "big"), bytes(300_000_000))),
+                asyncio.create_task(reader.read()),
+            ]
+            async with greeted(port) as (through, _):
+                await until(lambda: any(name.endswith(".part") for name in os.listdir(server.folder)))
+                server.stop()
+                for task in busy:
+                    with pytest.raises((ConnectionLost, ConnectionResetError)):
+                        await task
+                assert await through.read() == b""
+            writer.close()
+        server.start()
+        given_up = asyncio.create_task(connection.write(str(server.folder / "another"), bytes(300_000_000)))
+        await until(lambda: any(name.startswith(".another") for name in os.listdir(server.folder)))
+        given_up.cancel()
+    gc.collect()
+    await asyncio.sleep(0)
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 async def there(machine: BareMachine) -> list[str]:
     """What runs on a machine."""
     return [" ".join(process.cmdline()) for process in machine.processes()]
 
 
-@pytest.mark.timeout(120)
 async def test_a_short_break_costs_nothing(bare_machine: MakeMachine) -> None:
     """A link that is down for less time than it takes to notice: the command goes on, no line is lost."""
     machine = bare_machine()
@@ -106,7 +160,6 @@ async def test_a_short_break_costs_nothing(bare_machine: MakeMachine) -> None:
     assert states == ["up", "closed"]
 
 
-@pytest.mark.timeout(120)
 async def test_a_machine_that_dies_and_another_of_its_address(bare_machine: MakeMachine) -> None:
     """What ran is lost; the machine in its place is connected to, through the same ports."""
     machine = bare_machine()
@@ -125,7 +178,6 @@ async def test_a_machine_that_dies_and_another_of_its_address(bare_machine: Make
         assert await works(port)
 
 
-@pytest.mark.timeout(120)
 async def test_an_upload_that_is_cut_leaves_the_old_file(bare_machine: MakeMachine, tmp_path: Path) -> None:
     machine = bare_machine()
     async with machine.connection() as connection:
@@ -141,7 +193,6 @@ async def test_an_upload_that_is_cut_leaves_the_old_file(bare_machine: MakeMachi
         assert machine.run("stat -c %s /root/file").strip() == "100000000"
 
 
-@pytest.mark.timeout(120)
 async def test_closing_while_the_link_is_down(bare_machine: MakeMachine) -> None:
     machine = bare_machine()
     connection = machine.connection()

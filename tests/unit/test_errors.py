@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 import re
 from typing import Any
 
 import pytest
 
 from skyward_jupyter import errors
-from skyward_jupyter.errors import NodeLost, NotPicklable, SkywardError, SlotDied, TaskTimeout, UnknownNode
+from skyward_jupyter.errors import (
+    CommandFailed,
+    ConnectionLost,
+    HostKeyChanged,
+    NodeLost,
+    NotPicklable,
+    SkywardError,
+    SlotDied,
+    TaskTimeout,
+    UnknownNode,
+)
 
 CLASSES = {
     name: thing for name, thing in vars(errors).items() if inspect.isclass(thing) and issubclass(thing, BaseException)
@@ -76,3 +87,13 @@ def test_facts_are_attributes(error: SkywardError, facts: dict[str, Any]) -> Non
 )
 def test_messages_say_what_happened_and_what_to_do(error: SkywardError, text: str) -> None:
     assert str(error).startswith(text)
+
+
+def test_errors_of_machines_travel() -> None:
+    for error in (
+        HostKeyChanged("me@box", "SHA256:a", "SHA256:b", "look"),
+        CommandFailed("me@box", "the installation", 2, ("no space",)),
+        ConnectionLost("me@box", "gone"),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))

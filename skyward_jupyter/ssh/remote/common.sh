@@ -14,10 +14,11 @@ fail() {
   exit 41
 }
 
-# Runs what makes up a step; when it fails, so does the preparation. Nothing it starts keeps the lock of the image.
+# Runs what makes up a step; when it fails, so does the preparation. It has the lock of the image, too: should this shell
+# be killed, nobody begins anew before it has ended.
 run() {
   say command "$*"
-  "$@" </dev/null 2>&1 9>&- || {
+  "$@" </dev/null 2>&1 || {
     status=$?
     say free "$(free_kib)"
     say status "$status"
@@ -28,7 +29,7 @@ run() {
 # The same for what there is another way for.
 try() {
   say command "$*"
-  "$@" </dev/null 2>&1 9>&-
+  "$@" </dev/null 2>&1
 }
 
 free_kib() { df -Pk "$ROOT" 2>/dev/null | awk 'NR == 2 { print $4 }'; }
@@ -40,9 +41,10 @@ within() {
   if command -v timeout >/dev/null 2>&1; then timeout "$seconds" "$@"; else "$@"; fi
 }
 
-# What the system gets is for all its users.
+# What the system gets is for all its users, and services that it starts keep no lock.
 as_root() (
   umask 022
+  exec 9>&-
   if [ "$(id -u)" = 0 ]; then env DEBIAN_FRONTEND=noninteractive "$@"; else sudo -n env DEBIAN_FRONTEND=noninteractive "$@"; fi
 )
 

@@ -113,7 +113,7 @@ install_packages() {
   begin packages
   { printf '%s\n' "$WHEEL" && requirements; } >"$IMAGE/requirements.txt" || fail "$IMAGE/requirements.txt cannot be written"
   set -- pip install --python "$IMAGE/venv/bin/python" -r "$IMAGE/requirements.txt"
-  if [ -n "$EXACT" ] && "$UV" "$@" --offline --quiet >/dev/null 2>&1 </dev/null 9>&-; then
+  if [ -n "$EXACT" ] && "$UV" "$@" --offline --quiet >/dev/null 2>&1 </dev/null; then
     say line "all of it was in the cache of uv"
   else
     run "$UV" "$@"

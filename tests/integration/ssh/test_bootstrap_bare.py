@@ -12,11 +12,20 @@ import skyward as sky
 from skyward_jupyter.errors import BootstrapFailed
 from skyward_jupyter.ssh.bootstrap import prepare
 from skyward_jupyter.ssh.image import here
+from skyward_jupyter.ssh.script import Fact, Script, fact_of
 from skyward_jupyter.ssh.steps import Step
+from tests.bare import index
 from tests.namespaces import BareMachine, MakeMachine
+
+pytestmark = pytest.mark.slow
 
 #: Stands at the same place on a machine that shares it.
 PYTHON = Path(sys.base_prefix)
+
+
+def image(*, apt: tuple[str, ...] = ()) -> sky.Image:
+    """One that knows the index which this machine is set up for, unless that is a directory here."""
+    return sky.Image(apt=apt, env={name: value for name, value in index().items() if "file:" not in value})
 
 
 def with_python(machine: BareMachine) -> None:
@@ -36,7 +45,7 @@ async def test_a_fresh_machine_runs_an_agents_code(bare_machine: MakeMachine, us
     with_python(machine)
     steps: list[Step] = []
     async with machine.connection(user) as there:
-        prepared = await prepare(there, sky.Image(), steps.append, key="k")
+        prepared = await prepare(there, image(), steps.append, key="k")
         assert [step.name for step in steps if step.state == "done"] == [
             *("look", "upload", "uv", "python", "venv", "packages", "check", "files")
         ]
@@ -52,7 +61,7 @@ async def test_three_machines_side_by_side(bare_machine: MakeMachine) -> None:
 
     async def ready(machine: BareMachine) -> str:
         async with machine.connection() as there:
-            return (await prepare(there, sky.Image(), lambda _: None, key="k")).python
+            return (await prepare(there, image(), lambda _: None, key="k")).python
 
     assert len(set(await asyncio.gather(*map(ready, machines)))) == 1
 
@@ -75,11 +84,11 @@ async def test_apt_packages_are_there_and_lists_are_fetched_only_for_new_ones(ba
         return [step.text for step in steps if step.name == "apt" and step.state == "line"]
 
     async with machine.connection() as there:
-        await prepare(there, sky.Image(apt=["tree"]), steps.append, key="k")
+        await prepare(there, image(apt=("tree",)), steps.append, key="k")
         assert machine.run("command -v tree").strip() == "/usr/bin/tree"
         assert any("Reading package lists" in line for line in said())
         steps.clear()
-        await prepare(there, sky.Image(apt=["tree", "bash"]), steps.append, key="k")
+        await prepare(there, image(apt=("tree", "bash")), steps.append, key="k")
         assert "apt" in [step.name for step in steps]
         assert said() == []
 
@@ -88,13 +97,33 @@ async def test_apt_packages_need_root(bare_machine: MakeMachine) -> None:
     machine = bare_machine(shared=(PYTHON,))
     async with machine.connection("user") as there:
         with pytest.raises(BootstrapFailed, match=r"apt packages \(tree\) need root"):
-            await prepare(there, sky.Image(apt=["tree"]), lambda _: None, key="k")
+            await prepare(there, image(apt=("tree",)), lambda _: None, key="k")
 
 
 async def test_an_apt_package_that_is_nowhere(bare_machine: MakeMachine) -> None:
     machine = bare_machine(shared=(PYTHON,))
     async with machine.connection() as there:
         with pytest.raises(BootstrapFailed) as caught:
-            await prepare(there, sky.Image(apt=["no-such-package-at-all"]), lambda _: None, key="k")
+            await prepare(there, image(apt=("no-such-package-at-all",)), lambda _: None, key="k")
     assert caught.value.step == "apt"
     assert any("no-such-package-at-all" in line for line in caught.value.last)
+
+
+async def test_a_minimal_python_of_the_distribution_is_completed_by_apt(bare_machine: MakeMachine, kept: Path) -> None:
+    """The version is the distribution's, whatever runs these tests; so our own code does not install into it."""
+    machine = bare_machine()
+    machine.run("apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-minimal 2>&1")
+    version = machine.run("python3 -c 'import sys; print(\"%d.%d\" % sys.version_info[:2])'").strip()
+    nowhere = {"UV_PYTHON_INSTALL_MIRROR": "file:///nowhere"}
+    script = Script(home="~/.skyward", key="k", digest="d", wheel="none.whl", python=version, env=nowhere)
+    async with machine.connection() as there:
+        await there.run("sh -s", stdin=script.look())
+        await there.upload(kept / "bin" / "uv", "/root/.skyward/bin/uv", 0o755)
+        ended = await there.run("sh -s", stdin=script.install())
+    lines = ended.stdout.splitlines()
+    facts = [fact for line in lines if (fact := fact_of(line, script.mark))]
+    ran = [fact.text for fact in facts if fact.name == "command"]
+    assert f"brief_uv python install {version}" in ran, "the minimal one was taken"
+    assert any(f"python{version}" in command and "apt-get install" in command for command in ran)
+    assert Fact("line", f"/usr/bin/python{version}") in facts
+    assert [fact.text for fact in facts if fact.name == "begin"] == ["python", "venv", "packages"]

@@ -87,7 +87,7 @@ async def test_a_key_that_does_not_fit_is_not_tried_again(sshd: MakeSshd, tmp_pa
     machine = server.connection(key=str(tmp_path / "other"))
     with pytest.raises(AuthenticationFailed, match="accepts none of our keys for root; try: ssh"):
         await machine.open()
-    assert machine.state == "closed"
+    assert machine.state == "failed"
     refusals = "Connection closed by authenticating user"
     await until(lambda: refusals in server.log)
     assert server.log.count(refusals) == 1
@@ -244,6 +244,15 @@ def over(server: Sshd, *hops: Sshd) -> Connection:
     return Connection(host, server.ledger())
 
 
+async def test_an_ipv6_address(sshd: MakeSshd) -> None:
+    server = sshd(addresses=["::1"])
+    assert server.name == f"{server.user}@[::1]:{server.port}"
+    for _ in range(2):
+        async with server.connection() as machine:
+            assert (await machine.run("echo $SSH_CONNECTION")).stdout.startswith("::1 ")
+    assert server.ledger().keys(f"[::1]:{server.port}")
+
+
 async def test_goes_through_others(sshd: MakeSshd) -> None:
     server, first, second = sshd(), sshd(), sshd()
     async with over(server, first, second) as machine:
@@ -269,10 +278,11 @@ async def test_comes_back_when_one_in_between_does(sshd: MakeSshd) -> None:
 
 
 async def test_everything_runs_on_one_loop(sshd: MakeSshd) -> None:
+    before = set(threading.enumerate())
     machine = sshd().connection()
     await machine.open()
     await machine.run("true")
     # Beside it, only the pool of threads of asyncio, which reads files.
-    assert all(thread.name.startswith(("Main", "asyncio_")) for thread in threading.enumerate())
+    assert all(thread.name.startswith("asyncio_") for thread in set(threading.enumerate()) - before)
     await machine.close()
     await until(lambda: len(asyncio.all_tasks()) == 1)

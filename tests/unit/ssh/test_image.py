@@ -94,7 +94,8 @@ def test_values_of_the_environment_are_not_shown() -> None:
 
 
 def test_values_are_taken_out_of_lines() -> None:
-    redact = redacted(sky.Image(env={"A": "hunter2", "LONG": "hunter2-and-more", "FLAG": "1", "MANY": "a\nlines"}))
+    redact = redacted(sky.Image(env={"A": "hunter2", "LONG": "hunter2-and-more", "FLAG": "1", "MANY": "key:\nMIIEow"}))
+    assert redact("a line of it: MIIEow") == "a line of it: ***"
     assert redact("x=hunter2 y=hunter2-and-more z=1") == "x=*** y=*** z=1"
     assert (
         redact("at https://me:word@z.example/simple/ and http://tok@z")

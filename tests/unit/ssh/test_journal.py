@@ -69,7 +69,9 @@ def test_little_room_is_said(journal: Journal) -> None:
     assert journal.failure().why == "`uv` ended with status 2; only 3 MiB are free there: make room on that disk"
 
 
-@pytest.mark.parametrize(("status", "why"), [(2, "ended with status 2"), (-9, "was ended by signal 9")])
+@pytest.mark.parametrize(
+    ("status", "why"), [(2, "ended with status 2"), (-9, "was ended by signal 9"), (137, "was ended by signal 9")]
+)
 def test_a_shell_that_gave_no_reason(journal: Journal, status: int, why: str) -> None:
     hear(journal, "begin look")
     assert journal.failure(ended=status).why == f"its shell {why}"
