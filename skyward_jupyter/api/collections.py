@@ -20,6 +20,7 @@ from skyward_jupyter.collections.caller import Call
 from skyward_jupyter.collections.collection import Collection
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.holdings import Holdings
+from skyward_jupyter.collections.place import not_clustered
 from skyward_jupyter.collections.watch import Watch
 from skyward_jupyter.errors import NoPool, PoolStopped, SkywardError
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
@@ -66,6 +67,8 @@ class KernelPlace:
     def reach(self) -> tuple[Hub, Engine]:
         """The pool's hub, and what makes calls from here. On the runtime's loop."""
         hub = registry.pool(self.pool).hub
+        if hub.fleet.alone:
+            raise not_clustered(hub.name)
         if hub.client is None or not hub.desk.nodes:
             raise PoolStopped(
                 f"pool {self.pool!r} is {hub.state} and has no node, and collections live in nodes; let an "
