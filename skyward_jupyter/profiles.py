@@ -82,8 +82,8 @@ def files() -> Iterator[Path]:
 def refused_provider(given: str) -> str:
     """Why there is no such provider, in a sentence."""
     return (
-        f"there is no provider {given!r}: this version starts nodes on this machine only; leave it out, or set it to "
-        "'local'"
+        f"there is no provider {given!r} here: profiles and settings start nodes on this machine; leave it out, or set "
+        "it to 'local'. For other machines write %sky start --provider ssh --hosts a,b"
     )
 
 

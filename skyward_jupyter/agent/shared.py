@@ -25,11 +25,9 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def share(agent: Agent, system: ActorSystem) -> AsyncIterator[None]:
-    """Serve collections to the slots of this node, the other nodes and the kernel inside the block.
-
-    A node that is a cluster of its own serves none, and its slots find nobody.
-    """
+    """Serve collections to the slots of this node, the other nodes and the kernel inside the block."""
     if agent.config.alone:
+        # Without its door, whoever uses one here is told that there is no cluster.
         yield
         return
     rank = agent.config.rank

@@ -15,12 +15,12 @@ import casty
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.errand import Errands, Holder
-from skyward_jupyter.collections import place
 from skyward_jupyter.collections.address import Address, Kind, Who
 from skyward_jupyter.collections.caller import Call
 from skyward_jupyter.collections.collection import Collection
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.holdings import Holdings
+from skyward_jupyter.collections.place import not_clustered
 from skyward_jupyter.collections.watch import Watch
 from skyward_jupyter.errors import NoPool, PoolStopped, SkywardError
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
@@ -68,7 +68,7 @@ class KernelPlace:
         """The pool's hub, and what makes calls from here. On the runtime's loop."""
         hub = registry.pool(self.pool).hub
         if hub.fleet.alone:
-            raise place.not_clustered(self.pool)
+            raise not_clustered(hub.name)
         if hub.client is None or not hub.desk.nodes:
             raise PoolStopped(
                 f"pool {self.pool!r} is {hub.state} and has no node, and collections live in nodes; let an "

@@ -31,6 +31,7 @@ RENEWALS = 5
 #: How long one machine may take to answer, and to end its nodes (seconds).
 ANSWER_WITHIN = 20.0
 FINISH_WITHIN = 30.0
+_LEAST = 2.0
 
 _FAULTS = (SkywardError, OSError, TimeoutError)
 
@@ -90,6 +91,7 @@ class Keeper:
         self._machines: dict[tuple[str, str], _Machine] = {}
         self._changed = asyncio.Event()
         self._closing: set[asyncio.Task[None]] = set()
+        self._last: _Machine | None = None
 
     def watch(self, message: dict[str, Any]) -> None:
         """These are the machines from now on."""
@@ -100,6 +102,8 @@ class Keeper:
             place = instance.id, facts["directory"]
             known = before.pop(place) if place in before else _Machine(instance, facts["directory"])
             self._machines[place] = known
+        if self._last not in self._machines.values():
+            self._last = next(iter(self._machines.values()), None)
         for machine in before.values():
             self._closing.add(task := asyncio.create_task(machine.close()))
             task.add_done_callback(self._closing.discard)
@@ -122,14 +126,18 @@ class Keeper:
         if not spread:
             await asyncio.gather(*(self._told(machine, message) for machine in self._machines.values()))
             return
-        for machine in list(self._machines.values()):
-            if await self._told(machine, message):
-                return
+        if self._last is not None and await self._told(self._last, message):
+            return
+        # It does not matter how long the others take to find out that some of them do not answer.
+        machines = [machine for machine in self._machines.values() if machine is not self._last]
+        answers = await asyncio.gather(*(self._told(machine, message) for machine in machines))
+        self._last = next((machine for machine, told in zip(machines, answers, strict=True) if told), self._last)
 
     async def _told(self, machine: _Machine, message: dict[str, Any]) -> bool:
         """Renew at one machine; False when there is no node of this pool that could pass it on."""
         try:
-            answer = await machine.ask(message, "renewed")
+            async with asyncio.timeout(max(_LEAST, self._facts["ttl"] / RENEWALS)):
+                answer = await machine.ask(message, "renewed")
         except _FAULTS:
             return False
         return bool(answer["agents"])

@@ -222,14 +222,15 @@ class RemoteFleet:
             return site
         former = self._former.pop(rank, None)
         if site is not None:
-            former = site.place
+            # One that was not even logged in to has ended nothing of the one before it.
+            former = site.place or former
             await site.disconnect()
         made = Site(rank, self._instances[rank], self._plan, self._hear)
         self._sites[rank] = made
         try:
             await made.open(former)
         except BaseException:
-            if former is not None and not made.located:
+            if former is not None and made.place is None:
                 self._former[rank] = former
             raise
         return made
@@ -430,9 +431,7 @@ class RemoteFleet:
         """Wait until all is removed; returns what could not be."""
         self._own(self._keeping.ended())
         await asyncio.wait(self._ending, timeout=END_WITHIN)
-        return tuple(
-            f"{site.place.directory or site.place.key} on {site.instance.login}" for site in self._left if site.place
-        ) + tuple(self._kept)
+        return (*map(_remains, self._left), *self._kept)
 
     def forget(self) -> None:
         """Report nothing any more."""
@@ -454,6 +453,12 @@ async def end_remote(record: PoolRecord, spec: NodeSpec, provider: Provider) -> 
         records.save(replace(record, state="stopped", nodes=(), left=left, places=fleet.places))
     else:
         records.remove(record)
+
+
+def _remains(site: Site) -> str:
+    """What there is of a site that could not be removed."""
+    what = (site.place.directory or site.place.key) if site.place is not None else "something"
+    return f"{what} on {site.instance.login}"
 
 
 def _ready(answer: Message) -> bool:

@@ -74,7 +74,8 @@ def _start(notebook: Notebook, line: str) -> None:
     profile = load(options.profile) if options.profile is not None else notebook.settings.chosen
     name = options.name or profile.name
     asked = options.nodes or (profile.nodes if options.profile is not None else None)
-    nodes = asked or profile.nodes or notebook.settings.value("nodes") or None
+    # Other machines run a node each, unless there are to be fewer.
+    nodes = asked if options.hosts else asked or profile.nodes or notebook.settings.value("nodes") or None
     for pool in pools.running():
         if pool.state != "taken" and name in (None, pool.name):
             _already(pool, asked, name)

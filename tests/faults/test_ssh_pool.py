@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import skyward as sky
+from skyward_jupyter.fleets import site
 from tests.far import Machines
 from tests.faults.conftest import World
 
@@ -101,10 +102,12 @@ def test_a_machine_that_dies_idle_and_comes_back(pool: sky.ComputePool, machines
     assert node() @ pool == [0, 1, 2]
 
 
+@pytest.mark.timeout(300)
 def test_a_machine_that_dies_running_and_stays_away(
-    pool: sky.ComputePool, machines: Machines, world: World, tmp_path: Path
+    pool: sky.ComputePool, machines: Machines, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What ran there is told, and the pool goes on without it, also when it was the one that knew of the kernel."""
+    monkeypatch.setattr(site, "REACH_WITHIN", 10.0)
     futures = [wait_long(f"{tmp_path}/{n}").with_retries(0) > pool for n in range(3)]
     world.until(lambda: len(list(tmp_path.iterdir())) == 3, "all run")
     machines.kill(0, NAME)

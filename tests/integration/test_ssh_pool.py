@@ -94,6 +94,17 @@ def test_generators_stream(pool: sky.ComputePool) -> None:
     assert list(count(200) >> pool) == list(range(200))
 
 
+def test_collections_are_shared(pool: sky.ComputePool) -> None:
+    @sky.compute
+    def put() -> int:
+        shared = sky.dict("far")
+        shared[sky.instance_info().node] = "here"
+        return len(shared)
+
+    assert len(put() @ pool) == 3
+    assert dict(sky.dict("far", pool=pool.name)) == {0: "here", 1: "here", 2: "here"}
+
+
 def test_output_comes_from_there(pool: sky.ComputePool, capfd: pytest.CaptureFixture[str]) -> None:
     assert say("from afar") @ pool == ["from afar"] * 3
     assert capfd.readouterr().out.count("from afar") == 3
@@ -197,6 +208,17 @@ def test_machines_that_do_not_reach_each_other(lone: sky.ComputePool) -> None:
         assert np.array_equal(doubled, given * 2)
     assert set(sky.gather(*(node() for _ in range(6))) >> lone) <= {0, 1, 2}
     assert list(count(50) >> lone) == list(range(50))
+
+
+def test_they_can_share_no_collection(lone: sky.ComputePool) -> None:
+    @sky.compute
+    def use() -> int:
+        return len(sky.dict("none"))
+
+    with pytest.raises(sky.NotClustered):
+        use() >> lone
+    with pytest.raises(sky.NotClustered):
+        len(sky.dict("none", pool=lone.name))
 
 
 def test_they_are_scaled_and_replaced(lone: sky.ComputePool, until: Until) -> None:

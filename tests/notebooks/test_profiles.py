@@ -56,7 +56,10 @@ def test_a_chosen_profile_starts_the_first_cell_and_groups_it(kernel: Kernel) ->
     [
         ("%config Skyward.profile = 'tow'", "there is no profile 'tow'; did you mean two?"),
         ("%config Skyward.profile = 'wrong'", "skyward.toml, line 9: ttl of profile wrong is 'long'"),
-        ("%config Skyward.provider = 'aws'", "there is no provider 'aws': this version starts nodes on this machine"),
+        (
+            "%config Skyward.provider = 'aws'",
+            "there is no provider 'aws' here: profiles and settings",
+        ),
         ("%sky start --profile tow", "there is no profile 'tow'; did you mean two?"),
         ("%sky start --profile wrong", "it is a number of seconds above 0"),
     ],

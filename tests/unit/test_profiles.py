@@ -102,7 +102,7 @@ def test_a_profile_that_is_not_there_is_refused_and_the_setting_stays(folder: Pa
 
 
 def test_only_local(folder: Path) -> None:
-    with pytest.raises(Exception, match="there is no provider 'aws': this version starts nodes on this machine only"):
+    with pytest.raises(Exception, match="there is no provider 'aws' here: profiles and settings"):
         Skyward().update_config(_config(provider="aws"))
 
 
