@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib import import_module
 
 from benchmarks.measure import seconds
 
@@ -26,7 +25,7 @@ def main(name: str, nodes: int) -> None:
     from benchmarks.systems import systems
 
     (system,) = (system for system in systems() if system.name == name)
-    import_module(system.module)
+    system.load()
     try:
         print(seconds(lambda: system.start(nodes)))
     finally:

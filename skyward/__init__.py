@@ -24,12 +24,25 @@ if TYPE_CHECKING:
     from skyward_jupyter.api.shard import shard
     from skyward_jupyter.api.spec import Nodes, Worker
     from skyward_jupyter.api.stream import ResultStream
+    from skyward_jupyter.collections.shared import shared_barrier as barrier
+    from skyward_jupyter.collections.shared import shared_counter as counter
+    from skyward_jupyter.collections.shared import shared_dict as dict
+    from skyward_jupyter.collections.shared import shared_lock as lock
+    from skyward_jupyter.collections.shared import shared_queue as queue
+    from skyward_jupyter.collections.shared import shared_set as set
     from skyward_jupyter.errors import (
+        BarrierTimeout,
         BlockingRefused,
         CellFailed,
+        CollectionMismatch,
+        CollectionUnavailable,
+        KeyRefused,
+        LockLost,
+        LockMisused,
         NodeLost,
         NoPool,
         NoRoom,
+        NotClustered,
         NotPicklable,
         PoolError,
         PoolHeld,
@@ -45,9 +58,20 @@ if TYPE_CHECKING:
         TaskTimeout,
         UnknownNode,
         UsageError,
+        ValueTooLarge,
     )
     from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
+    from skyward_jupyter.notebook.run import CellRun, last_run
 
+#: Names that would hide a builtin where they are defined are called otherwise there.
+_RENAMED = {
+    "barrier": "shared_barrier",
+    "counter": "shared_counter",
+    "dict": "shared_dict",
+    "lock": "shared_lock",
+    "queue": "shared_queue",
+    "set": "shared_set",
+}
 _HOMES = {
     "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
     "skyward_jupyter.api.attach": ("attach", "attach_async"),
@@ -61,12 +85,20 @@ _HOMES = {
     "skyward_jupyter.api.shard": ("shard",),
     "skyward_jupyter.api.spec": ("Nodes", "Worker"),
     "skyward_jupyter.api.stream": ("ResultStream",),
+    "skyward_jupyter.collections.shared": tuple(_RENAMED),
     "skyward_jupyter.errors": (
+        "BarrierTimeout",
         "BlockingRefused",
         "CellFailed",
-        "NodeLost",
+        "CollectionMismatch",
+        "CollectionUnavailable",
+        "KeyRefused",
+        "LockLost",
+        "LockMisused",
         "NoPool",
         "NoRoom",
+        "NodeLost",
+        "NotClustered",
         "NotPicklable",
         "PoolError",
         "PoolHeld",
@@ -82,23 +114,33 @@ _HOMES = {
         "TaskTimeout",
         "UnknownNode",
         "UsageError",
+        "ValueTooLarge",
     ),
+    "skyward_jupyter.notebook.run": ("CellRun", "last_run"),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
 }
 _MODULES = {"events": "skyward_jupyter.events"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "BarrierTimeout",
     "BlockingRefused",
     "CellFailed",
+    "CellRun",
+    "CollectionMismatch",
+    "CollectionUnavailable",
     "ComputeFunction",
     "ComputePool",
     "Executor",
     "InstanceInfo",
+    "KeyRefused",
+    "LockLost",
+    "LockMisused",
     "NoPool",
     "NoRoom",
     "NodeLost",
     "Nodes",
+    "NotClustered",
     "NotPicklable",
     "PendingCompute",
     "PendingGroup",
@@ -119,16 +161,24 @@ __all__ = [
     "TaskTimeout",
     "UnknownNode",
     "UsageError",
+    "ValueTooLarge",
     "Worker",
     "attach",
     "attach_async",
+    "barrier",
     "compute",
+    "counter",
+    "dict",
     "events",
     "gather",
     "instance_info",
+    "last_run",
     "load_ipython_extension",
+    "lock",
     "pool",
     "pools",
+    "queue",
+    "set",
     "shard",
     "silent",
     "stderr",
@@ -143,7 +193,7 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'skyward' has no attribute {name!r}")
-    value = getattr(importlib.import_module(home), name)
+    value = getattr(importlib.import_module(home), _RENAMED.get(name, name))
     globals()[name] = value
     return value
 

@@ -6,13 +6,19 @@
     ├── UsageError             an option, name or value that cannot mean anything (also ValueError)
     │   ├── NoPool             there is no such pool, or none at all
     │   ├── UnknownNode        a node number outside the pool
-    │   └── BlockingRefused    a blocking call where blocking would deadlock; names the awaitable form
+    │   ├── BlockingRefused    a blocking call where blocking would deadlock; names the awaitable form
+    │   ├── CollectionMismatch a collection's name used as another kind, or with other settings
+    │   ├── KeyRefused         a key that could not be the same key on another node (also TypeError)
+    │   ├── ValueTooLarge      a key or value too large for a collection
+    │   └── LockMisused        a lock released by who does not hold it, or taken twice by the same (also RuntimeError)
     ├── NoRoom                 shared memory, or the disk, is full
     ├── NotPicklable           a value that cannot travel; names the path to the part at fault
-    ├── ResultGone             a result that went to a kernel that has ended
+    ├── ResultGone             a result that went to a kernel that has ended, or a call that never left it
     ├── PoolError              the pool as a whole
     │   ├── PoolStopped        the pool was stopped, or is stopping
     │   ├── PoolHeld           another kernel drives the pool
+    │   ├── NotClustered       the nodes of the pool do not know each other, so they can share nothing
+    │   ├── CollectionUnavailable too few nodes answered for a collection; the change may have been made
     │   └── ProvisioningFailed a machine or its agent could not be started
     ├── MachineError           a machine that was logged in to; names it
     │   ├── ConnectionFailed   it could not be reached, or it speaks no SSH we know
@@ -28,6 +34,8 @@
     │   ├── TaskInterrupted    it was interrupted or cancelled from here
     │   ├── ResultNotPicklable it ended well, but what it returned cannot travel
     │   └── RemoteError        it raised something that cannot travel as itself
+    ├── BarrierTimeout         not everybody came to a barrier in time (also TimeoutError)
+    ├── LockLost               a lock's lease ran out while it was held
     └── CellFailed             a ``%%sky`` cell raised on at least one node
 
 A message says what happened, to which node or name, and what to do next. The facts are attributes.
@@ -65,6 +73,42 @@ class BlockingRefused(UsageError):
     """Blocking here would wait for itself; the message names the form to await instead."""
 
 
+class CollectionMismatch(UsageError):
+    """A collection's name is used as another kind, or with other settings, than it was first."""
+
+
+class KeyRefused(UsageError, TypeError):
+    """A key, or a member of a set, that could not be found again from another node."""
+
+
+class ValueTooLarge(UsageError):
+    """A key or value is too large for a collection; nothing was stored.
+
+    Attributes
+    ----------
+    size, limit
+        Its size, and the largest there may be, in bytes as pickled.
+    """
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        self.what = what
+        self.size = size
+        self.limit = limit
+        advice = (
+            "use something shorter that stands for it, such as its name or a hash"
+            if limit < 2**20
+            else "store parts of it under keys of their own, or its place in a file that every node sees"
+        )
+        super().__init__(f"{what} takes {size:,} bytes pickled, and a collection has room for {limit:,}; {advice}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return ValueTooLarge, (self.what, self.size, self.limit)
+
+
+class LockMisused(UsageError, RuntimeError):
+    """A lock was released, or its token read, by who does not hold it, or it was acquired again by its holder."""
+
+
 class NotPicklable(SkywardError, TypeError):
     """A value that cannot travel to a node.
 
@@ -89,16 +133,19 @@ class NoRoom(SkywardError):
 
 
 class ResultGone(SkywardError):
-    """Results of a run went to a kernel that has ended, and no node has them any more.
+    """Results of a run that a kernel started that has ended are not to be had: it had them, or the calls never ran.
 
     Attributes
     ----------
     results
         Those that are there, by their place in the call.
+    unsent
+        The places of the calls that waited in that kernel and never ran: run those again.
     """
 
-    def __init__(self, message: str, results: dict[int, object]) -> None:
+    def __init__(self, message: str, results: dict[int, object], unsent: tuple[int, ...] = ()) -> None:
         self.results = results
+        self.unsent = unsent
         super().__init__(message)
 
 
@@ -112,6 +159,17 @@ class PoolStopped(PoolError):
 
 class PoolHeld(PoolError):
     """Another kernel drives the pool: it has it, or it took it over."""
+
+
+class NotClustered(PoolError):
+    """The nodes of the pool do not know each other; collections, which they would share, need a cluster."""
+
+
+class CollectionUnavailable(PoolError):
+    """Too few nodes answered for a collection, as while nodes are lost or replaced.
+
+    A change that raised it may have been made nevertheless; reading, or making it again where that is safe, tells.
+    """
 
 
 class ProvisioningFailed(PoolError):
@@ -272,6 +330,55 @@ class RemoteError(TaskFailed):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteError, (self.type_name, str(self).partition(": ")[2], self.node)
+
+
+class BarrierTimeout(SkywardError, TimeoutError):
+    """Not everybody came to a barrier in time; those who waited may wait again.
+
+    Attributes
+    ----------
+    missing
+        The nodes nobody of which waited at the barrier.
+    arrived, parties
+        How many were there, and how many it takes.
+    """
+
+    def __init__(self, name: str, seconds: float, missing: tuple[int, ...], arrived: int, parties: int) -> None:
+        self.name = name
+        self.seconds = seconds
+        self.missing = missing
+        self.arrived = arrived
+        self.parties = parties
+        ranks = ", ".join(map(str, missing))
+        who = f"; nobody came from node{'s' * (len(missing) > 1)} {ranks}" if missing else ""
+        super().__init__(
+            f"{arrived} of {parties} parties had come to barrier {name!r} after {seconds:g} s{who}; see what the "
+            "others do, or give `parties=` if fewer are to come"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BarrierTimeout, (self.name, self.seconds, self.missing, self.arrived, self.parties)
+
+
+class LockLost(SkywardError):
+    """The lease of a lock ran out while it was held, so that somebody else may have had it since.
+
+    Attributes
+    ----------
+    token
+        The fencing token it was held with: a later holder has a larger one.
+    """
+
+    def __init__(self, name: str, token: int) -> None:
+        self.name = name
+        self.token = token
+        super().__init__(
+            f"lock {name!r} was lost while it was held with token {token}: its lease could not be renewed in time; "
+            "check what it guards, another holder may have been there"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LockLost, (self.name, self.token)
 
 
 class CellFailed(SkywardError):

@@ -43,10 +43,31 @@ class PoolResized(Event):
 
 @dataclass(frozen=True, slots=True)
 class CostChanged(Event):
-    """What the pool costs per hour, and has cost so far. Nodes on this machine cost nothing and never say so."""
+    """What the pool costs per hour, and has cost so far, in US dollars.
+
+    It comes when nodes come or go, and once a minute meanwhile. Nodes on this machine cost nothing and never say so.
+    """
 
     per_hour: float
     so_far: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunProgress(Event):
+    """How far a run is that has several parts, or is a cell: when it begins, at most ten times a second, at its end.
+
+    Attributes
+    ----------
+    run, what
+        Its number in the pool, and the name of its function or the first line of the cell.
+    done, total
+        How many of its tasks have ended, with a result or an error, and how many it has.
+    """
+
+    run: int
+    what: str
+    done: int
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +120,31 @@ class NodeReplaced(NodeEvent):
     """Another one is ready in the place of one that was lost: the `count`-th on this number within an hour."""
 
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGivenUp(NodeEvent):
+    """It is not started again, and the pool goes on without it.
+
+    Attributes
+    ----------
+    losses
+        How often it was lost within an hour; 0 when it could not be started.
+    why
+        What ended it the last time.
+    """
+
+    losses: int
+    why: str
+
+    @property
+    def sentence(self) -> str:
+        """The same for a person."""
+        what = f"was lost {self.losses} times within an hour, now {self.why}"
+        return f"node {self.node} {what if self.losses else f'could not be started ({self.why})'}; {_WITHOUT}"
+
+
+_WITHOUT = "the pool goes on without it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -18,10 +17,12 @@ from typing import Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from skyward_jupyter.notebook.awaiting import AwaitTransformer
+from skyward_jupyter.notebook.broadcasts import show_group
 from skyward_jupyter.notebook.completion import matcher
 from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
 from skyward_jupyter.notebook.state import Notebook
+from skyward_jupyter.runtime.wakeups import let_sleep, let_wake
 
 #: The name our distribution has; the import name is the shorter one.
 DISTRIBUTION = "skyward-jupyter"
@@ -42,6 +43,7 @@ class Loaded:
         self._settings(shell)
         self._events(shell)
         self._completion(shell)
+        self._groups(shell)
         if self.notebook.in_kernel:
             self._await_cells(shell)
             self._wake_up(shell)
@@ -74,25 +76,29 @@ class Loaded:
         matchers.append(complete)
         self._undo.append(lambda: matchers.remove(complete))
 
+    def _groups(self, shell: InteractiveShell) -> None:
+        """Show what a broadcast raised by cause; IPython itself prints groups and leaves the error empty."""
+        if shell.custom_exceptions:
+            return  # somebody has a way of their own
+        mine = (BaseExceptionGroup,)
+        shell.set_custom_exc(mine, show_group)
+
+        def undo() -> None:
+            if shell.custom_exceptions is mine:
+                shell.set_custom_exc((), None)
+
+        self._undo.append(undo)
+
     def _await_cells(self, shell: InteractiveShell) -> None:
         transformer = AwaitTransformer(self.notebook)
         shell.input_transformers_post.append(transformer)
         self._undo.append(lambda: shell.input_transformers_post.remove(transformer))
 
     def _wake_up(self, shell: Any) -> None:
-        """Let SIGINT wake the kernel's idle event loop.
-
-        A loop with a signal handler of its own, whichever signal it is for, is told of every signal at once; without
-        one it learns of an interrupt only when something else happens.
-        """
-        if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGUSR2"):
-            return
+        """Let SIGINT wake the kernel's idle event loop."""
         loop = _loop_of(shell)
-        if loop is None or signal.getsignal(signal.SIGUSR2) not in (signal.SIG_DFL, None):
-            return
-        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(signal.SIGUSR2, _nothing)
-            self._undo.append(lambda: loop.remove_signal_handler(signal.SIGUSR2))
+        if loop is not None and let_wake(loop):
+            self._undo.append(lambda: let_sleep(loop))
 
     def _guard(self, shell: Any) -> None:
         """Keep SIGINT away from the kernel's own work around a cell."""
@@ -168,7 +174,3 @@ def _unregister(shell: InteractiveShell, event: str, callback: Callable[..., obj
             shell.events.unregister(event, callback)
 
     return undo
-
-
-def _nothing() -> None:
-    pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from importlib import import_module
 from importlib.util import find_spec
 from typing import ClassVar
 
@@ -23,6 +24,10 @@ class System(ABC):
     def installed(self) -> bool:
         """Tell whether the system can be imported here."""
         return find_spec(self.module) is not None
+
+    def load(self) -> None:
+        """Import what `start` uses; what is imported later counts as a part of the start."""
+        import_module(self.module)
 
     @abstractmethod
     def start(self, nodes: int) -> None:

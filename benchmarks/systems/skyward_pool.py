@@ -22,6 +22,12 @@ class Skyward(System):
         self._checksum: Any = None
         self._echo: Any = None
 
+    def load(self) -> None:
+        # What a pool needs is imported when its class is first used; there is a row of its own for that.
+        import skyward
+
+        _ = skyward.ComputePool
+
     def start(self, nodes: int) -> None:
         import skyward as sky
 

@@ -39,8 +39,25 @@ export function duration(seconds: number): string {
   return minutes > 0 ? `${minutes}m ${pad(rest)}s` : `${rest}s`;
 }
 
+/** A length of time with three significant digits, from microseconds on. */
+export function span(seconds: number): string {
+  if (seconds >= 60) return duration(seconds);
+  if (seconds >= 1) return `${significant(seconds)} s`;
+  return seconds >= 1e-3
+    ? `${significant(seconds * 1e3)} ms`
+    : `${Math.round(Math.max(seconds, 0) * 1e6)} µs`;
+}
+
+export function money(dollars: number): string {
+  return `$${dollars.toFixed(2)}`;
+}
+
 export function capital(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
+function significant(value: number): string {
+  return String(Number(value.toPrecision(3)));
 }
 
 function pad(value: number): string {

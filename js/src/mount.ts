@@ -32,6 +32,8 @@ export interface Face {
   draw(): ComponentChild;
   /** Whether nothing follows, so that sight needs no renewal. */
   over(): boolean;
+  /** Called whenever the kernel has been told that the view is seen: it may have forgotten what it knew of it. */
+  seen?(): void;
 }
 
 /** Render what `make` returns into the host's element; the returned function removes it, and all that listens. */
@@ -60,15 +62,19 @@ export function mount({ model, el }: RenderProps, family: string, make: (host: H
 function tellSight(root: Element, { model, changed, signal, view }: Host, face: Face): void {
   const tell = (visible: boolean) => model.send({ kind: "visible", visible, view } satisfies Sight);
   let seconds = 0;
+  const renew = (visible: boolean) => {
+    tell(visible);
+    if (visible) face.seen?.();
+  };
   const seen = (visible: boolean) => {
     seconds = 0;
-    tell(visible);
+    renew(visible);
     changed();
   };
   const second = () => {
     if (face.over()) return;
     seconds += 1;
-    if (seconds % RENEW_S === 0) tell(true);
+    if (seconds % RENEW_S === 0) renew(true);
     changed();
   };
   watchSight(root, { seen, second }, signal);

@@ -2,6 +2,7 @@
 
 import { History } from "./history";
 import { listen, type Model } from "./model";
+import { Tasks } from "./tasks";
 import {
   type Delta,
   decodeDelta,
@@ -17,12 +18,20 @@ export interface Cell extends NodeRow, Numbers {
   known: boolean;
 }
 
+/** What remains of a pool that is over. */
+interface Last {
+  done?: number[];
+  finished?: number;
+  tasks?: { rows: unknown };
+}
+
 export type Census = Record<NodeState, number>;
 
 const NOTHING: Omit<Numbers, "state"> = { cpu: 0, memory: 0, running: 0, done: 0, busy: 0 };
 
 export class Pool {
   readonly history = new History();
+  readonly tasks = new Tasks();
   refusal = "";
   queued = 0;
   rate = 0;
@@ -34,6 +43,7 @@ export class Pool {
   #seq = -1;
   #skew = 0;
   #finished = 0;
+  #spent = 0;
 
   constructor(model: Model, changed: () => void, signal: AbortSignal) {
     this.#model = model;
@@ -67,6 +77,11 @@ export class Pool {
     return Math.max(this.#finished, total(this.cells, "done"));
   }
 
+  /** What the pool has cost, in dollars. */
+  get spent(): number {
+    return Math.max(this.#spent, this.snapshot.so_far);
+  }
+
   get census(): Census {
     const census: Census = { idle: 0, waiting: 0, active: 0, lost: 0 };
     for (const cell of this.cells) census[cell.state]++;
@@ -87,8 +102,10 @@ export class Pool {
 
   /** The pool is over: of its numbers only what was done remains. */
   #settle(): void {
-    const { done = [], finished = 0 } = this.#model.get("last") as { done?: number[]; finished?: number };
+    const last = this.#model.get("last") as Last;
+    const { done = [], finished = 0 } = last;
     this.#finished = finished;
+    this.tasks.take(last.tasks, last.tasks?.rows);
     [this.queued, this.rate, this.known] = [0, 0, true];
     this.cells = this.cells.map((cell, place) => ({
       ...cell,
@@ -101,6 +118,7 @@ export class Pool {
   #receive(content: Record<string, unknown>, buffers: unknown[]): void {
     const delta = decodeDelta(content, buffers);
     if (delta !== undefined) this.#take(delta);
+    this.tasks.take(content.tasks, buffers[1]);
     this.refusal = decodeRefusal(content) ?? this.refusal;
     this.#changed();
   }
@@ -111,6 +129,7 @@ export class Pool {
     this.#skew = delta.at - Date.now() / 1000;
     this.queued = delta.queued;
     this.rate = delta.rate;
+    this.#spent = delta.so_far;
     this.known = true;
     this.history.add(delta.at, delta.rate);
     if (delta.rows.length === this.snapshot.nodes.length) this.#join(delta.rows);

@@ -25,6 +25,8 @@ export interface Snapshot {
   nodes: NodeRow[];
   smallest: number;
   largest: number;
+  per_hour: number;
+  so_far: number;
 }
 
 /** One node's live numbers: CPU in percent of a core, memory in MiB. */
@@ -42,11 +44,15 @@ export interface Delta {
   at: number;
   queued: number;
   rate: number;
+  so_far: number;
   rows: Numbers[];
 }
 
 /** What the page asks of the pool. */
 export type Command = { kind: "scale"; nodes: number } | { kind: "interrupt" } | { kind: "stop" };
+
+/** How many tasks a view of this name knows of, so that the next ones are sent to it. */
+export type Drawn = { kind: "tasks"; after: number; view: string };
 
 type Content = Record<string, unknown>;
 
@@ -59,6 +65,7 @@ export function decodeDelta(content: Content, buffers: readonly unknown[]): Delt
     at: number(content.at),
     queued: number(content.queued),
     rate: number(content.rate),
+    so_far: number(content.so_far),
     rows,
   };
 }
@@ -87,7 +94,7 @@ function decodeRows(buffer: unknown): Numbers[] {
 }
 
 /** Hosts hand over buffers as views or as bare array buffers. */
-function view(buffer: unknown): DataView | undefined {
+export function view(buffer: unknown): DataView | undefined {
   if (ArrayBuffer.isView(buffer)) return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
   if (buffer instanceof ArrayBuffer) return new DataView(buffer);
   return undefined;

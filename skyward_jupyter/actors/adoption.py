@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.providers.records import WaitingRun
 from skyward_jupyter.wire.events import Output, TaskEvent
 from skyward_jupyter.wire.messages import Code, Known
 
@@ -24,9 +26,13 @@ class Kept:
     Attributes
     ----------
     number
-        The id of its first task.
+        The id of its first task; those of the others follow it.
     parts
         How many tasks it had.
+    adopted
+        Whether it was another kernel that started it.
+    separate
+        Whether these are single calls that waited one behind the other.
     """
 
     number: int
@@ -34,6 +40,8 @@ class Kept:
     label: str
     session: bool
     since: float
+    adopted: bool = False
+    separate: bool = False
     entries: dict[int, TaskEntry] = field(default_factory=dict)
     outputs: deque[Output] = field(default_factory=deque)
     size: int = 0
@@ -48,11 +56,20 @@ class Kept:
             self.size -= len(self.outputs.popleft().text)
 
 
+def expect(hub: Hub, waiting: Iterable[WaitingRun]) -> None:
+    """Know of runs whose calls waited in another kernel when it ended, whether or not nodes have some of them."""
+    for run in waiting:
+        kept = Kept(run.number, run.parts, run.label, False, run.since, adopted=True, separate=run.separate)
+        # Single calls that were sent after all are runs of their own.
+        hub.kept[-run.number if run.separate else run.number] = kept
+
+
 def adopt(hub: Hub, rank: int, known: Known) -> TaskEntry:
     """Follow a task that another kernel sent to a node."""
     run = hub.kept.get(known.run)
     if run is None:
-        run = hub.kept[known.run] = Kept(known.run, known.parts, known.label, known.session, known.since)
+        run = Kept(known.run, known.parts, known.label, known.session, known.since, adopted=True)
+        hub.kept[known.run] = run
     run.since = min(run.since, known.since)
     entry = run.entries[known.task] = TaskEntry(
         id=known.task,

@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import logging
 import secrets
+from dataclasses import replace
 
 import casty
 
 from skyward_jupyter.actors import hub as hubs
 from skyward_jupyter.actors import panel as panels
+from skyward_jupyter.actors.adoption import expect
 from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.connection import Redial
 from skyward_jupyter.actors.desk import Desk
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Adopt, Close, Heard, Scale, Taken
@@ -23,7 +26,7 @@ from skyward_jupyter.actors.supplier import supplier
 from skyward_jupyter.actors.task import placer
 from skyward_jupyter.events import PoolState
 from skyward_jupyter.providers import records
-from skyward_jupyter.providers.base import NodeSpec, Report
+from skyward_jupyter.providers.base import NodeSpec, Report, Terms
 from skyward_jupyter.providers.local import LocalProvider
 from skyward_jupyter.providers.records import PoolRecord
 
@@ -50,13 +53,13 @@ def _observe(event: casty.Event) -> None:
         hubs.fail(event.key, f"{type(event.error).__name__}: {event.error}")
 
 
-async def assemble(name: str, spec: NodeSpec, events: Bus, *, share: bool = True) -> Hub:
+async def assemble(name: str, spec: NodeSpec, terms: Terms, events: Bus, *, share: bool = True) -> Hub:
     """A pool with no nodes yet. `share=False` sends local payloads through the cluster, as to a remote machine."""
     key = f"{name}~{secrets.token_hex(4)}"
     ear = _Ear()
     provider = LocalProvider(name, spec, ear.hear, share=share, key=key)
-    made = ear.hub = await _hub(key, name, spec, provider, events)
-    _people(made, _record(made))
+    made = ear.hub = await _hub(key, name, spec, terms, provider, events)
+    _people(made, _record(made, terms))
     assert made.recorder is not None
     made.recorder.begin()
     return made
@@ -71,14 +74,15 @@ async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
     spec = NodeSpec(record.concurrency, record.executor, record.ttl)
     ear = _Ear()
     provider = LocalProvider(record.name, spec, ear.hear, share=record.share, key=record.key, found=record)
-    made = ear.hub = await _hub(record.key, record.name, spec, provider, events)
+    made = ear.hub = await _hub(record.key, record.name, spec, record.terms, provider, events)
     made.started, made.epoch = record.created, record.epoch
     made.desk.start_ids(record.epoch)
-    _people(made, record)
+    expect(made, record.waiting)
+    _people(made, replace(record, waiting=()))
     return made
 
 
-async def _hub(key: str, name: str, spec: NodeSpec, provider: LocalProvider, events: Bus) -> Hub:
+async def _hub(key: str, name: str, spec: NodeSpec, terms: Terms, provider: LocalProvider, events: Bus) -> Hub:
     return Hub(
         key=key,
         name=name,
@@ -88,6 +92,9 @@ async def _hub(key: str, name: str, spec: NodeSpec, provider: LocalProvider, eve
         desk=Desk(),
         payloads=Payloads(provider.shared),
         events=events,
+        retries=terms.retries,
+        max_retries=terms.max_retries,
+        patience=terms.patience,
     )
 
 
@@ -101,6 +108,8 @@ async def take_over(hub: Hub, nodes: int) -> bool:
     hub.supplier.tell(Adopt(ranks))
     hub.provider.present()
     hub.pool.tell(Scale(nodes or len(ranks)))
+    if hub.elastic is not None:
+        hub.elastic.asked()
     return True
 
 
@@ -127,10 +136,11 @@ def _people(made: Hub, record: PoolRecord) -> None:
     made.pool = made.system.ref(pool, made.key)
     made.placer = made.system.ref(placer, made.key)
     made.supplier = made.system.ref(supplier, made.key)
+    made.redial = Redial(made)
     made.recorder = Recorder(made, record, lambda: made.pool.tell(Taken(_ANOTHER)))
 
 
-def _record(hub: Hub) -> PoolRecord:
+def _record(hub: Hub, terms: Terms) -> PoolRecord:
     provider, spec = hub.provider, hub.spec
     return PoolRecord(
         key=hub.key,
@@ -145,6 +155,7 @@ def _record(hub: Hub) -> PoolRecord:
         ttl=spec.ttl,
         share=provider.shared is not None,
         places=provider.places,
+        terms=terms,
     )
 
 
@@ -182,11 +193,14 @@ async def dismantle(hub: Hub) -> None:
     taken = hub.state == "taken"
     if hub.elastic is not None:
         hub.elastic.close()
+    hub.cost.close()
     hub.become("stopped")
     hub.events.close()
     if hub.connecting is not None:
         hub.connecting.cancel()
         await asyncio.wait([hub.connecting])
+    if hub.redial is not None:
+        await hub.redial.close()
     if hub.client is not None:
         client, hub.client = hub.client, None
         await client.__aexit__(None, None, None)

@@ -10,12 +10,13 @@ import asyncio
 import itertools
 import math
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from skyward_jupyter.actors.feed import Feeds
+from skyward_jupyter.actors.tail import Tail
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.messages import Code
@@ -152,8 +153,12 @@ class Desk:
         The nodes that a cell has run on, by rank.
     times
         When the last tasks were where: what `skyward_jupyter.events.TaskTimes` is made of.
+    recorded
+        How many such times there ever were: `times` has the last ones.
     turnaround
         The shortest time from sending a task to a node to its end here, less what it ran; by rank.
+    tails
+        The last that came of each node, whichever process it was then, by rank.
     """
 
     tasks: dict[int, TaskEntry] = field(default_factory=dict)
@@ -163,7 +168,9 @@ class Desk:
     seen: dict[int, int] = field(default_factory=dict)
     sessions: set[int] = field(default_factory=set)
     times: deque[Times] = field(default_factory=lambda: deque(maxlen=KEPT))
+    recorded: int = 0
     turnaround: dict[int, float] = field(default_factory=dict)
+    tails: defaultdict[int, Tail] = field(default_factory=lambda: defaultdict(Tail))
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def next_id(self) -> int:
@@ -193,7 +200,14 @@ class Desk:
         name = "cell" if entry.session else entry.name
         times = (entry.id, name, rank, entry.queued, entry.sent, began, ended, now, error, entry.tries)
         self.times.append(times)
+        self.recorded += 1
         return times
+
+    def ended(self, after: int, most: int) -> tuple[int, list[Times]]:
+        """The times recorded after the first `after`, of more than `most` the last; and how many came before them."""
+        count = max(0, min(self.recorded - after, len(self.times), most))
+        last = list(itertools.islice(reversed(self.times), count))
+        return self.recorded - count, last[::-1]
 
     def rate(self, window: float = 3.0) -> float:
         """Tasks ended per second over the last `window` seconds."""

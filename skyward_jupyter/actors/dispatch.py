@@ -233,6 +233,8 @@ class Dispatch:
         if self._hub.events.tasks:
             for entry in entries:
                 self._hub.events.emit(TaskQueued, entry.id, entry.name)
+        if entries:
+            self._hub.progress.begun(entries[0])
 
     def _own(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

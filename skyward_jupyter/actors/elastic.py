@@ -185,7 +185,7 @@ class Autoscaler:
         hub = self._hub
         self._idleness.forget(set(hub.desk.nodes))
         for rank, view in hub.desk.nodes.items():
-            busy = view.running > 0 or rank in hub.desk.sessions or rank not in hub.takers
+            busy = view.running > 0 or rank in hub.desk.sessions or rank not in hub.takers or hub.placing.has_job(rank)
             idle = self._idleness.look(rank, busy=busy, done=view.done, now=now)
             if rank == hub.desired - 1 and hub.desired > self.bounds.smallest and idle >= self.bounds.idle_after:
                 return not any(entry.rank == rank for entry in hub.desk.tasks.values())

@@ -23,6 +23,7 @@ def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
         if entry.feeds is not None:
             entry.feeds.close()
         _tell(hub, entry, outcome)
+        hub.progress.ended(entry)
     if not entry.outcome.done():
         entry.outcome.set_result(outcome)
     if entry.yields is not None:

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import casty
 
 from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.cost import Meter
 from skyward_jupyter.actors.desk import Desk, NodeView
 from skyward_jupyter.actors.placing import Placer
+from skyward_jupyter.actors.progress import Progress
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.events import PoolState
@@ -22,6 +24,7 @@ from skyward_jupyter.wire.messages import Batch, Exchange, Own
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.adoption import Kept
+    from skyward_jupyter.actors.connection import Redial
     from skyward_jupyter.actors.elastic import Autoscaler
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.actors.recorder import Recorder
@@ -42,8 +45,9 @@ class Hub:
         Keeps its record on disk.
     epoch
         How often another kernel took the pool over before.
-    kept, sessions
-        Runs that another kernel started, by number, and the nodes with a session that another kernel filled.
+    kept, handed, sessions
+        Runs that another kernel started, by number, the numbers of all tasks that it sent, as ranges, and the nodes
+        with a session that it filled.
     generation
         How many nodes had each rank before.
     events
@@ -52,6 +56,8 @@ class Hub:
         The tasks that wait for a node; see `skyward_jupyter.actors.placing`.
     takers
         What hands each node that is ready its tasks.
+    progress, cost
+        What tells how far runs are, and what counts what the nodes cost.
     elastic, bounds
         What changes the number of nodes by itself, if anything does, and between what numbers it may be.
     patience
@@ -61,6 +67,8 @@ class Hub:
     members, whole, turned
         The nodes that know each other and are to stay, whether all of them are ready, and what is set, and made anew,
         whenever the pool has changed.
+    client, redial
+        The connection to the nodes, and what makes another one when its link was broken.
     retries, max_retries
         How often a task is repeated that does not say so itself, and how often a node is replaced within an hour.
     pool, placer, supplier, panel, node_actor
@@ -78,6 +86,8 @@ class Hub:
     payloads: Payloads
     events: Bus
     placing: Placer = field(default_factory=Placer)
+    progress: Progress = field(init=False)
+    cost: Meter = field(init=False)
     takers: dict[int, Callable[[Sequence[int]], None]] = field(default_factory=dict)
     elastic: Autoscaler | None = None
     bounds: tuple[int, int] = (1, LARGEST)
@@ -92,6 +102,7 @@ class Hub:
     note: str = ""
     started: float = field(default_factory=time.time)
     client: casty.Client | None = None
+    redial: Redial | None = None
     connecting: asyncio.Task[None] | None = None
     generation: dict[int, int] = field(default_factory=dict)
     node_actor: Any = None
@@ -102,12 +113,18 @@ class Hub:
     recorder: Recorder | None = None
     epoch: int = 0
     kept: dict[int, Kept] = field(default_factory=dict)
+    handed: list[tuple[int, int]] = field(default_factory=list)
     sessions: set[int] = field(default_factory=set)
     settled: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     on_change: Callable[[], None] = lambda: None
+    _sent: int = 0
     _refs: dict[tuple[str, int], casty.Ref[Any]] = field(default_factory=dict)
     _node_refs: dict[str, casty.Ref[Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.desk, self.events)
+        self.cost = Meter(self.events)
 
     def node_key(self, rank: int) -> str:
         """The key of the actor of the node that has this rank now; its predecessors had others."""
@@ -146,6 +163,19 @@ class Hub:
             known = self.client.ref(actor, remote.KEY, at=self.provider.address(rank))
             self._refs[actor.name, rank] = known
         return known
+
+    def replace_client(self, client: casty.Client) -> casty.Client | None:
+        """Go through another client from now on, and return the one before."""
+        former, self.client = self.client, client
+        self._refs.clear()
+        if former is not None:
+            self._sent += former.stats().bytes_sent
+        return former
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that left this process for the nodes."""
+        return self._sent + (self.client.stats().bytes_sent if self.client is not None else 0)
 
     def own(self) -> Own:
         """What tells a node that this process drives the pool."""

@@ -38,6 +38,7 @@ from skyward_jupyter.actors.messages import (
     Unheard,
 )
 from skyward_jupyter.actors.vigil import Vigil
+from skyward_jupyter.agent.actors import Stop
 from skyward_jupyter.events import NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Control, Event, Owned
@@ -48,6 +49,8 @@ _LOG_LINES = 40
 _CONNECT_RETRY = 0.01
 _SUPPLY_RETRY = 0.25
 _NEVER = timedelta(days=365)
+#: Seconds that a node may take to leave in order; then it is ended.
+_LEAVE_WITHIN = 8.0
 
 type NodeMessage = Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Gone | Drain | Unheard
 
@@ -63,6 +66,7 @@ class _Node:
         self._done = 0
         self._publishing: asyncio.TimerHandle | None = None
         self._draining = False
+        self._leaving: asyncio.TimerHandle | None = None
         self._incarnation = ""
         self._connected = False
         self.vigil = Vigil(hub, rank, lambda: bool(self.courier.following), lambda why: me.tell(Gone(why)))
@@ -76,13 +80,20 @@ class _Node:
             self.deliver,
             self.settled,
             lambda why: me.tell(Gone(f"it does not answer: {why}")),
-            alive=lambda: hub.alive(rank),
+            alive=self._runs,
             epoch=hub.epoch,
             taken=lambda who: hub.pool.tell(Taken(who)),
         )
         self.view = NodeView(rank, NodeState.WAITING, "starting", hub.provider.address(rank), 0, hub.spec.concurrency)
         hub.show(self.view)
         hub.events.emit(NodeStarting, rank, self.view.address)
+
+    def _runs(self) -> bool:
+        """Whether it runs although it does not answer: its link is broken, and it is dialled anew."""
+        runs = self.hub.alive(self.rank)
+        if runs and self.hub.redial is not None:
+            self.hub.redial.missed(self.rank)
+        return runs
 
     def handle(self, message: NodeMessage) -> bool:
         """React to a message; returns whether the node lives on."""
@@ -157,6 +168,7 @@ class _Node:
         log = (*self.view.log, phase)[-_LOG_LINES:]
         self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, log=log)
         self.hub.show(self.view)
+        self.hub.desk.tails[self.rank].add("node", f"{phase}\n")
         self.hub.events.emit(NodePhase, self.rank, phase)
         if phase == "joined" and self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
@@ -186,6 +198,7 @@ class _Node:
         """Go on with what another kernel had here; returns how many slots that takes."""
         taken = 0
         self.courier.start_after(owned.after)
+        self.hub.handed.extend(owned.handed)
         for known in owned.tasks:
             pooled = not known.session and taken < self.view.slots
             taken += pooled
@@ -195,6 +208,7 @@ class _Node:
                 self.courier.control(Control(known.task, "credit", CREDIT))
         if owned.session:
             self.hub.sessions.add(self.rank)
+            self.hub.desk.sessions.add(self.rank)
         self._flush()
         return taken
 
@@ -315,8 +329,9 @@ class _Node:
         self.courier.close()
         if self.hub.takers.get(self.rank) == self.assign:
             del self.hub.takers[self.rank]
-        if self._publishing is not None:
-            self._publishing.cancel()
+        for timer in (self._publishing, self._leaving):
+            if timer is not None:
+                timer.cancel()
         self.vigil.close()
         for work in (self._connecting, *self._supplying):
             if work is not None:
@@ -328,7 +343,11 @@ class _Node:
         self.hub.desk.turnaround.pop(self.rank, None)
         self.hub.desk.sessions.discard(self.rank)
         self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
+        self.hub.desk.tails[self.rank].add("node", f"gone: {why}\n")
         self.hub.show(self.view)
+        if self.hub.state == "ready" and not self._draining:
+            # Whoever learns of the loss may wait for the one in its place before the pool's actor has heard of it.
+            self.hub.settled.clear()
         if self._draining or self.hub.state == "stopping":
             self.hub.events.emit(NodeStopped, self.rank)
         else:
@@ -341,7 +360,18 @@ class _Node:
             return
         # A broadcast that comes through the head may not have got here yet.
         if not any(entry.rank == self.rank for entry in self.hub.desk.tasks.values()):
-            self.hub.supplier.tell(Kill(self.rank))
+            self._leave()
+
+    def _leave(self) -> None:
+        """Have the node leave: what collections keep on it goes to others first, within a time."""
+        if self._leaving is None and self._connected:
+            self.hub.worker(self.rank).tell(Stop())
+            self._leaving = asyncio.get_running_loop().call_later(_LEAVE_WITHIN, self._end)
+        elif self._leaving is None:
+            self._end()
+
+    def _end(self) -> None:
+        self.hub.supplier.tell(Kill(self.rank))
 
 
 @actor(initial=0, idle_after=_NEVER)

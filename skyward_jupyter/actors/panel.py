@@ -1,7 +1,12 @@
 """The panel actor: what dashboards see of a pool.
 
 The slow state goes out as a snapshot when it changes, the numbers as deltas while somebody looks. Nodes are asked for
-their load only then.
+their load only then, and the tasks that ended are read from the pool's record of them: events of single tasks, which
+cost every call a little, are made for nobody here.
+
+A snapshot is what is so, not what happened: whoever comes late needs all of it, and a node that works and rests a
+hundred times a second is worth one word, not two hundred. So it is read from the pool when `Hub.on_change` says that
+something is different, and what happened is heard from the pool's events like by everybody else.
 """
 
 from __future__ import annotations
@@ -10,7 +15,9 @@ import asyncio
 import struct
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import casty
 from casty import Context, actor
@@ -18,8 +25,8 @@ from casty import Context, actor
 from skyward_jupyter.actors.desk import NodeState, NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
-from skyward_jupyter.actors.source import OVER, Delta, NodeRow, PanelView, Snapshot
-from skyward_jupyter.events import Metric
+from skyward_jupyter.actors.source import MOST, OVER, Delta, Ended, NodeRow, PanelView, Snapshot
+from skyward_jupyter.events import Event, Metric, TaskTimes
 from skyward_jupyter.runtime.bridge import Runtime
 from skyward_jupyter.wire.messages import Load, Measure
 
@@ -57,6 +64,7 @@ class Panel:
         self._interrupt = interrupt
         self._stop = stop
         self.views: dict[PanelView, bool] = {}
+        self._drawn: dict[PanelView, int] = {}
         self.seq = 0
         hub.on_change = self.changed
         hub.events.on_listening = self._listening
@@ -79,7 +87,20 @@ class Panel:
             nodes=[_row(view) for _, view in sorted(hub.desk.nodes.items())],
             smallest=hub.bounds[0],
             largest=hub.bounds[1],
+            per_hour=hub.cost.now.per_hour,
+            so_far=hub.cost.now.so_far,
         )
+
+    def ended(self) -> Ended:
+        """The last tasks that ended."""
+        return self._ended(0)
+
+    def listen(self, kinds: tuple[type[Event], ...], callback: Callable[[Any], object]) -> None:
+        """Call `callback` with each event of `kinds`, until the pool is over."""
+        if self._here.on_loop:
+            self._listen(kinds, callback)
+        else:
+            self._here.call_soon(self._listen, kinds, callback)
 
     def attach(self, view: PanelView) -> Callable[[], None]:
         """Show the pool to `view` from now on; returns what ends that."""
@@ -89,6 +110,10 @@ class Panel:
     def visible(self, view: PanelView, visible: bool) -> None:
         """Whether `view` is on a screen."""
         self._here.call_soon(self._visible, view, visible)
+
+    def draw(self, view: PanelView, after: int | None) -> None:
+        """Whether, and from where on, `view` wants the tasks that ended."""
+        self._here.call_soon(self._draw, view, after)
 
     def command(self, view: PanelView, command: Mapping[str, object]) -> None:
         """Do what a control says; what cannot be done is answered with a sentence."""
@@ -130,10 +155,23 @@ class Panel:
                 if load is not _NOTHING:
                     self.hub.events.emit(Metric, rank, load.cpu, load.memory, load.running, load.done, load.busy)
         self.seq += 1
-        delta = Delta(seq=self.seq, at=time.time(), queued=self.hub.desk.queued, rate=self.hub.desk.rate(), rows=rows)
+        desk, cost = self.hub.desk, self.hub.cost.now
+        delta = Delta(self.seq, time.time(), desk.queued, desk.rate(), rows, cost.so_far)
         for view, visible in list(self.views.items()):
             if visible:
-                view.delta(delta)
+                view.delta(replace(delta, ended=self._news(view)))
+
+    def _news(self, view: PanelView) -> Ended | None:
+        """The tasks that ended since the last delta of a view that wants them."""
+        after = self._drawn.get(view)
+        if after is None or after == self.hub.desk.recorded:
+            return None
+        self._drawn[view] = self.hub.desk.recorded
+        return self._ended(after)
+
+    def _ended(self, after: int) -> Ended:
+        first, times = self.hub.desk.ended(after, MOST)
+        return Ended(first, [TaskTimes(*each) for each in times])
 
     async def _load(self, rank: int) -> Load:
         view = self.hub.desk.nodes.get(rank)
@@ -157,8 +195,19 @@ class Panel:
         self.views[view] = False
         view.show(self.snapshot())
 
+    def _listen(self, kinds: tuple[type[Event], ...], callback: Callable[[Any], object]) -> None:
+        if self.hub.state not in OVER:
+            self.hub.events.listen(kinds, callback, lambda: None)
+
     def _detach(self, view: PanelView) -> None:
         self.views.pop(view, None)
+        self._drawn.pop(view, None)
+
+    def _draw(self, view: PanelView, after: int | None) -> None:
+        if after is None:
+            self._drawn.pop(view, None)
+        elif view in self.views:
+            self._drawn[view] = min(max(0, after), self._drawn.get(view, after))
 
     def _visible(self, view: PanelView, visible: bool) -> None:
         if view in self.views:

@@ -11,8 +11,8 @@ cost it more than everything that is done here.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -60,6 +60,7 @@ class Placer:
         self.queue: deque[int] = deque()
         self._seats: dict[int, Seat] = {}
         self._next = 0
+        self._jobs: Counter[int] = Counter()
         self.checking = False
         self.packed = False
 
@@ -70,6 +71,16 @@ class Placer:
     def down(self, rank: int) -> None:
         """It does not any more."""
         self._seats.pop(rank, None)
+
+    def job(self, rank: int, change: int) -> None:
+        """An executor of this process has one job more on a node, or one less."""
+        self._jobs[rank] += change
+        if not self._jobs[rank]:
+            del self._jobs[rank]
+
+    def has_job(self, rank: int) -> bool:
+        """Whether a node has a job of an executor of this process."""
+        return rank in self._jobs
 
     def settled(self, rank: int, count: int, seconds: float) -> None:
         """Tasks ended on a node, after `seconds` each on average."""
@@ -115,23 +126,38 @@ class Placer:
         return [seat.rank for seat in found]
 
     def place(self) -> dict[int, list[int]]:
-        """Take tasks from the queue for the nodes that have room, free slots first, one each in turn."""
+        """Take tasks from the queue for the nodes that have room, free slots first, one each in turn.
+
+        Slots without a job come before those with one, where a task waits for its end: it does not wait here, or jobs
+        that follow each other would keep it for ever.
+        """
         placed: dict[int, list[int]] = {}
-        for free_slots_only in (True, False):
-            while self.queue and (seat := self._turn(free_slots_only)) is not None:
+        for room in (self._unoccupied, _slots, _window) if self._jobs else (_slots, _window):
+            while self.queue and (seat := self._turn(room)) is not None:
                 seat.given += 1
                 seat.moved = True
                 placed.setdefault(seat.rank, []).append(self.queue.popleft())
         return placed
 
-    def _turn(self, free_slots_only: bool) -> Seat | None:
+    def _unoccupied(self, seat: Seat) -> int:
+        return seat.slots - self._jobs[seat.rank]
+
+    def _turn(self, room: Callable[[Seat], int]) -> Seat | None:
         ranks = sorted(self._seats)
         for step in range(len(ranks)):
             seat = self._seats[ranks[step if self.packed else (self._next + step) % len(ranks)]]
-            if seat.given < (seat.slots if free_slots_only else seat.window):
+            if seat.given < room(seat):
                 self._next = (self._next + step + 1) % len(ranks)
                 return seat
         return None
+
+
+def _slots(seat: Seat) -> int:
+    return seat.slots
+
+
+def _window(seat: Seat) -> int:
+    return seat.window
 
 
 def enqueue(hub: Hub, tasks: Iterable[int]) -> None:
@@ -159,6 +185,8 @@ def assign(hub: Hub) -> None:
             hub.node(rank).tell(Assign(tuple(tasks)))
     if placing.queue and hub.elastic is not None:
         hub.elastic.nudge()
+    if placing.queue and hub.recorder is not None:
+        hub.recorder.waits()
     if placing.supplied and not placing.checking:
         placing.checking = True
         asyncio.get_running_loop().call_later(STUCK_AFTER, hub.placer.tell, Check())

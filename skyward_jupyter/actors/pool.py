@@ -32,7 +32,7 @@ from skyward_jupyter.actors.messages import (
 )
 from skyward_jupyter.agent.actors import Peers
 from skyward_jupyter.errors import PoolError, PoolHeld, PoolStopped
-from skyward_jupyter.events import NodeReplaced, PoolResized
+from skyward_jupyter.events import NodeGivenUp, NodeReplaced, PoolResized
 from skyward_jupyter.wire.events import Failure
 
 #: How often a node is started before it is given up.
@@ -83,7 +83,8 @@ class _Pool:
             case Joined(rank):
                 self.joined(rank)
             case Introduced(turn):
-                self._introduced = turn
+                # Answers to an earlier turn may come after those to a later one.
+                self._introduced = max(self._introduced, turn)
                 if turn == self._turn:
                     self._acquainted = self._told
             case Lost(rank, why):
@@ -118,7 +119,7 @@ class _Pool:
         state = self._ranks.get(rank)
         if state is not None:
             state.ready, state.failures = True, 0
-            if self.hub.elastic is not None:
+            if self.hub.elastic is not None and state.asked:
                 self.hub.elastic.took(time.monotonic() - state.asked)
             if state.replacing:
                 state.replacing = False
@@ -141,13 +142,13 @@ class _Pool:
         if not state.ready:
             state.failures += 1
             if state.failures >= ATTEMPTS:
-                self._give_up(rank, f"could not be started ({why})")
+                self._give_up(rank, 0, why)
                 return
         else:
             now = time.monotonic()
             state.losses = [*(at for at in state.losses if now - at < WINDOW), now]
             if len(state.losses) > self.hub.max_retries:
-                self._give_up(rank, f"was lost {len(state.losses)} times within an hour, now {why}")
+                self._give_up(rank, len(state.losses), why)
                 return
             self.hub.note = f"node {rank} was lost ({why}) and is being replaced"
             state.replacing = True
@@ -155,8 +156,9 @@ class _Pool:
         self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
         self._start((rank,))
 
-    def _give_up(self, rank: int, what: str) -> None:
-        self.hub.note = f"node {rank} {what}; the pool goes on without it"
+    def _give_up(self, rank: int, losses: int, why: str) -> None:
+        self.hub.note = NodeGivenUp(time.time(), self.hub.name, rank, losses, why).sentence
+        self.hub.events.emit(NodeGivenUp, rank, losses, why)
         self._desired = min(self._desired, len(self._ranks) - 1)
         self._remove(rank)
         self.hub.supplier.tell(Dismiss(rank))
@@ -182,6 +184,7 @@ class _Pool:
             return
         self.hub.note = f"pool {self.hub.name!r} was taken over by {by}"
         self.hub.become("taken")
+        self.hub.cost.close()
         if self.hub.elastic is not None:
             self.hub.elastic.close()
         self._fail_tasks(PoolHeld(self.hub.note))

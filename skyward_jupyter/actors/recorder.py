@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.agent.lease import started
 from skyward_jupyter.providers import records
-from skyward_jupyter.providers.records import NodeRecord, PoolRecord
+from skyward_jupyter.providers.records import NodeRecord, PoolRecord, WaitingRun
 
 #: Nodes come and go in groups: what changes is written after so many seconds.
 WRITE_AFTER = 0.05
+#: Calls that wait in the queue for so many seconds are recorded, as so many runs at most.
+NOTE_AFTER = 1.0
+MOST_NOTED = 100
 
 log = logging.getLogger("skyward")
 
@@ -34,6 +38,8 @@ class Recorder:
         self._taken = taken
         self._since: dict[int, float] = {}
         self._writing: asyncio.TimerHandle | None = None
+        self._noting: asyncio.TimerHandle | None = None
+        self._waiting: tuple[WaitingRun, ...] = ()
         self._closed = False
         self.record = record
 
@@ -46,6 +52,11 @@ class Recorder:
         if self._writing is None and not self._closed:
             self._writing = asyncio.get_running_loop().call_later(WRITE_AFTER, self._write)
 
+    def waits(self) -> None:
+        """Calls wait in the queue: those that still do after a while are recorded."""
+        if self._noting is None and not self._closed:
+            self._noting = asyncio.get_running_loop().call_later(NOTE_AFTER, self._note)
+
     def close(self) -> None:
         """The pool is over, or somebody else's: write no more, and remove it in the first case."""
         self.leave()
@@ -54,8 +65,9 @@ class Recorder:
     def leave(self) -> None:
         """Write no more."""
         self._closed = True
-        if self._writing is not None:
-            self._writing.cancel()
+        for timer in (self._writing, self._noting):
+            if timer is not None:
+                timer.cancel()
 
     @property
     def is_current(self) -> bool:
@@ -65,11 +77,21 @@ class Recorder:
         except OSError:
             return True
 
+    def _note(self) -> None:
+        self._noting = None
+        desk, queue = self._hub.desk, self._hub.placing.queue
+        self._waiting = waiting_runs(entry for number in queue if (entry := desk.tasks.get(number)) is not None)
+        if self._waiting != self.record.waiting:
+            self.changed()
+        if queue:
+            self.waits()
+
     def _write(self) -> None:
         self._writing = None
         hub = self._hub
         nodes = tuple(self._node(view.rank, view.address, view.pid) for _, view in sorted(hub.desk.nodes.items()))
         now = replace(self.record, state=hub.state, size=len(nodes) or self.record.size, nodes=nodes)
+        now = replace(now, waiting=self._waiting)
         if now == self.record or self._closed:
             return
         self.record = now
@@ -87,3 +109,26 @@ class Recorder:
             if not self._closed:
                 log.warning("pool %s cannot be recorded, so nobody can attach to it: %s", self._hub.name, error)
             self._closed = True
+
+
+def waiting_runs(entries: Iterable[TaskEntry]) -> tuple[WaitingRun, ...]:
+    """The runs of tasks that wait, in their order; single calls of one name that follow each other count as one."""
+    found: dict[int, WaitingRun] = {}
+    last = 0
+    for entry in entries:
+        if entry.run in found:
+            continue
+        before = found.get(last)
+        single = entry.parts == 1
+        if before is not None and single and before.separate and _follows(entry, before):
+            found[last] = replace(before, parts=before.parts + 1)
+            continue
+        if len(found) == MOST_NOTED:
+            break
+        last = entry.run
+        found[last] = WaitingRun(entry.run, entry.parts, entry.label, entry.queued, single)
+    return tuple(found.values())
+
+
+def _follows(entry: TaskEntry, before: WaitingRun) -> bool:
+    return entry.id == before.number + before.parts and entry.label == before.label

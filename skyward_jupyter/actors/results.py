@@ -74,8 +74,11 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             own = entry.feeds.error if value.how == "fed" and entry.feeds is not None else None
             end(hub, entry, Failure(rank, own or error_of(value, rank), event.seconds))
         case _:
-            if kind is Kind.OUTPUT and hub.events.wants(LogLine):
-                hub.events.emit(LogLine, rank, entry.id, *_text(value))
+            if kind is Kind.OUTPUT:
+                stream, text = _text(value)
+                hub.desk.tails[rank].add(stream, text)
+                if hub.events.wants(LogLine):
+                    hub.events.emit(LogLine, rank, entry.id, stream, text)
             _show(entry, rank, kind, value)
 
 

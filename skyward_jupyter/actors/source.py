@@ -11,9 +11,11 @@ front end's messages may arrive on a subshell thread with another event loop. Th
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
+
+from skyward_jupyter.events import Event, TaskTimes
 
 type NodeState = Literal["idle", "waiting", "active", "lost"]
 type Detach = Callable[[], None]
@@ -26,6 +28,9 @@ STATES: tuple[NodeState, ...] = ("idle", "waiting", "active", "lost")
 
 COLUMNS = ("state", "cpu", "memory", "running", "done", "busy")
 """The columns of `Delta.rows`, in order."""
+
+MOST = 2000
+"""The most tasks that one delta brings."""
 
 
 class NodeRow(TypedDict):
@@ -48,7 +53,7 @@ class Snapshot(TypedDict):
     """A pool's slow state: JSON throughout, so it is a widget trait as it stands.
 
     `started` is in seconds since the epoch. `note` is one sentence about what goes on, or empty.
-    `smallest` and `largest` bound what `scale` takes.
+    `smallest` and `largest` bound what `scale` takes. What it costs is in US dollars.
     """
 
     pool: str
@@ -59,6 +64,16 @@ class Snapshot(TypedDict):
     nodes: list[NodeRow]
     smallest: int
     largest: int
+    per_hour: float
+    so_far: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Tasks that ended one after another; `first` says how many of the pool ended before them."""
+
+    first: int
+    times: Sequence[TaskTimes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,8 @@ class Delta:
 
     `rows` is float32, little endian, one row of `COLUMNS` per node in the order of the last
     snapshot: the code of its state, CPU in percent of one core, memory in MiB, tasks running, tasks
-    done, slots busy. `rate` is in tasks finished per second, `at` in seconds since the epoch.
+    done, slots busy. `rate` is in tasks finished per second, `at` in seconds since the epoch, `so_far` what the pool
+    has cost. `ended` are the tasks that ended since the last delta, for a view that wants them.
     """
 
     seq: int
@@ -75,6 +91,8 @@ class Delta:
     queued: int
     rate: float
     rows: bytes
+    so_far: float = 0.0
+    ended: Ended | None = None
 
     def table(self) -> list[tuple[float, ...]]:
         """Decode `rows`: one tuple of `COLUMNS` per node."""
@@ -114,6 +132,21 @@ class PanelSource(Protocol):
 
     def visible(self, view: PanelView, visible: bool) -> None:
         """Say whether `view` is on somebody's screen: numbers are pulled only while one is."""
+        ...
+
+    def draw(self, view: PanelView, after: int | None) -> None:
+        """Send `view` the tasks that ended after the first `after` of the pool with its deltas; with None, no more.
+
+        Of more than `MOST`, only the last come.
+        """
+        ...
+
+    def ended(self) -> Ended:
+        """The last `MOST` tasks that ended."""
+        ...
+
+    def listen(self, kinds: tuple[type[Event], ...], callback: Callable[[Any], object]) -> None:
+        """Call `callback` on the runtime's loop with each event of `kinds`, until the pool is over."""
         ...
 
     def command(self, view: PanelView, command: Mapping[str, object]) -> None:

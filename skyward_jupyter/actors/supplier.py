@@ -8,15 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import casty
-from casty import Context, Event, actor
+from casty import Context, actor
 
+from skyward_jupyter.actors.connection import connect
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Phase, Start, Unheard
-from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certificates
 from skyward_jupyter.events import LogLine
 
-#: How often the client asks for the members (seconds): how long a new node may stay unknown.
-SYNC = 0.25
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
 TOGETHER = 2.0
 
@@ -43,6 +41,7 @@ class _Supplier:
                 self.start(ranks)
             case Adopt(ranks):
                 self._nodes.update((rank, self.hub.node(rank)) for rank in ranks)
+                self._charge(ranks, self.hub.started)
             case Kill(rank):
                 self.hub.provider.kill(rank)
             case Dismiss(rank):
@@ -63,7 +62,12 @@ class _Supplier:
             # Until the next start, what is heard of this rank is about this node and no later one.
             self._nodes[rank] = self.hub.node(rank)
             self._nodes[rank].tell(Phase("starting"))
+        self._charge(ranks)
         self.hub.provider.start(ranks, everyone, seeds)
+
+    def _charge(self, ranks: tuple[int, ...], since: float | None = None) -> None:
+        """Nodes cost what their provider says from now on, or since they started."""
+        self.hub.cost.begin({rank: self.hub.provider.hourly_cost(rank) for rank in ranks}, since)
 
     def _founder_among(self, ranks: tuple[int, ...]) -> int:
         """The node that starts the cluster while there is none: one, or there would be several."""
@@ -76,6 +80,7 @@ class _Supplier:
         self._joined.discard(rank)
         self._expected.discard(rank)
         self._dismissed.add(rank)
+        self.hub.cost.end(rank)
         self.hub.provider.kill(rank)
 
     def dead(self, address: str, incarnation: str) -> None:
@@ -97,6 +102,7 @@ class _Supplier:
             case "exited":
                 self._joined.discard(rank)
                 self._expected.discard(rank)
+                self.hub.cost.end(rank)
                 node.tell(Gone(text))
             case "log":
                 self.hub.events.emit(LogLine, rank, 0, "node", text)
@@ -112,34 +118,7 @@ class _Supplier:
     async def _connect(self) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._together.wait(), TOGETHER)
-        seeds = tuple(self.hub.provider.address(rank) for rank in sorted(self._joined))
-        client = casty.Client(
-            seeds=seeds,
-            name=self.hub.provider.cluster,
-            tls=certificates(self.hub.provider.certificates),
-            limits=LIMITS,
-            compression=COMPRESSION,
-            ask_timeout=PATIENCE,
-            sync_every=timedelta(seconds=SYNC),
-            observer=_Observer(self.hub),
-            runtime=casty.Runtime(threads=1),
-        )
-        self.hub.client = await client.__aenter__()
-
-
-class _Observer:
-    """Passes on which members the others have given up."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-
-    def wants(self, kind: type[Event], /) -> bool:
-        """Nothing but changes of members."""
-        return kind is casty.MemberChanged
-
-    def __call__(self, event: Event, /) -> None:
-        if isinstance(event, casty.MemberChanged) and event.status == "dead" and event.node.address is not None:
-            self._hub.supplier.tell(Dead(event.node.address, event.node.incarnation.hex))
+        self.hub.client = await connect(self.hub, self._joined)
 
 
 @actor(initial=0, idle_after=timedelta(days=365))

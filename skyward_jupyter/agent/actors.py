@@ -47,7 +47,7 @@ class Peers(Askable[bool]):
 
 @dataclass(frozen=True)
 class Stop:
-    """End the agent in order."""
+    """End the agent in order: what is kept on it goes to other nodes first."""
 
 
 type WorkerMessage = Exchange | Own | Relay | PutPiece | FetchPiece | HasBlobs | DropBlob | Measure | Peers | Stop
@@ -107,7 +107,7 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 agent.know(tuple(Peer(rank, address) for rank, address in nodes))
                 message.reply_to.tell(True)
             case Stop():
-                agent.stop()
+                agent.leave()
 
 
 @actor(pinned=True, initial=0, ask_timeout=PATIENCE, idle_after=_NEVER)

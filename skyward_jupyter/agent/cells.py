@@ -70,6 +70,8 @@ class CellRequest:
         Whether to return the value of the last expression, not only how it shows.
     colours, mode
         The notebook's settings for tracebacks.
+    sources
+        Cells that functions among the values come from: what each is called, and its text, by the name of its code.
     """
 
     source: Source
@@ -82,6 +84,7 @@ class CellRequest:
     wants_value: bool = False
     colours: str = ""
     mode: str = ""
+    sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

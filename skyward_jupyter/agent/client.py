@@ -35,6 +35,7 @@ class Client:
         self.log = RunLog(forget=forget)
         self.follower: Follower | None = None
         self._seen: dict[int, tuple[Task, float] | None] = {}
+        self._forgotten = 0
         self._refused: dict[int, bool] = {}
         self._held: Exchange | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -47,7 +48,9 @@ class Client:
         if task.id in self._seen:
             return False
         self._seen[task.id] = (task, time.time()) if self.follower is None else None
-        _limit(self._seen)
+        if len(self._seen) > _REMEMBERED:
+            self._forgotten = max(self._forgotten, next(iter(self._seen)))
+            _limit(self._seen)
         return True
 
     def knows(self, task: int) -> bool:
@@ -78,6 +81,19 @@ class Client:
             return Known(task.id, task.run, task.parts, task.label, task.session, streams, state, since, had)
 
         return tuple(known(*kept) for kept in self._seen.values() if kept is not None)
+
+    def handed(self) -> tuple[tuple[int, int], ...]:
+        """The numbers of the tasks that came, as ranges: the first and the last of each.
+
+        They come in order, so those before one that is not remembered any more came too, here or elsewhere.
+        """
+        found: list[tuple[int, int]] = [(0, self._forgotten)] if self._forgotten else []
+        for number in sorted(self._seen):
+            if found and found[-1][1] == number - 1:
+                found[-1] = found[-1][0], number
+            else:
+                found.append((number, number))
+        return tuple(found)
 
     # -- what it is told -----------------------------------------------------------------------------------------
 

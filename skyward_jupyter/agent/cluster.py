@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -9,6 +10,7 @@ from datetime import timedelta
 from casty import TLS, ActorSystem, Cluster, Compression, Limits, Runtime
 
 from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.collections.repair import Repair
 
 #: Sizes of what crosses a connection; members and clients must agree. With this window pieces of 1 MB crossed
 #: loopback at twice the speed of the default one.
@@ -20,6 +22,8 @@ TOKEN = "token"
 COMPRESSION = Compression(codecs=())
 #: An ask outlives any exchange; what ends early is cancelled by whoever asked.
 PATIENCE = timedelta(days=365)
+#: Seconds that the others may take to have what a node keeps that leaves.
+LEAVE_WITHIN = 5.0
 
 
 def certificates(directory: str) -> TLS:
@@ -41,11 +45,17 @@ async def join(config: AgentConfig) -> AsyncIterator[ActorSystem]:
         suspect_after=timedelta(seconds=5 * config.heartbeat),
         dead_after=timedelta(seconds=5 * config.heartbeat),
     )
+    repair = Repair()
     system = ActorSystem(
         cluster=cluster,
         runtime=Runtime(threads=1),
         ask_timeout=PATIENCE,
-        leave_timeout=timedelta(seconds=1),
+        leave_timeout=timedelta(seconds=LEAVE_WITHIN),
+        observer=repair,
     )
     async with system:
-        yield system
+        repairing = asyncio.get_running_loop().create_task(repair.run(system))
+        try:
+            yield system
+        finally:
+            repairing.cancel()

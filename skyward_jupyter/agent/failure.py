@@ -7,21 +7,21 @@ else is no `Exception`, and StopIteration.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import traceback
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-import tblib
-
+from skyward_jupyter.agent.stack import StackFrame, frames_of, traceback_of
 from skyward_jupyter.errors import RemoteError
+from skyward_jupyter.wire.byvalue import is_own
 from skyward_jupyter.wire.codec import dumps, loads
 
 #: Frames of these files are ours and say nothing to the user.
 _OURS = ("skyward_jupyter/agent/", "skyward_jupyter\\agent\\")
 _CHAIN = 5
-#: The most frames of one traceback that travel: the outermost and the innermost half.
-_FRAMES = 100
 _NOT_RAISED_HERE = (StopIteration, StopAsyncIteration)
 
 
@@ -39,7 +39,7 @@ class Failed:
     pickled
         The exception itself, when it can travel.
     frames
-        Its traceback, and those of its causes, as tblib's plain dicts.
+        Of its traceback, and of those of the errors behind it.
     facts
         Anything else that the message needs.
     """
@@ -49,7 +49,7 @@ class Failed:
     text: str = ""
     formatted: str = ""
     pickled: bytes | None = None
-    frames: tuple[dict[str, Any] | None, ...] = ()
+    frames: tuple[tuple[StackFrame, ...], ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -72,7 +72,7 @@ def _described(error: BaseException, how: str) -> Failed:
         text=_text(error),
         formatted="".join(traceback.format_exception(error)),
         pickled=_pickled(error),
-        frames=tuple(_frames(link) for link in _chain(error)),
+        frames=tuple(frames_of(link.__traceback__) for link in _chain(error)),
     )
 
 
@@ -85,12 +85,31 @@ def rebuild(failed: Failed, node: int) -> BaseException:
             raise TypeError
     except Exception:
         error = RemoteError(failed.type_name, failed.text, node)
+    for link in _chain(error):
+        localize(link)
     for link, frames in zip(_chain(error), failed.frames, strict=False):
-        if frames is not None:
-            _set(link, "__traceback__", tblib.Traceback.from_dict(frames).as_traceback())
+        if frames:
+            _set(link, "__traceback__", traceback_of(frames))
     _set(error, "__notes__", [*getattr(error, "__notes__", ()), f"raised on node {node}"])
     _set(error, "remote_traceback", failed.formatted)
     return error
+
+
+def localize(error: BaseException) -> None:
+    """Make an error of the user's own code one of the class that this process has under that name.
+
+    A node that imported the module itself sends a class of its own, and no `except` here would take it.
+    """
+    kind = type(error)
+    module = sys.modules.get(kind.__module__)
+    if module is None or not is_own(module):
+        return
+    known: object = module
+    for part in kind.__qualname__.split("."):
+        known = getattr(known, part, None)
+    if known is not kind and isinstance(known, type) and issubclass(known, BaseException):
+        with contextlib.suppress(TypeError):  # it is built in another way
+            _set(error, "__class__", known)
 
 
 def _set(error: BaseException, name: str, value: object) -> None:
@@ -109,20 +128,13 @@ def _chain(error: BaseException) -> list[BaseException]:
     link: BaseException | None = error
     while link is not None and link not in found and len(found) < _CHAIN:
         found.append(link)
-        link = link.__cause__
+        link = _behind(link)
     return found
 
 
-def _frames(error: BaseException) -> dict[str, Any] | None:
-    if error.__traceback__ is None:
-        return None
-    links = [tblib.Traceback(error.__traceback__)]
-    while links[-1].tb_next is not None:
-        links.append(links[-1].tb_next)
-    if len(links) > _FRAMES:
-        links[_FRAMES // 2 - 1].tb_next = links[-_FRAMES // 2]
-    frames: dict[str, Any] = links[0].as_dict()
-    return frames
+def _behind(error: BaseException) -> BaseException | None:
+    """What an error is shown with: its cause, or what was being handled when it was raised."""
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _text(error: object) -> str:
@@ -133,7 +145,7 @@ def _text(error: object) -> str:
 
 
 def _pickled(error: BaseException) -> bytes | None:
-    """`error` with its causes, if it comes back from pickle as it is."""
+    """`error` with those behind it, if it comes back from pickle as it is."""
     portable = _portable(error)
     if portable is None:
         return None
@@ -156,26 +168,26 @@ def _portable(error: BaseException) -> object | None:
 
 
 def _linked(error: BaseException, portable: object, seen: set[int]) -> _Linked:
-    """`error` and its ``__cause__``, which pickle leaves out."""
-    cause = error.__cause__
-    if cause is None or id(cause) in seen:
-        return _Linked(portable, None)
-    seen.add(id(cause))
-    stand_in = _portable(cause) or RemoteError(type(cause).__qualname__, _text(cause))
-    return _Linked(portable, _linked(cause, stand_in, seen))
+    """`error` and the one behind it, which pickle leaves out."""
+    behind = _behind(error)
+    if behind is None or id(behind) in seen or len(seen) >= _CHAIN:
+        return _Linked(portable, None, False)
+    seen.add(id(behind))
+    stand_in = _portable(behind) or RemoteError(type(behind).__qualname__, _text(behind))
+    return _Linked(portable, _linked(behind, stand_in, seen), error.__cause__ is not None)
 
 
 class _Linked:
-    def __init__(self, error: object, cause: _Linked | None) -> None:
-        self._parts = error, cause
+    def __init__(self, error: object, behind: _Linked | None, caused: bool) -> None:
+        self._parts = error, behind, caused
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _join, self._parts
 
 
-def _join(error: BaseException, cause: BaseException | None) -> BaseException:
-    if cause is not None:
-        _set(error, "__cause__", cause)
+def _join(error: BaseException, behind: BaseException | None, caused: bool) -> BaseException:
+    if behind is not None:
+        _set(error, "__cause__" if caused else "__context__", behind)
     return error
 
 

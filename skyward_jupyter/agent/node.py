@@ -17,7 +17,7 @@ from pathlib import Path
 from skyward_jupyter.agent import actors
 from skyward_jupyter.agent.channel import Channel
 from skyward_jupyter.agent.client import Client, refuse_exchange
-from skyward_jupyter.agent.cluster import join
+from skyward_jupyter.agent.cluster import LEAVE_WITHIN, join
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.crew import SESSION, Crew
 from skyward_jupyter.agent.failure import Failed
@@ -26,7 +26,9 @@ from skyward_jupyter.agent.http import listen
 from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.lease import Lease, Owner
 from skyward_jupyter.agent.metrics import Meter
+from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
+from skyward_jupyter.collections.steward import drop_kernels
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.events import Kind
@@ -43,8 +45,8 @@ from skyward_jupyter.wire.messages import (
 )
 
 _CODES = 512
-#: Seconds that leaving the cluster in order may take.
-_LEAVE = 2.0
+#: Seconds that leaving the cluster may take: when the node goes by itself, and when all others may go as well.
+_LEAVE, _LEAVE_ALL = LEAVE_WITHIN + 1.0, 2.0
 
 
 class Agent:
@@ -57,8 +59,9 @@ class Agent:
         self.done = 0
         self.failed = 0
         self.over = asyncio.Event()
+        self.leaving = False
         owner = Owner(config.owner, config.owner_since, config.owner_name)
-        self.lease = Lease(owner, config.epoch, config.ttl, lambda: self.report("alone"), self.stop)
+        self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self.stop)
         self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
         self._template = template
         self._clients: dict[str, Client] = {}
@@ -71,15 +74,23 @@ class Agent:
 
     def own(self, message: Own) -> Owned:
         """Another kernel, or the same, drives the pool now."""
-        before, was_alive = self.lease.owner.name, self.lease.owner.alive
+        before, was_alive, epoch = self.lease.owner.name, self.lease.owner.alive, self.lease.epoch
         if not self.lease.take(Owner(message.pid, message.since, message.name), message.epoch):
             return Owned(before)
+        if message.epoch > epoch:
+            drop_kernels()
         client = self.client(message.client)
         if (held := client.release(message.epoch)) is not None:
             refuse_exchange(held, self.lease.owner.name)
         running = {it.task.id: it.yields for _, it in self.crew.running if it.client == message.client}
-        acknowledged = client.log.acknowledged
-        return Owned("", before, was_alive, client.tasks(running), acknowledged, self.crew.has_session)
+        return Owned(
+            before=before,
+            was_alive=was_alive,
+            tasks=client.tasks(running),
+            after=client.log.acknowledged,
+            session=self.crew.has_session,
+            handed=client.handed(),
+        )
 
     def taken(self, epoch: int) -> str:
         """Who has the pool instead of one that knows of this epoch; empty when nobody does."""
@@ -165,8 +176,13 @@ class Agent:
         return known
 
     def stop(self) -> None:
-        """End this agent in order."""
+        """End this agent, in order if that is a matter of a moment."""
         self.over.set()
+
+    def leave(self) -> None:
+        """End this agent once other nodes have what is kept on it."""
+        self.leaving = True
+        self.stop()
 
     # -- tasks ---------------------------------------------------------------------------------------------------
 
@@ -283,6 +299,10 @@ class Agent:
         with contextlib.suppress(OSError):
             self._template.send({"op": "report", "what": what, **facts})
 
+    def _alone(self) -> None:
+        self.report("alone")
+        drop_kernels()
+
     def _note(self, text: str) -> None:
         self.report("log", text=text)
 
@@ -315,13 +335,13 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
     await asyncio.wait([member, loop.create_task(agent.over.wait())], return_when=asyncio.FIRST_COMPLETED)
     agent.stop()
     # One that has not joined yet has nothing to leave; leaving in order takes a moment.
-    await asyncio.wait([member], timeout=_LEAVE)
+    await asyncio.wait([member], timeout=_LEAVE if agent.leaving else _LEAVE_ALL)
     agent.lease.end()
     member.cancel()
 
 
 async def _member(agent: Agent) -> None:
-    async with join(agent.config), listen(agent):
+    async with join(agent.config) as system, share(agent, system), listen(agent):
         agent.report("ready")
         await agent.over.wait()
 

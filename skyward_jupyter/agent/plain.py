@@ -12,10 +12,11 @@ from collections.abc import Buffer, Iterable
 from typing import Any
 
 from skyward_jupyter.agent.failure import Failed
+from skyward_jupyter.agent.stack import StackFrame
 from skyward_jupyter.wire.blobs import Blob, BlobStore
 from skyward_jupyter.wire.codec import unpack
 
-_KNOWN = {(kind.__module__, kind.__qualname__): kind for kind in (Blob, Failed)}
+_KNOWN = {(kind.__module__, kind.__qualname__): kind for kind in (Blob, Failed, StackFrame)}
 
 
 class _Plain(pickle.Unpickler):

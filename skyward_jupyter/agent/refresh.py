@@ -1,4 +1,4 @@
-"""Code of the user's own that was edited on disk is loaded again before the next cell runs.
+"""Code of the user's own that was edited on disk is loaded again before the next cell or call runs.
 
 Only modules that `skyward_jupyter.wire.byvalue` calls the user's own are looked at, and only those whose file is newer
 than when it was last loaded; functions and classes that were imported from them follow.
@@ -22,12 +22,12 @@ class Refresher:
         self._objects: dict[Any, Any] = {}
 
     def remember(self) -> None:
-        """Note when the modules that a cell has just imported were changed."""
+        """Note when the modules that were just imported were changed."""
         for module in own_modules():
             if module.__name__ not in self._loaded:
                 self._loaded[module.__name__] = _changed(module)
 
-    def refresh(self, shell: Any) -> None:
+    def refresh(self, shell: Any = None) -> None:
         """Load again what was edited; a module that fails to load is said and left as it is."""
         for module in own_modules():
             changed = _changed(module)

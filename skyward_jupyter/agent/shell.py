@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import linecache
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -28,8 +30,10 @@ from traitlets.config import Config
 
 from skyward_jupyter.agent import outlet
 from skyward_jupyter.agent.cells import Bundle, LineKeepingTransformer, Source
+from skyward_jupyter.agent.repeats import without_repeats
 
 _INLINE = "module://matplotlib_inline.backend_inline"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class SessionPublisher(DisplayPublisher):
@@ -46,7 +50,7 @@ class SessionPublisher(DisplayPublisher):
         **_: object,
     ) -> None:
         """Send one MIME bundle."""
-        outlet.display(data, metadata or {}, transient, update)
+        outlet.display(_elsewhere(data), metadata or {}, transient, update)
 
     def clear_output(self, wait: bool = False) -> None:
         """Clear what this node has shown in the cell."""
@@ -64,7 +68,7 @@ class SessionHook(DisplayHook):
         shell: Any = self.shell
         if shell.shown is not None:
             outlet.display(shell.shown.data, shell.shown.metadata)
-        shell.shown = Bundle(format_dict, md_dict or {})
+        shell.shown = Bundle(_elsewhere(format_dict), md_dict or {})
 
     def finish_displayhook(self) -> None:
         """Nothing was printed, so nothing is flushed."""
@@ -94,7 +98,22 @@ class SessionCompiler(CachingCompiler):
     def __init__(self) -> None:
         super().__init__()
         self.pending: Source | None = None
+        self._labels: dict[str, tuple[str, str]] = {}
         self._parsing: tuple[str, int] | None = None
+
+    def know(self, name: str, label: str, text: str) -> None:
+        """Have the text of a cell of the notebook, and what it is called in tracebacks."""
+        kind, _, where = label.partition(" ")
+        self._labels[name] = kind, where
+        linecache.cache[name] = len(text), None, text.splitlines(keepends=True), name
+
+    def knows(self, name: str) -> bool:
+        """Whether code of this name is a cell of the notebook that did not run here."""
+        return name in self._labels
+
+    def format_code_name(self, name: str) -> tuple[str, str] | None:
+        """What code is called in tracebacks."""
+        return self._labels.get(name) or super().format_code_name(name)
 
     def cache(self, transformed_code: str, number: int = 0, raw_code: str | None = None) -> str:
         """Name the code; the first code after `pending` was set is the cell itself."""
@@ -131,6 +150,10 @@ class SessionShell(InteractiveShell):
         self._shift = 0
         super().__init__(**kwargs)
         self.input_transformer_manager = LineKeepingTransformer()
+
+    def know_source(self, name: str, label: str, text: str) -> None:
+        """Have the text of a cell of the notebook whose functions are here."""
+        cast(SessionCompiler, self.compile).know(name, label, text)
 
     def run_source(self, source: Source) -> BaseException | None:
         """Run a cell; returns what it raised, whose traceback is then in `failure`."""
@@ -172,15 +195,27 @@ class SessionShell(InteractiveShell):
             self._showtraceback(kind, value, [f"UsageError: {value}"])
         elif isinstance(value, BaseExceptionGroup):
             value.__traceback__ = user_part(tb)
-            self._showtraceback(kind, value, ["".join(traceback.format_exception(value))])
+            self._showtraceback(kind, value, [self._with_cells("".join(traceback.format_exception(value)))])
         elif isinstance(value, SystemExit):
             self._showtraceback(kind, value, [f"SystemExit: {value}"])
         else:
             _cut_ours(value.__traceback__)
+            left_out = without_repeats(value.__traceback__, cast(SessionCompiler, self.compile).knows)
             super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
+            if left_out and self.failure is not None:
+                self.failure = self.failure[0], "\n".join([self.failure[1].rstrip("\n"), *left_out])
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         self.failure = evalue, str(self.InteractiveTB.stb2text(stb))
+
+    def _with_cells(self, text: str) -> str:
+        """A plain traceback that calls cells what the notebook calls them."""
+
+        def called(found: re.Match[str]) -> str:
+            label = self.compile.format_code_name(found[1])
+            return " ".join(label) if label is not None else found[0]
+
+        return re.sub(r'File "([^"\n]+)"', called, text)
 
     @contextlib.contextmanager
     def _tee(self, channel: str) -> Iterator[None]:
@@ -209,6 +244,11 @@ def make_shell() -> SessionShell:
     config.InteractiveShell.separate_in = ""
     config.IPCompleter.use_jedi = False
     return SessionShell.instance(config=config)
+
+
+def _elsewhere(data: dict[str, Any]) -> dict[str, Any]:
+    """What of a bundle means something away from this process: a widget's model lives here, its text goes along."""
+    return {kind: value for kind, value in data.items() if kind != _WIDGET}
 
 
 def _cut_ours(tb: TracebackType | None) -> None:

@@ -25,8 +25,11 @@ from skyward_jupyter.agent.coroutines import settled
 from skyward_jupyter.agent.failure import describe
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.inputs import Inputs
-from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, interrupts, use
+from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, current, interrupts, use
+from skyward_jupyter.agent.reach import enter as enter_collections
+from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.runner import Runner
+from skyward_jupyter.collections.link import Link
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack, unpack
@@ -36,12 +39,15 @@ from skyward_jupyter.wire.feeds import Grant
 #: How many functions a slot keeps ready; its agent counts the same way.
 CODES = 64
 _END = object()
+_SESSION = "skyward_jupyter.agent.session"
+_edits = Refresher()
 
 
 class Slot:
     """Runs the tasks that come over one socket: where it is served, or, given a name, in a thread of that name."""
 
-    def __init__(self, sock: socket.socket, config: AgentConfig, pipes: Pipes, thread: str = "") -> None:
+    def __init__(self, sock: socket.socket, config: AgentConfig, pipes: Pipes, link: Link, thread: str = "") -> None:
+        self._link = link
         self._reader = Reader(sock)
         self._config = config
         self._pipes = pipes
@@ -76,7 +82,7 @@ class Slot:
                 continue  # meant for a task that has just ended
 
     def _run(self, task: int, body: bytes) -> None:
-        digest, code, args, credit, flags, sent, streams = pickle.loads(body)
+        digest, code, args, credit, flags, sent, streams, session = pickle.loads(body)
         self._outlet.begin(task, flags)
         if self.runner is not None:
             self.runner.begin(task)
@@ -93,6 +99,8 @@ class Slot:
         self._outlet.flush()
         if self._inputs is not None:
             self._end_inputs(self._inputs)
+        if not session:
+            self._link.ended(task)
         if self.runner is not None:
             self.runner.end()
         self._outlet.end(kind, SECONDS.pack(time.perf_counter() - started) + result)
@@ -121,7 +129,7 @@ class Slot:
         try:
             if self.runner is None:
                 interrupts.begin(sent)
-            value = self._call(lambda: settled(function(*positional, **named)))
+            value = self._call(lambda: _called(function, positional, named))
             if stream and isinstance(value, GeneratorType):
                 self._stream(value)
                 value = None
@@ -189,6 +197,17 @@ class Slot:
         return pack(value, self._store.hand_over)
 
 
+def _called(function: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """Call a function; what it imported here of the user's own, and what has been edited since, is loaded again."""
+    if getattr(function, "__module__", "") == _SESSION:  # which looks after its modules itself
+        return settled(function(*positional, **named))
+    _edits.refresh()
+    try:
+        return settled(function(*positional, **named))
+    finally:
+        _edits.remember()
+
+
 def run_process(config: AgentConfig, sockets: list[socket.socket]) -> None:
     """Be a slot process: one socket is served by the main thread, several by a thread each.
 
@@ -196,13 +215,14 @@ def run_process(config: AgentConfig, sockets: list[socket.socket]) -> None:
     """
     _prepare(config)
     pipes = capture()
+    link = enter_collections(config, _task)
     if len(sockets) == 1:
         signal.signal(signal.SIGINT, interrupts.handle)
-        Slot(sockets[0], config, pipes).serve()
+        Slot(sockets[0], config, pipes, link).serve()
         return
     *served, control = sockets
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    slots = [Slot(sock, config, pipes, f"skyward-slot-{index}") for index, sock in enumerate(served)]
+    slots = [Slot(sock, config, pipes, link, f"skyward-slot-{index}") for index, sock in enumerate(served)]
     for slot in slots:
         threading.Thread(target=slot.serve, name="skyward-serve", daemon=True).start()
     reader = Reader(control)
@@ -211,6 +231,12 @@ def run_process(config: AgentConfig, sockets: list[socket.socket]) -> None:
         runner = slots[int.from_bytes(body, "little")].runner
         if kind == Order.INTERRUPT and runner is not None:
             runner.interrupt(task)
+
+
+def _task() -> int:
+    """The task that the code which asks belongs to; 0 for none."""
+    outlet = current()
+    return outlet.task if outlet.active else 0
 
 
 def _prepare(config: AgentConfig) -> None:

@@ -107,7 +107,8 @@ class SlotLink(asyncio.Protocol):
         while len(self._codes) > CODES:
             self._codes.popitem(last=False)
         sent = time.monotonic()
-        given = (task.code, None if known else code, task.args, task.credit, task.flags, sent, task.streams)
+        code_or_none = None if known else code
+        given = (task.code, code_or_none, task.args, task.credit, task.flags, sent, task.streams, task.session)
         body = pickle.dumps(given, 5)
         self._send(Order.RUN, task.id, body)
         if task.timeout:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import difflib
+from typing import cast
 
 from skyward_jupyter.api import others, registry
 from skyward_jupyter.api.pool import ComputePool
-from skyward_jupyter.api.spec import Worker
+from skyward_jupyter.api.spec import Worker, nodes_again
 from skyward_jupyter.errors import NoPool, PoolHeld, UsageError
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, wait
+from skyward_jupyter.terminal.mode import Mode
 
 
 def attach(name: str | None = None, *, force: bool = False) -> ComputePool:
@@ -57,18 +59,28 @@ async def _attach(name: str | None, force: bool) -> ComputePool:
         raise PoolHeld(f"pool {found.name} cannot be taken over, its record cannot be written: {error}") from None
     if claimed is None:
         raise _refused(found)
-    pool = ComputePool(
-        claimed.size or 1,
-        name=claimed.name,
-        worker=Worker(claimed.concurrency, claimed.executor),
-        ttl=claimed.ttl,
-        _share=claimed.share,
-    )
+    pool = _again(claimed)
     if not await pool.attach_to(claimed):
         if others.clear(claimed):
             raise NoPool(_ended(claimed))
         raise _refused(claimed)
     return pool
+
+
+def _again(record: PoolRecord) -> ComputePool:
+    """The pool of a record, as it was made."""
+    terms = record.terms
+    return ComputePool(
+        nodes_again(terms, record.size),
+        name=record.name,
+        worker=Worker(record.concurrency, record.executor),
+        ttl=record.ttl,
+        timeout=terms.patience,
+        panel=cast(Mode, terms.panel),
+        retries=terms.retries,
+        max_retries=terms.max_retries,
+        _share=record.share,
+    )
 
 
 def _choose(name: str | None, force: bool) -> PoolRecord:

@@ -62,6 +62,10 @@ class Nodes(Protocol):
         """What they want to be shown."""
         ...
 
+    def count_job(self, rank: int, change: int) -> None:
+        """A node has one job more, or one less."""
+        ...
+
 
 class Backlog:
     """The jobs of one executor.
@@ -220,6 +224,7 @@ class Backlog:
         params = item.params(rank, rank == min(endpoints))
         name = uuid.uuid4().hex
         self._placed[rank] += 1
+        self._nodes.count_job(rank, 1)
         item.future.placed = True
         task = self._running[item.future] = self._loop.create_task(self._ended(item, node, name, params))
         task.add_done_callback(partial(self._left, item, node, name))
@@ -227,6 +232,7 @@ class Backlog:
     def _left(self, item: Item, node: NodeJobs, name: str, task: asyncio.Task[bool]) -> None:
         """A job is on its way no more."""
         self._placed[node.rank] -= 1
+        self._nodes.count_job(node.rank, -1)
         del self._running[item.future]
         item.finish(node.rank)
         if task.cancelled() or task.result():

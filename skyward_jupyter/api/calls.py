@@ -49,9 +49,9 @@ class Calls:
         if pending.streams:
             return [yields_of(self.hub, self.dispatch, entry) for entry in entries]
         outcomes = await self.dispatch.ended(entries)
-        errors = [outcome.error for outcome in outcomes if isinstance(outcome, Failure)]
+        errors = {outcome.node: outcome.error for outcome in outcomes if isinstance(outcome, Failure)}
         if len(errors) > 1:
-            raise BaseExceptionGroup(f"the call raised on {len(errors)} of {len(outcomes)} nodes", errors)
+            raise _together(errors, len(outcomes))
         return [_value(outcome) for outcome in outcomes]
 
     async def _everyone(self) -> list[int]:
@@ -119,6 +119,14 @@ class Calls:
         if failed:
             _value(failed[0])
         return group.form([_value(outcome) for outcome in outcomes])
+
+
+def _together(errors: dict[int, BaseException], total: int) -> BaseExceptionGroup:
+    """Errors of several nodes as one; `nodes` of it says where each was raised."""
+    said = f"the call raised on {len(errors)} of {total} nodes"
+    group = BaseExceptionGroup(said, list(errors.values()))
+    group.nodes = tuple(errors)  # type: ignore[attr-defined]
+    return group
 
 
 def _value(outcome: Outcome) -> Any:

@@ -28,6 +28,7 @@ from skyward_jupyter.wire.codec import dumps
 from skyward_jupyter.wire.functions import reads, same
 
 type _Function = Callable[..., Any]
+type Keep = Callable[[int, bool], str]
 
 
 class Executor(concurrent.futures.Executor):
@@ -86,9 +87,14 @@ class Executor(concurrent.futures.Executor):
         NotPicklable
             The function or an argument cannot travel.
         """
+        function, timeout = _plain(fn)
+        return self._queued(function, args, kwargs, timeout, keeper(function))
+
+    def _queued(
+        self, function: _Function, args: tuple[Any, ...], kwargs: dict[str, Any], timeout: float, keep: Keep | None
+    ) -> JobFuture[Any]:
         if self._shut:
             raise RuntimeError(CLOSED)
-        function, timeout = (fn.function, fn.timeout) if isinstance(fn, ComputeFunction) else (fn, 0.0)
         pickled = self._pickled(function)
         try:
             rest = dumps((args, kwargs))
@@ -97,8 +103,8 @@ class Executor(concurrent.futures.Executor):
         if len(pickled) + len(rest) > envelope.LIMIT:
             size, limit = (len(pickled) + len(rest)) / 2**20, envelope.LIMIT / 2**20
             raise NoRoom(f"the call has {size:.0f} MiB, a job at most {limit:.0f}; let it read its data on the node")
-        future: JobFuture[T] = JobFuture(lambda: self._backlog.withdraw(future))
-        self._backlog.add(Item(pickled, rest, future, timeout, keeper(function)))
+        future: JobFuture[Any] = JobFuture(lambda: self._backlog.withdraw(future))
+        self._backlog.add(Item(pickled, rest, future, timeout, keep))
         return future
 
     def map[T](
@@ -111,15 +117,14 @@ class Executor(concurrent.futures.Executor):
         timeout
             Seconds from now until the last result; `TimeoutError` after that.
         chunksize
-            How many items make one job.
+            How many items make one job. A limit that `fn` has on its time counts for each of them, on average.
         """
         if not is_count(chunksize):
             raise ValueError(f"chunksize is {chunksize!r}; it is a whole number from 1 on")
         if chunksize == 1:
             return super().map(fn, *iterables, timeout=timeout)
-        function = fn.function if isinstance(fn, ComputeFunction) else fn
         chunks = itertools.batched(zip(*iterables, strict=False), chunksize)
-        return itertools.chain.from_iterable(super().map(partial(each, function), chunks, timeout=timeout))
+        return itertools.chain.from_iterable(_Chunks(self._queued, fn).map(each, chunks, timeout=timeout))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs; those there are run to their end.
@@ -183,3 +188,23 @@ class Executor(concurrent.futures.Executor):
         if now is not None:
             self._functions[function] = now, pickled
         return pickled
+
+
+class _Chunks(concurrent.futures.Executor):
+    """Makes a job of each chunk of items, by the rules of the function that gets the items."""
+
+    def __init__(self, queue: Callable[..., JobFuture[Any]], fn: _Function) -> None:
+        function, self._timeout = _plain(fn)
+        self._each = partial(each, function)
+        self._keep = keeper(function)
+        self._queue = queue
+
+    def submit(self, fn: _Function, /, *args: Any, **kwargs: Any) -> JobFuture[Any]:
+        """Queue the one chunk in `args`."""
+        (chunk,) = args
+        return self._queue(self._each, args, kwargs, self._timeout * len(chunk), self._keep)
+
+
+def _plain(fn: _Function) -> tuple[_Function, float]:
+    """The function itself, and how long a call of it may take; 0 for any time."""
+    return (fn.function, fn.timeout) if isinstance(fn, ComputeFunction) else (fn, 0.0)

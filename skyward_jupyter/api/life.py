@@ -19,10 +19,12 @@ from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls
 from skyward_jupyter.api.others import replace_left
 from skyward_jupyter.api.spec import Nodes
+from skyward_jupyter.collections import place
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
-from skyward_jupyter.providers.base import NodeSpec
+from skyward_jupyter.providers.base import LARGEST, NodeSpec, Terms
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.runtime.wakeups import let_wake
 from skyward_jupyter.terminal.mode import Mode
 
 
@@ -33,10 +35,8 @@ class Settings:
     name: str
     nodes: Nodes
     spec: NodeSpec
-    timeout: float
+    terms: Terms
     mode: Mode
-    retries: int
-    max_retries: int
     share: bool
 
 
@@ -88,7 +88,8 @@ class Life:
             await self.stop()
         self._refuse_second()
         await replace_left(self.name)
-        hub = await assembly.assemble(self.name, self.settings.spec, self._bus, share=self.settings.share)
+        how = self.settings
+        hub = await assembly.assemble(self.name, how.spec, how.terms, self._bus, share=how.share)
         self._furnish(hub)
         try:
             await self._resized(self.settings.nodes.desired)
@@ -106,15 +107,21 @@ class Life:
         hub = await assembly.assemble_again(record, self._bus)
         self._furnish(hub)
         try:
-            if not await assembly.take_over(hub, self.settings.nodes.desired):
+            if not await assembly.take_over(hub, self._within(record.size)):
                 await self._let_go()
                 return False
-            await self._until_settled(self.settings.timeout)
+            await self._until_settled(self.settings.terms.patience)
         except BaseException:
             await asyncio.shield(runtime().spawn(self._let_go()))
             raise
         self.check()
         return True
+
+    def _within(self, size: int) -> int:
+        """A size that the bounds of the pool allow."""
+        nodes = self.settings.nodes
+        least, most = (nodes.min, nodes.max) if nodes.elastic else (0, LARGEST)
+        return max(least, min(most, size))
 
     async def _let_go(self) -> None:
         """Leave the pool to its nodes, and to who attaches next."""
@@ -124,8 +131,6 @@ class Life:
 
     def _furnish(self, hub: Hub) -> None:
         self.hub = hub
-        hub.retries, hub.max_retries = self.settings.retries, self.settings.max_retries
-        hub.patience = self.settings.timeout
         if self.settings.nodes.elastic:
             bounds = Bounds(self.settings.nodes.min, self.settings.nodes.max, self.settings.nodes.idle_after)
             hub.elastic = Autoscaler(hub, bounds, self.settings.nodes.desired)
@@ -139,10 +144,13 @@ class Life:
             stop=self._stop_soon,
         )
         assembly.attach_panel(hub, self.panel)
-        if not runtime().in_kernel:
+        if runtime().in_kernel:
+            let_wake(runtime().loop, keep=True)
+        else:
             from skyward_jupyter.terminal.views import attach
 
             attach(self.panel, self.settings.mode)
+        place.enter(_place)
         self._list(True)
 
     async def scale(self, nodes: int) -> None:
@@ -157,7 +165,7 @@ class Life:
         shrinks = nodes < len(self.hub.desk.nodes)
         assembly.resize(self.hub, nodes)
         # Nodes that leave finish what they run, however long that takes.
-        await self._until_settled(None if shrinks else self.settings.timeout)
+        await self._until_settled(None if shrinks else self.settings.terms.patience)
         if self.hub.state != "ready" or len(self.hub.desk.nodes) < nodes:
             raise ProvisioningFailed(self.hub.note or f"pool {self.name!r} could not start {nodes} nodes")
 
@@ -168,7 +176,7 @@ class Life:
         except TimeoutError:
             slow = [str(view.rank) for _, view in sorted(self.hub.desk.nodes.items()) if view.phase != "ready"]
             raise ProvisioningFailed(
-                f"nodes {', '.join(slow)} of pool {self.name!r} were not ready after {self.settings.timeout:g} s"
+                f"nodes {', '.join(slow)} of pool {self.name!r} were not ready after {self.settings.terms.patience:g} s"
             ) from None
 
     async def stop(self) -> None:
@@ -200,3 +208,10 @@ class Life:
             hub.recorder.close()
         else:
             hub.recorder.leave()
+
+
+def _place(pool: str | None) -> place.Place:
+    """What collections need is loaded with the first of them."""
+    from skyward_jupyter.api.collections import find
+
+    return find(pool)

@@ -8,9 +8,11 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.cost import Cost
 from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.panel import Panel
+from skyward_jupyter.actors.tail import TailLine
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.checks import checked_env, checked_kinds, checked_name
@@ -21,22 +23,18 @@ from skyward_jupyter.api.inputs import refuse_iterators, refuse_own_loop
 from skyward_jupyter.api.life import Life, Settings
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.runs import PoolRun, runs_of
-from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of
+from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, nodes_of, terms_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
-from skyward_jupyter.providers.base import LARGEST, NodeSpec
+from skyward_jupyter.providers.base import LARGEST, MAX_RETRIES, RETRIES, NodeSpec
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.terminal.mode import Mode, checked
 from skyward_jupyter.wire.events import TaskEvent
 
 type OnEvent = Callable[[TaskEvent], None]
-
-#: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
-RETRIES = 3
-MAX_RETRIES = 10
 
 
 class ComputePool:
@@ -91,10 +89,14 @@ class ComputePool:
             name=self.name,
             nodes=self._nodes,
             spec=self._spec,
-            timeout=timeout,
+            terms=terms_of(
+                self._nodes,
+                retries=checked_retries(retries),
+                max_retries=checked_retries(max_retries),
+                patience=timeout,
+                panel=panel,
+            ),
             mode=checked(panel),
-            retries=checked_retries(retries),
-            max_retries=checked_retries(max_retries),
             share=_share,
         )
         self._life = Life(settings, self._bus, self._list)
@@ -174,7 +176,8 @@ class ComputePool:
         Raises
         ------
         ExceptionGroup
-            It raised on several nodes; each error notes its node. One alone is raised as it is.
+            It raised on several nodes; each error notes its node, and `nodes` of the group has them in this order. One
+            alone is raised as it is.
         """
         __tracebackhide__ = True
         return await bridge(self._running.broadcast(pending))
@@ -307,6 +310,14 @@ class ComputePool:
             return ()
         return tuple(sorted(self._hub.members)) or tuple(sorted(self._hub.desk.nodes))
 
+    def logs(self, lines: int = 10) -> dict[int, list[TailLine]]:
+        """The last lines of each node, by rank and oldest first: what it said of itself, and what its tasks wrote.
+
+        As far as they came to this process; those of a node that was lost stay.
+        """
+        tails = self._hub.desk.tails if self._hub is not None else {}
+        return {rank: tails[rank].lines(lines) for rank in sorted(tails)}
+
     @property
     def key(self) -> str:
         """What names it unlike any other pool once it has started, as two kernels may use one name."""
@@ -337,6 +348,16 @@ class ComputePool:
         """
         return self._running.hub.provider.token
 
+    def count_job(self, rank: int, change: int) -> None:
+        """Tell the placing of calls that a node has one job of an executor more, or one less; from any thread."""
+        if self._hub is not None:
+            runtime().call_soon(self._hub.placing.job, rank, change)
+
+    @property
+    def hub(self) -> Hub:
+        """What its actors share."""
+        return self._running.hub
+
     @property
     def panel(self) -> Panel:
         """What dashboards of this pool attach to."""
@@ -359,13 +380,24 @@ class ComputePool:
     @property
     def bytes_sent(self) -> int:
         """Bytes that left this process for the nodes through the cluster."""
-        if self._hub is None or self._hub.client is None:
-            return 0
-        return self._hub.client.stats().bytes_sent
+        return self._hub.bytes_sent if self._hub is not None else 0
+
+    @property
+    def cost(self) -> Cost:
+        """What it costs ``per_hour``, and has cost ``so_far`` since it started, in US dollars; 0 on this machine."""
+        return self._hub.cost.now if self._hub is not None else Cost(0.0, 0.0)
 
     def __repr__(self) -> str:
         of = f" of {self._nodes}" if self._nodes.elastic else ""
         return f"<ComputePool {self.name!r}: {self.size} local node{'s' * (self.size != 1)}{of}, {self.state}>"
+
+    def _ipython_display_(self) -> None:
+        """In a notebook, be shown live, and at the end by what stays readable when it is saved."""
+        if self._life.panel is None or not runtime().in_kernel:
+            raise NotImplementedError  # which has IPython look for the other forms
+        from skyward_jupyter.widgets.dashboard import present
+
+        present(self._life.panel)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
         if self._life.panel is None:

@@ -11,6 +11,7 @@ from skyward_jupyter.actors.adoption import Kept
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
 from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.api.counts import Counts, counted, unsent
 from skyward_jupyter.api.stream import yields_of
 from skyward_jupyter.errors import CellFailed, ResultGone, UsageError
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
@@ -53,12 +54,33 @@ class PoolRun:
 
     @property
     def state(self) -> str:
-        """``running``, ``done`` or ``failed``."""
+        """``running``, ``done``, ``failed``, or ``incomplete`` when some of its calls never ran (see `unsent`)."""
         outcomes = [entry.outcome.result() for entry in self._entries if entry.outcome.done()]
         if len(outcomes) < len(self._entries):
             return "running"
         errors = [error for outcome in outcomes if (error := _error(outcome)) is not None]
-        return "failed" if any(not isinstance(error, ResultGone) for error in errors) else "done"
+        if any(not isinstance(error, ResultGone) for error in errors):
+            return "failed"
+        return "incomplete" if self.unsent else "done"
+
+    @property
+    def counts(self) -> Counts:
+        """How many of its calls have ended, run, or were lost with the kernel that started it."""
+        return counted(self._kept, len(self.unsent))
+
+    @property
+    def unsent(self) -> tuple[int, ...]:
+        """The places, from 0 on, of its calls that waited in the kernel that started it and never ran anywhere."""
+        return unsent(self._kept, self._hub.handed)
+
+    @property
+    def results(self) -> dict[int, object]:
+        """What its calls have returned so far, by their place from 0 on; without what went to the kernel before."""
+        ended = ((number - self._kept.number, entry) for number, entry in sorted(self._kept.entries.items()))
+        outcomes = ((place, entry.outcome.result()) for place, entry in ended if entry.outcome.done())
+        return {
+            place: _plain(found) for place, found in outcomes if isinstance(found, Success) and _error(found) is None
+        }
 
     @property
     def done(self) -> bool:
@@ -89,7 +111,7 @@ class PoolRun:
         TimeoutError
             When it has not ended after `timeout` seconds; it goes on.
         ResultGone
-            The kernel that started it had some of the results already.
+            The kernel that started it had some of the results already, or had not sent some of the calls.
         """
         __tracebackhide__ = True
         return wait(asyncio.wait_for(self._finished(), timeout), "await run")
@@ -133,7 +155,7 @@ class PoolRun:
         if errors:
             raise BaseExceptionGroup(f"the run raised in {len(errors)} of {kept.parts} parts", list(errors.values()))
         if len(values) < kept.parts:
-            raise ResultGone(_gone(kept, len(values)), values)
+            raise ResultGone(_gone(kept, len(values), len(self.unsent)), values, self.unsent)
         return [values[place] for place in range(kept.parts)] if kept.parts > 1 else values[0]
 
     async def _value(self, entry: TaskEntry) -> object:
@@ -145,14 +167,13 @@ class PoolRun:
         if (error := _error(outcome)) is not None:
             raise error
         assert isinstance(outcome, Success)
-        value: Any = outcome.value
-        return value.value if _is_cell(value) else value
+        return _plain(outcome)
 
 
 def runs_of(hub: Hub, dispatch: Dispatch, known: dict[int, PoolRun]) -> tuple[PoolRun, ...]:
     """The runs that another kernel started and those of this one that go on, oldest first; `known` keeps the former."""
     for number, kept in hub.kept.items():
-        if number not in known:
+        if number not in known and (kept.entries or unsent(kept, hub.handed)):
             known[number] = PoolRun(hub, dispatch, kept)
     mine = (PoolRun(hub, dispatch, kept) for kept in _going_on(hub.desk.tasks.values()))
     return tuple(sorted((*known.values(), *mine), key=lambda run: run.id))
@@ -181,14 +202,23 @@ def _error(outcome: Outcome) -> BaseException | None:
     return CellFailed(f"node {outcome.node}: {cell.error.name}: {cell.error.text}", {})
 
 
+def _plain(outcome: Success) -> object:
+    value: Any = outcome.value
+    return value.value if _is_cell(value) else value
+
+
 def _is_cell(value: object) -> bool:
     from skyward_jupyter.agent.cells import CellOutcome
 
     return isinstance(value, CellOutcome)
 
 
-def _gone(kept: Kept, present: int) -> str:
-    return (
-        f"{kept.parts - present} of the {kept.parts} results of {kept.label!r} went to the kernel that started it, "
-        "or their tasks had not left it; the others are in .results of this error"
-    )
+def _gone(kept: Kept, present: int, lacking: int) -> str:
+    had = 0 if kept.separate else kept.parts - present - lacking
+    said = f"{had} of the {kept.parts} results of {kept.label!r} went to the kernel that started it" if had else ""
+    if lacking:
+        of = f" of the {kept.parts}" if not kept.separate else ""
+        never = f"{lacking}{of} calls of {kept.label!r} waited in the kernel that started them and never ran: "
+        said = f"{said}, and {never}" if said else never
+        said += "their places are in .unsent of this error, run those again"
+    return f"{said}; the results that are here are in .results of this error"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.providers.base import LARGEST
+from skyward_jupyter.providers.base import LARGEST, Terms
 
 #: The most slots of one node.
 MOST_SLOTS = 250
@@ -113,6 +113,19 @@ def nodes_of(value: object) -> Nodes:
     raise UsageError(
         f"nodes is {value!r}; a pool on this machine has 1 to {LARGEST}, or a range of that, as in (2, 16)"
     )
+
+
+def terms_of(nodes: Nodes, *, retries: int, max_retries: int, patience: float, panel: str) -> Terms:
+    """What a pool's record keeps of how it was made."""
+    range_ = (nodes.desired, nodes.min, nodes.max, nodes.idle_after) if nodes.elastic else (0, 0, 0, 0.0)
+    return Terms(*range_, retries=retries, max_retries=max_retries, patience=patience, panel=panel)
+
+
+def nodes_again(terms: Terms, size: int) -> Nodes:
+    """What `Nodes` a recorded pool was made with; one of a fixed size has as many as it had last."""
+    if not terms.largest:
+        return Nodes(max(size, 1))
+    return Nodes(terms.first, terms.smallest, terms.largest, terms.idle_after)
 
 
 def _is_duration(value: object) -> bool:

@@ -9,16 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Source
-from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied
+from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, UsageError
 from skyward_jupyter.notebook import pools
-from skyward_jupyter.notebook.displays import CellScreen, RunScreen, show_values
+from skyward_jupyter.notebook.displays import CellScreen, RunScreen, quiet_line, show_values
 from skyward_jupyter.notebook.grouping import Grouped
 from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.ranks import spoken
-from skyward_jupyter.notebook.run import CellRun
-from skyward_jupyter.notebook.sending import Parcel, Plan
+from skyward_jupyter.notebook.run import CellRun, remember
+from skyward_jupyter.notebook.scattering import Parts, scattered, told
+from skyward_jupyter.notebook.sending import Parcel, Plan, check_here
+from skyward_jupyter.notebook.source import title_of
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import (
     Failed,
@@ -37,16 +39,40 @@ if TYPE_CHECKING:
 
 
 class Cell:
-    """A cell that is ready to run: its options are read and it compiles."""
+    """A cell that is ready to run: its options are read and it compiles.
+
+    Parameters
+    ----------
+    wants_value
+        Whether it gives the values of its last expression.
+    moves
+        Whether it has no code of its own and only moves names, which is how it is spoken of then.
+
+    Attributes
+    ----------
+    outcomes
+        How it ended, by node; failed ones are not among them.
+    sizes
+        Bytes of each name that was weighed for it.
+    """
 
     def __init__(
-        self, notebook: Notebook, options: CellOptions, source: Source, tree: ast.Module, *, wants_value: bool = False
+        self,
+        notebook: Notebook,
+        options: CellOptions,
+        source: Source,
+        tree: ast.Module,
+        *,
+        wants_value: bool = False,
+        moves: bool = False,
     ) -> None:
         self._notebook = notebook
         self._options = options
         self._source = source
         self._names = names_in(tree)
         self._wants_value = wants_value or options.into is not None or options.bg
+        self._moves = moves
+        self.sizes: dict[str, int] = {}
         self.outcomes: dict[int, CellOutcome] = {}
 
     async def execute(self) -> Verdict:
@@ -61,45 +87,80 @@ class Cell:
             return Verdict(error=shown_as(KeyboardInterrupt(), ["KeyboardInterrupt: nothing was run"]))
         except SkywardError as error:
             return Verdict(error=in_a_sentence(error))
-        if not self._options.bg:
-            return await self._finish()
-        self._go_on()
-        return Verdict(self._run)
+        if self._options.bg:
+            self._go_on()
+            return Verdict(self._run)
+        return await self._to_its_end()
+
+    async def _to_its_end(self) -> Verdict:
+        """Wait for a cell that is not in the background, and leave what stays of it."""
+        error: BaseException | None = None
+        try:
+            verdict = await self._finish()
+            error = verdict.error
+            return verdict
+        except BaseException as unforeseen:
+            error = unforeseen
+            raise
+        finally:
+            self._run.end(None, error)
+            self._on_page.end()
 
     async def _prepare(self) -> None:
         """Find the pool and its nodes, and what to send; nothing has run when this fails."""
-        self._pool = await pools.for_cell(self._options, self._notebook.settings.nodes)
+        self._pool = await pools.for_cell(self._options, self._notebook.settings)
         self._ranks = pools.select(self._pool, self._options)
         self._ledger = self._notebook.ledger(self._pool)
         await learn(self._pool, self._ledger, self._ranks)
-        self._run = CellRun(self._ranks)
+        self._run = CellRun(self._ranks, title_of(self._source.code), each=self._options.group == "node")
+        names = tuple(dict.fromkeys(self._options.scatter))
+        self._parts = self._split(names) if names else {}
         plan = self._plan(self._ranks)
         loop = asyncio.get_running_loop()
-        screen = self._screen()
-        self._grouped = Grouped(screen, self._ranks, self._options.group, loop.call_later)
-        self._say(plan.notes)
-        self._started = [self._launch(plan, self._ranks)]
-        self._plans = dict.fromkeys(self._ranks, plan)
-
-    def _screen(self) -> CellScreen:
-        shell, name = self._notebook.shell, self._pool.name
-        if not self._options.bg:
-            self._on_page = CellScreen(shell, name)
-            return self._on_page
-        run = self._run
-        screen = RunScreen(shell, name, lambda: screen.show(run.head(), last=run.done))
-        screen.show(run.head(), update=False)
-        run.changed = lambda: screen.show(run.head(), last=run.done)
+        screen = (RunScreen if self._options.bg else CellScreen)(self._notebook.shell, self._pool.name, self._run)
         self._on_page = screen
-        return screen
+        how = self._options.group
+        self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
+        self._say([*told(names, self._parts), *plan.notes])
+        self._traffic = plan.traffic
+        self._plans = dict.fromkeys(self._ranks, plan)
+        try:
+            self._started = [self._launch(plan, self._ranks)]
+        except BaseException as error:
+            self._run.end(None, error)
+            screen.end()
+            raise
+        self._line_up()
+
+    def _split(self, names: tuple[str, ...]) -> Parts:
+        """What each node gets of the names to scatter."""
+        here = self._notebook.names()
+        check_here("--scatter", names, here)
+        for name in set(names).intersection(self._options.send):
+            raise UsageError(f"{name} goes either whole, with -i, or in parts, with --scatter; leave one of them out")
+        parts = scattered(names, here, self._ranks)
+        for name in names:
+            self._ledger.returned(name, here[name])
+        return parts
+
+    def _line_up(self) -> None:
+        """Take a place among the runs of these nodes, until the end."""
+        self._queue = self._notebook.queue(self._pool)
+        self._queue.enter(self._run, self._ranks)
+        self._run.at_end(lambda: self._queue.leave_all(self._run))
+        remember(self._run)
 
     def _plan(self, ranks: Sequence[int]) -> Plan:
         notebook = self._notebook
-        return self._ledger.plan(self._names, self._options.send, notebook.names(), ranks, notebook.settings.size_limit)
+        limit = notebook.settings.value("size_limit")
+        parts, cells = self._parts, notebook.cells
+        plan = self._ledger.plan(self._names, self._options.send, notebook.names(), ranks, limit, parts, cells)
+        self.sizes |= {name: weight.size for name, weight in plan.weights.items()}
+        return plan
 
     def _say(self, notes: Sequence[str]) -> None:
         if notes and not self._options.quiet:
-            self._on_page.write("stderr", "".join(f"{note}\n" for note in notes))
+            self._on_page.say("stderr", "".join(f"{note}\n" for note in notes))
 
     def _launch(self, plan: Plan, ranks: Sequence[int]) -> Launched:
         """Send the cell; nodes that get the same share one request, which leaves here once."""
@@ -121,15 +182,27 @@ class Cell:
             label=self._source.code.strip().partition("\n")[0],
         )
         self._run.stop_with(launched.interrupt, launched.kill)
+        launched.each(lambda place, outcome: self._part_ended(ranks[place], outcome))
         return launched
+
+    def _part_ended(self, rank: int, outcome: Outcome) -> None:
+        """One node is through, unless its session turned out to be another and it shall begin anew."""
+        match outcome:
+            case Success(_, CellOutcome(missing=missing)) if missing:
+                return
+            case Success(_, CellOutcome() as done):
+                self._run.mark(rank, shown=done.shown, error=done.error)
+            case Failure(_, error):
+                self._run.mark(rank, error=error)
+        self._queue.leave(self._run, rank)
 
     def _request(self, plan: Plan, rank: int) -> CellRequest:
         parcel = plan.parcels[rank]
         shell: Any = self._notebook.shell
         return CellRequest(
             self._source,
-            values={name: plan.values[name] for name in parcel.send},
-            digests={name: plan.digests[name] for name in parcel.send},
+            values=plan.values_of(rank),
+            digests=plan.digests_of(rank),
             expects=dict(parcel.expects),
             keeps=parcel.keeps,
             binds=tuple(sorted(self._names.certain)),
@@ -137,11 +210,11 @@ class Cell:
             wants_value=self._wants_value,
             colours=str(shell.colors),
             mode=str(shell.InteractiveTB.mode),
+            sources=self._notebook.written(parcel.files),
         )
 
     def _take(self, event: TaskEvent) -> None:
-        if self._options.bg:
-            self._run.nodes[event.node].take(event)
+        self._run.nodes[event.node].take(event)
         if not self._options.quiet:
             self._grouped.take(event)
 
@@ -158,8 +231,13 @@ class Cell:
             verdict = self._verdict(outcomes)
         except SkywardError as error:
             verdict = Verdict(error=in_a_sentence(error))
-        self._on_page.end()
+        self._tell_traffic()
         return verdict
+
+    def _tell_traffic(self) -> None:
+        """Say what was sent, where that was much."""
+        if not self._options.quiet and (line := self._traffic.line()):
+            self._on_page.bundle(*quiet_line(line))
 
     async def _outcomes(self, launched: Launched) -> list[Outcome]:
         """Wait for every node's part; each cancelling on the way stops the cell harder."""
@@ -212,9 +290,8 @@ class Cell:
             error = self._take_outcome(outcome)
             if error is not None:
                 failed[outcome.node] = error
-            if self._options.bg:
-                done = self.outcomes.get(outcome.node)
-                self._run.mark(outcome.node, shown=done.shown if done else None, error=error)
+            if error is not None and outcome.node in self._run.nodes:
+                self._run.mark(outcome.node, error=error)
         if not self._options.quiet:
             shown = {rank: done.shown for rank, done in self.outcomes.items() if done.shown is not None}
             show_values(self._on_page, shown, len(self._ranks) > 1)
@@ -223,15 +300,14 @@ class Cell:
         if failed:
             return Verdict(error=cell_failed(failed, len(self._ranks)))
         wants_value = self._options.into is not None or not self._options.bg
-        if (sentence := refusals(self.outcomes, value=wants_value)) is not None:
+        if (sentence := refusals(self.outcomes, value=wants_value, moves=self._moves)) is not None:
             raise CellFailed(sentence, {})
         return Verdict(self._bind())
 
     def _take_outcome(self, outcome: Outcome) -> Failed | None:
         match outcome:
             case Success(rank, CellOutcome() as done):
-                plan = self._plans[rank]
-                self._ledger.record(rank, done, plan.parcels[rank], plan.digests, self._names)
+                self._ledger.record(rank, done, self._plans[rank], self._names)
                 if done.error is None:
                     self.outcomes[rank] = done
                 limit = 0.0 if self._run.interrupted else self._options.timeout or 0.0
@@ -272,5 +348,5 @@ class Cell:
             verdict = Verdict(error=error)
         if verdict.error is not None:
             render = getattr(verdict.error, "_render_traceback_", lambda: [repr(verdict.error)])
-            self._on_page.write("stderr", plain("\n".join(render())) + "\n")
+            self._on_page.say("stderr", plain("\n".join(render())) + "\n")
         self._run.end(verdict.value, verdict.error)

@@ -13,13 +13,16 @@ from IPython.display import display
 
 from skyward_jupyter.agent.cells import Source
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook import listing, pools
+from skyward_jupyter.notebook import listing, logs, pools
 from skyward_jupyter.notebook.awaiting import blocking
 from skyward_jupyter.notebook.cell import Cell
-from skyward_jupyter.notebook.options import ATTACH, COMMANDS, POOL, CellOptions, parse, start_options
+from skyward_jupyter.notebook.moving import pull, push
+from skyward_jupyter.notebook.options import ATTACH, COMMANDS, POOL, CellOptions, logs_options, parse, start_options
+from skyward_jupyter.notebook.ranks import ALL
 from skyward_jupyter.notebook.source import compiled
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.values import NodeValues
+from skyward_jupyter.profiles import load
 from skyward_jupyter.runtime.bridge import wait
 
 
@@ -31,7 +34,7 @@ def run_line(notebook: Notebook, line: str) -> object:
         display(pools.find(None))
         return None
     if word in _COMMANDS:
-        _COMMANDS[word](str(notebook.shell.var_expand(rest)) if rest else "")
+        _COMMANDS[word](notebook, str(notebook.shell.var_expand(rest)) if rest else "")
         return None
     return _expression(notebook, text)
 
@@ -56,18 +59,25 @@ def _neither(text: str) -> str:
     return f"%sky {text}: neither a command nor an expression; {advice}"
 
 
-def _start(line: str) -> None:
+def _start(notebook: Notebook, line: str) -> None:
     options = start_options(line)
-    name = options.name
+    profile = load(options.profile) if options.profile is not None else notebook.settings.chosen
+    name = options.name or profile.name
+    asked = options.nodes or (profile.nodes if options.profile is not None else None)
+    nodes = asked or profile.nodes or notebook.settings.value("nodes") or None
     for pool in pools.running():
         if pool.state != "taken" and name in (None, pool.name):
-            _already(pool, options.nodes, name)
+            _already(pool, asked, name)
             return
-    if options.nodes is None:
-        raise UsageError("%sky start needs to know how many nodes: %sky start --nodes 4")
+    if nodes is None:
+        raise UsageError(f"%sky start needs to know how many nodes: %sky start{_profiled(options.profile)} --nodes 4")
     started = time.monotonic()
-    pool = _wait(pools.start(options.nodes, name, options.concurrency))
+    pool = _wait(pools.start(nodes, profile, name, options.concurrency))
     _say(f"pool {pool.name}: {_size(pool)} ready in {time.monotonic() - started:.1f} s")
+
+
+def _profiled(profile: str | None) -> str:
+    return f" --profile {profile}" if profile is not None else ""
 
 
 def _already(pool: pools.Pool, nodes: int | tuple[int, int] | None, name: str | None) -> None:
@@ -79,22 +89,23 @@ def _already(pool: pools.Pool, nodes: int | tuple[int, int] | None, name: str | 
     _say(f"pool {pool.name} already runs, with {_size(pool)}")
 
 
-def _status(line: str) -> None:
+def _status(notebook: Notebook, line: str) -> None:
     pool = pools.find(_pool_name("status", line))
-    _say(f"pool {pool.name}: {pool.state}, {_size(pool)}")
+    cost = f", {pool.cost}" if any(pool.cost) else ""
+    _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{cost}")
     _say(f"{'node':>5}  {'state':<8} {'phase':<10} {'running':>7} {'done':>7}  address")
     for node in pool.nodes:
         row = f"{node.rank:>5}  {node.state!s:<8} {node.phase!s:<10} {node.running:>7} {node.done:>7}  {node.address}"
         _say(row.rstrip())
 
 
-def _stop(line: str) -> None:
+def _stop(notebook: Notebook, line: str) -> None:
     pool = pools.find(_pool_name("stop", line))
     _wait(_do(pool.stop_async()))
     _say(f"pool {pool.name} is stopped")
 
 
-def _scale(line: str) -> None:
+def _scale(notebook: Notebook, line: str) -> None:
     given, words = parse(line, POOL, "%sky scale")
     if len(words) != 1 or not words[0].isdecimal():
         raise UsageError(f"%sky scale {line}: say how many nodes, as in %sky scale 4")
@@ -105,21 +116,27 @@ def _scale(line: str) -> None:
     _say(f"pool {pool.name}: {_size(pool)}")
 
 
-def _attach(line: str) -> None:
+def _attach(notebook: Notebook, line: str) -> None:
     import skyward
 
     given, words = parse(line, ATTACH, "%sky attach")
     if len(words) > 1:
         raise UsageError("%sky attach takes one pool at most: %sky attach NAME")
     pool = _wait(skyward.attach_async(words[0] if words else None, force=given.get("force", False)))
-    _say(f"pool {pool.name}: {_nodes(pool.size)}, attached")
+    _say(f"pool {pool.name}: {_size(pool)}, attached")
     sys.stdout.write(listing.runs(pool))
 
 
-def _pools(line: str) -> None:
+def _pools(notebook: Notebook, line: str) -> None:
     if line.strip():
         raise UsageError("%sky pools takes nothing more; for one pool use %sky status NAME")
     sys.stdout.write(listing.table(pools.find(None) if pools.running() else None))
+
+
+def _logs(notebook: Notebook, line: str) -> None:
+    chosen, lines, name = logs_options(line)
+    pool = pools.find(name)
+    sys.stdout.write(logs.text(pool, None if chosen == ALL else pools.chosen(pool, chosen), lines))
 
 
 def _pool_name(command: str, line: str) -> str | None:
@@ -151,11 +168,14 @@ async def _do(work: Any) -> None:
     await work
 
 
-_COMMANDS: dict[str, Callable[[str], None]] = {
+_COMMANDS: dict[str, Callable[[Notebook, str], None]] = {
     "start": _start,
     "status": _status,
     "stop": _stop,
     "scale": _scale,
+    "push": push,
+    "pull": pull,
+    "logs": _logs,
     "attach": _attach,
     "pools": _pools,
 }

@@ -8,9 +8,11 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from skyward_jupyter import profiles
 from skyward_jupyter.api import others
 from skyward_jupyter.notebook import pools
-from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, POOL, START, Option
+from skyward_jupyter.notebook.names import names_of
+from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, START, Option
 from skyward_jupyter.notebook.state import Notebook
 
 _LINE = re.compile(r"^\s*(?P<magic>%%?sky)\s(?P<rest>.*)$", re.DOTALL)
@@ -23,7 +25,8 @@ def matcher(notebook: Notebook) -> Callable[[CompletionContext], Any]:
         found = _LINE.match(context.text_until_cursor)
         if found is None or (found["magic"] == "%%sky" and context.cursor_line != _first(context.full_text)):
             return {"completions": [], "suppress": False}
-        words = completions(found["magic"], found["rest"], notebook.names())
+        theirs = _bound_by(context.full_text) | notebook.theirs()
+        words = completions(found["magic"], found["rest"], notebook.names(), theirs)
         token = context.token
         fitting = [SimpleCompletion(word, type=kind) for word, kind in words if word.startswith(token)]
         return {"completions": fitting, "suppress": bool(fitting), "ordered": True}
@@ -37,17 +40,38 @@ def _first(text: str) -> int:
     return next((index for index, line in enumerate(text.split("\n")) if line.strip()), 0)
 
 
-def completions(magic: str, rest: str, names: Iterable[str]) -> list[tuple[str, str]]:
-    """What may stand where `rest`, the text after the magic, ends: words and what each is."""
+def _bound_by(text: str) -> frozenset[str]:
+    """The names that the code below a ``%%sky`` line binds."""
+    try:
+        return names_of(text.lstrip().partition("\n")[2]).binds
+    except SyntaxError:
+        return frozenset()
+
+
+def completions(magic: str, rest: str, names: Iterable[str], theirs: Iterable[str] = ()) -> list[tuple[str, str]]:
+    """What may stand where `rest`, the text after the magic, ends: words and what each is.
+
+    Parameters
+    ----------
+    names, theirs
+        Names of the notebook, and those that the nodes own or that the cell binds.
+    """
     done = re.split(r"\s+", rest)[:-1]
     last = re.split(r"\s+", rest)[-1]
     if magic == "%%sky":
-        return _option_words(CELL, done, last, names)
+        return _option_words(CELL, done, last, names, theirs)
     command = done[0] if done else ""
     if not done:
         return [(word, "command") for word in COMMANDS if word.startswith(last)]
     if command == "start":
         return _option_words(START, done[1:], last, names)
+    if command in ("push", "pull") and not last.startswith("-") and not _awaited(MOVE, done[1:]):
+        return [(name, "name") for name in sorted(names if command == "push" else theirs) if name not in done]
+    if command in ("push", "pull"):
+        return _option_words(MOVE, done[1:], last, names)
+    if command == "logs":
+        words = _option_words(LOGS, done[1:], last, names)
+        return [*words, *((rank, "node") for rank in _node_numbers())] if len(done) == 1 else words
     if command == "attach":
         return [*_option_words(ATTACH, done[1:], last, names), *((name, "pool") for name in _left_names())]
     if command in ("stop", "status") and not last.startswith("-"):
@@ -57,14 +81,21 @@ def completions(magic: str, rest: str, names: Iterable[str]) -> list[tuple[str, 
     return []
 
 
-def _option_words(options: Iterable[Option], done: list[str], last: str, names: Iterable[str]) -> list[tuple[str, str]]:
+def _option_words(
+    options: Iterable[Option], done: list[str], last: str, names: Iterable[str], theirs: Iterable[str] = ()
+) -> list[tuple[str, str]]:
     known = {option.flag: option for option in options if not option.hidden}
     flag, equals, _ = last.partition("=")
     asked = known.get(flag) if equals else known.get(done[-1]) if done else None
     if asked is not None and asked.kind != "flag":
-        return _values(asked, names)
+        return _values(asked, {*names, *theirs} if asked.field == "out" else names)
     used = {word.partition("=")[0] for word in done}
     return [(flag, "option") for flag in known if flag not in used]
+
+
+def _awaited(options: Iterable[Option], done: list[str]) -> bool:
+    """Whether the last word is an option that waits for its value."""
+    return bool(done) and any(option.flag == done[-1] and option.kind != "flag" for option in options)
 
 
 def _values(option: Option, names: Iterable[str]) -> list[tuple[str, str]]:
@@ -73,6 +104,8 @@ def _values(option: Option, names: Iterable[str]) -> list[tuple[str, str]]:
             return [*((word, "choice") for word in option.choices), *((rank, "node") for rank in _node_numbers())]
         case "pool":
             return [(name, "pool") for name in _pool_names()]
+        case "profile":
+            return [(name, "profile") for name in profiles.names()]
         case "choice":
             return [(choice, "choice") for choice in option.choices]
         case "names":

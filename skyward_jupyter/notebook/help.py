@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, START, Option
+from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, START, Option
 
 
 def cell_help() -> str:
@@ -45,6 +45,11 @@ Examples
         %%sky --on head --into summary
         model.describe()
 
+    A part of a list, an array or a frame to each node, under its own name; the parts together are the whole:
+
+        %%sky --scatter images,labels -o found
+        found = [recognise(image) for image in images]
+
     Send a name although the nodes have their own:
 
         %%sky -i model
@@ -72,6 +77,12 @@ def line_help() -> str:
 %sky start
 {_listed(START)}
 
+%sky push NAME ..., %sky pull NAME ...
+{_listed(MOVE)}
+
+%sky logs [NODES]
+{_listed(LOGS)}
+
 %sky attach [NAME]
 {_listed(ATTACH)}
 
@@ -80,6 +91,11 @@ Examples
     %sky start --nodes 2 --name big
     %sky scale 4
     losses = %sky history[-1]
+    %sky start --profile big
+    %sky push threshold labels
+    %sky pull loss
+    %sky pull history --on 3
+    %sky logs 3 -n 50
     %sky stop big
     %sky attach big
 

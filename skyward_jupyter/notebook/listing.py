@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from skyward_jupyter.api import others
+from skyward_jupyter.api.runs import PoolRun
 from skyward_jupyter.notebook.pools import Pool, running
 from skyward_jupyter.notebook.ranks import spoken
 from skyward_jupyter.providers.records import PoolRecord
@@ -25,12 +26,31 @@ def table(active: Pool | None) -> str:
 
 def runs(pool: Pool) -> str:
     """The runs of a pool, a line each, and how to get at them; nothing when there is none."""
+    found = pool.runs
     rows = [
-        (f"runs[{at}]", run.what, spoken(run.nodes), run.state, f"{spent(time.time() - run.started)} ago")
-        for at, run in enumerate(pool.runs)
+        (
+            f"runs[{at}]",
+            run.what,
+            spoken(run.nodes) if run.nodes else "-",
+            run.state,
+            f"{spent(time.time() - run.started)} ago",
+            _calls(run),
+        )
+        for at, run in enumerate(found)
     ]
-    lines = columns([("run", "what", "where", "state", "started"), *rows]) if rows else []
+    lines = columns([("run", "what", "where", "state", "started", "calls"), *rows]) if rows else []
+    if not any(row[-1] for row in rows):
+        lines = [line.removesuffix("calls").rstrip() for line in lines]
+    for at, run in enumerate(found):
+        if lacking := len(run.unsent):
+            lines.append(f"runs[{at}]: {lacking} calls never left their kernel and have not run; .unsent says which")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _calls(run: PoolRun) -> str:
+    """What became of its calls; nothing to say of one that runs or has ended, and of several that do as one."""
+    counts = run.counts
+    return str(counts) if counts.gone or counts.unsent or len(run.nodes) < counts.calls else ""
 
 
 def news() -> list[str]:
@@ -71,7 +91,7 @@ def _mine(pool: Pool, active: bool) -> tuple[str, ...]:
     holder = f"this kernel{', active' if active else ''}"
     age = spent(time.time() - pool.started)
     size = str(pool.size) if pool.bounds is None else "{} of {} to {}".format(pool.size, *pool.bounds)
-    return pool.name, "local", size, pool.state, age, "free", holder
+    return pool.name, "local", size, pool.state, age, str(pool.cost) or "free", holder
 
 
 def _other(record: PoolRecord) -> tuple[str, ...]:

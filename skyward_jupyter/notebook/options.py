@@ -18,7 +18,7 @@ from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import ranks
 from skyward_jupyter.notebook.ranks import ALL, Selection
 
-type Kind = Literal["flag", "count", "size", "seconds", "name", "names", "nodes", "pool", "choice", "text"]
+type Kind = Literal["flag", "count", "size", "seconds", "name", "names", "nodes", "pool", "new", "profile", "choice"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ CELL = (
     Option("--nodes", "nodes", "count", "run on the first N nodes; starts a local pool when there is none", "N"),
     Option("--on", "on", "nodes", "all, any, head, or numbers as in 0,2,4-6", "NODES", ranks.WORDS),
     Option("-i", "send", "names", "send these names even if the nodes have their own", "a,b"),
+    Option("--scatter", "scatter", "names", "split these sequences over the nodes, a part to each", "x,y"),
     Option("-o", "out", "names", "bring these names back, as a list in node order", "x,y"),
     Option("--into", "into", "name", "bind the last expression's values to NAME", "NAME"),
     Option("--pool", "pool", "pool", "the pool to run on, when there are several", "NAME"),
@@ -52,7 +53,8 @@ CELL = (
 
 START = (
     Option("--nodes", "nodes", "size", "how many nodes: N, or MIN-MAX to follow the work", "N"),
-    Option("--name", "name", "pool", "what to call the pool", "NAME"),
+    Option("--profile", "profile", "profile", "what a profile of skyward.toml says, unless said here", "NAME"),
+    Option("--name", "name", "new", "what to call the pool", "NAME"),
     Option("--concurrency", "concurrency", "count", "how many calls a node runs at once", "K"),
 )
 
@@ -60,12 +62,22 @@ ATTACH = (Option("--force", "force", "flag", "although the pool's kernel is aliv
 
 POOL = (Option("--pool", "pool", "pool", "which pool, when there are several", "NAME"),)
 
+#: Of ``%sky push`` and ``%sky pull``.
+MOVE = (Option("--on", "on", "nodes", "all, any, head, or numbers as in 0,2,4-6", "NODES", ranks.WORDS), *POOL)
+
+#: How many lines of each node ``%sky logs`` shows.
+LINES = 10
+LOGS = (Option("-n", "lines", "count", f"how many lines of each node, {LINES} when not said", "LINES"), *POOL)
+
 #: The words after ``%sky`` that are commands, with what each does.
 COMMANDS = {
     "start": "start a pool on this machine",
     "status": "the pool's nodes as text",
     "stop": "stop the pool",
     "scale": "change how many nodes the pool has",
+    "push": "send names to the nodes, as -i does",
+    "pull": "bring names here, as -o does",
+    "logs": "what the nodes said and wrote last",
     "attach": "go on with a pool whose kernel has ended",
     "pools": "the pools that run, and those that can be attached to",
 }
@@ -86,6 +98,7 @@ class CellOptions:
     group: str = "same"
     quiet: bool = False
     awaited: bool = False
+    scatter: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +106,9 @@ class StartOptions:
     """What a ``%sky start`` line says."""
 
     nodes: int | tuple[int, int] | None = None
+    profile: str | None = None
     name: str | None = None
-    concurrency: int = 1
+    concurrency: int | None = None
 
 
 def cell_options(line: str, defaults: CellOptions) -> CellOptions:
@@ -112,6 +126,25 @@ def start_options(line: str) -> StartOptions:
         hint = f"; did you mean --nodes {words[0]}?" if words[0].isdecimal() else ""
         raise UsageError(f"%sky start takes no word {words[0]!r}{hint or '; its options are ' + _listed(START)}")
     return StartOptions(**given)
+
+
+def move_options(line: str, command: str) -> tuple[tuple[str, ...], CellOptions]:
+    """Read the line after ``%sky push`` or ``%sky pull``: names, and which nodes of which pool."""
+    given, words = parse(line, MOVE, command)
+    named = Option(command, "", "names", "")
+    names = tuple(dict.fromkeys(name for word in words for name in _names(named, word)))
+    if not names:
+        raise UsageError(f"{command} needs names: {command} x y")
+    return names, CellOptions(**given)
+
+
+def logs_options(line: str) -> tuple[Selection, int, str | None]:
+    """Read the line after ``%sky logs``: which nodes, how many lines of each, and the pool."""
+    given, words = parse(line, LOGS, "%sky logs")
+    if len(words) > 1:
+        raise UsageError(f"%sky logs takes one word at most, node numbers as in 0,2,4-6, and not {' '.join(words)!r}")
+    chosen = ranks.parse(words[0], "%sky logs") if words else ALL
+    return chosen, given.get("lines", LINES), given.get("pool")
 
 
 def parse(line: str, options: Iterable[Option], command: str) -> tuple[dict[str, Any], list[str]]:
@@ -218,15 +251,18 @@ _CONVERT: dict[str, Callable[[Option, str], Any]] = {
     "choice": _choice,
     "nodes": lambda option, text: ranks.parse(text),
     "pool": lambda option, text: text,
-    "text": lambda option, text: text,
+    "profile": lambda option, text: text,
+    "new": lambda option, text: text,
 }
 
 
 def _stray(word: str, command: str, given: dict[str, Any]) -> str:
     if word.isdecimal():
         return f"{command} takes no word {word!r}; did you mean --nodes {word} or --on {word}?"
-    if word.isidentifier() and ("out" in given or "send" in given):
-        return f"{command} takes no word {word!r}; separate names by commas, as in -o x,{word}"
+    lists = [option for option in CELL if option.kind == "names" and option.field in given]
+    if word.isidentifier() and lists:
+        example = f"{lists[-1].flag} {given[lists[-1].field][-1]},{word}"
+        return f"{command} takes no word {word!r}; separate names by commas, as in {example}"
     return f"{command} takes no word {word!r}; the code goes below this line, options are {_listed(CELL)}"
 
 

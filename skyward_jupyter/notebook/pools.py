@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.errors import NoPool, UsageError
 from skyward_jupyter.notebook import ranks
 from skyward_jupyter.notebook.options import CellOptions
+from skyward_jupyter.notebook.ranks import Selection
+from skyward_jupyter.profiles import Profile
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
+    from skyward_jupyter.config import Skyward
 
 type Pool = ComputePool
 
@@ -37,13 +40,14 @@ def find(name: str | None) -> Pool:
     return skyward.pool()
 
 
-async def for_cell(options: CellOptions, default_nodes: int) -> Pool:
+async def for_cell(options: CellOptions, settings: Skyward) -> Pool:
     """The pool a cell runs on, started if there is none, grown if it may; raises UsageError when it stays too small."""
     wanted = options.nodes or 0
     if options.pool is None and not running():
-        if not (wanted or default_nodes):
+        nodes = wanted or settings.value("nodes")
+        if not nodes:
             find(None)
-        return await start(wanted or default_nodes)
+        return await start(nodes, settings.chosen)
     pool = find(options.pool)
     pool.check()
     if pool.state == "starting":
@@ -64,13 +68,28 @@ async def _grow(pool: Pool, wanted: int) -> None:
         await pool.scale_async(max(wanted, pool.size, 1))
 
 
-async def start(nodes: int | tuple[int, int], name: str | None = None, concurrency: int = 1) -> Pool:
-    """Start a pool on this machine."""
+async def start(
+    nodes: int | tuple[int, int], profile: Profile, name: str | None = None, concurrency: int | None = None
+) -> Pool:
+    """Start a pool on this machine; `profile` says what the other arguments leave open."""
     import skyward
 
-    pool = skyward.ComputePool(nodes=nodes, name=name, worker=skyward.Worker(concurrency=concurrency))
+    worker = {"concurrency": concurrency or profile.concurrency, "executor": profile.executor}
+    given = {
+        "name": name or profile.name,
+        "ttl": profile.ttl,
+        "timeout": profile.timeout,
+        "retries": profile.retries,
+        "max_retries": profile.max_retries,
+        "env": dict(profile.env) if profile.env is not None else None,
+    }
+    pool = skyward.ComputePool(nodes=nodes, worker=skyward.Worker(**_said(worker)), **_said(given))
     await pool.start_async()
     return pool
+
+
+def _said(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _too_small(pool: Pool, wanted: int) -> UsageError:
@@ -90,8 +109,15 @@ def select(pool: Pool, options: CellOptions) -> list[int]:
 
     With ``--nodes N`` the cell sees the first N nodes of a larger pool.
     """
-    present = list(pool.ranks)[: options.nodes or None]
-    selection = options.on
+    return _of(pool, list(pool.ranks)[: options.nodes or None], options.on)
+
+
+def chosen(pool: Pool, selection: Selection) -> list[int]:
+    """The nodes of a pool that are selected, ascending; raises UnknownNode."""
+    return _of(pool, list(pool.ranks), selection)
+
+
+def _of(pool: Pool, present: list[int], selection: Selection) -> list[int]:
     match selection.kind:
         case "all":
             return present

@@ -34,8 +34,8 @@ class Selection:
 ALL = Selection("all")
 
 
-def parse(text: str) -> Selection:
-    """The selection that ``--on TEXT`` means; raises UsageError when it means none."""
+def parse(text: str, option: str = "--on") -> Selection:
+    """The selection that TEXT means after `option`; raises UsageError when it means none."""
     match text:
         case "all":
             return ALL
@@ -43,17 +43,18 @@ def parse(text: str) -> Selection:
             return Selection(text, single=True)
     ranks: set[int] = set()
     for part in text.split(","):
-        ranks.update(_range(part.strip(), text))
+        ranks.update(_range(part.strip(), f"{option} {text}", option))
     return Selection("ranks", tuple(sorted(ranks)), single=text.strip().isdecimal())
 
 
-def _range(part: str, text: str) -> range:
+def _range(part: str, said: str, option: str) -> range:
     first, dash, last = part.partition("-")
     if not first.isdecimal() or (dash and not last.isdecimal()):
-        raise UsageError(f"--on {text}: {part!r} is no node number; give all, any, head, or numbers as in --on 0,2,4-6")
+        advice = f"give all, any, head, or numbers as in {option} 0,2,4-6"
+        raise UsageError(f"{said}: {part!r} is no node number; {advice}")
     low, high = int(first), int(last or first)
     if high < low:
-        raise UsageError(f"--on {text}: {part} runs backwards; write {high}-{low}")
+        raise UsageError(f"{said}: {part} runs backwards; write {high}-{low}")
     return range(low, high + 1)
 
 

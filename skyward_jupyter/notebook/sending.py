@@ -8,20 +8,17 @@ sent value stays on its node until the notebook's value changes.
 from __future__ import annotations
 
 import difflib
-import io
-import types
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import cloudpickle
-import xxhash
 
 from skyward_jupyter.agent.cells import CellOutcome, Holdings, fingerprint
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook.names import Names
 from skyward_jupyter.notebook.ranks import spoken
-from skyward_jupyter.wire.blame import explain
+from skyward_jupyter.notebook.scattering import Parts
+from skyward_jupyter.notebook.traffic import Traffic
+from skyward_jupyter.notebook.weighing import Weight, too_large, weigh
 from skyward_jupyter.wire.byvalue import by_value
 
 
@@ -37,30 +34,56 @@ class Held:
         Content hashes of the names the notebook set there.
     owned
         Fingerprints of the names its cells bound.
+    files
+        The cells of the notebook whose text it has, for tracebacks.
     """
 
     session: str = ""
     sent: dict[str, str] = field(default_factory=dict)
     owned: dict[str, str | None] = field(default_factory=dict)
+    files: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What one node is sent for a cell: names to set, names it should have, names it should own."""
+    """What one node is sent for a cell.
+
+    Attributes
+    ----------
+    send, expects, keeps
+        Names to set, names it should have with their content hashes, names it should own.
+    files
+        Cells of the notebook that functions in `send` come from, and whose text it does not have.
+    part_of
+        The node itself where it gets parts of its own; -1 where all nodes get the same.
+    """
 
     send: tuple[str, ...]
     expects: tuple[tuple[str, str], ...]
     keeps: tuple[str, ...]
+    files: tuple[str, ...] = ()
+    part_of: int = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Parcels by node, the values and content hashes they refer to, and what to tell the user."""
+    """Parcels by node, the values and weights they refer to, and what to tell the user before and after the cell."""
 
     parcels: Mapping[int, Parcel]
     values: Mapping[str, object]
-    digests: Mapping[str, str]
+    weights: Mapping[str, Weight]
+    parts: Parts
+    traffic: Traffic
     notes: tuple[str, ...] = ()
+
+    def values_of(self, rank: int) -> dict[str, object]:
+        """What to set on a node."""
+        sent = {name: self.values[name] for name in self.parcels[rank].send}
+        return sent | {name: parts[rank] for name, parts in self.parts.items()}
+
+    def digests_of(self, rank: int) -> dict[str, str]:
+        """The content hash of each of those; a part has none, as it is the node's own from then on."""
+        return {name: self.weights[name].digest for name in self.parcels[rank].send}
 
 
 class Ledger:
@@ -71,10 +94,15 @@ class Ledger:
         self._functions: dict[str, frozenset[str]] = {}
         self._told: dict[str, tuple[int, str | None]] = {}
         self._returned: dict[str, int] = {}
+        self._reused: set[str] = set()
 
     def held(self, rank: int) -> Held:
         """What the node's session has."""
         return self._nodes.setdefault(rank, Held())
+
+    def owned(self) -> set[str]:
+        """The names that the cells of some node bound."""
+        return {name for held in self._nodes.values() for name in held.owned}
 
     def learn(self, rank: int, holdings: Holdings) -> None:
         """Another kernel filled the node's session: what its cells bound there is the node's own."""
@@ -101,16 +129,20 @@ class Ledger:
                     queue.append(name)
         return tuple(found)
 
-    def record(self, rank: int, outcome: CellOutcome, parcel: Parcel, digests: Mapping[str, str], names: Names) -> None:
+    def record(self, rank: int, outcome: CellOutcome, plan: Plan, names: Names) -> None:
         """Note what a cell left behind in a node's session."""
         held = self.held(rank)
         if held.session and held.session != outcome.session:
             self.forget(rank)
             held = self.held(rank)
         held.session = outcome.session
-        for name in parcel.send:
-            held.sent[name] = digests[name]
+        for name, digest in plan.digests_of(rank).items():
+            held.sent[name] = digest
             held.owned.pop(name, None)
+        held.files.update(plan.parcels[rank].files)
+        for name in plan.parts:
+            held.sent.pop(name, None)
+            held.owned[name] = None
         for name, text in outcome.bound.items():
             held.sent.pop(name, None)
             held.owned[name] = text
@@ -120,53 +152,87 @@ class Ledger:
         self._functions.update({name: reads for name, reads in names.functions.items() if name in outcome.bound})
 
     def plan(
-        self, names: Names, explicit: Iterable[str], notebook: Mapping[str, object], ranks: Iterable[int], limit: int
+        self,
+        names: Names,
+        explicit: Iterable[str],
+        notebook: Mapping[str, object],
+        ranks: Iterable[int],
+        limit: int,
+        parts: Parts | None = None,
+        cells: re.Pattern[bytes] | None = None,
     ) -> Plan:
-        """Decide what to send; raises UsageError or NotPicklable, naming the name, before anything is sent."""
+        """Decide what to send; raises UsageError or NotPicklable, naming the name, before anything is sent.
+
+        Parameters
+        ----------
+        explicit
+            Names that go although the nodes have their own.
+        parts
+            Names of which each node gets a part.
+        cells
+            What names of the notebook's cells look like in pickled code.
+        """
         explicit = tuple(dict.fromkeys(explicit))
-        for name in explicit:
-            if name not in notebook:
-                raise UsageError(_absent(name, notebook))
+        check_here("-i", explicit, notebook)
         ranks = tuple(ranks)
-        reads = [name for name in self.reads(names) if name not in explicit]
+        parts = parts or {}
+        reads = [name for name in self.reads(names) if name not in explicit and name not in parts]
         needed = [
             name for name in reads if name in notebook and any(name not in self.held(rank).owned for rank in ranks)
         ]
-        digests: dict[str, str] = {}
+        weights: dict[str, Weight] = {}
         with by_value():
             for name in (*explicit, *needed):
                 known = name in explicit or any(name in self.held(rank).sent for rank in ranks)
-                digests[name] = weigh(name, notebook[name], None if known else limit).digest
-        self._refuse_large(needed, explicit, notebook, digests, ranks, limit)
-        parcels = {rank: self._parcel(self.held(rank), reads, explicit, digests) for rank in ranks}
-        values = {name: notebook[name] for name in digests}
-        return Plan(parcels, values, digests, tuple(self._notes(reads, notebook, ranks)))
+                weights[name] = weigh(name, notebook[name], None if known else limit, cells)
+            of_parts = {name: sum(weigh(name, parts[name][rank], None).size for rank in ranks) for name in parts}
+        self._refuse_large(needed, explicit, notebook, weights, ranks, limit)
+        parcels = {rank: self._parcel(rank, reads, explicit, weights, split=bool(parts)) for rank in ranks}
+        values = {name: notebook[name] for name in weights}
+        traffic = self._traffic(parcels, weights, of_parts)
+        return Plan(parcels, values, weights, parts, traffic, tuple(self._notes(reads, notebook, ranks)))
 
     def _parcel(
-        self, held: Held, reads: Iterable[str], explicit: tuple[str, ...], digests: Mapping[str, str]
+        self, rank: int, reads: Iterable[str], explicit: tuple[str, ...], weights: Mapping[str, Weight], *, split: bool
     ) -> Parcel:
+        held = self.held(rank)
         own = tuple(name for name in reads if name in held.owned)
-        wanted = [name for name in (*explicit, *reads) if name in digests and name not in own]
-        has = {name for name in wanted if held.sent.get(name) == digests[name]}
+        wanted = [name for name in (*explicit, *reads) if name in weights and name not in own]
+        has = {name for name in wanted if held.sent.get(name) == weights[name].digest}
         send = tuple(name for name in wanted if name not in has)
-        return Parcel(send, tuple((name, digests[name]) for name in wanted if name in has), own)
+        expects = tuple((name, weights[name].digest) for name in wanted if name in has)
+        files = {file for name in send for file in weights[name].files} - held.files
+        return Parcel(send, expects, own, tuple(sorted(files)), rank if split else -1)
+
+    def _traffic(
+        self, parcels: Mapping[int, Parcel], weights: Mapping[str, Weight], of_parts: Mapping[str, int]
+    ) -> Traffic:
+        sent = {name for parcel in parcels.values() for name in parcel.send}
+        reused = {name for parcel in parcels.values() for name, _ in parcel.expects} - sent
+        sizes = {name: weights[name].size for name in sent} | dict(of_parts)
+        kept = {weights[name].digest: weights[name].size for name in reused}
+        traffic = Traffic.of(sizes, kept, self._reused)
+        if traffic.large:
+            self._reused.update(kept)
+        return traffic
 
     def _refuse_large(
         self,
         needed: Iterable[str],
         explicit: tuple[str, ...],
         notebook: Mapping[str, object],
-        digests: Mapping[str, str],
+        weights: Mapping[str, Weight],
         ranks: tuple[int, ...],
         limit: int,
     ) -> None:
         """A name over the limit that some node had before goes again only when it is asked for."""
         for name in needed:
             changed = any(
-                name not in self.held(rank).owned and self.held(rank).sent.get(name) != digests[name] for rank in ranks
+                name not in self.held(rank).owned and self.held(rank).sent.get(name) != weights[name].digest
+                for rank in ranks
             )
-            if changed and name not in explicit:
-                weigh(name, notebook[name], limit)
+            if changed and name not in explicit and weights[name].size > limit:
+                raise too_large(name, notebook[name], limit)
 
     def _notes(self, reads: Iterable[str], notebook: Mapping[str, object], ranks: tuple[int, ...]) -> Iterable[str]:
         for name in reads:
@@ -184,77 +250,14 @@ class Ledger:
                 )
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """Content hash and size in bytes of a value as it would travel."""
-
-    digest: str
-    size: int
-
-
-class _TooLarge(Exception):
-    pass
+def check_here(option: str, names: Iterable[str], notebook: Mapping[str, object]) -> None:
+    """Raise UsageError when the notebook has no such name."""
+    for name in names:
+        if name not in notebook:
+            raise UsageError(_absent(option, name, notebook))
 
 
-class _Scale(io.RawIOBase):
-    """A file that hashes and counts what is written to it, up to a limit."""
-
-    def __init__(self, limit: int | None) -> None:
-        self.hash = xxhash.xxh3_128()
-        self.size = 0
-        self.limit = limit
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        view = memoryview(data)
-        self.size += view.nbytes
-        if self.limit is not None and self.size > self.limit:
-            raise _TooLarge
-        self.hash.update(view)
-        return view.nbytes
-
-    def aside(self, buffer: Any) -> bool:
-        try:
-            view = buffer.raw()
-        except BufferError:
-            return True
-        self.write(view)
-        return False
-
-
-def weigh(name: str, value: object, limit: int | None) -> Weight:
-    """Hash `value` as it would be pickled; refuses one that is larger than `limit` bytes or cannot be pickled."""
-    if isinstance(value, types.ModuleType) and not _by_value(value):
-        return Weight(f"module {value.__name__}", 0)
-    scale = _Scale(limit)
-    try:
-        cloudpickle.Pickler(scale, protocol=5, buffer_callback=scale.aside).dump(value)
-    except _TooLarge:
-        raise UsageError(
-            f"{name} is over {_bytes(limit or 0)}, the limit for a name that goes to the nodes by itself: send it with "
-            f"-i {name}, make it on the nodes, or raise the limit with %config Sky.size_limit = {10 * (limit or 1)}"
-        ) from None
-    except Exception:
-        raise explain(name, value) from None
-    return Weight(scale.hash.hexdigest(), scale.size)
-
-
-def _by_value(module: types.ModuleType) -> bool:
-    return module.__name__.partition(".")[0] in {
-        name.partition(".")[0] for name in cloudpickle.list_registry_pickle_by_value()
-    }
-
-
-def _absent(name: str, notebook: Mapping[str, object]) -> str:
+def _absent(option: str, name: str, notebook: Mapping[str, object]) -> str:
     close = difflib.get_close_matches(name, list(notebook), n=2)
     advice = f"did you mean {' or '.join(close)}?" if close else "bind it in a cell without %%sky first"
-    return f"-i {name}: this notebook has no name {name}; {advice}"
-
-
-def _bytes(size: int) -> str:
-    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if size >= factor:
-            return f"{size / factor:.3g} {unit}"
-    return f"{size} bytes"
+    return f"{option} {name}: this notebook has no name {name}; {advice}"

@@ -33,23 +33,19 @@ def source_of(raw: str, line: str, body: str, number: int) -> Source:
 def compiled(shell: InteractiveShell, source: Source) -> ast.Module:
     """The cell's syntax tree; raises CellSyntaxError where there is none."""
     try:
-        tree = _parsed(shell, source.code)
-    except SyntaxError as error:
-        if error.lineno:
-            error.lineno += source.offset
-            error.end_lineno = (error.end_lineno or error.lineno) + source.offset
-        raise _shown(shell, source, error) from error
-    try:
-        _compile(ast.increment_lineno(tree, source.offset))
+        tree = _parsed(shell, source)
+        _compile(tree)
     except SyntaxError as error:
         raise _shown(shell, source, error) from error
     return tree
 
 
-def _parsed(shell: InteractiveShell, code: str) -> ast.Module:
-    text = LineKeepingTransformer().transform_cell(code)
+def _parsed(shell: InteractiveShell, source: Source) -> ast.Module:
+    """The tree, in the lines as written: messages of syntax errors name lines too."""
+    text = LineKeepingTransformer().transform_cell(source.code)
+    above = "\n" * source.offset
     try:
-        return _parse(text)
+        return _parse(above + text)
     except SyntaxError:
         if len(text.splitlines()) != 1:
             raise
@@ -58,7 +54,7 @@ def _parsed(shell: InteractiveShell, code: str) -> ast.Module:
             again = str(prefilter.prefilter_lines(text))
         if again.strip() == text.strip():
             raise
-        return _parse(again)
+        return _parse(above + again)
 
 
 def _parse(text: str) -> ast.Module:
@@ -83,3 +79,10 @@ def _shown(shell: InteractiveShell, source: Source, error: SyntaxError) -> CellS
 
 def _last_line(body: str) -> str:
     return body.rstrip().rpartition("\n")[2]
+
+
+def title_of(code: str) -> str:
+    """The line of a cell that tells best what it is: the first that imports nothing and is no comment."""
+    lines = [line.strip() for line in code.splitlines() if line.strip()]
+    telling = (line for line in lines if not line.startswith(("import ", "from ", "#")))
+    return next(telling, lines[0] if lines else "")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import linecache
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from IPython.core.interactiveshell import InteractiveShell
 
-from skyward_jupyter.config import Sky
+from skyward_jupyter.config import Skyward
 from skyward_jupyter.notebook.options import CellOptions
+from skyward_jupyter.notebook.queues import Queues
 from skyward_jupyter.notebook.sending import Ledger
+from skyward_jupyter.notebook.weighing import cell_names
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
@@ -28,15 +32,19 @@ class Notebook:
         The cell that runs, as typed, and its execution count.
     depth
         How many cells run inside each other; 0 between cells.
+    cells
+        What the names of its cells look like in pickled code.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
         self.shell = shell
-        self.settings = Sky(parent=shell)
+        self.settings = Skyward(parent=shell)
         self.raw = ""
         self.number = 0
         self.depth = 0
+        self.cells = cell_names(shell)
         self._ledgers: WeakKeyDictionary[ComputePool, Ledger] = WeakKeyDictionary()
+        self._queues: WeakKeyDictionary[ComputePool, Queues] = WeakKeyDictionary()
 
     @property
     def in_kernel(self) -> bool:
@@ -53,9 +61,13 @@ class Notebook:
         """What the nodes of `pool` have."""
         return self._ledgers.setdefault(pool, Ledger())
 
+    def queue(self, pool: ComputePool) -> Queues:
+        """Which cells the nodes of `pool` run, and which wait."""
+        return self._queues.setdefault(pool, Queues())
+
     def defaults(self) -> CellOptions:
         """What a ``%%sky`` line that says nothing means."""
-        return CellOptions(group=self.settings.group, quiet=self.settings.quiet)
+        return CellOptions(group=self.settings.value("group"), quiet=self.settings.value("quiet"))
 
     def names(self) -> dict[str, object]:
         """The user's global names: those of the shell, without IPython's own."""
@@ -67,9 +79,21 @@ class Notebook:
             if not _IPYTHONS.fullmatch(name) and hidden.get(name, absent) is not value
         }
 
+    def theirs(self) -> set[str]:
+        """The names that nodes of some pool own."""
+        return {name for ledger in self._ledgers.values() for name in ledger.owned()}
+
+    def written(self, files: Iterable[str]) -> dict[str, tuple[str, str]]:
+        """The text of cells, and what they are called in tracebacks, by the names of their code."""
+        compiler: Any = self.shell.compile
+        return {
+            file: (" ".join(compiler.format_code_name(file) or ("File", file)), "".join(linecache.getlines(file)))
+            for file in files
+        }
+
     def bind(self, name: str, value: object) -> None:
         """Set a global name of the user's."""
-        self.shell.push({name: value}, interactive=False)
+        self.shell.push({name: value})
 
     def before_cell(self, info: Any = None) -> None:
         """A cell starts."""

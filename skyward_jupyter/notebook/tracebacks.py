@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.cells import CellError
+from skyward_jupyter.agent.failure import localize
 from skyward_jupyter.errors import CellFailed, SkywardError, TaskFailed
 from skyward_jupyter.notebook.ranks import label, spoken
 from skyward_jupyter.wire.codec import loads
@@ -132,6 +133,7 @@ def _exception(rank: int, error: Failed) -> BaseException:
         loaded = None
     if not isinstance(loaded, BaseException):
         loaded = TaskFailed(_joined(error.name, error.text), rank)
+    localize(loaded)
     loaded.add_note(f"on node {rank}:\n{plain(error.traceback)}")
     return loaded
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from skyward_jupyter.agent.cells import CellError, CellOutcome
 from skyward_jupyter.errors import TaskTimeout
-from skyward_jupyter.notebook.ranks import spoken
+from skyward_jupyter.notebook.ranks import compact, spoken
 from skyward_jupyter.wire.codec import dumps
 
 
@@ -27,23 +27,29 @@ class Verdict:
         return self.value
 
 
-def refusals(outcomes: Mapping[int, CellOutcome], *, value: bool) -> str | None:
+def refusals(outcomes: Mapping[int, CellOutcome], *, value: bool, moves: bool = False) -> str | None:
     """What was asked for and cannot be brought here, as a sentence; None when nothing.
 
     Parameters
     ----------
     value
         Whether the value of the last expression was asked for.
+    moves
+        Whether names were asked for without a cell: by ``%sky pull``.
     """
     reasons: dict[tuple[str, str], list[int]] = defaultdict(list)
     for rank, done in outcomes.items():
         for name, reason in done.refused.items():
             if name or value:
                 reasons[name, reason].append(rank)
-    sentences = (
-        f"{f'-o {name}' if name else 'the value'}, {spoken(ranks)}: {reason}"
+    option = "" if moves else "-o "
+    sentences = [
+        f"{f'{option}{name}' if name else 'the value'}, {spoken(ranks)}: {reason}"
         for (name, reason), ranks in reasons.items()
-    )
+    ]
+    able = [rank for rank, done in outcomes.items() if not done.refused]
+    if moves and sentences and able:
+        sentences.append(f"{spoken(able)} can: --on {compact(able)}")
     return "; ".join(sentences) or None
 
 

@@ -10,6 +10,9 @@ from skyward_jupyter.agent.config import Peer
 
 #: The most nodes of a local pool: one loopback address each.
 LARGEST = 250
+#: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
+RETRIES = 3
+MAX_RETRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,35 @@ class NodeSpec:
     executor: Literal["process", "thread"] = "process"
     ttl: float = 30.0
     env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a pool keeps to, whichever kernel drives it.
+
+    Attributes
+    ----------
+    first, smallest, largest, idle_after
+        Of an elastic pool: with how many nodes it starts, between what numbers it may have, and after how many idle
+        seconds one goes. `largest` is 0 for a pool of a fixed size.
+    retries
+        How often a task is repeated that does not say so itself.
+    max_retries
+        How often a node is replaced within an hour.
+    patience
+        Seconds that nodes may take to start.
+    panel
+        How it shows itself where there is no notebook, as it was given.
+    """
+
+    first: int = 0
+    smallest: int = 0
+    largest: int = 0
+    idle_after: float = 0.0
+    retries: int = RETRIES
+    max_retries: int = MAX_RETRIES
+    patience: float = 60.0
+    panel: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +109,10 @@ class Provider(Protocol):
 
     def alive(self, rank: int) -> bool:
         """Whether a node is known to run: it was started, and its end was not heard of."""
+        ...
+
+    def hourly_cost(self, rank: int) -> float:
+        """What a node of this rank costs per hour from its start to its end, in US dollars; 0 on this machine."""
         ...
 
     def kill(self, rank: int) -> None:

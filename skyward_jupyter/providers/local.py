@@ -185,6 +185,10 @@ class LocalProvider:
         except psutil.NoSuchProcess:
             return False
 
+    def hourly_cost(self, rank: int) -> float:
+        """Nothing: this machine is paid for."""
+        return 0.0
+
     def kill(self, rank: int) -> None:
         """End a node at once."""
         if self._link is not None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skyward_jupyter.agent.lease import Owner, is_alive, started
+from skyward_jupyter.providers.base import Terms
 
 #: Counts what a reader must understand.
 VERSION = 1
@@ -78,6 +79,27 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingRun:
+    """Calls that wait in a kernel for a free slot.
+
+    Attributes
+    ----------
+    number, parts, label
+        The number of the first task, how many follow each other from there on, and what they are.
+    since
+        When the first was made.
+    separate
+        Whether they were single calls, not one run.
+    """
+
+    number: int
+    parts: int
+    label: str
+    since: float
+    separate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PoolRecord:
     """One pool.
 
@@ -93,6 +115,10 @@ class PoolRecord:
         The private directory of its certificates and blobs, and of the socket through which nodes are started.
     places
         What the provider needs to name addresses again.
+    waiting
+        Runs with calls that have waited in its kernel for a while: what nobody knows of once that has ended.
+    terms
+        What the kernel that goes on with it keeps to; a record that lacks some of it means the usual.
     cost
         Money per hour, as text.
     """
@@ -113,6 +139,8 @@ class PoolRecord:
     state: str = "starting"
     cost: str = "free"
     places: str = ""
+    terms: Terms = field(default_factory=Terms)
+    waiting: tuple[WaitingRun, ...] = ()
     nodes: tuple[NodeRecord, ...] = field(default_factory=tuple)
 
     @property
@@ -265,6 +293,8 @@ def _parsed(text: str) -> PoolRecord:
     if version != VERSION:
         raise ValueError(f"it is of version {version}, this is {VERSION}")
     fields["holder"] = Holder(**fields["holder"])
+    fields["terms"] = Terms(**fields.get("terms", {}))
+    fields["waiting"] = tuple(WaitingRun(**run) for run in fields.get("waiting", ()))
     fields["nodes"] = tuple(NodeRecord(**node) for node in fields["nodes"])
     return PoolRecord(**fields)
 

@@ -36,7 +36,7 @@ class Followed:
         self.numbers: Delta | None = None
         self._visible = False
         self._owner = owner
-        self._teller = Teller(owner.say, drawn=True)
+        Teller(owner.say, drawn=True).follow(source)
 
     def look(self, visible: bool) -> None:
         """Have numbers come, or come no more."""
@@ -47,7 +47,6 @@ class Followed:
     def show(self, snapshot: Snapshot) -> None:
         """Take the slow state."""
         self.snapshot = snapshot
-        self._teller.show(snapshot)
 
     def delta(self, delta: Delta) -> None:
         """Take the numbers."""
@@ -58,7 +57,6 @@ class Followed:
 
     def close(self, snapshot: Snapshot) -> None:
         """The pool is over."""
-        self._teller.close(snapshot)
         self._owner.drop(self)
 
 

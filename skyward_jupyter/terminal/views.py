@@ -22,28 +22,7 @@ def attach(source: PanelSource, mode: Mode) -> None:
     if stream is not None:
         painter(stream).follow(source)
     else:
-        source.attach(Lines(everything=mode == "lines"))
-
-
-class Lines:
-    """Plain lines on stderr: losses, and what takes long; with `everything`, each thing that happens."""
-
-    def __init__(self, *, everything: bool) -> None:
-        self._teller = Teller(to_stderr, everything=everything)
-
-    def show(self, snapshot: Snapshot) -> None:
-        """Tell what changed."""
-        self._teller.show(snapshot)
-
-    def delta(self, delta: Delta) -> None:
-        """Numbers are not told."""
-
-    def refuse(self, sentence: str) -> None:
-        """Nothing is asked for here."""
-
-    def close(self, snapshot: Snapshot) -> None:
-        """Tell the end."""
-        self._teller.close(snapshot)
+        Teller(to_stderr, everything=mode == "lines").follow(source)
 
 
 class Glance:

@@ -25,8 +25,10 @@ import traitlets
 from anywidget import AnyWidget
 from IPython.display import DisplayHandle, display
 
-from skyward_jupyter.actors.source import OVER, Delta, PanelSource, Snapshot
+from skyward_jupyter.actors.source import OVER, Delta, Ended, PanelSource, Snapshot
+from skyward_jupyter.widgets.sight import Sights
 from skyward_jupyter.widgets.static import Picture
+from skyward_jupyter.widgets.tasks import packed
 
 type Bundle = dict[str, Any]
 
@@ -34,8 +36,8 @@ STATIC = Path(__file__).parent.parent / "static"
 SCRIPT = STATIC / "dashboard.js"
 STYLE = STATIC / "dashboard.css"
 
-LEASE = 60.0
-"""Seconds for which a view counts as visible after it last said so."""
+FOLDED = -1
+"""What a view says instead of how many tasks it has, when it shows none."""
 
 LOGGED = 200
 """The most lines of a node's boot log that travel to the page."""
@@ -75,7 +77,8 @@ class Dashboard(AnyWidget):
         self._source = source
         self._current = source.snapshot()
         self._delta: Delta | None = None
-        self._seen: dict[str, float] = {}
+        self._sights = Sights()
+        self._drawing: set[str] = set()
         self._handles: list[DisplayHandle] = []
         super().__init__(snapshot=_slim(self._current), logs=_logs(self._current))
         self.on_msg(self._receive)
@@ -85,7 +88,7 @@ class Dashboard(AnyWidget):
     @property
     def picture(self) -> Picture:
         """What is known of the pool now, for the forms that are not live."""
-        return Picture(self._current, self._delta, self.ended or time.time())
+        return Picture(self._current, self._delta, self.ended or time.time(), self._source.ended().times)
 
     def take(self, snapshot: Snapshot) -> None:
         """Show the pool's slow state; logs travel only when they changed."""
@@ -97,15 +100,21 @@ class Dashboard(AnyWidget):
     def tick(self, delta: Delta) -> None:
         """Pass live numbers to the page, and forget the views that fell silent."""
         self._delta = delta
-        content = {"kind": "delta", "seq": delta.seq, "at": delta.at, "queued": delta.queued, "rate": delta.rate}
-        self.send(content, buffers=[delta.rows])
-        self._expire(time.monotonic())
+        content: dict[str, object] = {"kind": "delta", "seq": delta.seq, "at": delta.at, "queued": delta.queued}
+        content |= {"rate": delta.rate, "so_far": delta.so_far}
+        buffers = [delta.rows]
+        if delta.ended is not None:
+            content["tasks"], rows = packed(delta.ended)
+            buffers.append(rows)
+        self.send(content, buffers=buffers)
+        for view in self._sights.silent():
+            self._see(view, False)
 
     def finish(self, snapshot: Snapshot) -> None:
         """Show the final state and follow the pool no longer."""
         self._detach()
         with self.hold_sync():
-            self.last = _totals(self._delta)
+            self.last = _totals(self._delta) | _tasks(self._source.ended())
             self.ended = time.time()
             self.take(snapshot)
         for handle in self._handles:
@@ -137,22 +146,31 @@ class Dashboard(AnyWidget):
         match content:
             case {"kind": "visible", "visible": bool(visible), "view": str(view)}:
                 self._see(view, visible)
+            case {"kind": "tasks", "after": int(after), "view": str(view)}:
+                self._draw(view, after)
             case {"kind": str()} if not self.ended:
                 self._source.command(self._view, content)
 
     def _see(self, view: str, visible: bool) -> None:
         """Tell the source at every renewal too, so that a tick that expired the view just now is mended."""
         if visible:
-            self._seen[view] = time.monotonic()
-        elif self._seen.pop(view, None) is None:
+            self._sights.see(view)
+        elif not self._sights.leave(view):
             return
+        else:
+            self._draw(view, FOLDED)
         if not self.ended:
-            self._source.visible(self._view, bool(self._seen))
+            self._source.visible(self._view, bool(self._sights))
 
-    def _expire(self, now: float) -> None:
-        silent = [view for view, seen in self._seen.copy().items() if now - seen > LEASE]
-        for view in silent:
-            self._see(view, False)
+    def _draw(self, view: str, after: int) -> None:
+        """A page's view has the tasks up to the `after`-th and wants the next ones, or shows none."""
+        if after != FOLDED:
+            self._drawing.add(view)
+            self._source.draw(self._view, after)
+        elif view in self._drawing:
+            self._drawing.discard(view)
+            if not self._drawing:
+                self._source.draw(self._view, None)
 
 
 class _View:
@@ -185,7 +203,7 @@ def show(source: PanelSource) -> Bundle:
     if known := _dashboards.get(id(source)):
         return known.bundle()
     snapshot = source.snapshot()
-    picture = Picture(snapshot, None, time.time())
+    picture = Picture(snapshot, None, time.time(), source.ended().times)
     if snapshot["state"] in OVER or not _in_kernel():
         return static(picture)
     if not built():
@@ -225,6 +243,11 @@ def _slim(snapshot: Snapshot) -> dict[str, object]:
 
 def _logs(snapshot: Snapshot) -> dict[str, list[str]]:
     return {str(node["rank"]): node["log"][-LOGGED:] for node in snapshot["nodes"]}
+
+
+def _tasks(ended: Ended) -> dict[str, object]:
+    header, rows = packed(ended)
+    return {"tasks": header | {"rows": rows}}
 
 
 def _totals(delta: Delta | None) -> dict[str, object]:

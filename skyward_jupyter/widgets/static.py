@@ -7,13 +7,17 @@ code host strips its inline styles. Every value is escaped.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 
+from skyward_jupyter.actors.cost import Cost
 from skyward_jupyter.actors.source import OVER, STATES, Delta, NodeRow, Snapshot
+from skyward_jupyter.events import TaskTimes
+from skyward_jupyter.widgets.timeline import picture, summary
 
 LISTED = 32
 """The most nodes that are listed one by one."""
@@ -30,12 +34,14 @@ _CELL = "padding:2px 12px 2px 0;border:0;border-bottom:1px solid rgba(128,128,12
 class Picture:
     """A pool at one moment.
 
-    `delta` holds the live numbers where any were seen; `moment` is in seconds since the epoch.
+    `delta` holds the live numbers where any were seen; `moment` is in seconds since the epoch; `times` are the tasks
+    that ended last.
     """
 
     snapshot: Snapshot
     delta: Delta | None
     moment: float
+    times: Sequence[TaskTimes] = ()
 
     @property
     def over(self) -> bool:
@@ -62,6 +68,8 @@ class Picture:
             parts.append(_table(self._columns(), rows))
         if self._unlisted():
             parts.append(f"<div>… and {self._unlisted()} more</div>")
+        if self.times:
+            parts.append(_drawn(self.times))
         moment = datetime.fromtimestamp(self.moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         parts.append(f'<div style="{_QUIET};font-size:85%">As of {moment}. {escape(note)}</div>')
         return f'<div style="line-height:1.5;font-variant-numeric:tabular-nums">{"".join(parts)}</div>'
@@ -76,8 +84,14 @@ class Picture:
         if self.delta is not None:
             done = round(sum(row[4] for row in self.delta.table()))
             facts.append(f"{done:,} task{'' if done == 1 else 's'} done")
+        if cost := self._cost():
+            facts.append(cost)
         facts.append(f"{'ran' if self.over else 'up'} {duration(self.moment - snapshot['started'])}")
         return ", ".join(facts)
+
+    def _cost(self) -> str:
+        known = self.delta.so_far if self.delta is not None else 0.0
+        return str(Cost(self.snapshot["per_hour"], max(known, self.snapshot["so_far"])))
 
     def _columns(self) -> tuple[str, ...]:
         return _COLUMNS if self._numbers() else _COLUMNS[:4]
@@ -112,6 +126,13 @@ def duration(seconds: float) -> str:
 def memory(mebibytes: float) -> str:
     """Write an amount of memory given in MiB."""
     return f"{mebibytes:.0f} MiB" if mebibytes < 1024 else f"{mebibytes / 1024:.1f} GiB"
+
+
+def _drawn(times: Sequence[TaskTimes]) -> str:
+    """The timeline as an image: whoever strips images leaves its text, not the words of a drawing in a row."""
+    data = b64encode(picture(times, alone=True).encode()).decode()
+    size = "display:block;max-width:100%;height:auto;margin:6px 0"
+    return f'<img style="{size}" alt="{escape(summary(times))}" src="data:image/svg+xml;base64,{data}">'
 
 
 def _slow(node: NodeRow) -> list[str]:

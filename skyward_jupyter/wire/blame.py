@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
+from collections import deque
 from collections.abc import Iterator, Mapping
 
 from skyward_jupyter.errors import NotPicklable
@@ -51,21 +53,46 @@ def _parts(path: str, value: object) -> Iterator[tuple[str, object]]:
         case Mapping():
             for key, item in list(value.items())[:_WIDTH]:
                 yield f"{path}[{key!r}]", item
-        case list() | tuple() | set() | frozenset():
+        case list() | tuple() | set() | frozenset() | deque():
             for index, item in enumerate(list(value)[:_WIDTH]):
                 yield f"{path}[{index}]", item
         case types.FunctionType():
             yield from _closure(path, value)
         case types.MethodType():
             yield f"{path}.__self__", value.__self__
+        case functools.partial():
+            yield f"{path}.func", value.func
+            yield from _parts(f"{path}.args", value.args)
+            yield from _parts(f"{path}.keywords", value.keywords)
+        case type():
+            yield from _attributes(path, vars(value))
         case _:
-            for key, item in list(getattr(value, "__dict__", {}).items())[:_WIDTH]:
-                yield f"{path}.{key}", item
+            yield from _of_instance(path, value)
+
+
+def _of_instance(path: str, value: object) -> Iterator[tuple[str, object]]:
+    """Its attributes, then its class, which goes along when it is the user's."""
+    found = dict(getattr(value, "__dict__", {}))
+    for kind in type(value).__mro__:
+        slots = kind.__dict__.get("__slots__", ())
+        for slot in [slots] if isinstance(slots, str) else slots:
+            if slot not in ("__dict__", "__weakref__") and hasattr(value, slot):
+                found[slot] = getattr(value, slot)
+    yield from _attributes(path, found)
+    yield type(value).__qualname__, type(value)
+
+
+def _attributes(path: str, found: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for key, item in list(found.items())[:_WIDTH]:
+        yield f"{path}.{key}", item
 
 
 def _closure(path: str, function: types.FunctionType) -> Iterator[tuple[str, object]]:
     found = inspect.getclosurevars(function)
     for name, item in {**found.nonlocals, **found.globals}.items():
         yield f"{name} (used by {path})", item
-    for index, item in enumerate(function.__defaults__ or ()):
-        yield f"{path}.__defaults__[{index}]", item
+    code = function.__code__
+    defaults = function.__defaults__ or ()
+    named = code.co_varnames[code.co_argcount - len(defaults) : code.co_argcount]
+    for name, item in {**dict(zip(named, defaults, strict=False)), **(function.__kwdefaults__ or {})}.items():
+        yield f"{name} (default of {path})", item

@@ -23,7 +23,8 @@ _STANDARD = tuple(
     {str(Path(path).resolve()) for key in ("stdlib", "platstdlib") if (path := sysconfig.get_paths().get(key))}
 )
 
-#: cloudpickle's registry belongs to the process, and the items of streams are pickled in threads of their own.
+#: cloudpickle's registry is one for all threads, and the items of streams are pickled in threads of their own: whoever
+#: leaves `by_value` would take it from the others.
 _registry = threading.RLock()
 _seen: set[str] = set()
 _latest = ""

@@ -189,6 +189,8 @@ class Owned:
         The last event that the client acknowledged.
     session
         Whether the node has a session.
+    handed
+        The numbers of all tasks that the client ever sent here, as ranges: the first and the last of each.
     """
 
     taken: str = ""
@@ -197,6 +199,7 @@ class Owned:
     tasks: tuple[Known, ...] = ()
     after: int = 0
     session: bool = False
+    handed: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -48,9 +48,12 @@ class BarePage:
         """Set traits as the kernel would."""
         self.page.evaluate("values => mock.set(values)", traits)
 
-    def message(self, content: dict[str, Any], rows: list[list[float]] | None = None) -> None:
-        """Send a message as the kernel would, with one float32 buffer of `rows`."""
-        self.page.evaluate("([content, rows]) => mock.custom(content, rows)", [content, rows or []])
+    def message(self, content: dict[str, Any], rows: list[list[float]] | None = None, *buffers: bytes) -> None:
+        """Send a message as the kernel would, with one float32 buffer of `rows` and perhaps others."""
+        others = [list(buffer) for buffer in buffers]
+        self.page.evaluate(
+            "([content, rows, others]) => mock.custom(content, rows, others)", [content, rows or [], others]
+        )
 
     def sent(self, kind: str) -> list[dict[str, object]]:
         """Return what the page sent of one kind so far."""

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from skyward_jupyter.actors.source import STATES, Delta, NodeRow, NodeState, PanelView, Snapshot
+from skyward_jupyter.actors.source import STATES, Delta, Ended, NodeRow, NodeState, PanelView, Snapshot
+from skyward_jupyter.events import Event
 from skyward_jupyter.widgets.dashboard import Bundle, show
 
 PHASES: dict[NodeState, str] = {
@@ -45,6 +46,8 @@ class Source:
             nodes=self._nodes,
             smallest=1,
             largest=16,
+            per_hour=0.0,
+            so_far=0.0,
         )
 
     def attach(self, view: PanelView) -> Callable[[], None]:
@@ -53,6 +56,15 @@ class Source:
 
     def visible(self, view: PanelView, visible: bool) -> None:
         self._loop.call_soon_threadsafe(self._look, view, visible)
+
+    def draw(self, view: PanelView, after: int | None) -> None:
+        """It has no tasks."""
+
+    def ended(self) -> Ended:
+        return Ended(0, ())
+
+    def listen(self, kinds: tuple[type[Event], ...], callback: Callable[[Any], object]) -> None:
+        """It has no events."""
 
     def command(self, view: PanelView, command: Mapping[str, object]) -> None:
         self._loop.call_soon_threadsafe(self._obey, view, dict(command))

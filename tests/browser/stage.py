@@ -32,6 +32,8 @@ def snapshot(*nodes: NodeRow, **changes: Any) -> Snapshot:
         nodes=list(nodes),
         smallest=1,
         largest=16,
+        per_hour=0.0,
+        so_far=0.0,
     )
     return {**base, **changes}  # type: ignore[typeddict-item]
 
@@ -82,6 +84,12 @@ class Stage(BarePage):
         self.seq += 1
         self.at += after
         self.message({"kind": "delta", "seq": self.seq, "at": self.at, "queued": queued, "rate": rate}, rows)
+
+    def tasks(self, header: dict[str, object], rows: bytes) -> None:
+        """Send tasks that ended, with a delta that has nothing new otherwise."""
+        self.seq += 1
+        content = {"kind": "delta", "seq": self.seq, "at": self.at, "queued": 0, "rate": 0, "tasks": header}
+        self.message(content, [], rows)
 
     def minute(self, shown: Snapshot) -> None:
         """Send a minute of live numbers, so that every part of the dashboard has something to show."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import nbformat
 import psutil
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator, Page, expect
 
 from skyward_jupyter.widgets.dashboard import built
@@ -46,8 +49,47 @@ def test_the_dashboard_is_live_and_its_buttons_work_while_a_cell_runs(lab: Lab, 
     assert notebook.evaluate("import skyward as sky\nprint(sky.pool().size)") == "4\n"
     panel.get_by_role("button", name="Stop", exact=True).click()
     panel.get_by_role("button", name="Stop pool").click()
-    expect(panel.get_by_text("Stopped", exact=True)).to_be_visible()
+    expect(notebook.cell(2).get_by_text("stopped, local")).to_be_visible()
     assert notebook.evaluate("print(sky.pools())") == "()\n"
+
+
+def test_the_timeline_is_live_and_survives_a_reload(lab: Lab, page: Page) -> None:
+    calls = (
+        "import skyward as sky\n"
+        "@sky.compute\n"
+        "def half(n):\n"
+        "    return n / 2 if n < 9 else n / 0\n"
+        "sky.gather(*map(half, range(9))) >> sky.pool()"
+    )
+    notebook = start(lab, page, "timeline-lab", calls)
+    timeline = dashboard(notebook, 2).locator(".timeline")
+    expect(timeline.get_by_role("button", name="All 9")).to_be_visible()
+    assert notebook.evaluate("print(sky.pool()._bus.tasks)") == "False\n"
+    with pytest.raises(PlaywrightError, match="ZeroDivisionError"):
+        notebook.evaluate("half(9) >> sky.pool()")
+    expect(timeline.get_by_role("button", name="All 10")).to_be_visible()
+    timeline.get_by_role("slider").press("End")
+    expect(timeline.locator(".says")).to_contain_text("half ")
+    expect(timeline.locator(".crosses")).to_have_attribute("d", re.compile("M"))
+    notebook.command("docmanager:save")
+    page.reload()
+    page.wait_for_function("window.jupyterapp !== undefined")
+    notebook.open()
+    again = dashboard(notebook, 2).locator(".timeline")
+    expect(again.get_by_role("button", name="All 10")).to_be_visible()
+    notebook.evaluate("sky.pool().stop()")
+    expect(dashboard(notebook, 2).get_by_text("Stopped", exact=True)).to_be_visible()
+    expect(again.get_by_role("button", name="All 10")).to_be_visible()
+
+
+def test_what_stays_in_a_saved_notebook_has_the_timeline(lab: Lab, page: Page) -> None:
+    stop = "import skyward as sky\nsky.pool().stop()"
+    notebook = start(lab, page, "saved-lab", "%%sky\nprint('here')", "%%sky\nprint('there')", stop)
+    expect(notebook.cell(2).get_by_role("img", name="4 tasks in")).to_be_visible()
+    notebook.command("docmanager:save")
+    saved = nbformat.read(lab.root / notebook.path, as_version=4).cells[2].outputs[0].data
+    assert set(saved) == {"text/plain", "text/html"}
+    assert "stopped, local" in saved["text/plain"]
 
 
 def test_a_button_scales_the_pool_while_a_cell_runs(lab: Lab, page: Page) -> None:

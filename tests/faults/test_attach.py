@@ -142,6 +142,87 @@ def test_what_ended_meanwhile_and_what_a_generator_yields_is_there(another: Anot
     _nothing_is_left(world, name, template)
 
 
+def test_an_elastic_pool_stays_elastic_and_what_it_was_told_holds(another: Another, world: World) -> None:
+    name = f"elastic-{os.getpid()}"
+    first = another()
+    nodes = "sky.Nodes(3, 1, 4, idle_after=1.0)"
+    first.ok(f"pool = sky.ComputePool({nodes}, name={name!r}, ttl=30, retries=0, max_retries=1, panel='lines').start()")
+    first.ok("%%sky --on 1\nmark = 1")
+    template, pid = _template(first), _pid(first)
+    working = first.start("sky.gather(*(count(40, 0.05) for _ in range(3))) >> pool")
+    first.until(working, "number 3\n")
+    _kill(pid, world)
+    second = another()
+    assert re.match(rf"pool {name}: \d nodes of 1 to 4, attached", second.ok(f"%sky attach {name}").stdout)
+    second.ok("pool = sky.pool()")
+    assert second.ok("print(pool.bounds, pool._life.settings.terms)").stdout == (
+        "(1, 4) Terms(first=3, smallest=1, largest=4, idle_after=1.0, retries=0, max_retries=1, patience=60.0, "
+        "panel='lines')\n"
+    )
+    second.ok("import asyncio\nasync def until(condition):\n    while not condition(): await asyncio.sleep(0.05)")
+    second.ok("await asyncio.wait_for(until(lambda: pool.size == 2), 30)")
+    second.ok("await asyncio.sleep(2)")  # twice as long as a node may be idle
+    assert second.ok("%%sky --on 1\nmark").text == "1", "the node with a session stays"
+    second.ok("work = sky.gather(*(count(10, 0.2) for _ in range(24))) > pool")
+    second.ok("await asyncio.wait_for(until(lambda: pool.size == 4), 30)\nwork.cancel()")
+    second.ok("await asyncio.wait_for(until(lambda: not any(view.running for view in pool.nodes)), 30)")
+    second.ok("lost = count(100) > pool\nawait until(lambda: any(view.running for view in pool.nodes))")
+    second.ok("os.kill(next(view.pid for view in pool.nodes if view.running), 9)")
+    assert second.run("await lost").ename == "NodeLost", "calls are not repeated, as the pool was told"
+    second.ok("pool.stop()")
+    _nothing_is_left(world, name, template)
+
+
+def test_calls_that_waited_in_a_kernel_that_was_killed_are_told_one_by_one(another: Another, world: World) -> None:
+    """Of a gather of 500 on 2 nodes, kill -9 in the middle: every call is accounted for, and nothing hangs."""
+    name = f"queued-{os.getpid()}"
+    first = another()
+    first.ok(f"pool = sky.ComputePool(nodes=2, name={name!r}, ttl=30).start()\nran = os.path.abspath('ran')")
+    first.ok("""
+@sky.compute
+def work(number):
+    with open(ran, "a") as file:
+        file.write(f"{number}\\n")
+    time.sleep(0.2)
+    return number * 2
+    """)
+    first.ok("many = sky.gather(*(work(number) for number in range(500))) > pool")
+    first.ok("single = [work(number) > pool for number in range(1000, 1010)]")
+    template, pid = _template(first), _pid(first)
+    record = world.records(name)[0]
+    world.until(lambda: '"label": "work"' in record.read_text(), "what waits is recorded")
+    ran = first.folder / "ran"
+    world.until(lambda: len(ran.read_text().split()) > 20, "some have run")
+    _kill(pid, world)
+
+    second = another()
+    told = second.ok(f"%sky attach {name}").stdout
+    second.ok("pool = sky.pool()\nrun, singles = pool.runs\nat_first = run.counts\nunsent = run.unsent")
+    (lacking,) = re.findall(r"runs\[0\]: (\d+) calls never left their kernel and have not run", told)
+    assert re.search(r"runs\[0\]  work  nodes 0-1  .*\d+ with the kernel before, \d+ never sent of 500\n", told), told
+    assert re.search(r"runs\[1\]  work  -  +incomplete .*10 never sent\n", told), told
+    gone = second.run("await run")
+    assert gone.ename == "ResultGone"
+    assert f"{lacking} of the 500 calls of 'work' waited in the kernel that started them and never ran" in gone.evalue
+    second.ok("try: await run\nexcept sky.ResultGone as error: rest = error")
+    assert second.ok("print(rest.unsent == run.unsent == unsent, run.state)").stdout == "True incomplete\n"
+    assert second.ok("print(all(v == 2 * k for k, v in run.results.items()), rest.results == run.results)").stdout == (
+        "True True\n"
+    )
+    begun = {int(line) for line in ran.read_text().split()}
+    counts = second.ok("print(run.counts.done, run.counts.running, run.counts.gone, run.counts.unsent)").stdout
+    done, running, had, unsent = map(int, counts.split())
+    assert (done + had + unsent, running) == (500, 0)
+    assert unsent == int(lacking) == 500 - len(begun), "what is said never to have run has not, and the rest has"
+    assert 1 <= done <= 6, "what the nodes had to do"
+    assert second.ok("print(sorted(set(range(500)) - set(unsent)))").stdout == f"{sorted(begun)}\n"
+    assert second.run("singles.result()").ename == "ResultGone"
+    assert second.ok("print(len(singles.unsent), singles.state)").stdout == "10 incomplete\n"
+    print(f"kill -9 in a gather of 500: {had} had, {done} ended on the nodes and kept, {unsent} never sent and named")
+    second.ok("pool.stop()")
+    _nothing_is_left(world, name, template)
+
+
 def test_cells_and_the_names_they_bound(another: Another, world: World) -> None:
     name = f"cells-{os.getpid()}"
     first = another()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 import time
 
@@ -138,6 +140,36 @@ def test_metrics_come_while_somebody_listens(pool: sky.ComputePool, until: Until
     until(lambda: {metric.node for metric in found} == {0, 1, 2}, "every node was measured")
     assert all(metric.memory > 0 for metric in found)
     off()
+
+
+def test_the_progress_of_a_gather_and_of_a_broadcast(pool: sky.ComputePool, until: Until) -> None:
+    told: list[E.RunProgress] = []
+    off = pool.on(E.RunProgress, told.append)
+    try:
+        assert not pool._bus.tasks
+        double(1) >> pool
+        sky.gather(*map(double, range(50))) >> pool
+        until(lambda: bool(told) and told[-1].done == 50, "the last one is told")
+        gather = list(told)
+        nap(0.01) @ pool
+        until(lambda: told[-1].done == told[-1].total == 3, "the broadcast's end is told")
+    finally:
+        off()
+    assert [(event.what, event.total) for event in (gather[0], told[-1])] == [("double", 50), ("nap", 3)]
+    assert gather[0].done == 0
+    assert [event.done for event in gather] == sorted(event.done for event in gather)
+    assert len({event.run for event in told}) == 2
+
+
+def test_a_node_that_is_given_up_is_told(until: Until) -> None:
+    told: list[E.NodeGivenUp] = []
+    lost = sky.ComputePool(nodes=2, name="given", max_retries=0)
+    lost.on(E.NodeGivenUp, told.append)
+    with lost:
+        os.kill(lost.nodes[1].pid, signal.SIGKILL)
+        until(lambda: bool(told), "it is given up")
+        assert (told[0].node, told[0].losses, told[0].why) == (1, 1, "signal 9")
+        assert lost.panel.snapshot()["note"] == told[0].sentence
 
 
 def test_the_timeline_follows_the_clock(pool: sky.ComputePool) -> None:

@@ -67,6 +67,15 @@ def test_a_hundred_jobs_over_five_nodes(five: sky.Executor) -> None:
     assert all(future.result()[0] == number for future, number in futures.items())
 
 
+def test_waiting_for_a_hundred_jobs_over_five_nodes(five: sky.Executor) -> None:
+    futures = [five.submit(where, number) for number in range(100)]
+    first = concurrent.futures.wait(futures, timeout=60, return_when=concurrent.futures.FIRST_COMPLETED)
+    assert first.done
+    ended = concurrent.futures.wait(futures, timeout=60)
+    assert (len(ended.done), ended.not_done) == (100, set())
+    assert [future.result()[0] for future in futures] == list(range(100))
+
+
 def test_it_is_an_executor(executor: sky.Executor) -> None:
     assert isinstance(executor, concurrent.futures.Executor)
     assert isinstance(executor.submit(abs, -1), concurrent.futures.Future)
@@ -126,6 +135,53 @@ def test_map_keeps_the_order(executor: sky.Executor) -> None:
 @pytest.mark.parametrize("size", [2, 5, 100])
 def test_map_in_chunks(executor: sky.Executor, size: int) -> None:
     assert list(executor.map(pow, range(11), range(11), chunksize=size)) == [n**n for n in range(11)]
+
+
+def test_a_chunk_keeps_to_what_its_function_says(executor: sky.Executor, capsys: pytest.CaptureFixture[str]) -> None:
+    @sky.silent
+    @sky.compute(timeout=0.4)
+    def nap(seconds: float) -> float:
+        print("not shown")
+        time.sleep(seconds)
+        return seconds
+
+    assert list(executor.map(nap, [0.2] * 5, chunksize=5)) == [0.2] * 5, "each has its time"
+    with pytest.raises(sky.TaskTimeout, match=r"longer than its 0\.8 s"):
+        list(executor.map(nap, [60.0, 0.0], chunksize=2))
+    assert "not shown" not in capsys.readouterr().out
+
+
+def test_calls_go_where_no_job_is(executor: sky.Executor, tmp_path: Path, until: Until) -> None:
+    path, hub = tmp_path / "go on", executor.pool._life.hub
+    assert hub is not None
+    jobs = [executor.submit(wait_for, str(path)) for _ in range(2)]
+    until(lambda: all(job.running() for job in jobs), "two of three nodes have a job")
+    until(lambda: sum(map(hub.placing.has_job, range(3))) == 2, "calls know of it")
+    call = sky.compute(where)
+    assert len({node for _, node in (call(n) >> executor.pool for n in range(6))}) == 1, "all on the third node"
+    path.touch()
+    assert [job.result(20) for job in jobs] == [str(path)] * 2
+    until(lambda: not any(map(hub.placing.has_job, range(3))), "calls know that there are none any more")
+
+
+def test_an_elastic_pool_keeps_a_node_that_has_a_job(until: Until, tmp_path: Path) -> None:
+    path = tmp_path / "go on"
+    with sky.ComputePool(nodes=sky.Nodes(3, 1, 3, idle_after=0.3)) as pool, sky.Executor(pool) as executor:
+        first = [executor.submit(wait_for, str(tmp_path / str(number))) for number in range(2)]
+        until(lambda: all(job.running() for job in first), "two nodes have a job")
+        last = executor.submit(wait_for, str(path))
+        until(last.running, "the third too")
+        for number in range(2):
+            (tmp_path / str(number)).touch()
+        assert [job.result(20) for job in first] == [str(tmp_path / "0"), str(tmp_path / "1")]
+        since = time.monotonic()
+        until(
+            lambda: pool.size < 3 or time.monotonic() - since > 1.5, "five times as long as nodes may be idle is over"
+        )
+        assert pool.size == 3
+        path.touch()
+        assert last.result(20) == str(path)
+        until(lambda: pool.size == 1, "it is small once nothing runs")
 
 
 def test_map_wants_a_chunk_of_something(executor: sky.Executor) -> None:

@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 import skyward as sky
+from skyward_jupyter.actors.messages import Introduced
+from skyward_jupyter.runtime.bridge import runtime
 from tests.integration.conftest import Until
 
 
@@ -150,6 +152,17 @@ def test_scaling() -> None:
             assert pool.size == size
             shares = sky.compute(lambda: sky.shard(list(range(12))))() @ pool
             assert sorted(sum(shares, start=[])) == list(range(12))  # noqa: RUF017
+
+
+def test_late_answers_to_an_earlier_introduction_hold_nothing_up() -> None:
+    with sky.ComputePool(nodes=1, name="late", timeout=10) as pool:
+        assert pool._hub is not None
+        runtime().call_soon(pool._hub.pool.tell, Introduced(0))
+        assert len(info() @ pool) == 1
+        pool.scale(2)
+        runtime().call_soon(pool._hub.pool.tell, Introduced(1))
+        assert double(2) >> pool == 4
+        assert len(info() @ pool) == 2
 
 
 def test_scaling_while_it_works() -> None:

@@ -54,6 +54,28 @@ def test_three_at_a_time(wide: sky.ComputePool, tmp_path: Path) -> None:
     assert [view.slots for view in wide.nodes] == [3]
 
 
+@sky.compute
+def burn(directory: str, mine: int, rounds: int) -> tuple[int, float]:
+    """Compute until everyone has done so many rounds: without a second process at work it would not end."""
+    done = 0
+    while done < rounds or any(len(path.read_bytes()) < rounds for path in Path(directory).iterdir()):
+        sum(n * n for n in range(20_000))
+        done += 1
+        with Path(directory, str(mine)).open("ab") as file:
+            file.write(b".")
+    return os.getpid(), time.process_time()
+
+
+def test_work_for_the_cpu_runs_in_two_processes_at_once(tmp_path: Path) -> None:
+    for mine in range(2):
+        (tmp_path / str(mine)).touch()
+    with sky.ComputePool(nodes=1, worker=sky.Worker(concurrency=2, executor="process")) as pool:
+        found = sky.gather(*(burn(str(tmp_path), mine, 30) for mine in range(2))).with_timeout(60) >> pool
+    (one, of_one), (other, of_other) = found
+    assert one != other
+    assert min(of_one, of_other) > 0
+
+
 def test_no_more_than_three_at_a_time(wide: sky.ComputePool, tmp_path: Path) -> None:
     @sky.compute
     def most(mine: int) -> int:

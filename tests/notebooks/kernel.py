@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -15,6 +16,9 @@ from jupyter_client.manager import KernelManager
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _TIMEOUT = 60
+
+
+type Places = dict[str, tuple[list[dict[str, Any]], int]]
 
 
 @dataclass
@@ -31,6 +35,10 @@ class Shown:
         MIME bundles in order; one that was updated has its last state.
     seconds
         From request to reply.
+    ids
+        Where displays are that may be updated, by any cell of the kernel.
+    sent
+        When each message that showed it left the kernel, in seconds, and how many bytes of stream it had.
     """
 
     status: str = ""
@@ -42,25 +50,37 @@ class Shown:
     displays: list[dict[str, Any]] = field(default_factory=list)
     cleared: int = 0
     seconds: float = 0.0
-    _ids: dict[str, int] = field(default_factory=dict)
+    ids: Places = field(default_factory=dict)
+    sent: list[tuple[float, int]] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         """The plain text of its displays, one below the other."""
         return "\n".join(str(data.get("text/plain", "")) for data in self.displays)
 
+    def busiest(self, seconds: float = 3.0) -> tuple[int, int]:
+        """The most messages, and the most bytes of streams, that left in any so many seconds."""
+        most = [0, 0]
+        for start, _ in self.sent:
+            sizes = [size for at, size in self.sent if start <= at < start + seconds]
+            most = [max(most[0], len(sizes)), max(most[1], sum(sizes))]
+        return most[0], most[1]
+
     def take(self, message: dict[str, Any]) -> None:
         """Take one message of the kernel."""
         content = message["content"]
+        size = len(json.dumps(content["text"])) if message["msg_type"] == "stream" else 0
+        self.sent.append((message["header"]["date"].timestamp(), size))
         match message["msg_type"]:
             case "stream":
                 setattr(self, content["name"], getattr(self, content["name"]) + content["text"])
             case "display_data" | "execute_result":
                 if display_id := content.get("transient", {}).get("display_id"):
-                    self._ids[display_id] = len(self.displays)
+                    self.ids[display_id] = self.displays, len(self.displays)
                 self.displays.append(content["data"])
             case "update_display_data":
-                self.displays[self._ids[content["transient"]["display_id"]]] = content["data"]
+                displays, place = self.ids[content["transient"]["display_id"]]
+                displays[place] = content["data"]
             case "clear_output":
                 self.cleared += 1
             case "error":
@@ -90,6 +110,7 @@ class Kernel:
         self._client.start_channels()
         self._client.wait_for_ready(timeout=_TIMEOUT)
         self._cells: dict[str, Shown] = {}
+        self._ids: Places = {}
         self._stopped = False
 
     def run(self, code: str, *, interrupt_at: str = "", times: int = 1) -> Shown:
@@ -111,7 +132,12 @@ class Kernel:
         """Start a cell and return what it will show."""
         self._request = self._client.execute(code, store_history=True)
         self._started = time.monotonic()
-        return self._cells.setdefault(self._request, Shown())
+        return self._cells.setdefault(self._request, Shown(ids=self._ids))
+
+    @property
+    def stdout(self) -> str:
+        """What all its cells have written, in their order."""
+        return "".join(shown.stdout for shown in self._cells.values())
 
     def until_busy(self) -> None:
         """Read until the kernel says that it runs the cell; an interrupt before that would be for nobody."""
@@ -124,6 +150,11 @@ class Kernel:
     def until(self, shown: Shown, text: str) -> None:
         """Read what the cell shows until its streams have `text`."""
         while text not in shown.stdout + shown.stderr:
+            assert not self._read(shown), f"the cell ended without {text!r}: {shown}"
+
+    def until_text(self, shown: Shown, text: str) -> None:
+        """Read what the cell shows until the text of its displays has `text`."""
+        while text not in shown.text:
             assert not self._read(shown), f"the cell ended without {text!r}: {shown}"
 
     def finish(self, shown: Shown) -> Shown:

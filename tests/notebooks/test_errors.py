@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -31,6 +33,72 @@ def test_distinct_causes(nodes: Kernel) -> None:
     assert shown.traceback.count("Traceback (most recent") == 2
 
 
+def test_functions_of_other_cells_show_their_lines(nodes: Kernel) -> None:
+    number = nodes.ok(
+        "def inner(x):\n    y = 1\n    return y / x\n\ndef outer(x):\n    return inner(x)\nIn[-1] and len(In) - 1"
+    ).text
+    for shown in (nodes.run("%%sky\nouter(0)"), nodes.run("%%sky\nouter(0)")):
+        assert f"Cell In[{number}], line 6, in outer(x)" in shown.traceback
+        assert (
+            f"Cell In[{number}], line 3, in inner(x)\n      1 def inner(x):\n      2     y = 1\n----> 3"
+            in shown.traceback
+        )
+    nodes.ok("import skyward as sky\n@sky.compute\ndef call(x):\n    z = 3\n    return outer(x)")
+    shown = nodes.run("call(0) >> sky")
+    assert (
+        f"Cell In[{number}], line 3, in inner()\n      1 def inner(x):\n      2     y = 1\n----> 3" in shown.traceback
+    )
+    assert "----> 5     return outer(x)" in shown.traceback
+    assert "raised on node " in shown.traceback
+
+
+def test_recursion_is_shown_by_its_ends(nodes: Kernel) -> None:
+    nodes.ok("def down(n):\n    return down(n + 1)")
+    shown = nodes.run("%%sky\ndown(0)")
+    assert "[0-2] RecursionError: maximum recursion depth exceeded" in shown.traceback
+    assert shown.traceback.count("----> 2     return down(n + 1)") == 4
+    assert re.search(r"\d\d\d more frames of down at line 2 are left out", shown.traceback)
+
+
+def test_what_was_being_handled_is_shown(nodes: Kernel) -> None:
+    body = "try:\n    [][1]\nexcept IndexError:\n    {}['k']"
+    said = "During handling of the above exception, another exception occurred"
+    assert said in nodes.run(f"%%sky\n{body}").traceback
+    lines = body.replace("\n", "\n    ")
+    nodes.ok(f"import skyward as sky\n@sky.compute\ndef handles():\n    {lines}")
+    shown = nodes.run("handles() >> sky")
+    assert said in shown.traceback
+    assert "IndexError: list index out of range" in shown.traceback
+    caused = nodes.run("%%sky\ntry:\n    [][1]\nexcept IndexError as error:\n    raise ValueError('worse') from error")
+    assert "[0-2] ValueError: worse" in caused.traceback
+    assert "direct cause of the following" in caused.traceback
+
+
+def test_a_broadcast_that_fails_shows_each_cause_once(nodes: Kernel) -> None:
+    nodes.ok(
+        "import skyward as sky\n@sky.compute\ndef part():\n    node = sky.instance_info().node\n"
+        "    if node == 0:\n        return 1 / 0\n    raise ValueError(f'bad {node}')"
+    )
+    shown = nodes.run("part() @ sky")
+    assert (shown.status, shown.ename, shown.stderr) == ("error", "ExceptionGroup", "")
+    assert "----> 1 part() @ sky\n\nExceptionGroup: the call raised on 3 of 3 nodes" in shown.traceback
+    assert "[0] ZeroDivisionError: division by zero\n" in shown.traceback
+    assert "[1-2] ValueError: bad 1\n" in shown.traceback
+    assert "[2] ValueError: bad 2" in shown.traceback
+    assert shown.traceback.count("----> 7     raise ValueError(f'bad {node}')") == 1
+    assert "skyward_jupyter" not in shown.traceback
+    nodes.ok(
+        "try:\n    part() @ sky\nexcept* ValueError as group:\n    two = group.exceptions\nexcept* Exception: pass"
+    )
+    assert nodes.ok("two").text == "(ValueError('bad 1'), ValueError('bad 2'))"
+
+
+def test_a_group_in_a_cell_names_the_cell(nodes: Kernel) -> None:
+    shown = nodes.run("%%sky\nraise ExceptionGroup('g', [ValueError(1), KeyError('k')])")
+    assert re.search(r"Cell In\[\d+\], line 2, in <module>", shown.traceback)
+    assert "KeyError: 'k'" in shown.traceback
+
+
 def test_the_errors_are_there_for_code(nodes: Kernel) -> None:
     nodes.ok(
         "import skyward as sky\n"
@@ -46,6 +114,9 @@ def test_a_syntax_error_points_at_the_line_and_nothing_is_sent(nodes: Kernel) ->
     assert "line 4\n    def f(:\n" in shown.traceback
     assert "SyntaxError: invalid syntax" in shown.traceback
     assert nodes.ok("%sky sent").text == "[0-2] False"
+    indented = nodes.run("%%sky\n\nfor i in range(3):\nprint(i)").traceback
+    assert "line 4\n    print(i)" in indented
+    assert "after 'for' statement on line 3" in indented
 
 
 @pytest.mark.parametrize(
@@ -57,7 +128,7 @@ def test_a_syntax_error_points_at_the_line_and_nothing_is_sent(nodes: Kernel) ->
         ("%%sky --pool nope\n1", "NoPool", "there is no pool 'nope'"),
         ("%%sky -i nope\n1", "UsageError", "no name nope"),
         ("%%sky -o nope\n1", "CellFailed", "-o nope, nodes 0-2: has no such name"),
-        ("%sky push x y", "UsageError", "neither a command nor an expression"),
+        ("%sky frob x y", "UsageError", "neither a command nor an expression"),
         ("%sky statsu now", "UsageError", "did you mean %sky status?"),
         ("%sky scale none", "UsageError", "say how many nodes"),
         ("%sky start --nodes 9", "UsageError", "already runs"),

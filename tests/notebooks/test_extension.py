@@ -41,15 +41,15 @@ def test_loading_twice_is_harmless_and_unloading_takes_all_back(kernel: Kernel) 
 
 
 def test_settings(kernel: Kernel) -> None:
-    kernel.ok("%config Sky.nodes = 2")
+    kernel.ok("%config Skyward.nodes = 2")
     assert kernel.ok("%%sky\n1").text == "[0-1] 1"
-    kernel.ok("%config Sky.size_limit = 1000\nbig = bytes(10_000)")
-    assert "big is over 1 kB" in kernel.run("%%sky\nlen(big)").evalue
+    kernel.ok("%config Skyward.size_limit = 1000\nbig = bytes(10_000)")
+    assert "big (10 kB) is over 1 kB" in kernel.run("%%sky\nlen(big)").evalue
     assert kernel.ok("%%sky -i big\nlen(big)").text == "[0-1] 10000"
-    kernel.ok("%config Sky.quiet = True")
+    kernel.ok("%config Skyward.quiet = True")
     assert kernel.ok("%%sky\nprint(1)").stdout == ""
-    kernel.ok("%config Sky.quiet = False")
-    assert "Choices" in kernel.run("%config Sky").stdout
+    kernel.ok("%config Skyward.quiet = False")
+    assert "Choices" in kernel.run("%config Skyward").stdout
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,14 @@ def test_a_terminal(terminal: Any) -> None:
     assert "[0-1] 2" in _typed(terminal, 2, "%%sky --nodes 2", "1 + 1", "", "")
     assert "[0-1] [3]" in _typed(terminal, 3, "%sky [3]")
     assert "----> 2 1 / 0" in _typed(terminal, 4, "%%sky", "1 / 0", "", "")
+    _typed(terminal, 5, "def half(x): return 1 / x")
+    shown = _typed(terminal, 6, "%%sky", "half(0)", "", "")
+    assert "Cell In[4], line 1, in half(x)" in shown
+    assert "----> 1 def half(x): return 1 / x" in shown
     terminal.sendline("%%sky\nimport time\nprint('be' + 'gun', flush=True)\ntime.sleep(60)\n\n")
     terminal.expect("begun")
     terminal.sendintr()
     terminal.expect("interrupted on nodes 0-1")
-    assert "alive" in _typed(terminal, 6, "%%sky", "print('alive')", "", "")
+    assert "alive" in _typed(terminal, 8, "%%sky", "print('alive')", "", "")
     terminal.sendline("exit")
     terminal.expect(pexpect.EOF)

@@ -96,3 +96,111 @@ class TestQuickstart:
         assert "15/15" in printed(cells["gather"])
         assert "all 8 nodes agree: True" in printed(cells["await"])
         assert re.search(r"new pictures: 0\.9\d", printed(cells["final"]))
+
+
+class TestVariables:
+    """What 02_variables_and_output.ipynb promises, cell by cell."""
+
+    @pytest.fixture
+    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        name, cells = executed
+        if name != "02_variables_and_output":
+            pytest.skip("another notebook")
+        return cells
+
+    def test_names_go_in_and_come_out(self, cells: dict[str, Any]) -> None:
+        assert sorted(re.findall(r"\[(\d)\] C=(\S+) +accuracy 0\.9", printed(cells["in"]))) == [
+            ("0", "0.01"),
+            ("1", "0.1"),
+            ("2", "1"),
+            ("3", "10"),
+        ]
+        assert re.match(r"\{0.01: 0.9\d+, 0.1: 0.9\d+, 1: 0.9\d+, 10: 0.9\d+\}", printed(cells["out"]))
+
+    def test_the_edited_module_is_what_nodes_run(self, cells: dict[str, Any]) -> None:
+        before, after = (re.findall(r"accuracy (0\.\d+)", printed(cells[name])) for name in ("in", "scaled"))
+        assert all(float(now) > float(then) for then, now in zip(before, after, strict=True))
+
+    def test_each_seed_was_used_once(self, cells: dict[str, Any]) -> None:
+        assert printed(cells["scatter"]).count("30/30") == 4
+        text = printed(cells["interval"])
+        assert "120 samples: accuracy 0.9" in text
+        assert images(cells["interval"]) == 1
+
+    def test_nodes_show_figures_and_groups(self, cells: dict[str, Any]) -> None:
+        assert images(cells["plots"]) == 2
+        text = printed(cells["group"])
+        assert [text.index(f"samples {first} to ") for first in (0, 30, 60, 90)]
+        assert text.count("worst 0.9") == 4
+
+    def test_the_error_and_what_was_bound_then(self, cells: dict[str, Any]) -> None:
+        assert printed(cells["error"]) == "ValueError: no radius in row 300 (on node 2 of 4)\n"
+        assert re.search(r"300 +NaN", printed(cells["pull"]))
+
+    def test_the_run_went_on_meanwhile(self, cells: dict[str, Any]) -> None:
+        assert "meanwhile, here: running" in printed(cells["meanwhile"])
+        assert "400 tumours: 0.9" in printed(cells["output"])
+        assert "node 3: " in printed(cells["logs"])
+
+
+class TestRunsThatSurvive:
+    """What 05_runs_that_survive.ipynb promises."""
+
+    @pytest.fixture
+    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        name, cells = executed
+        if name != "05_runs_that_survive":
+            pytest.skip("another notebook")
+        return cells
+
+    def test_a_stream_that_is_left(self, cells: dict[str, Any]) -> None:
+        said = re.search(r"left after (\d+) of 10000 epochs: best accuracy (0\.\d+)", printed(cells["stream"]))
+        assert said is not None
+        assert 20 < int(said[1]) < 10_000
+        assert float(said[2]) > 0.9
+
+    def test_results_in_order_and_as_they_come(self, cells: dict[str, Any]) -> None:
+        in_order, as_they_come = (line.split(":")[1].split() for line in printed(cells["gather"]).splitlines() if line)
+        assert in_order == list("012345678")
+        assert sorted(as_they_come) == in_order
+
+    def test_a_killed_node_costs_nothing_and_is_told(self, cells: dict[str, Any]) -> None:
+        text = printed(cells["kill"])
+        assert "12 of 12 results, pi is about 3.14" in text
+        assert "NodeLost - node 1" in text
+        assert "TaskRetried - node 1" in text
+        assert "NodeLost: node" in printed(cells["once"])
+
+    def test_jobs_and_their_times(self, cells: dict[str, Any]) -> None:
+        assert "15 jobs, pi is about 3.14" in printed(cells["executor"])
+        assert any("image/svg+xml" in output.get("data", {}) for output in cells["timeline"].outputs)
+
+    def test_it_grows_and_shrinks(self, cells: dict[str, Any]) -> None:
+        assert "40 results; the pool had 1 node, then 3, then 2, then 1" in printed(cells["elastic"])
+
+
+class TestCollections:
+    """What 03_collections.ipynb promises, cell by cell."""
+
+    @pytest.fixture
+    def cells(self, executed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+        name, cells = executed
+        if name != "03_collections":
+            pytest.skip("another notebook")
+        return cells
+
+    def test_every_file_is_read_once(self, cells: dict[str, Any]) -> None:
+        (files,) = re.findall(r"(\d+) files wait", printed(cells["put"]))
+        read = re.findall(r"read (\d+) files", printed(cells["count"]))
+        assert len(read) == 4
+        assert sum(map(int, read)) == int(files) > 100
+        assert f"{files} of {files} files read by 4 nodes" in printed(cells["most"])
+        assert re.search(r"^self +\d\d,\d+$", printed(cells["most"]), re.MULTILINE)
+
+    def test_the_steps_of_all_nodes_are_the_same(self, cells: dict[str, Any]) -> None:
+        assert "all nodes agree: True" in printed(cells["run"])
+
+    def test_one_at_a_time_has_the_lock(self, cells: dict[str, Any]) -> None:
+        lines = printed(cells["lock"]).split("\n")
+        assert [line.partition(":")[0] for line in lines if line] == ["1", "2", "3", "4"]
+        assert sorted(line[-1] for line in lines if line) == ["0", "1", "2", "3"]

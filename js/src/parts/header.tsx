@@ -1,6 +1,6 @@
 /** Who the pool is and how it is: name, state, provider, size, age. */
 
-import { capital, duration, plural } from "../format";
+import { capital, duration, money, plural } from "../format";
 import type { Pool } from "../pool";
 
 interface HeaderProps {
@@ -11,7 +11,7 @@ interface HeaderProps {
 }
 
 export function Header({ pool, over, said }: HeaderProps) {
-  const { pool: name, provider, state, nodes, smallest, largest } = pool.snapshot;
+  const { pool: name, provider, state, nodes, smallest, largest, per_hour } = pool.snapshot;
   const elastic = smallest < largest ? ` of ${smallest}–${largest}` : "";
   return (
     <div class="title">
@@ -25,6 +25,11 @@ export function Header({ pool, over, said }: HeaderProps) {
         <span>
           {over ? "ran" : "up"} <span class="age">{duration(pool.age)}</span>
         </span>
+        {(per_hour > 0 || pool.spent > 0) && (
+          <span class="cost" title="What the nodes cost per hour, and have cost so far">
+            {money(per_hour)}/h, {money(pool.spent)} so far
+          </span>
+        )}
         {said !== "" && <span class="said">{said}</span>}
       </span>
     </div>

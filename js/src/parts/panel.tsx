@@ -9,15 +9,18 @@ import { Figures, FinalFigures } from "./figures";
 import { Header } from "./header";
 import { Nodes } from "./nodes";
 import { Note, Refusal, Spoken } from "./notice";
+import { Timeline } from "./timeline";
 
 const SAID_MS = 4000;
 
 interface PanelProps {
   pool: Pool;
   send: (command: Command) => void;
+  /** Tell the kernel whether the timeline is folded away. */
+  fold: (folded: boolean) => void;
 }
 
-export function Panel({ pool, send }: PanelProps) {
+export function Panel({ pool, send, fold }: PanelProps) {
   const [only, setOnly] = useState<NodeState>();
   const [said, say] = useState("");
   useEffect(() => {
@@ -44,6 +47,7 @@ export function Panel({ pool, send }: PanelProps) {
       {over ? <FinalFigures pool={pool} /> : <Figures pool={pool} />}
       {!over && <CensusBar census={pool.census} only={only} choose={setOnly} />}
       <Nodes pool={pool} over={over} only={over ? undefined : only} />
+      <Timeline pool={pool} fold={fold} />
       <Spoken pool={pool} said={heard} />
     </section>
   );

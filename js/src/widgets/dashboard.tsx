@@ -4,22 +4,32 @@ import type { RenderProps } from "../model";
 import { mount } from "../mount";
 import { Panel } from "../parts/panel";
 import { Pool } from "../pool";
-import type { Command } from "../wire";
+import type { Command, Drawn } from "../wire";
+
+/** Said instead of how many tasks are known, when none are drawn. */
+const FOLDED = -1;
 
 function render(props: RenderProps): () => void {
-  return mount(props, "dashboard", ({ model, signal, changed }) => {
+  return mount(props, "dashboard", ({ model, signal, changed, view }) => {
+    let folded = false;
     const pool = new Pool(model, changed, signal);
-    const send = (command: Command) => {
+    const send = (command: Command | Drawn) => {
       try {
         model.send(command);
       } catch {
         pool.refuse("The kernel cannot be reached, so nothing was asked of it.");
       }
     };
-    return {
-      draw: () => <Panel pool={pool} send={send} />,
-      over: () => (model.get("ended") as number) > 0,
+    const over = () => (model.get("ended") as number) > 0;
+    // From here on tasks are sent with the numbers, as long as the view is seen.
+    const seen = () => {
+      if (!over()) send({ kind: "tasks", after: folded ? FOLDED : pool.tasks.next, view });
     };
+    const fold = (now: boolean) => {
+      folded = now;
+      seen();
+    };
+    return { draw: () => <Panel pool={pool} send={send} fold={fold} />, over, seen };
   });
 }
 

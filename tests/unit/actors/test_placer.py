@@ -158,3 +158,14 @@ def test_every_task_is_placed_once_whatever_happens() -> None:
         done += ended
         made.settled(rank, len(ended), (step % 5) / 100)
     assert sorted(done) == list(range(500))
+
+
+def test_slots_without_a_job_come_first() -> None:
+    made = placer((0, 1), (1, 1), (2, 2), tasks=3)
+    for rank in (0, 2):
+        made.job(rank, 1)
+    assert made.place() == {1: [0], 2: [1], 0: [2]}, "and the others next: a task waits on a node, not here"
+    for rank in (0, 2):
+        made.job(rank, -1)
+    made.queue.extend([8, 9])
+    assert made.place() == {2: [8]}, "as if there had been none"

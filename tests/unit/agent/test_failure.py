@@ -212,6 +212,30 @@ def test_causes_and_notes_come_along() -> None:
     assert all(error.__traceback__ is not None for error in (back, second, second.__cause__))
 
 
+def test_what_was_being_handled_comes_along() -> None:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise ValueError("second")  # noqa: B904
+    except ValueError as error:
+        back = arrived(error)
+    assert back.__cause__ is None
+    assert isinstance(back.__context__, KeyError)
+    assert "During handling of the above exception" in "".join(traceback.format_exception(back))
+
+
+def test_what_is_not_to_be_shown_does_not() -> None:
+    try:
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise ValueError("second") from None
+    except ValueError as error:
+        back = arrived(error)
+    assert back.__context__ is None
+
+
 def test_a_ring_of_causes_ends() -> None:
     first, second = ValueError("a"), ValueError("b")
     first.__cause__, second.__cause__ = second, first

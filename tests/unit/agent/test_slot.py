@@ -75,7 +75,7 @@ class Slot:
         self._tasks += 1
         code, given = pack(function, self.store.put), pack((args, {}), self.store.put)
         sent = time.monotonic()
-        self.order(Order.RUN, pickle.dumps((str(self._tasks), code, given, credit, flags, sent, streams)))
+        self.order(Order.RUN, pickle.dumps((str(self._tasks), code, given, credit, flags, sent, streams, False)))
         return self._tasks
 
     def order(self, kind: Order, body: bytes = b"") -> None:
@@ -160,7 +160,7 @@ def test_it_learns_of_new_peers(slot: Slot) -> None:
 
 def test_a_function_sent_before_needs_no_code(slot: Slot) -> None:
     slot.run(lambda: 1)
-    body = pickle.dumps((str(slot._tasks), None, pack(((), {}), slot.store.put), 0, "", time.monotonic(), 0))
+    body = pickle.dumps((str(slot._tasks), None, pack(((), {}), slot.store.put), 0, "", time.monotonic(), 0, False))
     slot.order(Order.RUN, body)
     assert slot.events() == [(Kind.VALUE, 1)]
 

@@ -9,6 +9,7 @@ import pytest
 
 import skyward as sky
 from skyward_jupyter.api import registry
+from skyward_jupyter.api.spec import nodes_again, terms_of
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, True, 1.0, "2", None])
@@ -146,6 +147,18 @@ def test_using_it_before_it_starts(use: Any) -> None:
 def test_scaling_it_before_it_starts() -> None:
     with pytest.raises(sky.PoolStopped, match="is new; start it"):
         sky.ComputePool().scale(2)
+
+
+@pytest.mark.parametrize("nodes", [sky.Nodes(4), sky.Nodes(4, 2, 16, 5.0), sky.Nodes(min=0, max=3)])
+def test_nodes_come_back_from_a_record(nodes: sky.Nodes) -> None:
+    told = terms_of(nodes, retries=1, max_retries=2, patience=3.0, panel="off")
+    assert nodes_again(told, 4) == nodes
+    assert (told.retries, told.max_retries, told.patience, told.panel) == (1, 2, 3.0, "off")
+
+
+def test_a_fixed_pool_comes_back_with_the_size_it_had_last() -> None:
+    told = terms_of(sky.Nodes(4), retries=1, max_retries=2, patience=3.0, panel="off")
+    assert [nodes_again(told, size) for size in (6, 0)] == [sky.Nodes(6), sky.Nodes(1)]
 
 
 @pytest.fixture

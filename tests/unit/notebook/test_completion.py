@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from skyward_jupyter import profiles
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.completion import completions
 
@@ -22,7 +23,7 @@ def _two_pools(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def words(magic: str, rest: str) -> list[str]:
-    return [word for word, _ in completions(magic, rest, ["beta", "alpha"])]
+    return [word for word, _ in completions(magic, rest, ["beta", "alpha"], ["theirs"])]
 
 
 def test_options_that_are_not_there_yet() -> None:
@@ -40,7 +41,8 @@ def test_options_that_are_not_there_yet() -> None:
         ("--on 0,", ["all", "any", "head", "0", "1", "2"]),
         ("--group ", ["same", "node", "time"]),
         ("--pool ", ["local", "big"]),
-        ("-o ", ["alpha", "beta"]),
+        ("-o ", ["alpha", "beta", "theirs"]),
+        ("--scatter ", ["alpha", "beta"]),
         ("-i alpha,", ["alpha", "beta"]),
         ("--timeout ", []),
     ],
@@ -51,7 +53,19 @@ def test_values_of_options(rest: str, expected: list[str]) -> None:
 
 def test_commands_and_what_follows_them() -> None:
     assert words("%sky", "st") == ["start", "status", "stop"]
-    assert words("%sky", "start --") == ["--nodes", "--name", "--concurrency"]
+    assert words("%sky", "start --") == ["--nodes", "--profile", "--name", "--concurrency"]
     assert words("%sky", "stop ") == ["local", "big"]
     assert words("%sky", "scale 3 --pool ") == ["local", "big"]
     assert words("%sky", "x.y ") == []
+
+
+def test_names_profiles_and_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiles, "names", lambda: ["big", "small"])
+    assert words("%sky", "start --profile ") == ["big", "small"]
+    assert words("%sky", "push ") == ["alpha", "beta"]
+    assert words("%sky", "push alpha ") == ["beta"]
+    assert words("%sky", "pull ") == ["theirs"]
+    assert words("%sky", "pull theirs --") == ["--on", "--pool"]
+    assert words("%sky", "pull theirs --on ") == ["all", "any", "head", "0", "1", "2"]
+    assert words("%sky", "logs ") == ["-n", "--pool", "0", "1", "2"]
+    assert words("%sky", "logs 1 -") == ["-n", "--pool"]

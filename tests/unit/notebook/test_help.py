@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from skyward_jupyter.notebook.help import cell_help, line_help
-from skyward_jupyter.notebook.options import CELL, COMMANDS, START, CellOptions, cell_options
+from skyward_jupyter.notebook.options import CELL, COMMANDS, LOGS, MOVE, START, CellOptions, cell_options
 
 
 def test_every_option_and_command_is_explained() -> None:
@@ -13,7 +13,7 @@ def test_every_option_and_command_is_explained() -> None:
         assert (option.flag in cell_help()) is not option.hidden
     for word in COMMANDS:
         assert f"%sky {word}" in line_help()
-    for option in START:
+    for option in (*START, *MOVE, *LOGS):
         assert option.flag in line_help()
 
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook.options import CELL, GROUPS, CellOptions, cell_options, start_options
+from skyward_jupyter.notebook.options import (
+    CELL,
+    GROUPS,
+    LINES,
+    CellOptions,
+    cell_options,
+    logs_options,
+    move_options,
+    start_options,
+)
 from skyward_jupyter.notebook.ranks import ALL, Selection
 
 
@@ -52,6 +61,8 @@ def test_ways_to_write_a_value(line: str) -> None:
         ("--bg=3", "--bg takes no value"),
         ("4", "did you mean --nodes 4 or --on 4?"),
         ("-o x y", "as in -o x,y"),
+        ("--scatter x y", "as in --scatter x,y"),
+        ("--scatter", "--scatter needs a value: --scatter x,y"),
         ("model", "the code goes below this line"),
         ("'abc", "close the quote"),
     ],
@@ -83,6 +94,33 @@ def test_start() -> None:
             start_options(f"--nodes {wrong}")
     with pytest.raises(UsageError, match="no option --provider"):
         start_options("--provider aws")
+
+
+def test_start_with_a_profile() -> None:
+    options = start_options("--profile big --nodes 2")
+    assert (options.profile, options.nodes, options.concurrency) == ("big", 2, None)
+
+
+def test_names_to_move() -> None:
+    assert move_options("x y", "%sky push") == (("x", "y"), CellOptions())
+    names, options = move_options("x, y,z x --on 0,2 --pool big", "%sky pull")
+    assert names == ("x", "y", "z")
+    assert (options.on, options.pool) == (Selection("ranks", (0, 2)), "big")
+    with pytest.raises(UsageError, match="%sky pull needs names: %sky pull x y"):
+        move_options("--on 0", "%sky pull")
+    with pytest.raises(UsageError, match="%sky push 2x: '2x' is not a name"):
+        move_options("2x", "%sky push")
+    with pytest.raises(UsageError, match="%sky push has no option --nodes"):
+        move_options("x --nodes 2", "%sky push")
+
+
+def test_logs() -> None:
+    assert logs_options("") == (ALL, LINES, None)
+    assert logs_options("3 -n 50 --pool big") == (Selection("ranks", (3,), single=True), 50, "big")
+    with pytest.raises(UsageError, match=r"%sky logs x: 'x' is no node number; .* as in %sky logs 0,2,4-6"):
+        logs_options("x")
+    with pytest.raises(UsageError, match="takes one word at most"):
+        logs_options("1 2")
 
 
 def test_the_table_is_complete() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 import threading
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from skyward_jupyter.agent.cells import CellOutcome, Holdings, fingerprint
 from skyward_jupyter.errors import NotPicklable, UsageError
 from skyward_jupyter.notebook.names import names_of
-from skyward_jupyter.notebook.sending import Ledger, Plan, weigh
+from skyward_jupyter.notebook.sending import Ledger, Plan
+from skyward_jupyter.notebook.weighing import weigh
 
 LIMIT = 100_000
 
@@ -22,17 +27,20 @@ class Nodes:
     def __init__(self) -> None:
         self.ledger = Ledger()
 
-    def plan(self, code: str, notebook: Mapping[str, object], send: tuple[str, ...] = (), nodes: int = 2) -> Plan:
-        return self.ledger.plan(names_of(code), send, notebook, range(nodes), LIMIT)
+    def plan(
+        self, code: str, notebook: Mapping[str, object], send: tuple[str, ...] = (), nodes: int = 2, **more: Any
+    ) -> Plan:
+        return self.ledger.plan(names_of(code), send, notebook, range(nodes), LIMIT, **more)
 
     def run(
         self, code: str, notebook: Mapping[str, object], *, bound: Mapping[str, object] | None = None, **more: Any
     ) -> Plan:
-        plan = self.plan(code, notebook, more.pop("send", ()))
+        how = {key: more.pop(key) for key in ("parts", "cells") if key in more}
+        plan = self.plan(code, notebook, more.pop("send", ()), **how)
         prints = {name: fingerprint(value) for name, value in (bound or {}).items()}
         for rank in more.pop("ranks", (0, 1)):
             outcome = CellOutcome(more.get("session", f"s{rank}"), bound=prints, deleted=more.get("deleted", ()))
-            self.ledger.record(rank, outcome, plan.parcels[rank], plan.digests, names_of(code))
+            self.ledger.record(rank, outcome, plan, names_of(code))
         return plan
 
 
@@ -52,7 +60,7 @@ def test_an_unchanged_value_goes_once_and_a_changed_one_again(nodes: Nodes) -> N
     assert nodes.run("data", {"data": data}).parcels[0].send == ("data",)
     again = nodes.run("data", {"data": data})
     assert again.parcels[0].send == ()
-    assert again.parcels[0].expects == (("data", again.digests["data"]),)
+    assert again.parcels[0].expects == (("data", again.weights["data"].digest),)
     data.append(1)
     assert nodes.plan("data", {"data": data}).parcels[1].send == ("data",)
 
@@ -114,6 +122,30 @@ def test_what_another_kernel_left_in_a_session_is_the_nodes_own_or_was_sent(node
     assert plan.notes[0].startswith("own: node 0 has its own value")
 
 
+def test_parts_are_the_nodes_own_from_then_on(nodes: Nodes) -> None:
+    here = {"x": [1, 2, 3]}
+    plan = nodes.run("x", here, parts={"x": {0: [1, 2], 1: [3]}})
+    assert [plan.values_of(rank) for rank in (0, 1)] == [{"x": [1, 2]}, {"x": [3]}]
+    assert plan.digests_of(0) == {}
+    assert plan.parcels[0] != plan.parcels[1]
+    again = nodes.plan("x", here)
+    assert again.parcels[0].send == ()
+    assert again.parcels[0].keeps == ("x",)
+    assert nodes.ledger.owned() == {"x"}
+
+
+def test_the_cells_that_functions_come_from_go_once(nodes: Nodes) -> None:
+    cell = "<ipython-input-7-0123456789ab>"
+    linecache.cache[cell] = 1, None, ["def f(): return 1\n"], cell
+    here: dict[str, Any] = {}
+    exec(compile("def f(): return 1\ndef g(): return 2", cell, "exec"), {"__name__": "__main__"}, here)
+    cells = re.compile(rb"<ipython-input-\d+-[0-9a-f]+>")
+    assert nodes.run("f()", here, cells=cells).parcels[0].files == (cell,)
+    assert nodes.run("g()", here, cells=cells).parcels[0].files == ()
+    nodes.ledger.forget(0)
+    assert [nodes.plan("g()", here, cells=cells).parcels[rank].files for rank in (0, 1)] == [(cell,), ()]
+
+
 def test_a_new_session_has_nothing(nodes: Nodes) -> None:
     nodes.run("x = y", {"y": 1}, bound={"x": 1})
     assert nodes.ledger.forget(0) == ("x",)
@@ -135,13 +167,29 @@ def test_what_cannot_be_pickled_is_named_with_its_path(nodes: Nodes) -> None:
 
 def test_a_large_value_goes_only_when_it_is_asked_for(nodes: Nodes) -> None:
     big = bytearray(2 * LIMIT)
-    with pytest.raises(UsageError, match=r"big is over 100 kB.*-i big"):
+    with pytest.raises(UsageError, match=r"big \(200 kB\) is over 100 kB.*-i big"):
         nodes.plan("big", {"big": big})
     assert nodes.run("big", {"big": big}, send=("big",)).parcels[0].send == ("big",)
     assert nodes.run("big", {"big": big}).parcels[0].send == ()
     big[0] = 1
     with pytest.raises(UsageError, match="-i big"):
         nodes.plan("big", {"big": big})
+
+
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        (np.zeros(100_000), r" \(800 kB\)"),
+        (pd.DataFrame({"a": np.zeros(100_000)}), r" \(800 kB\)"),
+        (pd.Series(np.zeros(100_000)), r" \(800 kB\)"),
+        (b"x" * 2 * LIMIT, r" \(200 kB\)"),
+        (list(range(100_000)), ""),
+    ],
+    ids=["array", "frame", "series", "bytes", "list"],
+)
+def test_the_refusal_says_the_size_where_it_is_known(nodes: Nodes, value: object, size: str) -> None:
+    with pytest.raises(UsageError, match=f"^big{size} is over 100 kB"):
+        nodes.plan("big", {"big": value})
 
 
 def test_i_of_a_name_that_is_not_here(nodes: Nodes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from skyward_jupyter.agent.lease import started
 from skyward_jupyter.providers import records
+from skyward_jupyter.providers.base import Terms
 from skyward_jupyter.providers.records import Holder, NodeRecord, PoolRecord
 
 
@@ -57,6 +59,20 @@ def test_a_record_comes_back_as_it_was() -> None:
     assert records.read() == ([made], [])
     assert records.find("p~1") == made
     assert records.find("q~1") is None
+
+
+def test_what_the_pool_was_told_comes_back_and_an_older_record_means_the_usual(state: Path) -> None:
+    told = Terms(3, 2, 8, 5.0, retries=0, max_retries=1, patience=7.0, panel="lines")
+    records.add(record(terms=told))
+    assert records.find("p~1") == record(terms=told)
+    written = json.loads((state / "p~1.json").read_text())
+    del written["terms"]["panel"]
+    (state / "p~1.json").write_text(json.dumps(written))
+    assert records.find("p~1") == record(terms=replace(told, panel="auto"))
+    del written["terms"]
+    (state / "p~1.json").write_text(json.dumps(written))
+    assert records.read() == ([record()], [])
+    assert record().terms == Terms(retries=3, max_retries=10)
 
 
 def test_a_damaged_file_is_one_sentence_and_hides_no_other(state: Path) -> None:

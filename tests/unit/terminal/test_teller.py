@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
 
-from skyward_jupyter.actors.source import NodeRow, Snapshot
+from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.events import (
+    NodeGivenUp,
+    NodeLost,
+    NodeReady,
+    NodeReplaced,
+    NodeStopped,
+    PoolResized,
+    PoolState,
+)
 from skyward_jupyter.terminal import teller as module
-from skyward_jupyter.terminal.teller import Teller
-from tests.unit.widgets.fakes import node, snapshot
-
-UP, DOWN = node(1), node(1, state="waiting", phase="starting")
-
-
-def pool(*nodes: NodeRow, **changes: object) -> Snapshot:
-    return snapshot(*nodes, **{"started": time.time(), **changes})
-
-
-def lost(rank: int, why: str = "signal 9") -> str:
-    return f"node {rank} was lost ({why}) and is being replaced"
+from skyward_jupyter.terminal.teller import KINDS, Teller
+from tests.unit.widgets.fakes import snapshot
 
 
 @pytest.fixture
@@ -27,113 +27,146 @@ def said() -> list[str]:
     return []
 
 
+class Pool:
+    """The events of a pool, heard by a teller of it."""
+
+    def __init__(self, said: list[str], *, ago: float = 0.0, everything: bool = False, drawn: bool = False) -> None:
+        self.bus = Bus("lab")
+        self.said = said
+        self.changed = asyncio.Event()
+        self.teller = Teller(self._say, everything=everything, drawn=drawn)
+        self.teller.begin(snapshot(state="starting", started=time.time() - ago))
+        self.bus.listen(KINDS, self.teller.hear)
+
+    def _say(self, sentence: str) -> None:
+        self.said.append(sentence)
+        self.changed.set()
+
+    async def until(self, count: int) -> None:
+        """Wait until so many sentences were said."""
+        async with asyncio.timeout(10):
+            while len(self.said) < count:
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def emit(self, *happened: tuple[object, ...]) -> None:
+        for kind, *facts in happened:
+            self.bus.emit(kind, *facts)  # type: ignore[arg-type]
+        await asyncio.sleep(0)
+
+    async def start(self, nodes: int) -> None:
+        ready = [(NodeReady, rank, "a:1") for rank in range(nodes)]
+        await self.emit((PoolResized, nodes, "asked"), *ready, (PoolState, "ready", ""))
+
+    async def stop(self) -> None:
+        await self.emit((PoolState, "stopping", ""), (PoolState, "stopped", ""))
+
+
 async def test_what_goes_well_and_is_quick_is_not_told(said: list[str]) -> None:
-    teller = Teller(said.append)
-    teller.show(pool(state="starting"))
-    teller.show(pool(node(0), UP))
-    teller.show(pool(node(0)))
-    teller.close(pool(state="stopped"))
+    pool = Pool(said)
+    await pool.start(2)
+    await pool.emit((PoolResized, 1, "asked"), (NodeStopped, 1))
+    await pool.stop()
     assert said == []
 
 
 async def test_everything_is_told_where_it_is_asked_for(said: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EAGER", 0.0)
-    teller = Teller(said.append, everything=True)
-    starting = pool(node(0, state="waiting"), DOWN, state="starting")
-    teller.show(starting)
-    teller._still_starting()
-    teller.show(pool(node(0), UP))
-    teller.show(pool(node(0), UP, node(2, state="waiting")))
-    teller.show(pool(node(0), UP, node(2)))
-    teller.close(pool(state="stopped"))
-    assert said == [
-        "pool lab: starting 2 nodes",
-        "pool lab: 2 nodes ready in 0.0 s",
-        "pool lab: 3 nodes now",
-        "pool lab: stopped after 0s",
-    ]
+    pool = Pool(said, everything=True)
+    await pool.emit((PoolResized, 2, "asked"))
+    await pool.until(1)
+    await pool.start(2)
+    await pool.emit((PoolResized, 3, "asked"))
+    await pool.emit((NodeReady, 2, "a:3"))
+    await pool.stop()
+    assert said[0] == "pool lab: starting 2 nodes"
+    assert said[1].startswith("pool lab: 2 nodes ready in 0.")
+    assert said[2:] == ["pool lab: 3 nodes now", "pool lab: stopped after 0s"]
 
 
 async def test_a_slow_start_is_told_and_then_its_end(said: list[str]) -> None:
-    slow = time.time() - 5
-    teller = Teller(said.append)
-    teller.show(pool(node(0, state="waiting"), state="starting", started=slow))
-    teller.show(pool(node(0), started=slow))
-    teller.close(pool(state="stopped", started=slow))
+    pool = Pool(said, ago=5)
+    await pool.start(1)
+    await pool.stop()
     assert said == ["pool lab: 1 node ready in 5.0 s", "pool lab: stopped after 5s"]
 
 
 async def test_where_it_is_drawn_starts_and_ends_are_not_told(said: list[str]) -> None:
-    slow = time.time() - 5
-    teller = Teller(said.append, drawn=True)
-    teller.show(pool(DOWN, state="starting", started=slow))
-    teller.show(pool(UP, started=slow))
-    teller.show(pool(DOWN, note=lost(1)))
-    teller.close(pool(state="stopped", started=slow))
+    pool = Pool(said, ago=5, drawn=True)
+    await pool.start(2)
+    await pool.emit((NodeLost, 1, "signal 9"))
+    await pool.stop()
     assert said == ["pool lab: node 1 was lost (signal 9), another is started"]
 
 
 async def test_a_loss_is_told_once_and_so_is_the_return(said: list[str]) -> None:
-    teller = Teller(said.append)
-    for shown in (
-        pool(node(0), UP),
-        pool(node(0), node(1, state="lost", phase="signal 9"), note=lost(1)),
-        pool(node(0), DOWN, note=lost(1)),
-        pool(node(0), {**DOWN, "phase": "joining"}, note=lost(1)),
-        pool(node(0), UP, note=lost(1)),
-        pool(node(0), UP, note=lost(1)),
-    ):
-        teller.show(shown)
-    assert said == ["pool lab: node 1 was lost (signal 9), another is started", "pool lab: node 1 is back"]
-
-
-async def test_a_second_loss_for_the_same_reason_is_told_again(said: list[str]) -> None:
-    teller = Teller(said.append)
-    for note in ("", lost(1)):
-        teller.show(pool(UP, note=note))
-        teller.show(pool(DOWN, note=lost(1)))
-    assert [line for line in said if "was lost" in line] == said[::2]
-    assert len(said) == 3
-
-
-async def test_a_node_lost_before_it_was_seen_up_is_told(said: list[str]) -> None:
-    teller = Teller(said.append)
-    teller.show(pool(node(0), DOWN, note=lost(1)))
-    assert said == ["pool lab: node 1 was lost (signal 9), another is started"]
-
-
-async def test_a_node_replaced_between_two_looks_is_told(said: list[str]) -> None:
-    teller = Teller(said.append)
-    for pid in (101, 102, 103):
-        teller.show(pool(node(0), node(1, pid=pid), note="" if pid == 101 else lost(1)))
+    pool = Pool(said)
+    await pool.start(2)
+    await pool.emit((NodeLost, 1, "signal 9"))
+    await pool.until(1)
+    await pool.emit((NodeReady, 1, "a:2"), (NodeReplaced, 1, 1))
+    await pool.until(2)
+    await pool.emit((NodeLost, 1, "signal 9"), (NodeReady, 1, "a:2"), (NodeReplaced, 1, 2))
+    await pool.until(4)
     assert said == 2 * ["pool lab: node 1 was lost (signal 9), another is started", "pool lab: node 1 is back"]
 
 
+async def test_losses_in_quick_succession_are_each_told(said: list[str]) -> None:
+    pool = Pool(said)
+    await pool.start(2)
+    for count in (1, 2):
+        await pool.emit((NodeLost, 1, f"signal {count}"), (NodeReady, 1, "a:2"), (NodeReplaced, 1, count))
+    await pool.until(4)
+    assert [line.rpartition("lost")[2] for line in said] == [
+        " (signal 1), another is started",
+        "pool lab: node 1 is back",
+        " (signal 2), another is started",
+        "pool lab: node 1 is back",
+    ]
+
+
 async def test_nodes_lost_together_are_one_line(said: list[str]) -> None:
-    teller = Teller(said.append)
-    teller.show(pool(*(node(rank) for rank in range(4))))
-    why = "the template process ended"
-    teller.show(pool(*(node(rank, state="lost", phase=why) for rank in range(4)), note=lost(3, why)))
-    teller.show(pool(*(node(rank, state="waiting") for rank in range(4)), note=lost(3, why)))
-    teller.show(pool(*(node(rank) for rank in range(4)), note=lost(3, why)))
+    pool = Pool(said)
+    await pool.start(4)
+    await pool.emit(*((NodeLost, rank, "the template process ended") for rank in range(4)))
+    await pool.until(1)
+    await pool.emit(*((NodeReady, rank, "a:1") for rank in range(4)), *((NodeReplaced, rank, 1) for rank in range(4)))
+    await pool.until(2)
     assert said == [
         "pool lab: nodes 0-3 were lost (the template process ended), others are started",
         "pool lab: nodes 0-3 are back",
     ]
 
 
-async def test_nodes_that_leave_are_no_loss(said: list[str]) -> None:
-    teller = Teller(said.append)
-    teller.show(pool(node(0), UP))
-    teller.show(pool(node(0), node(1, state="lost", phase="signal 9")))
-    teller.show(pool(node(0)))
-    teller.show(pool(node(0), DOWN, state="stopping"))
+async def test_a_reason_may_say_anything(said: list[str]) -> None:
+    pool = Pool(said)
+    await pool.start(2)
+    why = "node 0 was lost (oh) and is being replaced"
+    await pool.emit((NodeLost, 1, why))
+    await pool.stop()
+    assert said[0] == f"pool lab: node 1 was lost ({why}), another is started"
+
+
+@pytest.mark.parametrize("gone", [(NodeStopped, 1), (PoolState, "taken", "taken over")])
+async def test_nodes_that_leave_are_no_loss(said: list[str], gone: tuple[object, ...]) -> None:
+    pool = Pool(said)
+    await pool.start(2)
+    await pool.emit(gone, (NodeLost, 1, "it is gone"))
+    await pool.stop()
     assert said == []
 
 
-async def test_a_node_that_is_given_up_is_told(said: list[str]) -> None:
-    note = "node 1 could not be started (signal 9); the pool goes on without it"
-    teller = Teller(said.append)
-    teller.show(pool(node(0), note=note))
-    teller.show(pool(node(0), note=note))
-    assert said == [f"pool lab: {note}"]
+async def test_a_node_that_cannot_be_started_is_told_once_it_is_given_up(said: list[str]) -> None:
+    pool = Pool(said)
+    await pool.emit((PoolResized, 2, "asked"), (NodeReady, 0, "a:1"))
+    await pool.emit(*3 * [(NodeLost, 1, "signal 9")], (NodeGivenUp, 1, 0, "signal 9"), (PoolResized, 1, "given up"))
+    assert said == ["pool lab: node 1 could not be started (signal 9); the pool goes on without it"]
+
+
+async def test_one_that_is_given_up_is_not_told_to_be_replaced(said: list[str]) -> None:
+    pool = Pool(said)
+    await pool.start(2)
+    await pool.emit((NodeLost, 1, "signal 9"), (NodeGivenUp, 1, 3, "signal 9"), (PoolResized, 1, "given up"))
+    await pool.stop()
+    text = "node 1 was lost 3 times within an hour, now signal 9; the pool goes on without it"
+    assert said == [f"pool lab: {text}", "pool lab: stopped after 0s"]

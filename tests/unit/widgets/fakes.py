@@ -5,8 +5,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from skyward_jupyter.actors.source import Delta, NodeRow, PanelView, Snapshot
+from skyward_jupyter.actors.source import Delta, Ended, NodeRow, PanelView, Snapshot
+from skyward_jupyter.events import Event, TaskTimes
 
 
 def node(rank: int, **changes: object) -> NodeRow:
@@ -26,6 +28,8 @@ def snapshot(*nodes: NodeRow, **changes: object) -> Snapshot:
         nodes=list(nodes),
         smallest=1,
         largest=8,
+        per_hour=0.0,
+        so_far=0.0,
     )
     return {**base, **changes}  # type: ignore[typeddict-item]
 
@@ -42,6 +46,9 @@ class Source:
     views: list[PanelView] = field(default_factory=list)
     seen: list[bool] = field(default_factory=list)
     commands: list[dict[str, object]] = field(default_factory=list)
+    drawn: list[int | None] = field(default_factory=list)
+    kinds: tuple[type[Event], ...] = ()
+    times: list[TaskTimes] = field(default_factory=list)
 
     def snapshot(self) -> Snapshot:
         return self.current
@@ -52,6 +59,15 @@ class Source:
 
     def visible(self, view: PanelView, visible: bool) -> None:
         self.seen.append(visible)
+
+    def draw(self, view: PanelView, after: int | None) -> None:
+        self.drawn.append(after)
+
+    def ended(self) -> Ended:
+        return Ended(0, self.times)
+
+    def listen(self, kinds: tuple[type[Event], ...], callback: Callable[[Any], object]) -> None:
+        self.kinds += kinds
 
     def command(self, view: PanelView, command: Mapping[str, object]) -> None:
         self.commands.append(dict(command))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from skyward_jupyter.actors.source import Ended
+from skyward_jupyter.events import TaskTimes
 from skyward_jupyter.widgets import dashboard as module
 from skyward_jupyter.widgets.dashboard import LOGGED, UNBUILT, Dashboard, show
+from skyward_jupyter.widgets.sight import LEASE
+from skyward_jupyter.widgets.tasks import packed
 from tests.unit.widgets.fakes import Source, delta, node, snapshot
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -67,7 +72,8 @@ def test_a_delta_is_one_message_with_one_buffer(
 ) -> None:
     tick = delta((2, 50, 100, 1, 5, 1), (0, 0, 50, 0, 6, 0))
     source.views[0].delta(tick)
-    assert sent == [({"kind": "delta", "seq": 1, "at": tick.at, "queued": 3, "rate": 1.5}, [tick.rows])]
+    content = {"kind": "delta", "seq": 1, "at": tick.at, "queued": 3, "rate": 1.5, "so_far": 0.0}
+    assert sent == [(content, [tick.rows])]
 
 
 def test_a_refusal_is_a_message(dashboard: Dashboard, source: Source, sent: list[tuple[Any, Any]]) -> None:
@@ -87,13 +93,42 @@ def test_the_pool_is_seen_while_any_view_is(dashboard: Dashboard, source: Source
     assert source.seen == [True, True, True, False]
 
 
+def test_tasks_are_sent_while_a_view_draws_them(dashboard: Dashboard, source: Source) -> None:
+    for view in ("a", "b"):
+        page_says(dashboard, kind="visible", visible=True, view=view)
+        page_says(dashboard, kind="tasks", after=5, view=view)
+    page_says(dashboard, kind="tasks", after=-1, view="a")
+    assert source.drawn == [5, 5]
+    page_says(dashboard, kind="visible", visible=False, view="b")
+    assert source.drawn == [5, 5, None]
+
+
+def test_tasks_travel_in_a_buffer_of_their_own(
+    dashboard: Dashboard, source: Source, sent: list[tuple[Any, Any]]
+) -> None:
+    ended = Ended(7, [TaskTimes(1, "f", 0, 1.0, 1.0, 1.0, 2.0, 2.0)])
+    tick = replace(delta((2, 50, 100, 1, 5, 1)), ended=ended)
+    source.views[0].delta(tick)
+    header, rows = packed(ended)
+    assert sent[0][0]["tasks"] == header
+    assert sent[0][1] == [tick.rows, rows]
+
+
+def test_the_end_keeps_the_tasks(dashboard: Dashboard, source: Source) -> None:
+    source.times = [TaskTimes(1, "f", 0, 1.0, 1.0, 1.0, 2.0, 2.0)]
+    source.views[0].close(snapshot(state="stopped"))
+    header, rows = packed(source.ended())
+    assert dashboard.last["tasks"] == {**header, "rows": rows}
+    assert "1 task in 1 s on 1 node" in dashboard.bundle()["text/html"]
+
+
 def test_a_view_that_fell_silent_is_forgotten(
     dashboard: Dashboard, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 100.0
-    monkeypatch.setattr("skyward_jupyter.widgets.dashboard.time.monotonic", lambda: clock)
+    monkeypatch.setattr("skyward_jupyter.widgets.sight.time.monotonic", lambda: clock)
     page_says(dashboard, kind="visible", visible=True, view="a")
-    clock += module.LEASE + 1
+    clock += LEASE + 1
     source.views[0].delta(delta((0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 0)))
     page_says(dashboard, kind="visible", visible=True, view="a")
     assert source.seen == [True, False, True]
@@ -106,7 +141,7 @@ def test_the_end_is_final(dashboard: Dashboard, source: Source) -> None:
     page_says(dashboard, kind="scale", nodes=3)
     page_says(dashboard, kind="visible", visible=True, view="a")
     assert dashboard.snapshot["state"] == "stopped"
-    assert dashboard.last == {"finished": 11.0, "done": [5.0, 6.0]}
+    assert (dashboard.last["finished"], dashboard.last["done"]) == (11.0, [5.0, 6.0])
     assert dashboard.ended > 0
     assert (source.views, source.commands, source.seen) == ([], [], [])
     assert VIEW not in dashboard.bundle()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from skyward_jupyter.actors.source import Snapshot
+from skyward_jupyter.events import TaskTimes
 from skyward_jupyter.widgets.static import LISTED, Picture, duration, memory
 from tests.unit.widgets.fakes import delta, node, snapshot
 
@@ -87,6 +90,25 @@ def test_html_inherits_its_colours() -> None:
     html = picture(snapshot(node(0))).html()
     assert "#" not in html
     assert "color:" not in html.replace("color:inherit", "")
+
+
+def test_html_has_the_timeline_as_an_image_with_words() -> None:
+    times = [TaskTimes(1, "f", 0, 0.0, 0.0, 0.0, 1.0, 1.0), TaskTimes(2, "f", 1, 0.0, 0.0, 0.0, 2.0, 2.0, "KeyError")]
+    html = Picture(snapshot(node(0)), None, 1_000_065.0, times).html()
+    assert 'alt="2 tasks in 2 s on 2 nodes, 1 with an error (×)"' in html
+    data = html.partition("data:image/svg+xml;base64,")[2].partition('"')[0]
+    assert b64decode(data).decode().startswith("<svg")
+    assert "<img" not in picture(snapshot(node(0))).html()
+
+
+def test_what_it_costs_is_said_when_it_costs_something() -> None:
+    assert "$" not in picture(snapshot(node(0))).plain()
+    dear = snapshot(node(0), per_hour=2.5, so_far=0.1)
+    assert "1 idle, $2.50/h, $0.10 so far, up 1m 5s" in picture(dear).plain()
+    later = replace(delta((0, 0, 0, 0, 0, 0)), so_far=0.25)
+    assert "$0.25 so far" in Picture(dear, later, 1_000_065.0).plain()
+    over = snapshot(state="stopped", so_far=0.5)
+    assert "$0.00/h, $0.50 so far" in Picture(over, None, 1_000_065.0).html()
 
 
 def test_every_value_is_escaped() -> None:

@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.events import TaskTimes
-from skyward_jupyter.widgets.timeline import DRAWN, picture, table
+from skyward_jupyter.widgets.timeline import DRAWN, picture, summary, table
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -32,6 +32,31 @@ def test_nodes_are_in_order_and_errors_stand_out() -> None:
     assert labels.index("node 1") < labels.index("node 3")
     assert [one.get("class") for one in bars(svg)] == ["r", "e"]
     assert "ValueError" in svg
+
+
+def test_an_error_is_not_told_by_its_colour_alone() -> None:
+    fine, wrong = [times(1, 0, 100.0, 101.0)], [times(1, 0, 100.0, 101.0, "ValueError")]
+    for alone in (False, True):
+        marks = [svg.count('class="m"') for svg in (picture(fine, alone=alone), picture(wrong, alone=alone))]
+        assert marks == [0, 1]
+    assert "1 with an error (×)" in summary(wrong)
+
+
+def test_where_nothing_can_be_pointed_at_it_is_small() -> None:
+    many = [times(number, number % 8, number / 100, number / 100 + 0.005) for number in range(DRAWN)]
+    svg = picture(many, alone=True)
+    assert len(svg) < 80_000
+    shapes = [one for one in ET.fromstring(svg).iter(f"{SVG}path") if one.get("class") == "r"]
+    assert sum(one.get("d", "").count("M") for one in shapes) == DRAWN
+
+
+def test_many_nodes_share_rows_that_show_how_busy_they_were() -> None:
+    one_each = [times(node, node, 100.0, 110.0 if node < 4 else 105.0) for node in range(200)]
+    svg = picture([*one_each, times(1, 199, 100.0, 105.0, "KeyError")])
+    labels = [one.text for one in ET.fromstring(svg).iter(f"{SVG}text") if str(one.text).startswith("nodes ")]
+    assert (labels[0], labels[-1], len(labels)) == ("nodes 0-7", "nodes 192-199", 25)
+    assert svg.count('class="m"') == 1
+    assert "201 tasks in 10.1 s on 200 nodes, 1 with an error (×)" in svg
 
 
 def test_everything_is_escaped() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import threading
+from collections import deque
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -18,6 +21,12 @@ class Model:
 
     def forward(self) -> object:
         return self
+
+
+@dataclass(slots=True)
+class Slotted:
+    a: object
+    b: object
 
 
 def uses_lock() -> object:
@@ -48,10 +57,27 @@ def _default(lock: object = LOCK) -> object:
         (Model(inner=LOCK).forward, "x.__self__.inner"),
         (uses_lock, "LOCK (used by x)"),
         (_closure(), "inner (used by x)['deep']"),
-        (_default, "x.__defaults__[0]"),
+        (_default, "lock (default of x)"),
         ([[]] * 5 + [Model(function=uses_lock)], "LOCK (used by x[5].function)"),
+        (functools.partial(print, 1, LOCK), "x.args[1]"),
+        (Slotted(1, [LOCK]), "x.b[0]"),
+        (deque([1, LOCK]), "x[1]"),
     ],
-    ids=["itself", "dict, list", "keys", "tuples", "attributes", "method", "global", "closure", "default", "mixed"],
+    ids=[
+        "itself",
+        "dict, list",
+        "keys",
+        "tuples",
+        "attributes",
+        "method",
+        "global",
+        "closure",
+        "default",
+        "mixed",
+        "partial",
+        "slots",
+        "deque",
+    ],
 )
 def test_the_path_leads_to_the_part(value: object, path: str) -> None:
     error = explain("x", value)
@@ -59,6 +85,12 @@ def test_the_path_leads_to_the_part(value: object, path: str) -> None:
     assert error.kind == "_thread.lock"
     assert "pickle" in error.reason
     assert str(error).startswith(f"{path} (a _thread.lock) cannot be sent to a node: ")
+
+
+def test_what_a_class_of_the_notebook_holds() -> None:
+    made: Any = {"__name__": "__main__", "LOCK": LOCK}
+    exec("class Net:\n    shared = LOCK\nnet = Net()", made)
+    assert explain("net", made["net"]).path == "Net.shared"
 
 
 def test_values_that_contain_themselves_end() -> None:

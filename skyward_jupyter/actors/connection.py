@@ -1,0 +1,137 @@
+"""The kernel's connection to the nodes of a pool, and another one in its place when its link was broken.
+
+casty dials a node that does not answer ever more rarely, and so notices late that the link is whole again. While nodes
+that run do not answer, another client is tried here; as soon as one gets through it takes the place of the first, which
+ends when nobody waits for an answer of it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import casty
+from casty import Event
+
+from skyward_jupyter.actors.messages import Dead
+from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certificates
+
+if TYPE_CHECKING:
+    from skyward_jupyter.actors.hub import Hub
+
+#: How often the client asks for the members (seconds): how long a new node may stay unknown.
+SYNC = 0.25
+#: How long a node is left to casty's own dialling before another client is tried (seconds), how long one may take to
+#: get through, and the pause between two.
+AFTER = 2.0
+WITHIN = 5.0
+PAUSE = 1.0
+#: A node that nobody missed for so long has answered.
+FORGET = 0.5
+#: How often it is looked whether a client that was replaced still waits for answers, until it ends anyway.
+LOOKS = 30
+
+
+async def connect(hub: Hub, ranks: Iterable[int]) -> casty.Client:
+    """A client of the pool's cluster, through one of these nodes."""
+    client = casty.Client(
+        seeds=tuple(hub.provider.address(rank) for rank in sorted(ranks)),
+        name=hub.provider.cluster,
+        tls=certificates(hub.provider.certificates),
+        limits=LIMITS,
+        compression=COMPRESSION,
+        ask_timeout=PATIENCE,
+        sync_every=timedelta(seconds=SYNC),
+        observer=_Observer(hub),
+        runtime=casty.Runtime(threads=1),
+    )
+    return await client.__aenter__()
+
+
+class _Observer:
+    """Passes on which members the others have given up."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def wants(self, kind: type[Event], /) -> bool:
+        """Nothing but changes of members."""
+        return kind is casty.MemberChanged
+
+    def __call__(self, event: Event, /) -> None:
+        if isinstance(event, casty.MemberChanged) and event.status == "dead" and event.node.address is not None:
+            self._hub.supplier.tell(Dead(event.node.address, event.node.incarnation.hex))
+
+
+@dataclass(slots=True)
+class _Silence:
+    """Since when a node does not answer, and when that was said last."""
+
+    since: float
+    said: float
+
+
+class Redial:
+    """Gets a pool another client when nodes that run do not answer this one."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._silent: dict[int, _Silence] = {}
+        self._trying: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+
+    def missed(self, rank: int) -> None:
+        """A node that runs does not answer; said again and again for as long as it is so."""
+        now = asyncio.get_running_loop().time()
+        silence = self._silent.get(rank)
+        if silence is None or now - silence.said > FORGET:
+            self._silent[rank] = _Silence(now, now)
+            return
+        silence.said = now
+        if now - silence.since >= AFTER and (self._trying is None or self._trying.done()):
+            self._trying = asyncio.get_running_loop().create_task(self._try())
+
+    async def close(self) -> None:
+        """Try no more, and end what was replaced."""
+        work = [*self._ending, *filter(None, [self._trying])]
+        for task in work:
+            task.cancel()
+        if work:
+            await asyncio.wait(work)
+
+    async def _try(self) -> None:
+        """Try clients until one gets through, or the nodes answer the one there is."""
+        while self._is_silent():
+            try:
+                async with asyncio.timeout(WITHIN):
+                    client = await connect(self._hub, self._hub.takers)
+            except (TimeoutError, OSError, casty.Unavailable):
+                await asyncio.sleep(PAUSE)
+            else:
+                self._replace(client)
+                return
+
+    def _is_silent(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return any(now - silence.said <= FORGET for silence in self._silent.values())
+
+    def _replace(self, client: casty.Client) -> None:
+        self._silent.clear()
+        former = self._hub.replace_client(client)
+        if former is not None:
+            self._ending.add(task := asyncio.get_running_loop().create_task(_end(former)))
+            task.add_done_callback(self._ending.discard)
+
+
+async def _end(client: casty.Client) -> None:
+    """End a client once it waits for nothing; what it would wait for for ever fails then, and is asked anew."""
+    try:
+        for _ in range(LOOKS):
+            await asyncio.sleep(PAUSE)
+            if not client.stats().asks_in_flight:
+                break
+    finally:
+        await client.__aexit__(None, None, None)

@@ -1,0 +1,48 @@
+"""The collections of a pool on one of its nodes: the agent's part in them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from casty import ActorSystem
+
+from skyward_jupyter.agent.channel import short
+from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.agent.reach import door
+from skyward_jupyter.collections import steward
+from skyward_jupyter.collections.address import Who
+from skyward_jupyter.collections.engine import Engine
+from skyward_jupyter.collections.server import serve
+
+if TYPE_CHECKING:
+    from skyward_jupyter.agent.node import Agent
+
+
+@asynccontextmanager
+async def share(agent: Agent, system: ActorSystem) -> AsyncIterator[None]:
+    """Serve collections to the slots of this node, the other nodes and the kernel inside the block."""
+    rank = agent.config.rank
+
+    def who_is(task: int) -> Who:
+        labels = (running.task.label for _, running in agent.crew.running if running.task.id == task)
+        return Who(rank, task, next(labels, ""))
+
+    engine = Engine(system, lambda: {peer.rank: peer.address for peer in agent.peers}, rank)
+    steward.host(engine)
+    async with serve(engine, _bound(agent.config), who_is):
+        yield
+
+
+def _bound(config: AgentConfig) -> socket.socket:
+    """The socket of this node's processes, instead of that of the agent before this one."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with short(door(config)) as path:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        sock.bind(path)
+    return sock

@@ -1,0 +1,106 @@
+"""The frames of a traceback as plain data, and a traceback made of such data again.
+
+What is made shows the same lines, marked at the same columns, as the one it was taken from; its frames hold no
+variables.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from itertools import islice
+from types import CodeType, TracebackType
+from typing import Any
+
+#: The most frames of one traceback that travel: the outermost and the innermost half.
+MOST = 100
+_STUB = "_skyward_frame"
+
+
+@dataclass(frozen=True, slots=True)
+class StackFrame:
+    """One frame.
+
+    Attributes
+    ----------
+    file, function, qualname, module
+        Where its code is from.
+    first
+        The first line of the function.
+    line, end, column, end_column
+        What it was doing: the lines, and the columns in bytes; None where they are not known.
+    """
+
+    file: str
+    function: str
+    qualname: str
+    module: str
+    first: int
+    line: int
+    end: int
+    column: int | None
+    end_column: int | None
+
+
+def frames_of(tb: TracebackType | None) -> tuple[StackFrame, ...]:
+    """The frames of a traceback, outermost first."""
+    links: list[TracebackType] = []
+    while tb is not None:
+        links.append(tb)
+        tb = tb.tb_next
+    if len(links) > MOST:
+        links = links[: MOST // 2] + links[-MOST // 2 :]
+    return tuple(map(_taken, links))
+
+
+def traceback_of(frames: tuple[StackFrame, ...]) -> TracebackType | None:
+    """A traceback with these frames."""
+    tb: TracebackType | None = None
+    for frame in reversed(frames):
+        made = _made(frame)
+        made.tb_next, tb = tb, made
+    return tb
+
+
+def _taken(tb: TracebackType) -> StackFrame:
+    code = tb.tb_frame.f_code
+    at = islice(code.co_positions(), tb.tb_lasti // 2, None) if tb.tb_lasti >= 0 else iter(())
+    _, end, column, end_column = next(at, (None, None, None, None))
+    return StackFrame(
+        file=code.co_filename,
+        function=code.co_name,
+        qualname=code.co_qualname,
+        module=str(tb.tb_frame.f_globals.get("__name__", "")),
+        first=min(code.co_firstlineno, tb.tb_lineno),
+        line=tb.tb_lineno,
+        end=max(end or 0, tb.tb_lineno),
+        column=column,
+        end_column=end_column,
+    )
+
+
+def _made(frame: StackFrame) -> TracebackType:
+    """A traceback of one frame: code that fails where that one did is run."""
+    names: dict[str, Any] = {"__name__": frame.module, "__file__": frame.file}
+    made: TracebackType | None = None
+    try:
+        exec(_code(frame), names)
+    except NameError as error:
+        made = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    assert made is not None
+    return made
+
+
+def _code(frame: StackFrame) -> CodeType:
+    try:
+        code = _compiled(frame, frame.column or 0, frame.end_column or 0)
+    except ValueError:  # no range of its own: it was compiled from a tree that somebody made
+        code = _compiled(frame, 0, 0)
+    return code.replace(co_firstlineno=frame.first, co_name=frame.function, co_qualname=frame.qualname)
+
+
+def _compiled(frame: StackFrame, column: int, end_column: int) -> CodeType:
+    lines = {"lineno": frame.line - frame.first + 1, "end_lineno": frame.end - frame.first + 1}
+    place = {**lines, "col_offset": column, "end_col_offset": end_column}
+    stub = ast.Expr(ast.Name(_STUB, ast.Load(), **place), **place)
+    return compile(ast.Module([stub], []), frame.file, "exec")

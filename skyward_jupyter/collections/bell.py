@@ -1,0 +1,67 @@
+"""The bell of a queue: an actor that those who wait for items wait at, first come, first woken.
+
+It keeps nothing: with its node those who wait at it are forgotten, look at the queue themselves, and come again.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from casty import Askable, Context, Ref, actor
+
+_WAIT = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Wait(Askable[int]):
+    """Wake me; answered with how often it has rung, at once when that is not `heard` times.
+
+    Attributes
+    ----------
+    came
+        When this one first came, by which it is woken.
+    """
+
+    waiter: str
+    came: int
+    heard: int
+
+
+@dataclass(frozen=True)
+class Ring:
+    """So many items have come."""
+
+    times: int
+
+
+@dataclass(frozen=True)
+class Leave:
+    """This one does not wait any more."""
+
+    waiter: str
+
+
+type BellMessage = Wait | Ring | Leave
+
+
+@actor(initial=0, replicas=1, ask_timeout=_WAIT)
+async def bell(ctx: Context[int, BellMessage]) -> None:
+    """Wakes one waiter for each item."""
+    rung = time.time_ns()  # unlike any number of the bell that was here before
+    waiting: dict[str, tuple[int, Ref[int]]] = {}
+    async for message in ctx.inbox:
+        match message:
+            case Wait(waiter, came, heard) if heard == rung:
+                waiting[waiter] = came, message.reply_to
+            case Wait():
+                message.reply_to.tell(rung)
+            case Ring(times):
+                for _ in range(times):
+                    rung += 1
+                    if waiting:
+                        first = min(waiting, key=lambda waiter: waiting[waiter][0])
+                        waiting.pop(first)[1].tell(rung)
+            case Leave(waiter):
+                waiting.pop(waiter, None)

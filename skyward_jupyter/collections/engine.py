@@ -1,0 +1,183 @@
+"""Makes calls of collections on a cluster, as a member of it or as its client.
+
+What may be done twice without harm is done again, for a while, when a node that was asked is lost. Any other call
+raises `CollectionUnavailable` then: it may have been made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from casty import ActorFailed, MessageTooLarge, Ref, System, Unavailable
+from casty.collections import Collections
+
+from skyward_jupyter.collections.address import Address, Kind, Who
+from skyward_jupyter.collections.counting import ServedCounter
+from skyward_jupyter.collections.gate import ServedBarrier
+from skyward_jupyter.collections.journal import Journals
+from skyward_jupyter.collections.latch import ServedLock
+from skyward_jupyter.collections.line import ServedQueue
+from skyward_jupyter.collections.names import Names
+from skyward_jupyter.collections.presence import Presence, Present
+from skyward_jupyter.collections.served import Room, Served, again
+from skyward_jupyter.collections.steward import KEY, Everybody, StewardMessage, steward
+from skyward_jupyter.collections.tables import ServedDict, ServedSet
+from skyward_jupyter.errors import CollectionUnavailable, PoolStopped, SkywardError
+
+#: Seconds that a call which waits for nobody may take, repetitions included.
+WITHIN = 20.0
+#: The same of one that goes through everything there is.
+LONG_WITHIN = 600.0
+#: How many keys of many are taken at a time.
+_PIECE = 512
+#: Seconds that a node may take to say who is there.
+_TELL_WITHIN = 1.0
+
+#: What casty says of anything that is asked of a system after its end.
+_STOPPED = "the system has stopped"
+
+_KINDS: Mapping[Kind, type[Served]] = {
+    "dict": ServedDict,
+    "set": ServedSet,
+    "counter": ServedCounter,
+    "queue": ServedQueue,
+    "barrier": ServedBarrier,
+    "lock": ServedLock,
+}
+
+
+class Engine:
+    """The collections of a pool.
+
+    Parameters
+    ----------
+    members
+        The nodes that the pool has now, with the addresses of their agents.
+    me
+        The rank of this node; None for the kernel.
+    """
+
+    def __init__(self, system: System, members: Callable[[], Mapping[int, str]], me: int | None) -> None:
+        self._members = members
+        self._me = me
+        journals = Journals()
+        collections = Collections(system)
+        self.room = Room(
+            system,
+            collections,
+            journals,
+            Presence(journals.note),
+            ranks=lambda: sorted(members()),
+            everybody=self.everybody,
+        )
+        self.names = Names(collections)
+        self._served: dict[Address, Served] = {}
+        self._stewards: dict[str, Ref[StewardMessage]] = {}
+
+    async def call(self, address: Address, method: str, args: Sequence[Any], who: Who) -> Any:
+        """Make a call of a collection."""
+        with told(address):
+            async with asyncio.timeout(WITHIN):
+                served = await self.served(address)
+            if method in served.waits:
+                return await served.call(method, tuple(args), who)
+            if method in served.bulk:
+                for start in range(0, len(args[0]), _PIECE):
+                    async with asyncio.timeout(WITHIN):
+                        await served.call(method, (args[0][start : start + _PIECE],), who)
+                return None
+            async with asyncio.timeout(LONG_WITHIN if method in served.long else WITHIN):
+                return await served.call(method, tuple(args), who)
+
+    def own(self, address: Address, method: str, args: Sequence[Any]) -> None:
+        """Make a call that nobody waits for."""
+
+        async def work() -> None:
+            with contextlib.suppress(SkywardError):
+                await self.call(address, method, args, Who(self._me))
+
+        self.room.own(work())
+
+    async def served(self, address: Address) -> Served:
+        """What serves a collection, once its name has been found to be that collection's."""
+        served = self._served.get(address)
+        if served is None:
+            await again(lambda: self.names.claim(address))
+            served = _KINDS[address.kind](self.room, address)
+            await served.begin()
+            served = self._served.setdefault(address, served)
+        return served
+
+    def here(self, kind: Kind, name: str) -> tuple[Present, ...]:
+        """Who is at a collection through this engine."""
+        return self.room.presence.at(kind, name)
+
+    def generation(self, name: str) -> int:
+        """How often a barrier has opened for somebody here."""
+        return max(
+            (s.generation for a, s in self._served.items() if isinstance(s, ServedBarrier) and a.name == name),
+            default=0,
+        )
+
+    async def everybody(self, kind: Kind, name: str) -> tuple[Present, ...]:
+        """Who is at a collection, through any engine of the pool that answers."""
+        others: list[tuple[Present, ...]] = await self.ask_others(lambda other: other.ask(Everybody(kind, name)))
+        return (*self.here(kind, name), *(one for present in others for one in present))
+
+    async def ask_others[T](self, ask: Callable[[Ref[StewardMessage]], Any]) -> list[T]:
+        """What the stewards of the other nodes answer; those that do not are left out."""
+
+        async def answer(address: str) -> T | None:
+            with contextlib.suppress(TimeoutError, Unavailable, ActorFailed):
+                async with asyncio.timeout(_TELL_WITHIN):
+                    return cast(T, await ask(self.steward(address)))
+            return None
+
+        others = [address for rank, address in self._members().items() if rank != self._me]
+        return [one for one in await asyncio.gather(*map(answer, others)) if one is not None]
+
+    def steward(self, address: str) -> Ref[StewardMessage]:
+        """The steward of the node at `address`. A ref costs a message to its node, so it is made once."""
+        if address not in self._stewards:
+            self._stewards[address] = self.room.system.ref(steward, KEY, at=address)
+        return self._stewards[address]
+
+    def members(self) -> Mapping[int, str]:
+        """The nodes that the pool has now."""
+        return self._members()
+
+    async def pages(self, address: Address) -> AsyncIterator[tuple[bytes, ...]]:
+        """The keys of a dict or the members of a set, some hundred at a time."""
+        served = await self.served(address)
+        assert isinstance(served, ServedDict | ServedSet)
+        async for page in served.pages():
+            yield page
+
+
+@contextlib.contextmanager
+def told(address: Address | str) -> Iterator[None]:
+    """Tell what the cluster says in the words of this project."""
+    try:
+        yield
+    except SkywardError:
+        raise
+    except RuntimeError as error:
+        if str(error) != _STOPPED:
+            raise
+        raise PoolStopped(f"the pool was stopped, and with it went {address}") from None
+    except MessageTooLarge as error:
+        raise CollectionUnavailable(f"{address} has become too large for its nodes: {error}") from None
+    except (Unavailable, TimeoutError, ActorFailed, BaseExceptionGroup) as error:
+        raise CollectionUnavailable(
+            f"too few nodes answered for {address} ({_reason(error)}); the call may have been made. Lost nodes are "
+            "replaced within seconds: read it, or call again where calling twice is safe"
+        ) from None
+
+
+def _reason(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or "none of them in time"

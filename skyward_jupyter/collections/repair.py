@@ -1,0 +1,98 @@
+"""Makes the copies anew that a node had which was lost and replaced at its address.
+
+Where a replacement has the address of the node before it, nobody is asked to keep anything else than before, so casty
+moves nothing: what the lost node kept, the new one would only get with the next write. Here every other node, once it
+has seen the replacement, has the keys that it keeps a copy of activated where they belong, and then let go of: a key
+that is let go of is written to all that keep it. It goes on beside everything else, and takes the longer the more
+there is: some thousand keys a second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import reduce
+from typing import Any
+
+import casty.collections as kinds
+from casty import ActorSystem, Event, LoggingObserver, MemberChanged, System
+from casty.collections import SemaphoreState
+
+_OURS = "casty.collections:"
+#: How many keys are taken at a time, and the pause between two times (seconds).
+_PIECE, _PAUSE = 100, 0.02
+#: Seconds that others may take to see a node, and to activate what they are asked to.
+_SETTLE = 1.0
+#: Seconds that a key may take to be let go of; a lock that is held is not, and is renewed, and so written, anyway.
+_LET_GO = 1.0
+
+
+class Repair:
+    """Watches for replacements; given to the system as its observer."""
+
+    def __init__(self) -> None:
+        self._log = LoggingObserver()
+        self._known: dict[str, str] = {}
+        self._due = asyncio.Event()
+
+    def wants(self, kind: type[Event]) -> bool:
+        """Whether it takes events of a kind."""
+        return kind is MemberChanged or self._log.wants(kind)
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the system."""
+        if self._log.wants(type(event)):
+            self._log(event)
+        if isinstance(event, MemberChanged) and event.status == "alive":
+            address, incarnation = event.node.address or "", event.node.incarnation.hex
+            before = self._known.get(address)
+            self._known[address] = incarnation
+            if before not in (None, incarnation):
+                self._due.set()
+
+    async def run(self, system: ActorSystem) -> None:
+        """Repair after each replacement, until it is cancelled."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            await asyncio.sleep(_SETTLE)
+            await _activate(system)
+            await asyncio.sleep(_SETTLE)
+            await _let_go(system)
+
+
+async def kept(system: System) -> list[tuple[str, str]]:
+    """The keys of collections, with their types, that a node keeps a copy of. There is no other way to its list."""
+    if not isinstance(system, ActorSystem):
+        return []
+    return [(actor, key) for actor, key, _ in await system._stored() if actor.startswith(_OURS)]
+
+
+async def _activate(system: ActorSystem) -> None:
+    """Have everything activated that this node keeps a copy of."""
+    stored = await kept(system)
+    for start in range(0, len(stored), _PIECE):
+        for actor, key in stored[start : start + _PIECE]:
+            definition = _definition(actor)
+            if "semaphore" in actor:
+                system.ref(definition, key, initial=SemaphoreState(1))
+            else:
+                system.ref(definition, key)
+        await asyncio.sleep(_PAUSE)
+
+
+async def _let_go(system: ActorSystem) -> None:
+    active = [(one.actor, one.key) for one in system.activations() if one.actor.startswith(_OURS)]
+    for start in range(0, len(active), _PIECE):
+        await asyncio.gather(*(_released(system, *one) for one in active[start : start + _PIECE]))
+        await asyncio.sleep(_PAUSE)
+
+
+async def _released(system: ActorSystem, actor: str, key: str) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LET_GO):
+            await system.release(_definition(actor), key)
+
+
+def _definition(actor: str) -> Any:
+    return reduce(getattr, actor.removeprefix(_OURS).split("."), kinds)

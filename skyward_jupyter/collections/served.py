@@ -1,0 +1,122 @@
+"""What serves one collection, whichever kind it is: the part that the kinds share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from casty import System, Unavailable, Write
+from casty.collections import Collections
+
+from skyward_jupyter.collections.address import Address, Consistency, Kind, Who
+from skyward_jupyter.collections.journal import Journals
+from skyward_jupyter.collections.presence import Presence, Present
+
+#: How many keys are asked about at once.
+_AT_ONCE = 64
+#: Seconds after which something that was not answered is asked again: one question, or many.
+TRY, TRY_ALL = 2.0, 20.0
+_PAUSE = 0.1
+
+
+@dataclass(eq=False)
+class Room:
+    """What everything that serves a collection in one process works with.
+
+    Attributes
+    ----------
+    system
+        The cluster, as a member or as a client of it.
+    ranks
+        The nodes that the pool has now.
+    everybody
+        Who is at a collection, through all engines of the pool.
+    """
+
+    system: System
+    collections: Collections
+    journals: Journals
+    presence: Presence
+    ranks: Callable[[], Sequence[int]]
+    everybody: Callable[[Kind, str], Awaitable[tuple[Present, ...]]]
+    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def own(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something beside everything else, to its end."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+class Served:
+    """One collection of a room.
+
+    Attributes
+    ----------
+    calls
+        What may be asked of it.
+    bulk, long
+        Those of many keys, which are made some at a time, and those of a whole collection, which may take minutes.
+    waits
+        Those that wait for others; they are told who calls, and end by a time of their own.
+    """
+
+    calls: ClassVar[frozenset[str]] = frozenset()
+    bulk: ClassVar[frozenset[str]] = frozenset()
+    long: ClassVar[frozenset[str]] = frozenset()
+    waits: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, room: Room, address: Address) -> None:
+        self.room = room
+        self.address = address
+
+    async def begin(self) -> None:
+        """Be ready for the first call."""
+
+    def changed(self, keys: Iterable[bytes] | None = None) -> None:
+        """Tell those who watch."""
+        self.room.journals.note(self.address.kind, self.address.name, keys)
+
+    def call(self, method: str, args: tuple[Any, ...], who: Who) -> Awaitable[Any]:
+        """Make one of the calls that it has."""
+        if method in self.waits:
+            return getattr(self, method)(who, *args)  # type: ignore[no-any-return]
+        if method in self.calls:
+            return getattr(self, method)(*args)  # type: ignore[no-any-return]
+        raise AttributeError(f"{self.address} has no {method}")
+
+
+def level(consistency: Consistency) -> Write:
+    """How many of the three copies of something confirm a change to it before it counts."""
+    return "majority" if consistency == "strong" else "one"
+
+
+async def again[T](operation: Callable[[], Awaitable[T]], within: float = TRY) -> T:
+    """Do something that does no harm when it is done twice, until it is answered.
+
+    What a node was asked that is lost meanwhile is never answered, and nobody says so.
+    """
+    while True:
+        try:
+            async with asyncio.timeout(within):
+                return await operation()
+        except* (TimeoutError, Unavailable):
+            pass
+        await asyncio.sleep(_PAUSE)
+
+
+async def each[I, T](operation: Callable[[I], Awaitable[T]], items: Iterable[I]) -> list[T]:
+    """`operation` on all items, some at a time; the results in their order."""
+    waiting = iter(list(enumerate(items)))
+    found: dict[int, T] = {}
+
+    async def work() -> None:
+        for at, item in waiting:
+            found[at] = await operation(item)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(_AT_ONCE):
+            group.create_task(work())
+    return [found[at] for at in sorted(found)]

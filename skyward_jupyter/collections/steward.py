@@ -1,0 +1,159 @@
+"""What an agent does for the pool's collections at the request of others: the kernel, and the other agents.
+
+It tells who is at a collection here, and what was done to one. And it makes calls for the kernel that need somebody
+who is always there: a lock is renewed here, whatever the kernel's own loop is busy with, until the kernel has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from casty import Askable, Context, System, actor
+
+from skyward_jupyter.collections.address import Kind
+from skyward_jupyter.collections.caller import Caller
+from skyward_jupyter.collections.presence import Present
+from skyward_jupyter.collections.repair import kept
+
+if TYPE_CHECKING:
+    from skyward_jupyter.collections.engine import Engine
+
+#: The key of the actor on every node.
+KEY = "collections"
+_NEVER = timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class Everybody(Askable[tuple[Present, ...]]):
+    """Who is at a collection through this node?"""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Generation(Askable[int]):
+    """How often has a barrier opened, as far as this node knows?"""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Copies(Askable[int]):
+    """Of how many keys of collections does this node keep a copy?"""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What was done to a collection on one node; `keys` is None when anything may have been."""
+
+    number: int
+    keys: tuple[bytes, ...] | None
+
+
+@dataclass(frozen=True)
+class Follow(Askable[Followed]):
+    """What is done to a collection through this node after `number`? Answered when there is something, or after a
+    while."""
+
+    kind: str
+    name: str
+    number: int
+    hold: float
+
+
+@dataclass(frozen=True)
+class Do(Askable[bytes]):
+    """Make a call for the kernel `kernel`, which calls it `number`. Asked again, it is not made again.
+
+    Attributes
+    ----------
+    call
+        The pickled `skyward_jupyter.collections.caller.Call`; answered with a pickled outcome.
+    """
+
+    kernel: str
+    number: int
+    call: bytes
+
+
+@dataclass(frozen=True)
+class Forget:
+    """The kernel has the outcome of a call, or does not wait for it any more."""
+
+    kernel: str
+    number: int
+    heard: bool
+
+
+type StewardMessage = Everybody | Generation | Copies | Follow | Do | Forget
+
+_hosted: list[Engine] = []
+_kernels: dict[str, Caller] = {}
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def host(engine: Engine) -> None:
+    """Make `engine` the one that the steward of this process works with."""
+    _hosted[:] = [engine]
+
+
+def drop_kernels() -> None:
+    """The kernel has ended, or is not the one that drives the pool any more: what it held is freed."""
+    for caller in _kernels.values():
+        caller.gone()
+    _kernels.clear()
+
+
+@actor(pinned=True, initial=0, ask_timeout=_NEVER, idle_after=_NEVER)
+async def steward(ctx: Context[int, StewardMessage]) -> None:
+    """Answers for one node. Never waits between two messages."""
+    engine = _hosted[0]
+    async for message in ctx.inbox:
+        match message:
+            case Everybody(kind, name):
+                message.reply_to.tell(engine.here(cast(Kind, kind), name))
+            case Generation(name):
+                message.reply_to.tell(engine.generation(name))
+            case Copies():
+                _own(_count(ctx.system, message))
+            case Follow():
+                _own(_follow(engine, message))
+            case Do(name, number, call):
+                _own(_do(_kernel(engine, name), message, number, call))
+            case Forget(name, number, heard):
+                _kernel(engine, name).forget(number, heard)
+
+
+def _kernel(engine: Engine, name: str) -> Caller:
+    if name not in _kernels:
+        _kernels[name] = Caller(engine)
+    return _kernels[name]
+
+
+def _own(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _count(system: System, message: Copies) -> None:
+    message.reply_to.tell(len(await kept(system)))
+
+
+async def _follow(engine: Engine, message: Follow) -> None:
+    kind = cast(Kind, message.kind)
+    number, keys = await engine.room.journals.follow(kind, message.name, message.number, message.hold)
+    message.reply_to.tell(Followed(number, keys))
+
+
+async def _do(caller: Caller, message: Do, number: int, call: bytes) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        outcome = await caller.outcome(number, pickle.loads(call))
+        message.reply_to.tell(outcome)

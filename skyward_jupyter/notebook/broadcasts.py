@@ -1,0 +1,65 @@
+"""How the errors of a broadcast show in a notebook: where it was called, then each cause once, with its nodes."""
+
+from __future__ import annotations
+
+import re
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+
+from skyward_jupyter.notebook.tracebacks import Cause, plain, rendered
+
+_OURS = str(Path(__file__).parents[1])
+_NOTE = re.compile(r"raised on node \d+")
+
+
+def show_group(
+    shell: InteractiveShell, kind: type[BaseException], group: BaseExceptionGroup, tb: Any, tb_offset: int | None = None
+) -> None:
+    """Show a group that a cell raised; one that is not of a broadcast is shown as IPython does."""
+    shown: Any = shell
+    nodes: tuple[int, ...] | None = getattr(group, "nodes", None)
+    if nodes is None:
+        shown.showtraceback((kind, group, tb), tb_offset=tb_offset)
+        return
+    sys.last_exc = sys.last_value = group
+    sys.last_type, sys.last_traceback = kind, tb
+    here = shown.InteractiveTB.structured_traceback(kind, group, _up_to_us(tb), tb_offset=tb_offset)
+    causes = _causes(shown, dict(zip(nodes, group.exceptions, strict=True)))
+    shown._showtraceback(kind, group, [*here, "", *rendered(causes)])
+
+
+def _up_to_us(tb: TracebackType | None) -> TracebackType | None:
+    """`tb` as far as it is the user's: not the frames between the operator and the nodes."""
+    links: list[TracebackType] = []
+    while tb is not None and not tb.tb_frame.f_code.co_filename.startswith(_OURS):
+        links.append(tb)
+        tb = tb.tb_next
+    cut: TracebackType | None = None
+    for link in reversed(links):
+        cut = TracebackType(cut, link.tb_frame, link.tb_lasti, link.tb_lineno)
+    return cut
+
+
+def _causes(shell: Any, errors: dict[int, BaseException]) -> list[Cause]:
+    found: dict[object, Cause] = {}
+    for rank, error in sorted(errors.items()):
+        frames = tuple((frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__))
+        name = type(error).__name__
+        key = name, frames or str(error)
+        if key not in found:
+            found[key] = Cause(name, _shown(shell, error))
+        found[key].texts[rank] = str(error)
+    return list(found.values())
+
+
+def _shown(shell: Any, error: BaseException) -> str:
+    if error.__traceback__ is None:
+        return ""
+    lines = shell.InteractiveTB.structured_traceback(type(error), error, error.__traceback__, tb_offset=0)
+    text: str = shell.InteractiveTB.stb2text(lines)
+    return "\n".join(line for line in text.split("\n") if not _NOTE.fullmatch(plain(line).strip()))

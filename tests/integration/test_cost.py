@@ -1,0 +1,63 @@
+"""A pool whose nodes cost money, from a provider that says so."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+import skyward as sky
+from skyward_jupyter.actors import assembly
+from skyward_jupyter.providers.local import LocalProvider
+from skyward_jupyter.widgets.static import Picture
+from tests.integration.conftest import Until
+
+E = sky.events
+
+
+class Charging(LocalProvider):
+    """Nodes on this machine, at a price: the first costs more."""
+
+    name = "dear"
+
+    def hourly_cost(self, rank: int) -> float:
+        return 3600.0 if rank == 0 else 1800.0
+
+
+@pytest.fixture
+def priced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembly, "LocalProvider", Charging)
+
+
+@pytest.mark.usefixtures("priced")
+def test_cost_follows_the_nodes(until: Until) -> None:
+    pool = sky.ComputePool(nodes=2, name="dear")
+    told: list[E.CostChanged] = []
+    pool.on(E.CostChanged, told.append)
+    assert pool.cost == (0.0, 0.0)
+    with pool:
+        assert pool.cost.per_hour == 5400.0
+        pool.scale(3)
+        assert pool.cost.per_hour == 7200.0
+        pool.scale(1)
+        assert pool.cost.per_hour == 3600.0
+        snapshot = pool.panel.snapshot()
+        assert snapshot["per_hour"] == 3600.0
+        assert f"${3600:,}.00/h, $" in Picture(snapshot, None, 0.0).plain()
+        before = pool.cost.so_far
+        until(lambda: pool.cost.so_far > before, "time is money")
+    until(lambda: bool(told) and told[-1].per_hour == 0.0, "the end is told")
+    rates = [event.per_hour for event in told]
+    assert rates[:2] == [5400.0, 7200.0]
+    assert rates[-1] == 0.0
+    # Each step costs what the rate before it was, for as long as that held.
+    expected = 0.0
+    for event, after in itertools.pairwise(told):
+        expected += event.per_hour * (after.at - event.at) / 3600
+    assert told[-1].so_far == pytest.approx(expected, rel=0.05, abs=0.05)
+    assert pool.cost == (0.0, told[-1].so_far)
+
+
+def test_nodes_on_this_machine_are_free(pool: sky.ComputePool) -> None:
+    assert pool.cost == (0.0, 0.0)
+    assert "$" not in Picture(pool.panel.snapshot(), None, 0.0).plain()

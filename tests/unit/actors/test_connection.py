@@ -1,0 +1,107 @@
+"""Another client is tried while nodes that run do not answer, and only then."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from skyward_jupyter.actors import connection
+from skyward_jupyter.actors.connection import Redial
+
+
+@dataclass
+class Client:
+    """Stands for casty's: waits for so many answers."""
+
+    waits: int = 0
+    end: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def stats(self) -> Client:
+        return self
+
+    @property
+    def asks_in_flight(self) -> int:
+        self.waits -= 1
+        return self.waits + 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self.end.set()
+
+
+@dataclass
+class Pool:
+    """Stands for the hub."""
+
+    client: Client = field(default_factory=Client)
+    takers: tuple[int, ...] = (0, 1)
+
+    def replace_client(self, client: Client) -> Client:
+        former, self.client = self.client, client
+        return former
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the next tries come to: an error, or a client; without any, they take for ever."""
+    outcomes: list[object] = []
+
+    async def connect(_: Any, ranks: Any) -> Client:
+        assert tuple(ranks) == (0, 1)
+        if not outcomes:
+            await asyncio.Event().wait()
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        assert isinstance(outcome, Client)
+        return outcome
+
+    monkeypatch.setattr(connection, "connect", connect)
+    for name, seconds in (("AFTER", 0.1), ("PAUSE", 0.01), ("WITHIN", 0.1)):
+        monkeypatch.setattr(connection, name, seconds)
+    return outcomes
+
+
+async def _miss(redial: Redial, pool: Pool, until: Any, within: float = 10.0) -> None:
+    async with asyncio.timeout(within):
+        while not until():
+            redial.missed(1)
+            await asyncio.sleep(0.01)  # as often as a courier tries
+
+
+async def test_it_tries_until_one_gets_through(tried: list[object]) -> None:
+    pool, new = Pool(Client(waits=3)), Client()
+    former = pool.client
+    tried += [ConnectionRefusedError(), TimeoutError(), new]
+    redial: Any = Redial(pool)  # type: ignore[arg-type]
+    await _miss(redial, pool, lambda: pool.client is new)
+    await asyncio.wait_for(former.end.wait(), 10)
+    assert former.waits <= 0, "it ended once it waited for nothing"
+    assert not new.end.is_set()
+    await redial.close()
+
+
+async def test_a_node_that_answers_again_is_left_alone(tried: list[object], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "FORGET", 0.05)
+    pool = Pool()
+    former = pool.client
+    redial: Any = Redial(pool)  # type: ignore[arg-type]
+    redial.missed(0)
+    await asyncio.sleep(0.15)
+    tried.append(Client())
+    redial.missed(0)
+    await asyncio.sleep(0.02)
+    assert pool.client is former
+    await redial.close()
+
+
+async def test_closing_ends_what_is_under_way(tried: list[object]) -> None:
+    pool, new = Pool(Client(waits=10**9)), Client()
+    former = pool.client
+    tried.append(new)
+    redial: Any = Redial(pool)  # type: ignore[arg-type]
+    await _miss(redial, pool, lambda: pool.client is new)
+    await redial.close()
+    assert former.end.is_set()
