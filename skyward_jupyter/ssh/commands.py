@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import asyncssh
 
 from skyward_jupyter.errors import CommandFailed, ConnectionLost, MachineError
+from skyward_jupyter.ssh.dial import Line, NotYet
 from skyward_jupyter.ssh.keeper import PATIENCE, Keeper
 from skyward_jupyter.ssh.lines import Lines
 from skyward_jupyter.ssh.machine import Completed, OnLine
@@ -31,7 +32,7 @@ KEPT = 16 * 1024 * 1024
 #: How many lines are kept for people.
 LAST = 40
 #: How long whoever gives up a command waits until it has ended (seconds); it is ended anyway.
-END_WITHIN = 8.0
+END_WITHIN = 6.0
 #: How long a command waits for others to end on a machine that allows no more at once (seconds).
 CHANNEL_WITHIN = 60.0
 _NO_CHANNEL = (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE)
@@ -222,14 +223,26 @@ class Commands:
         shell = "exec " + shlex.join(["sh", "-c", _END, "sh", called.group, called.token])
         while self._keeper.state not in ("failed", "closed"):
             try:
-                line = await self._keeper.line(patience=None)
-                await line.ssh.run(shell, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
+                await self._said(await self._keeper.line(patience=None), shell)
                 break
-            except (asyncssh.Error, OSError, MachineError):
+            except (asyncssh.Error, OSError, MachineError, NotYet):
                 # Broken again: the next connection, or its refusal, is waited for.
                 await asyncio.sleep(0.1)
         if called.process is not None:
             called.process.close()
+
+    async def _said(self, line: Line, shell: str) -> None:
+        """Run what ends a command; over a connection of its own where this one has no channel left for that."""
+        try:
+            await line.ssh.run(shell, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
+        except asyncssh.ChannelOpenError as error:
+            if error.code not in _NO_CHANNEL or self._keeper.up is not line:
+                raise
+            spare = await self._keeper.another()
+            try:
+                await spare.ssh.run(shell, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
+            finally:
+                spare.abort()
 
     def _closed(self) -> ConnectionLost:
         return ConnectionLost(self._name, f"the connection to {self._name} is closed")

@@ -88,12 +88,14 @@ async def test_closing_while_commands_wait_to_begin(sshd: MakeSshd) -> None:
     machine = sshd(config="MaxSessions 1").connection()
     await machine.open()
     lines: list[str] = []
-    command = "echo began; sleep 1000"
+    token = f"9{time.time_ns() % 10**9}.25"
+    command = f"echo began; sleep {token}"
     tasks = [asyncio.create_task(machine.run(command, on_line=lambda *line: lines.append(line[1]))) for _ in range(2)]
     await until(lambda: lines)
     reading = asyncio.create_task(machine.read("/etc/passwd"))
     await asyncio.sleep(0)
     await machine.close()
+    assert not running(token)
     for task in tasks:
         with pytest.raises(ConnectionLost, match="closed"):
             await task
