@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from skyward_jupyter.agent.lease import owner_gone
 
 if TYPE_CHECKING:
-    from skyward_jupyter.fleets.site import Plan, Site
+    from skyward_jupyter.fleets.place import Plan
+    from skyward_jupyter.fleets.site import Site
 
 #: A process that ends at once is not started again at once (seconds).
 PAUSE = 5.0

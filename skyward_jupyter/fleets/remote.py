@@ -12,8 +12,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Coroutine, Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from skyward_jupyter.agent.channel import Message
@@ -29,20 +28,20 @@ from skyward_jupyter.errors import (
     UsageError,
 )
 from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
+from skyward_jupyter.fleets.estate import Estate
 from skyward_jupyter.fleets.keeping import Keeping
 from skyward_jupyter.fleets.link import Refused
-from skyward_jupyter.fleets.site import Place, Plan, Site, place_from
-from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
+from skyward_jupyter.fleets.place import Place, Plan, place_from
+from skyward_jupyter.fleets.remains import Remains
+from skyward_jupyter.fleets.site import Site
+from skyward_jupyter.fleets.store import certificates_in, furnish, keep_image, kept_image, new_store
 from skyward_jupyter.providers import records, token
-from skyward_jupyter.providers.base import Cluster, Instance, Provider
+from skyward_jupyter.providers.base import Instance, Provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.ssh.image import Image
 
-_IMAGE = "image.json"
 #: How long the end of everything is waited for (seconds).
 END_WITHIN = 30.0
-#: How long a machine may take to be reached of which something could not be removed before (seconds).
-AGAIN_WITHIN = 5.0
 #: What does not get better by being tried again.
 _FINAL = (ProvisioningFailed, AuthenticationFailed, HostKeyChanged, UsageError)
 
@@ -77,9 +76,7 @@ class RemoteFleet:
         self._key = key
         self._spec = spec
         self._heard = heard
-        self._provider = provider
-        self._made: Cluster | None = None
-        self._instances: dict[int, Instance] = {}
+        self._estate = Estate(provider, key)
         self._sites: dict[int, Site] = {}
         self._former: dict[int, Place] = {}
         self._pids: dict[int, int] = {}
@@ -87,8 +84,7 @@ class RemoteFleet:
         self._located: dict[int, asyncio.Event] = {}
         self._starting: dict[int, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
-        self._left: list[Site] = []
-        self._kept: list[str] = []
+        self._remains = Remains()
         self._reached: set[int] = set()
         self._failures: dict[int, str] = {}
         self._closed = self._lost = False
@@ -98,7 +94,7 @@ class RemoteFleet:
         else:
             self.store, self.cluster, epoch = new_store(pool), f"{pool}-{secrets.token_hex(16)}", 0
             furnish(self.store, pool)
-            _keep_image(self.store, image or Image())
+            keep_image(self.store, image or Image())
         certificates = certificates_in(self.store)
         self.certificates = str(certificates)
         self.token = token.read(certificates)
@@ -109,7 +105,7 @@ class RemoteFleet:
             holder=secrets.token_hex(8),
             ttl=spec.ttl,
             certificates=certificates,
-            image=_kept_image(self.store),
+            image=kept_image(self.store),
             alone=self.alone,
         )
         self._keeping = Keeping(self._plan, records.path_of(key), spread=provider.clustered)
@@ -122,17 +118,15 @@ class RemoteFleet:
     def places(self) -> str:
         """What another kernel needs to have the pool."""
         sites = [site.to_json() for _, site in sorted(self._sites.items()) if site.place is not None]
-        made = asdict(self._made) if self._made is not None else None
-        left = [site.to_json() for site in self._left]
-        facts = {"provider": self.name, "facts": self._provider.facts(), "cluster": made, "sites": sites, "left": left}
-        return json.dumps(facts)
+        return json.dumps({**self._estate.to_json(), "sites": sites, "left": self._remains.to_json()})
 
     def address(self, rank: int) -> str:
         """The ``host:port`` of a node's agent; before that is known, its machine's."""
         site = self._sites.get(rank)
         if site is not None and site.place is not None and site.located:
             return site.place.address
-        return self._instances[rank].login if rank in self._instances else ""
+        instance = self._estate.at(rank)
+        return instance.login if instance is not None else ""
 
     def http(self, rank: int) -> str:
         """The ``host:port`` of a node's HTTP API; empty while it has none."""
@@ -151,11 +145,12 @@ class RemoteFleet:
 
     def hourly_cost(self, rank: int) -> float:
         """What its machine costs; nothing where it is there anyway."""
-        return self._instances[rank].price if rank in self._instances else 0.0
+        instance = self._estate.at(rank)
+        return instance.price if instance is not None else 0.0
 
     def instance(self, rank: int) -> Instance | None:
         """The machine of a node."""
-        return self._instances.get(rank)
+        return self._estate.at(rank)
 
     # -- starting ----------------------------------------------------------------------------------------------------
 
@@ -165,7 +160,7 @@ class RemoteFleet:
             for rank in ranks:
                 self._exited(rank, "the pool was stopped")
             return
-        together = asyncio.create_task(self._provided(ranks))
+        together = asyncio.create_task(self._estate.provide(ranks))
         for rank in ranks:
             self._pids.pop(rank, None)
             self._http.pop(rank, None)
@@ -196,23 +191,11 @@ class RemoteFleet:
             never = isinstance(error, ConnectionFailed) and rank not in self._reached
             self._exited(rank, _plainly(error), final=never or isinstance(error, _FINAL))
         finally:
-            self._located[rank].set()
+            if self._starting.get(rank) is asyncio.current_task():
+                self._located[rank].set()
 
     def _is_located(self, rank: int) -> bool:
         return rank in self._sites and self._sites[rank].located
-
-    async def _provided(self, ranks: Sequence[int]) -> None:
-        """Have a machine for each of these ranks."""
-        if self._made is None:
-            self._made = await self._provider.prepare(self._key)
-        for rank in ranks:
-            known = self._instances.get(rank)
-            if known is not None and await self._provider.get_instance(self._made, known) is None:
-                del self._instances[rank]
-        missing = [rank for rank in ranks if rank not in self._instances]
-        if missing:
-            given = await self._provider.provision(self._made, len(missing), tuple(self._instances.values()))
-            self._instances.update(zip(missing, given, strict=True))
 
     async def _site(self, rank: int) -> Site:
         """The machine of a rank, with a template that listens."""
@@ -225,8 +208,10 @@ class RemoteFleet:
             # One that was not even logged in to has ended nothing of the one before it.
             former = site.place or former
             await site.disconnect()
-        made = Site(rank, self._instances[rank], self._plan, self._hear)
-        self._sites[rank] = made
+        instance = self._estate.at(rank)
+        if instance is None:
+            raise ProvisioningFailed("it is not wanted any more")
+        made = self._sites[rank] = Site(rank, instance, self._plan, self._hear)
         try:
             await made.open(former)
         except BaseException:
@@ -298,17 +283,14 @@ class RemoteFleet:
     # -- another kernel's nodes --------------------------------------------------------------------------------------
 
     def _recall(self, facts: dict[str, Any]) -> None:
-        if facts["cluster"] is not None:
-            self._made = Cluster(**facts["cluster"])
-        for rank, instance, place in map(place_from, facts["sites"]):
-            self._instances[rank] = instance
+        found = list(map(place_from, facts["sites"]))
+        self._estate.recall(facts, {rank: instance for rank, instance, _ in found})
+        for rank, instance, place in (*found, *map(place_from, facts["left"])):
             site = Site(rank, instance, self._plan, self._hear, place)
-            if site.located:
-                self._sites[rank] = site
-            else:
-                self._left.append(site)
-        for rank, instance, place in map(place_from, facts["left"]):
-            self._left.append(Site(rank, instance, self._plan, self._hear, place))
+            if site.located and self._estate.at(rank) == instance:
+                self._sites.setdefault(rank, site)
+            if self._sites.get(rank) is not site:
+                self._remains.add(site)
 
     async def take(self) -> tuple[int, ...] | None:
         """Have the nodes of the pool that was found: the ranks that are ready; None when they are someone else's."""
@@ -364,9 +346,6 @@ class RemoteFleet:
 
     def release(self, rank: int) -> None:
         """End a node whose rank is not wanted any more, and let go of its machine."""
-        if (task := self._starting.get(rank)) is not None:
-            task.cancel()
-        self._pids.pop(rank, None)
         self._own(self._end(rank))
         self._keep()
 
@@ -376,49 +355,45 @@ class RemoteFleet:
             return
         self._closed = True
         self._keeping.close()
-        for task in self._starting.values():
-            task.cancel()
         self._own(self._close())
 
     async def _close(self) -> None:
-        before, self._left = self._left, []
-        ranks = sorted(self._instances.keys() | self._sites.keys() | self._located.keys())
-        await asyncio.gather(*map(self._end, ranks), *map(self._remove, before))
-        if self._made is not None:
-            try:
-                await self._provider.teardown(self._made)
-            except (SkywardError, OSError) as error:
-                self._kept.append(f"what the provider made for the pool ({_plainly(error)})")
-        if not self._left and not self._kept:
+        ranks = self._estate.ranks | self._sites.keys() | self._starting.keys()
+        await asyncio.gather(self._remains.again(), *map(self._end_and_tell, ranks))
+        await self._estate.close()
+        if not self._remains and not self._estate.kept:
             shutil.rmtree(self.store, ignore_errors=True)
 
-    async def _remove(self, site: Site) -> None:
-        """Try again to remove what could not be removed before."""
+    async def _end_and_tell(self, rank: int) -> None:
         try:
-            await site.remove(AGAIN_WITHIN)
-        except (SkywardError, OSError):
-            self._left.append(site)
+            await self._end(rank)
+        finally:
+            self._exited(rank, "the pool was stopped")
 
-    async def _end(self, rank: int) -> None:
-        """End all of one rank: its processes, its files there, its machine."""
-        if (starting := self._starting.pop(rank, None)) is not None:
+    def _end(self, rank: int) -> Coroutine[Any, Any, None]:
+        """Let go of a rank at once; what is returned ends all of it: its processes, its files there, its machine."""
+        self._pids.pop(rank, None)
+        starting, site = self._starting.pop(rank, None), self._sites.pop(rank, None)
+        if starting is not None:
+            starting.cancel()
+        return self._ended(rank, self._estate.take(rank), site, starting)
+
+    async def _ended(
+        self, rank: int, instance: Instance | None, site: Site | None, starting: asyncio.Task[None] | None
+    ) -> None:
+        if starting is not None:
             await asyncio.wait([starting])
-        site, instance = self._sites.pop(rank, None), self._instances.pop(rank, None)
-        former = self._former.pop(rank, None)
-        try:
-            if site is not None:
+        if site is not None:
+            try:
                 await site.close()
-        except (SkywardError, OSError):
-            if site is not None and site.place is not None:
-                self._left.append(site)
-        if former is not None and instance is not None:
-            await self._remove(Site(rank, instance, self._plan, self._hear, former))
-        try:
-            if instance is not None and self._made is not None:
-                await self._provider.terminate(self._made, instance)
-        except (SkywardError, OSError) as error:
-            self._kept.append(f"machine {instance.id if instance is not None else rank} ({_plainly(error)})")
-        self._exited(rank, "the pool was stopped")
+            except (SkywardError, OSError):
+                self._remains.add(site)
+        former = self._former.pop(rank, None)
+        if instance is None:
+            return
+        if former is not None:
+            await self._remains.remove(Site(rank, instance, self._plan, self._hear, former))
+        await self._estate.give_back(instance)
 
     def close_now(self) -> None:
         """End everything at the end of this process: another one, which renewed the nodes' lease so far, does it."""
@@ -431,7 +406,7 @@ class RemoteFleet:
         """Wait until all is removed; returns what could not be."""
         self._own(self._keeping.ended())
         await asyncio.wait(self._ending, timeout=END_WITHIN)
-        return (*map(_remains, self._left), *self._kept)
+        return (*self._remains.texts, *self._estate.kept)
 
     def forget(self) -> None:
         """Report nothing any more."""
@@ -455,27 +430,9 @@ async def end_remote(record: PoolRecord, spec: NodeSpec, provider: Provider) -> 
         records.remove(record)
 
 
-def _remains(site: Site) -> str:
-    """What there is of a site that could not be removed."""
-    what = (site.place.directory or site.place.key) if site.place is not None else "something"
-    return f"{what} on {site.instance.login}"
-
-
 def _ready(answer: Message) -> bool:
     return any(report["what"] == "ready" for agent in answer["agents"] for report in agent["reports"])
 
 
 def _plainly(error: BaseException) -> str:
     return str(error) or type(error).__name__
-
-
-def _keep_image(store: str, image: Image) -> None:
-    """Its environment may hold secrets, so it is where the keys are, not in the record."""
-    token.write_private(Path(store) / _IMAGE, json.dumps(asdict(image)).encode())
-
-
-def _kept_image(store: str) -> Image:
-    try:
-        return Image(**json.loads((Path(store) / _IMAGE).read_text()))
-    except OSError:
-        return Image()

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
 
+if TYPE_CHECKING:
+    from skyward_jupyter.ssh.image import Image
+
 _PREFIX = "skyward-"
+_IMAGE = "image.json"
 
 
 def shared_memory() -> Path:
@@ -42,6 +49,21 @@ def furnish(store: str, pool: str) -> None:
 def certificates_in(store: str) -> Path:
     """Where they are."""
     return Path(store) / "certificates"
+
+
+def keep_image(store: str, image: Image) -> None:
+    """Keep what the machines of the pool are to be like: its environment may hold secrets, so no record has it."""
+    token.write_private(Path(store) / _IMAGE, json.dumps(asdict(image)).encode())
+
+
+def kept_image(store: str) -> Image:
+    """What `keep_image` kept."""
+    from skyward_jupyter.ssh.image import Image
+
+    try:
+        return Image(**json.loads((Path(store) / _IMAGE).read_text()))
+    except OSError:
+        return Image()
 
 
 def _sweep(base: Path) -> None:

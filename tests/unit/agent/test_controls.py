@@ -81,6 +81,17 @@ def test_the_same_or_an_earlier_epoch_is_refused(pool: Pool, epoch: int, another
     assert winner.heard() == []
 
 
+def test_the_kernel_that_has_it_may_knock_again(pool: Pool, another: Another) -> None:
+    """As after its link was broken; nobody else may in its name."""
+    first, again, other = another(), another(), another()
+    assert pool.take(first.control, 1, "kernel 2", "token")
+    assert pool.take(again.control, 1, "kernel 2", "token")
+    assert pool.control is again.control
+    assert first.heard() == []
+    assert not pool.take(other.control, 1, "kernel 2", "another")
+    assert not pool.take(other.control, 1, "kernel 2")
+
+
 def test_a_pool_that_is_let_go_is_not_given_to_anybody(pool: Pool, another: Another) -> None:
     pool.ending = True
     assert not pool.take(another().control, 1, "kernel 2")

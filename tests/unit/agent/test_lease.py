@@ -111,3 +111,31 @@ def test_alive(owner: subprocess.Popen[bytes]) -> None:
     owner.wait()
     assert not lease.is_alive(owner.pid)
     assert lease.started(owner.pid) == 0.0
+
+
+async def test_one_that_is_renewed_ends_its_ttl_after_the_last_renewal() -> None:
+    """The owner is on another machine: what process has its number here does not count."""
+    told = Told()
+    made = lease.Lease(lease.Owner(1), 3, 0.4, told.alone.set, told.over.set, renewed=True)
+    made.start()
+    began = asyncio.get_running_loop().time()
+    while asyncio.get_running_loop().time() < began + 1.0:
+        made.renew(3)
+        assert made.held
+        await asyncio.sleep(0.02)
+    assert not told.over.is_set()
+    made.renew(2)
+    await asyncio.wait_for(told.over.wait(), 10)
+    assert not told.alone.is_set()
+    assert not made.held
+    made.end()
+
+
+async def test_an_earlier_kernel_renews_nothing() -> None:
+    told = Told()
+    made = lease.Lease(lease.Owner(1), 3, 0.3, told.alone.set, told.over.set, renewed=True)
+    made.start()
+    while not told.over.is_set():
+        made.renew(2)
+        await asyncio.sleep(0.01)
+    made.end()

@@ -1,0 +1,79 @@
+"""Where the nodes of a pool are on their machines, and what all of them have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from skyward_jupyter.providers.base import Instance
+from skyward_jupyter.ssh.image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every site of a pool has in common.
+
+    Attributes
+    ----------
+    key, epoch, by, holder
+        The pool, how often it was taken over, and what this kernel is called there, to people and to templates.
+    ttl
+        Seconds that a template lives on when it hears of no kernel.
+    certificates
+        The directory here whose files each machine needs.
+    image
+        What a machine is to be like.
+    alone
+        Whether the machines do not reach each other.
+    """
+
+    key: str
+    epoch: int
+    by: str
+    holder: str
+    ttl: float
+    certificates: Path
+    image: Image
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a template is on its machine: its directory, and the address and ports that its node gets.
+
+    Attributes
+    ----------
+    key
+        What the directory is called by; all that is known at first.
+    work
+        The working directory of user code.
+    """
+
+    key: str
+    directory: str = ""
+    work: str = ""
+    host: str = ""
+    port: int = 0
+    http: int = 0
+
+    @property
+    def address(self) -> str:
+        """The node's agent."""
+        return f"{self._host}:{self.port}"
+
+    @property
+    def http_address(self) -> str:
+        """The node's HTTP API."""
+        return f"{self._host}:{self.http}"
+
+    @property
+    def _host(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+
+def place_from(facts: dict[str, Any]) -> tuple[int, Instance, Place]:
+    """Rank, machine and place of what `Site.to_json` gave."""
+    instance = dict(facts["instance"])
+    instance["accelerators"] = tuple(instance["accelerators"])
+    return facts["rank"], Instance(**instance), Place(**facts["place"])
