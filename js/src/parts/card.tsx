@@ -1,7 +1,7 @@
 /** A collection as a whole: what it is, how it stands, and the part that its kind has. */
 
 import type { Collection } from "../collection";
-import { capital, count, duration, plural } from "../format";
+import { capital, count, plural } from "../format";
 import { Barrier } from "./barrier";
 import { Counter } from "./counter";
 import { Lock } from "./lock";
@@ -55,7 +55,7 @@ function Part({ collection }: { collection: Collection }) {
 }
 
 /** How it stands, in a word or two. */
-function stands({ about, body, now }: Collection): string {
+function stands({ about, body }: Collection): string {
   switch (about.kind) {
     case "dict":
       return plural(body.total ?? 0, "key");
@@ -64,7 +64,7 @@ function stands({ about, body, now }: Collection): string {
     case "barrier":
       return `${count(body.came ?? 0)} of ${count(body.parties ?? 0)} wait`;
     case "lock":
-      return body.holder ? `held for ${duration(now - (body.since ?? now))}` : "free";
+      return body.holder ? "held" : "free";
     default:
       return "";
   }

@@ -26,7 +26,7 @@ export function Curve({ points, now, label }: CurveProps) {
       </svg>
       <span class="ends" aria-hidden="true">
         <span>{short(high)}</span>
-        <span>{short(low)}</span>
+        <span>{short(low) === short(high) ? "" : short(low)}</span>
       </span>
       <span class="span" aria-hidden="true">
         <span>1 min ago</span>

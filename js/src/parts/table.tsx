@@ -99,7 +99,7 @@ function Column({ collection, by, name, enabled }: ColumnProps) {
 
 function Line({ row, valued, marked }: { row: Row; valued: boolean; marked: boolean }) {
   // Two names of one animation: a row that changes again begins it again.
-  const flash = marked ? `flash ${Math.round(row.changed * 100) % 2 === 0 ? "even" : "odd"}` : "";
+  const flash = marked ? `flash ${Math.round(row.changed * 100) % 2 === 0 ? "once" : "again"}` : "";
   return (
     <tr class={flash}>
       <td class="mark">
