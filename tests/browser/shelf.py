@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,31 +10,10 @@ from playwright.sync_api import Locator
 
 from skyward_jupyter.api.viewing.keylist import Window
 from skyward_jupyter.api.viewing.table import Table
-from skyward_jupyter.collections import keys, values
+from skyward_jupyter.collections import keys
 from skyward_jupyter.collections.watch import Changes
 from tests.browser.bare import BarePage
-
-PAGED = 512
-
-
-class Shelf:
-    """Reads a plain dict as `Watch` reads a shared one; counts the values that are read."""
-
-    def __init__(self, content: dict[Any, Any]) -> None:
-        self.content = {keys.encoded(key): values.encoded(value, "it") for key, value in content.items()}
-        self.read = 0
-
-    async def scan(self) -> AsyncIterator[tuple[bytes, ...]]:
-        listed = tuple(self.content)
-        for start in range(0, len(listed), PAGED):
-            yield listed[start : start + PAGED]
-
-    async def values(self, wanted: Sequence[bytes]) -> dict[bytes, bytes]:
-        self.read += len(wanted)
-        return {key: self.content[key] for key in wanted if key in self.content}
-
-    async def size(self) -> int:
-        return len(self.content)
+from tests.unit.api.viewing.shelf import Shelf
 
 
 @dataclass
@@ -76,9 +54,9 @@ class CollectionPage(BarePage):
         """Some keys have other values, or none: `None` removes one."""
         for key, value in changed.items():
             if value is None:
-                self.shelf.content.pop(keys.encoded(key))
+                self.shelf.drop(key)
             else:
-                self.shelf.content[keys.encoded(key)] = values.encoded(value, "it")
+                self.shelf.put(key, value)
         self.table.heard(Changes(tuple(map(keys.encoded, changed))))
         self.publish()
 
