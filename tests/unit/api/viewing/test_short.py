@@ -18,7 +18,7 @@ from skyward_jupyter.collections import keys, values
 
 MIXED: list[Any] = [
     *(None, False, 1, 1.5, Fraction(7, 4), Decimal("1.9"), 2, float("inf"), "", "a", "b", b"", b"a"),
-    *(dt.date(2020, 1, 1), dt.datetime(2021, 1, 1), (), (1, "a"), (1, "b"), ("a",), [("b", 2)]),
+    *(dt.date(2020, 1, 1), dt.datetime(2021, 1, 1, tzinfo=dt.UTC), (), (1, "a"), (1, "b"), ("a",), [("b", 2)]),
 ]
 
 
