@@ -146,6 +146,8 @@ def test_who_holds_and_who_waits_is_told(pool: sky.ComputePool, name: str) -> No
 
 @sky.compute
 def meet(name: str) -> None:
+    if sky.instance_info().node == 1:
+        sky.queue(f"{name}-go").get(timeout=60)
     sky.barrier(name).wait(timeout=60)
 
 
@@ -153,12 +155,12 @@ def test_who_has_not_come_is_told(pool: sky.ComputePool, name: str) -> None:
     async def main() -> None:
         told = Told(pool, "barrier", name)
         told.feed.see("v", True)
-        waiting = [asyncio.ensure_future(pool.run(meet(name), on=rank)) for rank in (0, 2)]
+        met = asyncio.ensure_future(pool.broadcast(meet(name)))
         await told.until(lambda: told.body.get("came") == 2)
         assert told.body["missing"] == [1]
         assert (told.body["parties"], told.body["generation"]) == (3, 0)
-        await pool.run(meet(name), on=1)
-        await asyncio.gather(*waiting)
+        await sky.queue(f"{name}-go", pool=pool).put_async("go")
+        await met
         await told.until(lambda: told.body["came"] == 0 and told.body["generation"] == 1)
         told.feed.see("v", False)
 
