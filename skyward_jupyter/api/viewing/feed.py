@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from skyward_jupyter.actors.hub import Hub
-from skyward_jupyter.actors.source import Snapshot
+from skyward_jupyter.actors.source import OVER, Snapshot
 from skyward_jupyter.api.collections import find
 from skyward_jupyter.api.viewing.gauges import BarrierGauge, CounterGauge, LockGauge, QueueGauge
 from skyward_jupyter.api.viewing.keylist import Window
@@ -134,7 +134,7 @@ class Feed:
         """A view shows this part of a table."""
         self._windows[view] = window
         self._woken.set()
-        if self.over:
+        if self.over and self._read_at:
             self._tell()
 
     def known(self) -> Body:
@@ -157,6 +157,8 @@ class Feed:
 
     def show(self, snapshot: Snapshot) -> None:
         """The pool has changed."""
+        if snapshot["state"] in OVER:
+            self.close(snapshot)
         self._woken.set()
 
     def delta(self, delta: Any) -> None:
@@ -287,8 +289,12 @@ async def glance(pool: str, kind: Kind, name: str) -> Body:
     watch = Watch(engine, kind, name, lambda: hub.turned)
     known, windows = subject(kind, lambda: sorted(hub.members), _GLANCED), {"": Window()}
     known.missed()
-    with contextlib.suppress(TimeoutError):
+    note = ""
+    try:
         async with asyncio.timeout(_GLANCE):
             while known.pause(windows) <= 0:
                 await known.read(watch, windows)
-    return {"read": time.time(), "note": "", "body": known.body(windows), "at": time.time()}
+    except TimeoutError:
+        note = f"The nodes of pool {pool} did not answer in time."
+    body, now = known.body(windows), time.time()
+    return {"read": now if body and not note else 0.0, "note": note, "body": {} if note else body, "at": now}
