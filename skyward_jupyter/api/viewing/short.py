@@ -15,6 +15,7 @@ import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 from skyward_jupyter.collections import keys
@@ -146,6 +147,17 @@ def _real(value: float | Fraction | Decimal) -> float | Fraction:
     return value
 
 
-_brief = reprlib.Repr(
+class _Brief(reprlib.Repr):
+    """Python's own, but for dicts, which it would put in another order."""
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        if not x or level <= 0:
+            return "{...}" if x else "{}"
+        pairs = islice(x.items(), self.maxdict)
+        parts = [f"{self.repr1(key, level - 1)}: {self.repr1(value, level - 1)}" for key, value in pairs]
+        return f"{{{', '.join(parts)}{', ...' if len(x) > self.maxdict else ''}}}"
+
+
+_brief = _Brief(
     maxlevel=4, maxdict=6, maxlist=8, maxtuple=8, maxset=8, maxfrozenset=8, maxstring=SHOWN, maxlong=60, maxother=SHOWN
 )

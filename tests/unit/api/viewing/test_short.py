@@ -41,6 +41,8 @@ def test_text_is_one_short_line() -> None:
         short = of(value)
         assert len(short.text) <= SHOWN
         assert "\n" not in short.text
+    assert shown({"b": {"c": []}, "a": {}}).text == "{'b': {'c': []}, 'a': {}}"
+    assert shown(dict.fromkeys(range(9), 0)).text == "{0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, ...}"
     assert (shown([1, 2]).text, shown([1, 2]).type) == ("[1, 2]", "list")
 
 
