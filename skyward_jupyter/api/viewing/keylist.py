@@ -91,9 +91,15 @@ class KeyList:
     ----------
     most
         How many are listed at most; which ones, if there are more, is not defined.
+
+    Attributes
+    ----------
+    growing
+        Whether all keys are being added: some of them then wait until it is worth putting them in order.
     """
 
     def __init__(self, most: int = MOST) -> None:
+        self.growing = False
         self._most = most
         self._numbers = 0
         self._rows: dict[bytes, Row] = {}
@@ -129,6 +135,7 @@ class KeyList:
 
     def remove(self, keys: Iterable[bytes]) -> None:
         """These are gone."""
+        self.growing = False
         self._settle()
         gone = [row for key in keys if (row := self._rows.pop(key, None)) is not None]
         if len(gone) > _FEW:
@@ -151,6 +158,7 @@ class KeyList:
         self._settle()
         rows = self._picked.get(needle)
         if rows is None:
+            # What waits is in none of them.
             rows = self._picked[needle] = [row for row in self._picked[""] if needle in row.text.casefold()]
         return rows
 
@@ -166,6 +174,8 @@ class KeyList:
 
     def _settle(self) -> None:
         """Put what was added in its places."""
+        if self.growing and 2 * len(self._pending) < len(self._rows):
+            return
         pending, self._pending = self._pending, []
         for needle, rows in self._picked.items() if pending else ():
             fresh = [row for row in pending if needle in row.text.casefold()] if needle else pending

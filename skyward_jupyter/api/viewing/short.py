@@ -25,6 +25,7 @@ DECODED = 256 * 1024
 #: The most characters of one that are shown.
 SHOWN = 160
 _COMPARED = 200
+_PLAIN = 10**20
 
 type Order = tuple[Any, ...]
 
@@ -76,6 +77,10 @@ def of_value(data: bytes) -> Short:
 
 def of(value: object) -> Short:
     """A value itself."""
+    if type(value) is str and len(value) < SHOWN // 2:
+        return Short(repr(value), "str", (2, value))
+    if type(value) is int and -_PLAIN < value < _PLAIN:
+        return Short(repr(value), "int", (1, value))
     text = _brief.repr(value)[: 4 * SHOWN]
     text = " ".join(text.split())
     text = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

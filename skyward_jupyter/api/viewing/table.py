@@ -82,6 +82,7 @@ class Table:
         if self._listing is None and self._again and time.monotonic() >= self._not_before:
             self._again = False
             self._listing = _Listing(watch.scan())
+            self.keys.growing = not self._listed
         if self._listing is not None:
             await self._list(self._listing)
             self._total = await watch.size() if self.keys.full else len(self.keys)
@@ -122,6 +123,8 @@ class Table:
         self._take(seen, found, now)
 
     def _drop(self, keys: list[bytes]) -> None:
+        if not keys:
+            return
         self.keys.remove(keys)
         self._fresh.difference_update(keys)
         for key in keys:
@@ -160,7 +163,7 @@ class Table:
             return
         if not self.keys.full:
             self._drop(self.keys.missing(listing.found | listing.touched))
-        self._listing, self._listed = None, True
+        self._listing, self._listed, self.keys.growing = None, True, False
         self._not_before = time.monotonic() + 0.3 + 3 * listing.spent
 
     def _add(self, page: tuple[bytes, ...]) -> None:

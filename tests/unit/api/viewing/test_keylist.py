@@ -54,6 +54,19 @@ def test_pages_go_down_as_they_go_up() -> None:
     assert listed(KeyList(), Window(offset=5)) == []
 
 
+def test_while_all_are_added_some_wait_for_their_places() -> None:
+    keys = filled(100)
+    assert len(listed(keys)) == 100
+    keys.growing = True
+    keys.add(map(encoded, range(-10, 0)))
+    assert listed(keys)[0] == "0"
+    keys.add(map(encoded, range(-200, -10)))
+    assert listed(keys)[:2] == ["-200", "-199"]
+    keys.add([encoded(-300)])
+    keys.growing = False
+    assert listed(keys)[:2] == ["-300", "-200"]
+
+
 def test_only_so_many_are_listed() -> None:
     keys = KeyList(most=10)
     keys.add(map(encoded, range(20)))
