@@ -69,7 +69,7 @@ class CollectionView(AnyWidget):
         self.hub = hub
         self._handles: list[DisplayHandle] = []
         super().__init__(about=about(collection), shown=first)
-        self._feed = Feed(collection.pool, hub, collection.kind, collection.name, _Screen(self))
+        self._feed = Feed(collection.pool, hub, collection.address, _Screen(self))
         self.on_msg(self._receive)
         self._detach = registry.pool(collection.pool).panel.attach(self._feed)
 
@@ -210,6 +210,6 @@ def _read(collection: Collection) -> tuple[Content, str]:
     if not here.may_block():
         return {}, ""
     try:
-        return wait(glance(collection.pool, collection.kind, collection.name)), ""
+        return wait(glance(collection.pool, collection.address)), ""
     except SkywardError as error:
         return {}, str(error)

@@ -129,10 +129,11 @@ class Sketch:
 
 def called(person: Sequence[Any]) -> str:
     """Somebody who uses a collection: node, task, label."""
-    node, _, label = person
+    node, task, label = person
     if node is None:
         return "the notebook"
-    return f"node {node} ({label})" if label else f"node {node}"
+    what = label or (f"task {task}" if task else "")
+    return f"node {node} ({what})" if what else f"node {node}"
 
 
 def _listed(what: str, people: Sequence[Sequence[Any]], count: int) -> list[str]:

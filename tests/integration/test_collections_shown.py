@@ -14,7 +14,7 @@ import skyward as sky
 from skyward_jupyter.api.viewing import feed as module
 from skyward_jupyter.api.viewing.feed import Feed
 from skyward_jupyter.api.viewing.keylist import Window
-from skyward_jupyter.collections.address import Kind
+from skyward_jupyter.collections.address import Address, Kind
 from skyward_jupyter.runtime.bridge import wait
 
 
@@ -30,7 +30,7 @@ class Told:
     def __init__(self, pool: sky.ComputePool, kind: Kind, name: str) -> None:
         self.contents: list[tuple[float, dict[str, Any]]] = []
         self.over: dict[str, Any] | None = None
-        self.feed = Feed(pool.name, pool.hub, kind, name, self)
+        self.feed = Feed(pool.name, pool.hub, Address(kind, name), self)
         self.detach = pool.panel.attach(self.feed)
 
     def show(self, content: dict[str, Any]) -> None:

@@ -13,11 +13,17 @@ export function People({ people, count }: { people: Person[]; count: number }) {
   );
 }
 
-export function called([node, , label]: Person) {
+export function called([node, task, label]: Person) {
+  const what = label !== "" ? label : task > 0 && node !== null ? `task ${task}` : "";
   return (
     <>
       {node === null ? "the notebook" : `node ${node}`}
-      {label !== "" && <span class="quiet"> {label}</span>}
+      {what !== "" && (
+        <span class="quiet" title={`task ${task}`}>
+          {" "}
+          {what}
+        </span>
+      )}
     </>
   );
 }

@@ -17,9 +17,9 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.source import OVER, Snapshot
 from skyward_jupyter.api.collections import find
 from skyward_jupyter.api.viewing.gauges import BarrierGauge, CounterGauge, LockGauge, QueueGauge
-from skyward_jupyter.api.viewing.keylist import Window
+from skyward_jupyter.api.viewing.keylist import MOST, Window
 from skyward_jupyter.api.viewing.table import Body, Table, Windows
-from skyward_jupyter.collections.address import Kind
+from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.watch import Changes, Watch
 from skyward_jupyter.errors import SkywardError
@@ -75,17 +75,17 @@ class Screen(Protocol):
         ...
 
 
-def subject(kind: Kind, ranks: Callable[[], Sequence[int]], most: int | None = None) -> Subject:
-    """What is known of a collection of this kind; of a table, at most so many keys."""
-    match kind:
+def subject(address: Address, ranks: Callable[[], Sequence[int]], most: int = MOST) -> Subject:
+    """What is known of a collection; of a table, at most so many keys."""
+    match address.kind:
         case "dict" | "set":
-            return Table(valued=kind == "dict") if most is None else Table(valued=kind == "dict", most=most)
+            return Table(valued=address.kind == "dict", most=most)
         case "counter":
             return CounterGauge(ranks)
         case "queue":
             return QueueGauge(ranks)
         case "barrier":
-            return BarrierGauge(ranks)
+            return BarrierGauge(ranks, address.parties)
         case "lock":
             return LockGauge(ranks)
 
@@ -99,14 +99,13 @@ class Feed:
         Whether its pool is.
     """
 
-    def __init__(self, pool: str, hub: Hub, kind: Kind, name: str, screen: Screen) -> None:
+    def __init__(self, pool: str, hub: Hub, address: Address, screen: Screen) -> None:
         self.over = False
         self._pool = pool
         self._hub = hub
-        self._kind = kind
-        self._name = name
+        self._address = address
         self._screen = screen
-        self._subject = subject(kind, lambda: sorted(hub.members))
+        self._subject = subject(address, lambda: sorted(hub.members))
         self._seen: dict[str, float] = {}
         self._windows: dict[str, Window] = {}
         self._note = ""
@@ -202,7 +201,7 @@ class Feed:
                 self._tell()
                 await asyncio.sleep(_RETRY)
                 continue
-            await self._follow(engine, Watch(engine, self._kind, self._name, lambda: self._hub.turned))
+            await self._follow(engine, Watch(engine, self._address.kind, self._address.name, lambda: self._hub.turned))
 
     async def _follow(self, engine: Engine, watch: Watch) -> None:
         first = asyncio.Event()
@@ -283,11 +282,11 @@ class Feed:
             self._screen.show({**content, "at": time.time()})
 
 
-async def glance(pool: str, kind: Kind, name: str) -> Body:
+async def glance(pool: str, address: Address) -> Body:
     """What can be shown of a collection at once, read for this; SkywardError when that is nothing."""
     hub, engine = find(pool).reach()
-    watch = Watch(engine, kind, name, lambda: hub.turned)
-    known, windows = subject(kind, lambda: sorted(hub.members), _GLANCED), {"": Window()}
+    watch = Watch(engine, address.kind, address.name, lambda: hub.turned)
+    known, windows = subject(address, lambda: sorted(hub.members), _GLANCED), {"": Window()}
     known.missed()
     note = ""
     try:

@@ -129,20 +129,31 @@ class QueueGauge(Gauge):
 
 
 class BarrierGauge(Gauge):
-    """A barrier: who has come, and who has not."""
+    """A barrier: who has come, and who has not.
+
+    Parameters
+    ----------
+    parties
+        How many it is to be of, should nobody have used it yet; 0 for as many as there are nodes.
+    """
+
+    def __init__(self, ranks: Callable[[], Sequence[int]], parties: int) -> None:
+        super().__init__(ranks)
+        self._parties = parties
 
     async def _read(self, watch: Watch) -> Body:
         stands = await watch.barrier()
         ranks = sorted(self._ranks())
         came = {who.node for who in stands.arrived}
+        parties = self._parties or stands.parties
         # Of another number of parties nobody knows which nodes they are to come from.
-        missing = [rank for rank in ranks if rank not in came] if stands.parties == len(ranks) else []
+        missing = [rank for rank in ranks if rank not in came] if parties == len(ranks) else []
         return {
-            "parties": stands.parties,
+            "parties": parties,
             "generation": stands.generation,
             "arrived": people(stands.arrived),
             "came": len(stands.arrived),
-            "missing": missing[: max(0, stands.parties - len(stands.arrived))],
+            "missing": missing[: max(0, parties - len(stands.arrived))],
         }
 
 

@@ -21,7 +21,7 @@ _KEPT = 2 * SORTABLE
 #: The most keys that are looked up at a time, and that may wait for it.
 _AT_ONCE, _WAITING = 256, 2048
 #: Seconds of listing at a time.
-_STRETCH = 0.05
+_STRETCH = 0.08
 
 type Windows = Mapping[str, Window]
 type Body = dict[str, Any]
