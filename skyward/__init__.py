@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         ValueTooLarge,
     )
     from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
+    from skyward_jupyter.notebook.run import CellRun, last_run
 
 #: Names that would hide a builtin where they are defined are called otherwise there.
 _RENAMED = {
@@ -115,6 +116,7 @@ _HOMES = {
         "UsageError",
         "ValueTooLarge",
     ),
+    "skyward_jupyter.notebook.run": ("CellRun", "last_run"),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
 }
 _MODULES = {"events": "skyward_jupyter.events"}
@@ -124,6 +126,7 @@ __all__ = [
     "BarrierTimeout",
     "BlockingRefused",
     "CellFailed",
+    "CellRun",
     "CollectionMismatch",
     "CollectionUnavailable",
     "ComputeFunction",
@@ -169,6 +172,7 @@ __all__ = [
     "events",
     "gather",
     "instance_info",
+    "last_run",
     "load_ipython_extension",
     "lock",
     "pool",
