@@ -261,6 +261,8 @@ class Feed:
             await self._say(f"The nodes of pool {self._pool} do not answer; this is what was known last.")
         except SkywardError as error:
             await self._say(str(error))
+        except Exception as error:
+            await self._say(f"It cannot be shown: {type(error).__name__}: {error}")
         else:
             self._note = ""
             self._read_at = time.time()
