@@ -20,7 +20,8 @@ from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls
 from skyward_jupyter.api.others import remove_remains, replace_left
 from skyward_jupyter.api.spec import Nodes
-from skyward_jupyter.collections import place
+from skyward_jupyter.api.viewing.displaying import Displaying
+from skyward_jupyter.collections import display, place
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
 from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
 from skyward_jupyter.providers.base import Provider
@@ -163,6 +164,7 @@ class Life:
 
             attach(self.panel, self.settings.mode)
         place.enter(_place)
+        display.enter(Displaying())
         self._list(True)
 
     async def scale(self, nodes: int) -> None:

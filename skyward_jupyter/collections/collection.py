@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self
 
-from skyward_jupyter.collections import place
+from skyward_jupyter.collections import display, place
 from skyward_jupyter.collections.address import Address, Consistency, Kind
 from skyward_jupyter.errors import UsageError
 
@@ -61,6 +61,14 @@ class Collection:
 
     def __repr__(self) -> str:
         return f"<{self._address} of pool {self._pool!r}>"
+
+    def _ipython_display_(self) -> None:
+        """In a notebook, be shown live."""
+        if not display.present(self):
+            raise NotImplementedError  # which has IPython look for the other forms
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
+        return display.bundle(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Collection):

@@ -54,7 +54,7 @@ class Picture:
             lines.append(f"  {self.snapshot['note']}")
         rows = self._rows()
         if rows:
-            lines += [f"  {line}" for line in _aligned(self._columns(), rows)]
+            lines += [f"  {line}" for line in aligned(self._columns(), rows)]
         if self._unlisted():
             lines.append(f"  … and {self._unlisted()} more")
         return "\n".join(lines)
@@ -65,7 +65,7 @@ class Picture:
         if self.snapshot["note"]:
             parts.append(f"<div>{escape(self.snapshot['note'])}</div>")
         if rows := self._rows():
-            parts.append(_table(self._columns(), rows))
+            parts.append(table(self._columns(), rows))
         if self._unlisted():
             parts.append(f"<div>… and {self._unlisted()} more</div>")
         if self.times:
@@ -144,7 +144,8 @@ def _live(numbers: Sequence[float]) -> list[str]:
     return [f"{cpu:.0f}%", memory(size), f"{running:.0f}", f"{done:.0f}"]
 
 
-def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table as lines of text."""
     widths = [max(len(line[place]) for line in (columns, *rows)) for place in range(len(columns))]
 
     def line(cells: Sequence[str]) -> str:
@@ -157,7 +158,8 @@ def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]
     return [line(columns), *map(line, rows)]
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table as HTML."""
     aligned = [f"{_CELL};text-align:{'right' if name in _NUMERIC else 'left'}" for name in columns]
 
     def line(tag: str, cells: Sequence[str]) -> str:

@@ -1,0 +1,19 @@
+/** The entry of the view of a collection: ties its card to a model and an element. */
+
+import { Collection } from "../collection";
+import type { RenderProps } from "../model";
+import { mount } from "../mount";
+import { Card } from "../parts/card";
+
+function render(props: RenderProps): () => void {
+  return mount(props, "collection", (host) => {
+    const collection = new Collection(host);
+    return {
+      draw: () => <Card collection={collection} />,
+      over: () => collection.over,
+      seen: () => collection.send(),
+    };
+  });
+}
+
+export default { render };

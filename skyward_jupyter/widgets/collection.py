@@ -1,0 +1,215 @@
+"""The live view of a collection: a table, a curve or a list of who waits, as its kind has it.
+
+One collection has one widget model and one feed, however often it is displayed; each view has a window of its own.
+When the pool is over the model keeps what was seen last. To display one reads it once, for the forms that need no
+kernel, within seconds; where a cell may not wait, it is displayed without.
+
+A front end's messages may arrive on a subshell thread: they are handed to the runtime's loop, where the feed lives and
+where alone traits are set.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+from anywidget import AnyWidget
+from IPython.display import DisplayHandle, display
+
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.api import registry
+from skyward_jupyter.api.viewing.feed import Feed, glance
+from skyward_jupyter.api.viewing.keylist import Window
+from skyward_jupyter.errors import SkywardError
+from skyward_jupyter.runtime.bridge import runtime, wait
+from skyward_jupyter.widgets.dashboard import STATIC, UNBUILT
+from skyward_jupyter.widgets.sketch import Sketch
+
+if TYPE_CHECKING:
+    from skyward_jupyter.collections.collection import Collection
+
+type Bundle = dict[str, Any]
+type Content = dict[str, Any]
+
+SCRIPT = STATIC / "collection.js"
+STYLE = STATIC / "collection.css"
+
+_VIEW = "application/vnd.jupyter.widget-view+json"
+_STUB = f"export default {{ render({{ el }}) {{ el.textContent = {json.dumps(UNBUILT)}; }} }};"
+
+_views: dict[tuple[str, str, str], CollectionView] = {}
+"""The view of each collection by its pool's name, its kind and its name: of the pool that had this name last."""
+
+
+def built() -> bool:
+    """Tell whether the page's script is there."""
+    return SCRIPT.is_file() and STYLE.is_file()
+
+
+class CollectionView(AnyWidget):
+    """The widget model of one collection.
+
+    Parameters
+    ----------
+    first
+        What is known of it now; empty for nothing.
+    """
+
+    _esm = SCRIPT if built() else _STUB
+    _css = STYLE if built() else ""
+
+    about = traitlets.Dict().tag(sync=True)
+    shown = traitlets.Dict().tag(sync=True)
+    ended = traitlets.Float(0.0).tag(sync=True)
+
+    def __init__(self, collection: Collection, hub: Hub, first: Content) -> None:
+        self.hub = hub
+        self._handles: list[DisplayHandle] = []
+        super().__init__(about=about(collection), shown=first)
+        self._feed = Feed(collection.pool, hub, collection.address, _Screen(self))
+        self.on_msg(self._receive)
+        self._detach = registry.pool(collection.pool).panel.attach(self._feed)
+
+    @property
+    def sketch(self) -> Sketch:
+        """What is known of it now, for the forms that are not live."""
+        known = max(self.shown, self._feed.known(), key=_read_at)
+        return Sketch(self.about, known, over=bool(self.ended))
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what is known is what is."""
+        return self._feed.fresh
+
+    def refresh(self, content: Content) -> None:
+        """Views that appear from now on begin with this."""
+        if content and not self.ended and _read_at(content) >= _read_at(self.shown):
+            self.shown = content
+
+    def finish(self, content: Content) -> None:
+        """Show what was seen last; nothing follows."""
+        self._detach()
+        with self.hold_sync():
+            self.shown = max(self.shown, content, key=_read_at)
+            self.ended = time.time()
+        for handle in self._handles:
+            handle.update(forms(self.sketch), raw=True)
+        self._handles.clear()
+
+    def settle(self, handle: DisplayHandle) -> None:
+        """Replace what `handle` displays by text and HTML when the pool is over."""
+        self._handles.append(handle)
+
+    def close(self) -> None:
+        """Close the widget in every front end and follow the collection no longer."""
+        if hasattr(self, "_detach"):
+            self._detach()
+            self._feed.leave()
+            _views.pop(_place(self.about), None)
+        super().close()
+
+    def bundle(self) -> Bundle:
+        """What displays it now: the widget while the pool lives, text and HTML always."""
+        bundle = forms(self.sketch)
+        if not self.ended:
+            bundle[_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return bundle
+
+    def _repr_mimebundle_(self, **kwargs: object) -> tuple[Bundle, Bundle]:
+        return self.bundle(), {}
+
+    def _receive(self, widget: object, content: Mapping[str, object], buffers: object) -> None:
+        match content:
+            case {"kind": "visible", "visible": bool(visible), "view": str(view)}:
+                runtime().call_soon(self._feed.see, view, visible)
+            case {"kind": "window", "view": str(view)}:
+                runtime().call_soon(self._feed.look, view, Window.asked(content))
+
+
+class _Screen:
+    """The widget as its feed knows it: a widget's own `close` means another thing."""
+
+    def __init__(self, view: CollectionView) -> None:
+        self._view = view
+
+    def show(self, content: Content) -> None:
+        self._view.send({"kind": "state", **content})
+
+    def close(self, content: Content) -> None:
+        self._view.finish(content)
+
+
+def show(collection: Collection) -> Bundle:
+    """The MIME bundle that displays a collection: live where that can be, text and HTML always."""
+    known = _views.get(_place(about(collection)))
+    hub = _hub(collection)
+    if known is not None and (hub is None or known.hub is hub):
+        if hub is not None and not known.fresh:
+            known.refresh(_read(collection)[0])
+        return known.bundle()
+    content, note = _read(collection)
+    sketch = Sketch(about(collection), content, note)
+    if hub is None or not runtime().in_kernel:
+        return forms(sketch)
+    if not built():
+        return forms(Sketch(sketch.about, content, UNBUILT))
+    view = _views[_place(sketch.about)] = CollectionView(collection, hub, content)
+    return view.bundle()
+
+
+def present(collection: Collection) -> None:
+    """Display a collection as `show` does; when its pool is over, only text and HTML remain there.
+
+    Those alone stay readable in a saved notebook that is opened where no widget can run.
+    """
+    handle = display(show(collection), raw=True, display_id=True)
+    view = _views.get(_place(about(collection)))
+    if view is not None and handle is not None and not view.ended:
+        view.settle(handle)
+
+
+def forms(sketch: Sketch) -> Bundle:
+    """The forms that need no kernel."""
+    return {"text/plain": sketch.plain(), "text/html": sketch.html()}
+
+
+def about(collection: Collection) -> dict[str, Any]:
+    """What a collection is, for a page."""
+    address = collection.address
+    return {
+        "kind": address.kind,
+        "name": address.name,
+        "pool": collection.pool,
+        "consistency": address.consistency if address.kind not in ("barrier", "lock") else "",
+    }
+
+
+def _read_at(content: Content) -> float:
+    at: float = content.get("read", 0.0)
+    return at
+
+
+def _place(known: Mapping[str, Any]) -> tuple[str, str, str]:
+    return known["pool"], known["kind"], known["name"]
+
+
+def _hub(collection: Collection) -> Hub | None:
+    """The pool of a collection, while it runs."""
+    for pool in registry.pools():
+        if pool.name == collection.pool and pool.panel is not None:
+            return pool.panel.hub
+    return None
+
+
+def _read(collection: Collection) -> tuple[Content, str]:
+    """What a collection is now, if it may be waited for here, or why that cannot be said."""
+    here = runtime()
+    if not here.may_block():
+        return {}, ""
+    try:
+        return wait(glance(collection.pool, collection.address)), ""
+    except SkywardError as error:
+        return {}, str(error)
