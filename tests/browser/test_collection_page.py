@@ -197,6 +197,11 @@ def test_everything_works_from_the_keyboard(view: CollectionPage, many: dict[str
     keys.press("Enter")
     view.answer()
     expect(view.rows.first).to_contain_text("'key-00099'")
+    for name in ("First page", "Previous page"):
+        keys.press("Tab")
+        expect(focused).to_have_attribute("aria-label", name)
+        expect(focused).to_have_attribute("aria-disabled", "true")
+        keys.press("Enter")
     keys.press("Tab")
     expect(focused).to_have_role("spinbutton")
     keys.press("Tab")

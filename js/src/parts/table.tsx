@@ -131,8 +131,15 @@ function Pager({ collection }: { collection: Collection }) {
   const last = Math.max(0, Math.ceil(shown.matches / PAGE) - 1) * PAGE;
   const at = Math.min(wish.offset, last);
   const to = (offset: number) => collection.ask({ offset: Math.max(0, Math.min(offset, last)) });
+  // A button that is disabled would lose the focus of who just came to the last page with it.
   const go = (name: string, sign: string, offset: number, enabled: boolean) => (
-    <button type="button" aria-label={name} title={name} disabled={!enabled} onClick={() => to(offset)}>
+    <button
+      type="button"
+      aria-label={name}
+      title={name}
+      aria-disabled={!enabled}
+      onClick={() => enabled && to(offset)}
+    >
       {sign}
     </button>
   );
