@@ -69,6 +69,7 @@ if TYPE_CHECKING:
         ValueTooLarge,
     )
     from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
+    from skyward_jupyter.notebook.run import CellRun, last_run
     from skyward_jupyter.providers.ssh import SSH
     from skyward_jupyter.ssh.image import Image
 
@@ -133,6 +134,7 @@ _HOMES = {
         "UsageError",
         "ValueTooLarge",
     ),
+    "skyward_jupyter.notebook.run": ("CellRun", "last_run"),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
     "skyward_jupyter.providers.ssh": ("SSH",),
     "skyward_jupyter.ssh.image": ("Image",),
@@ -147,6 +149,7 @@ __all__ = [
     "BlockingRefused",
     "BootstrapFailed",
     "CellFailed",
+    "CellRun",
     "CollectionMismatch",
     "CollectionUnavailable",
     "CommandFailed",
@@ -199,6 +202,7 @@ __all__ = [
     "events",
     "gather",
     "instance_info",
+    "last_run",
     "load_ipython_extension",
     "lock",
     "pool",

@@ -17,9 +17,12 @@ from typing import Any
 
 import cloudpickle
 
+from skyward_jupyter.agent import outlet
 from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Holdings, fingerprint
+from skyward_jupyter.agent.progress import Bars
 from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.shell import SessionShell, make_shell, user_part
+from skyward_jupyter.agent.tqdm_bars import watch
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.byvalue import by_value
 from skyward_jupyter.wire.codec import dumps, loads
@@ -35,6 +38,8 @@ class Session:
         self.shell: SessionShell = make_shell()
         self.digests: dict[str, str] = {}
         self.refresher = Refresher()
+        self.bars = Bars(outlet.display)
+        watch(self.bars)
 
     def run(self, request: CellRequest) -> CellOutcome:
         """Set the names the request brings, run its cell and say how it ended."""
@@ -51,7 +56,9 @@ class Session:
         self._dress(request)
         self.refresher.refresh(self.shell)
         before = dict(names)
+        self.bars.begin()
         error = self.shell.run_source(request.source)
+        self.bars.finish(error)
         self.refresher.remember()
         bound = self._bound(before, () if error else request.binds)
         for name in bound:

@@ -33,6 +33,7 @@ from skyward_jupyter.agent.cells import Bundle, LineKeepingTransformer, Source
 from skyward_jupyter.agent.repeats import without_repeats
 
 _INLINE = "module://matplotlib_inline.backend_inline"
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class SessionPublisher(DisplayPublisher):
@@ -49,7 +50,7 @@ class SessionPublisher(DisplayPublisher):
         **_: object,
     ) -> None:
         """Send one MIME bundle."""
-        outlet.display(data, metadata or {}, transient, update)
+        outlet.display(_elsewhere(data), metadata or {}, transient, update)
 
     def clear_output(self, wait: bool = False) -> None:
         """Clear what this node has shown in the cell."""
@@ -67,7 +68,7 @@ class SessionHook(DisplayHook):
         shell: Any = self.shell
         if shell.shown is not None:
             outlet.display(shell.shown.data, shell.shown.metadata)
-        shell.shown = Bundle(format_dict, md_dict or {})
+        shell.shown = Bundle(_elsewhere(format_dict), md_dict or {})
 
     def finish_displayhook(self) -> None:
         """Nothing was printed, so nothing is flushed."""
@@ -243,6 +244,11 @@ def make_shell() -> SessionShell:
     config.InteractiveShell.separate_in = ""
     config.IPCompleter.use_jedi = False
     return SessionShell.instance(config=config)
+
+
+def _elsewhere(data: dict[str, Any]) -> dict[str, Any]:
+    """What of a bundle means something away from this process: a widget's model lives here, its text goes along."""
+    return {kind: value for kind, value in data.items() if kind != _WIDGET}
 
 
 def _cut_ours(tb: TracebackType | None) -> None:

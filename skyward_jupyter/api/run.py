@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
@@ -23,6 +25,11 @@ class Launched:
         """
         return await self._dispatch.ended(self._entries)
 
+    def each(self, call: Callable[[int, Outcome], None]) -> None:
+        """Call with each part as it ends: its place among the nodes that were named, and how it ended."""
+        for place, entry in enumerate(self._entries):
+            entry.outcome.add_done_callback(partial(_told, call, place))
+
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the running code; what ignores it for 5 s loses its slot."""
         self._dispatch.stop(self._entries, "interrupt")
@@ -30,3 +37,8 @@ class Launched:
     def kill(self) -> None:
         """End the slots it runs in, at once."""
         self._dispatch.stop(self._entries, "kill")
+
+
+def _told(call: Callable[[int, Outcome], None], place: int, outcome: asyncio.Future[Outcome]) -> None:
+    if not outcome.cancelled():
+        call(place, outcome.result())

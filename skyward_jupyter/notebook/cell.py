@@ -17,9 +17,10 @@ from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.ranks import spoken
-from skyward_jupyter.notebook.run import CellRun
+from skyward_jupyter.notebook.run import CellRun, remember
 from skyward_jupyter.notebook.scattering import Parts, scattered, told
 from skyward_jupyter.notebook.sending import Parcel, Plan, check_here
+from skyward_jupyter.notebook.source import title_of
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import (
     Failed,
@@ -86,10 +87,24 @@ class Cell:
             return Verdict(error=shown_as(KeyboardInterrupt(), ["KeyboardInterrupt: nothing was run"]))
         except SkywardError as error:
             return Verdict(error=in_a_sentence(error))
-        if not self._options.bg:
-            return await self._finish()
-        self._go_on()
-        return Verdict(self._run)
+        if self._options.bg:
+            self._go_on()
+            return Verdict(self._run)
+        return await self._to_its_end()
+
+    async def _to_its_end(self) -> Verdict:
+        """Wait for a cell that is not in the background, and leave what stays of it."""
+        error: BaseException | None = None
+        try:
+            verdict = await self._finish()
+            error = verdict.error
+            return verdict
+        except BaseException as unforeseen:
+            error = unforeseen
+            raise
+        finally:
+            self._run.end(None, error)
+            self._on_page.end()
 
     async def _prepare(self) -> None:
         """Find the pool and its nodes, and what to send; nothing has run when this fails."""
@@ -97,17 +112,25 @@ class Cell:
         self._ranks = pools.select(self._pool, self._options)
         self._ledger = self._notebook.ledger(self._pool)
         await learn(self._pool, self._ledger, self._ranks)
-        self._run = CellRun(self._ranks)
+        self._run = CellRun(self._ranks, title_of(self._source.code), each=self._options.group == "node")
         names = tuple(dict.fromkeys(self._options.scatter))
         self._parts = self._split(names) if names else {}
         plan = self._plan(self._ranks)
         loop = asyncio.get_running_loop()
-        screen = self._screen()
-        self._grouped = Grouped(screen, self._ranks, self._options.group, loop.call_later)
+        screen = (RunScreen if self._options.bg else CellScreen)(self._notebook.shell, self._pool.name, self._run)
+        self._on_page = screen
+        how = self._options.group
+        self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
         self._say([*told(names, self._parts), *plan.notes])
         self._traffic = plan.traffic
-        self._started = [self._launch(plan, self._ranks)]
         self._plans = dict.fromkeys(self._ranks, plan)
+        try:
+            self._started = [self._launch(plan, self._ranks)]
+        except BaseException as error:
+            self._run.end(None, error)
+            screen.end()
+            raise
+        self._line_up()
 
     def _split(self, names: tuple[str, ...]) -> Parts:
         """What each node gets of the names to scatter."""
@@ -120,17 +143,12 @@ class Cell:
             self._ledger.returned(name, here[name])
         return parts
 
-    def _screen(self) -> CellScreen:
-        shell, name = self._notebook.shell, self._pool.name
-        if not self._options.bg:
-            self._on_page = CellScreen(shell, name)
-            return self._on_page
-        run = self._run
-        screen = RunScreen(shell, name, lambda: screen.show(run.head(), last=run.done))
-        screen.show(run.head(), update=False)
-        run.changed = lambda: screen.show(run.head(), last=run.done)
-        self._on_page = screen
-        return screen
+    def _line_up(self) -> None:
+        """Take a place among the runs of these nodes, until the end."""
+        self._queue = self._notebook.queue(self._pool)
+        self._queue.enter(self._run, self._ranks)
+        self._run.at_end(lambda: self._queue.leave_all(self._run))
+        remember(self._run)
 
     def _plan(self, ranks: Sequence[int]) -> Plan:
         notebook = self._notebook
@@ -142,7 +160,7 @@ class Cell:
 
     def _say(self, notes: Sequence[str]) -> None:
         if notes and not self._options.quiet:
-            self._on_page.write("stderr", "".join(f"{note}\n" for note in notes))
+            self._on_page.say("stderr", "".join(f"{note}\n" for note in notes))
 
     def _launch(self, plan: Plan, ranks: Sequence[int]) -> Launched:
         """Send the cell; nodes that get the same share one request, which leaves here once."""
@@ -164,7 +182,19 @@ class Cell:
             label=self._source.code.strip().partition("\n")[0],
         )
         self._run.stop_with(launched.interrupt, launched.kill)
+        launched.each(lambda place, outcome: self._part_ended(ranks[place], outcome))
         return launched
+
+    def _part_ended(self, rank: int, outcome: Outcome) -> None:
+        """One node is through, unless its session turned out to be another and it shall begin anew."""
+        match outcome:
+            case Success(_, CellOutcome(missing=missing)) if missing:
+                return
+            case Success(_, CellOutcome() as done):
+                self._run.mark(rank, shown=done.shown, error=done.error)
+            case Failure(_, error):
+                self._run.mark(rank, error=error)
+        self._queue.leave(self._run, rank)
 
     def _request(self, plan: Plan, rank: int) -> CellRequest:
         parcel = plan.parcels[rank]
@@ -184,8 +214,7 @@ class Cell:
         )
 
     def _take(self, event: TaskEvent) -> None:
-        if self._options.bg:
-            self._run.nodes[event.node].take(event)
+        self._run.nodes[event.node].take(event)
         if not self._options.quiet:
             self._grouped.take(event)
 
@@ -202,7 +231,6 @@ class Cell:
             verdict = self._verdict(outcomes)
         except SkywardError as error:
             verdict = Verdict(error=in_a_sentence(error))
-        self._on_page.end()
         self._tell_traffic()
         return verdict
 
@@ -262,9 +290,8 @@ class Cell:
             error = self._take_outcome(outcome)
             if error is not None:
                 failed[outcome.node] = error
-            if self._options.bg:
-                done = self.outcomes.get(outcome.node)
-                self._run.mark(outcome.node, shown=done.shown if done else None, error=error)
+            if error is not None and outcome.node in self._run.nodes:
+                self._run.mark(outcome.node, error=error)
         if not self._options.quiet:
             shown = {rank: done.shown for rank, done in self.outcomes.items() if done.shown is not None}
             show_values(self._on_page, shown, len(self._ranks) > 1)
@@ -321,5 +348,5 @@ class Cell:
             verdict = Verdict(error=error)
         if verdict.error is not None:
             render = getattr(verdict.error, "_render_traceback_", lambda: [repr(verdict.error)])
-            self._on_page.write("stderr", plain("\n".join(render())) + "\n")
+            self._on_page.say("stderr", plain("\n".join(render())) + "\n")
         self._run.end(verdict.value, verdict.error)

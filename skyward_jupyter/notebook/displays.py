@@ -9,36 +9,55 @@ from __future__ import annotations
 import contextvars
 import html
 import sys
+import time
 import uuid
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
 from skyward_jupyter.agent.cells import Bundle
+from skyward_jupyter.notebook import still
 from skyward_jupyter.notebook.ranks import label
+from skyward_jupyter.widgets import runs
 from skyward_jupyter.wire.events import Display
 
-_PRE = 'style="margin:0;white-space:pre-wrap"'
+if TYPE_CHECKING:
+    from skyward_jupyter.notebook.run import CellRun
+
+#: Seconds that a cell runs before it may show itself live.
+AFTER = 2.0
 _LABEL = 'style="opacity:.65;font-family:var(--jp-code-font-family, monospace)"'
 
 
 class CellScreen:
-    """The cell that runs now."""
+    """The cell that runs now.
+
+    What it writes stays plain. When it takes longer than `AFTER` and draws progress bars, or writes more than is shown,
+    its run is shown live in the place of the bars, until the cell ends.
+    """
 
     raw = True
 
-    def __init__(self, shell: InteractiveShell, pool: str) -> None:
+    def __init__(self, shell: InteractiveShell, pool: str, run: CellRun) -> None:
         self._shell = shell
         self._pool = pool
+        self._run = run
         self._id = uuid.uuid4().hex
         self._context = contextvars.copy_context()
         self._updates = hasattr(shell, "kernel")
         self._lives: dict[str, str] = {}
+        self._raised = ""
+        self._crowded = False
+        run.body = "" if self.raw else None  # what is in the cell is not shown twice
 
     def write(self, stream: str, text: str) -> None:
         """Write text to this process's stream."""
         self._context.run(_write, stream, text)
+
+    def say(self, stream: str, text: str) -> None:
+        """Write what is not the nodes' output."""
+        self.write(stream, text)
 
     def publish(self, ranks: Iterable[int], event: Display, labelled: bool) -> None:
         """Display a MIME bundle, after a label when there is more than one node."""
@@ -63,74 +82,140 @@ class CellScreen:
         if not self._updates:
             self._lives[key] = text
             return
+        if key == "progress" and (self._raised or self._raise(key)):
+            return
         update = key in self._lives
         self._lives[key] = text
-        data = {"text/plain": text}
-        self._send(data, {}, {"display_id": f"sky-{self._id}-{key}"}, update)
+        self._place(key, {"text/plain": text}, update)
 
     def clear(self, wait: bool) -> None:
         """Clear the cell's output."""
         self._lives.clear()
+        self._raised = ""
         self._context.run(self._shell.display_pub.clear_output, wait)
 
+    def crowded(self) -> None:
+        """Some of what was written is not shown."""
+        self._crowded = True
+        if self._updates and not self._raised:
+            self._raise("log")
+
     def end(self) -> None:
-        """Write what a terminal could not show while it changed."""
+        """Write what a terminal could not show while it changed; leave text and HTML where the run was shown live."""
+        if self._raised:
+            self._place(self._raised, self._final(), True)
+        runs.drop(self._run)
+        self._run.body = None
         if not self._updates:
             for text in self._lives.values():
                 self.write("stderr", text + "\n")
             self._lives.clear()
+
+    def _raise(self, key: str) -> bool:
+        """Show the run live if it has taken long enough; say whether it is shown."""
+        if time.monotonic() - self._run.started < AFTER or (bundle := runs.live(self._run, opened=False)) is None:
+            return False
+        self._place(key, bundle, key in self._lives)
+        self._raised = key
+        return True
+
+    def _final(self) -> dict[str, Any]:
+        """What stays of the live run: its output is in the cell, unless there was too much of it."""
+        run = self._run
+        bars = "\n".join(run.bars.lines(each=run.each, labelled=len(run.nodes) > 1))
+        return {
+            "text/plain": bars or run.head(),
+            "text/html": still.page(run, None if self._crowded else "", folded=True),
+        }
+
+    def _place(self, key: str, data: dict[str, Any], update: bool) -> None:
+        """Fill a display of this cell's."""
+        self._send(data, {}, {"display_id": f"sky-{self._id}-{key}"}, update)
 
     def _send(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], update: bool) -> None:
         self._context.run(self._shell.display_pub.publish, data, metadata, transient=transient, update=update)
 
 
 class RunScreen(CellScreen):
-    """The display of a run in the background: its text stays together in one place, redrawn as it grows.
+    """The display of a run in the background: all it writes and displays is in one place, live until it ends.
 
-    Parameters
-    ----------
-    redraw
-        Called when the text has changed.
+    Where no widget can be shown, the text is drawn anew now and then, in a terminal once it has ended.
     """
 
     raw = False
 
-    def __init__(self, shell: InteractiveShell, pool: str, redraw: Callable[[], None]) -> None:
-        super().__init__(shell, pool)
-        self._redraw = redraw
-        self._written = ""
-        self._places: dict[str, str] = {}
+    def __init__(self, shell: InteractiveShell, pool: str, run: CellRun) -> None:
+        super().__init__(shell, pool, run)
+        self._said: list[str] = []
+        self._sections = ""
+        self._drawn = time.monotonic()
+        bundle = runs.live(run, opened=True) if self._updates else None
+        self._plain = self._updates and bundle is None
+        if self._updates:
+            self._place("run", bundle or run.still(), False)
+        run.at_end(self._settle)
+        run.shown_in = shell.execution_count
 
     def write(self, stream: str, text: str) -> None:
-        """Add text to the display."""
-        self._written = _last(self._written + text)
+        """The run has it in its log already."""
         self._redraw()
 
+    def say(self, stream: str, text: str) -> None:
+        """Add text of this side."""
+        self._said.append(text)
+        self._run.log.add([], stream, text)
+        self._body()
+
+    def publish(self, ranks: Iterable[int], event: Display, labelled: bool) -> None:
+        """Add a MIME bundle."""
+        ranks = list(ranks)
+        display_id = event.transient.get("display_id")
+        key = f"{ranks[0]}-{display_id}" if display_id else ""
+        self._run.displays.add(label(ranks) if labelled else "", event.data, key, update=event.update)
+        self._redraw()
+
+    def bundle(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Add text of this side: the cell may take no more displays."""
+        self.say("stdout", f"{data.get('text/plain', '')}\n")
+
     def text(self, text: str) -> None:
-        """Add the value to the display."""
-        self.write("stdout", text + "\n")
+        """Add a value."""
+        self.say("stdout", text + "\n")
 
     def live(self, key: str, text: str) -> None:
-        """Show text below the rest."""
-        self._places[key] = text
+        """Bars are the run's own; sections by node take the place of its log in what stays."""
+        if key == "nodes":
+            self._sections = text
+            self._body()
         self._redraw()
 
     def clear(self, wait: bool) -> None:
         """Empty the display."""
-        self._written = ""
-        self._places.clear()
+        self._said.clear()
+        self._sections = ""
+        self._run.clear()
+
+    def crowded(self) -> None:
+        """The run's log has its own bounds."""
 
     def end(self) -> None:
         """Nothing is held back."""
 
-    def show(self, head: str, *, update: bool = True, last: bool = False) -> None:
-        """Draw the display: a line about the run, then its output. A terminal shows the last state only."""
-        if not (self._updates or last):
-            return
-        body = "\n".join(part.rstrip("\n") for part in (self._written, *self._places.values()) if part)
-        plain = f"{head}\n{body}" if body else head
-        page = f"<div {_LABEL}>{html.escape(head)}</div>" + (f"<pre {_PRE}>{html.escape(body)}</pre>" if body else "")
-        self._send({"text/plain": plain, "text/html": page}, {}, {"display_id": f"sky-{self._id}"}, update)
+    def _body(self) -> None:
+        if self._sections:
+            self._run.body = "\n".join([self._sections, *(text.rstrip("\n") for text in self._said)])
+
+    def _redraw(self) -> None:
+        now = time.monotonic()
+        if self._plain and now - self._drawn > AFTER / 2:
+            self._drawn = now
+            self._place("run", self._run.still(), True)
+
+    def _settle(self) -> None:
+        """The run has ended: what is shown from here on needs no kernel."""
+        self._context = contextvars.copy_context()
+        self._place("run", self._run.still(), self._updates)
+        runs.drop(self._run)
 
 
 def show_values(screen: CellScreen, shown: dict[int, Bundle], labelled: bool) -> None:
@@ -178,10 +263,3 @@ def _write(stream: str, text: str) -> None:
     file = sys.stderr if stream == "stderr" else sys.stdout
     file.write(text)
     file.flush()
-
-
-def _last(text: str, most: int = 200_000) -> str:
-    if len(text) <= most:
-        return text
-    start = text.find("\n", len(text) - most) + 1
-    return text[start:]

@@ -9,76 +9,27 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import count
 
+from skyward_jupyter.notebook.bars import Bars
 from skyward_jupyter.notebook.lines import LineReader
+from skyward_jupyter.notebook.logbook import LogBook
+from skyward_jupyter.notebook.pacing import CELL_LIMIT, Entry, Pace, Skipped, in_few_turns
 from skyward_jupyter.notebook.ranks import label
+from skyward_jupyter.notebook.screen import Screen
 from skyward_jupyter.wire.events import Clear, Display, Dropped, Output, TaskEvent
+from skyward_jupyter.wire.progress import bars_in
 
 #: Seconds that output is gathered for.
 TICK = 0.08
 #: Nodes begin a cell at different moments: so many ticks the first lines wait for those not heard of yet.
 PATIENCE = 5
-#: At most this many lines are written in a tick, and this many characters in a cell;
+#: At most this many lines are written in a tick.
 LINES_A_TICK = 5000
-CELL_LIMIT = 4_000_000
-#: of what is beyond, this many of the last lines.
-TAIL = 50
 #: How many of the last lines of a node are kept where nodes are kept apart.
 NODE_LINES = 500
 _LONGEST = 20_000
-
-
-class Screen(Protocol):
-    """Where output goes: the cell, or the display of a run in the background.
-
-    Attributes
-    ----------
-    raw
-        Whether text of a single node may go there as it is, carriage returns included.
-    """
-
-    raw: bool
-
-    def write(self, stream: str, text: str) -> None:
-        """Text of a stream."""
-        ...
-
-    def publish(self, ranks: Iterable[int], event: Display, labelled: bool) -> None:
-        """A MIME bundle that these nodes displayed."""
-        ...
-
-    def live(self, key: str, text: str) -> None:
-        """Text in a place of its own, which this replaces."""
-        ...
-
-    def clear(self, wait: bool) -> None:
-        """Clear what was written."""
-        ...
-
-
-@dataclass(slots=True)
-class _Entry:
-    stream: str
-    text: str
-    ranks: list[int] = field(default_factory=list)
-    event: Display | None = None
-    place: int = 0
-
-
-class _Skipped:
-    """Lines that are not shown: how many, and the last of them."""
-
-    def __init__(self) -> None:
-        self.lines = 0
-        self.tail: deque[_Entry] = deque(maxlen=TAIL)
-
-    def add(self, entry: _Entry) -> None:
-        """Take one that is not shown now."""
-        entry.text = entry.text[-_LONGEST:]
-        self.tail.append(entry)
-        self.lines += max(entry.text.count("\n"), 1)
+_PIECE = 32_000
 
 
 class Grouped:
@@ -94,12 +45,23 @@ class Grouped:
         ``same``, ``time`` or ``node``.
     later
         Calls a function after so many seconds, as an event loop's ``call_later`` does.
+    log, bars
+        Where all lines and all progress bars are kept, shown or not.
     """
 
     def __init__(
-        self, screen: Screen, ranks: Iterable[int], how: str, later: Callable[[float, Callable[[], None]], object]
+        self,
+        screen: Screen,
+        ranks: Iterable[int],
+        how: str,
+        later: Callable[[float, Callable[[], None]], object],
+        log: LogBook | None = None,
+        bars: Bars | None = None,
     ) -> None:
         self._screen = screen
+        self._log = log if log is not None else LogBook()
+        self._bars = bars if bars is not None else Bars()
+        self._pace = Pace()
         self._ranks = sorted(ranks)
         self._alone = len(self._ranks) == 1
         self._raw = self._alone and screen.raw
@@ -109,12 +71,14 @@ class Grouped:
         self._patience = PATIENCE
         self._heard: set[int] = set()
         self._readers: dict[tuple[int, str], LineReader] = {}
-        self._pending: dict[Hashable, _Entry] = {}
+        self._pending: dict[Hashable, Entry] = {}
+        self._numbers = count()
+        self._gathered = 0
         self._seen: Counter[Hashable] = Counter()
         self._places: Counter[int] = Counter()
-        self._written = 0
-        self._skipped = _Skipped()
-        self._left_out = _Skipped()
+        self._flood = Skipped.for_a_moment()
+        self._skipped = Skipped.for_a_moment()
+        self._left_out = Skipped()
         self._sections: dict[int, deque[str]] = {rank: deque(maxlen=NODE_LINES) for rank in self._ranks}
         self._section_lines: Counter[int] = Counter()
         self._drawn: dict[str, str] = {}
@@ -133,30 +97,38 @@ class Grouped:
             case Clear(node, wait):
                 self._clear(node, wait)
         if not self._ticking:
-            self._ticking = True
-            self._later(TICK, self._tick)
+            self._tick_later()
 
     def end(self) -> None:
         """Write all there is left, unfinished lines too, and what was left out."""
         for (node, stream), reader in self._readers.items():
             for line in reader.end():
                 self._line(node, stream, line)
+        self._bars.end()
         self.flush()
+        self._write(self._pace.rest())
         self._write_skipped(self._left_out)
+        if self._pace.late:
+            self._screen.write("stderr", f"… {self._pace.late:,} displays not shown …\n")
+        self._log.close()
 
     def flush(self) -> None:
         """Write what was gathered."""
         if len(self._cleared) == len(self._ranks):
             self._screen.clear(True)
+            self._bars.clear()
             self._cleared.clear()
             self._drawn.clear()
-        entries, self._pending = list(self._pending.values()), {}
+        entries, self._pending, self._gathered = list(self._pending.values()), {}, 0
         if self._how == "same":
             entries.sort(key=lambda entry: (entry.place, min(entry.ranks)))
         self._seen.clear()
         self._places.clear()
-        self._write(self._within_limit(entries))
+        self._record(entries)
+        self._record(self._flood.tail, self._flood.hidden)
+        self._write(self._pace.let_through(entries, self._skipped, self._left_out))
         self._write_skipped(self._skipped)
+        self._write_skipped(self._flood)
         self._draw()
 
     def _tick(self) -> None:
@@ -166,6 +138,12 @@ class Grouped:
             return
         self._ticking = False
         self.flush()
+        if self._pace.holds:
+            self._tick_later()
+
+    def _tick_later(self) -> None:
+        self._ticking = True
+        self._later(TICK, self._tick)
 
     def _text(self, node: int, stream: str, text: str) -> None:
         if self._raw:
@@ -187,13 +165,17 @@ class Grouped:
         self._line(node, "stderr", f"[node {node}] {event}" if self._alone else str(event))
 
     def _raw_text(self, node: int, stream: str, text: str) -> None:
+        self._log.feed(node, stream, text)
         last = next(reversed(self._pending.values()), None)
-        if last is None or last.event is not None or last.stream != stream:
-            last = self._pending[len(self._pending)] = _Entry(stream, "", [node])
-        if len(last.text) > CELL_LIMIT:
-            self._skipped.add(_Entry(stream, text, [node]))
-        else:
-            last.text += text
+        if last is None or last.event is not None or last.stream != stream or len(last.text) > _PIECE:
+            last = Entry(stream, "", [node])
+            if self._gathered > CELL_LIMIT:
+                last.text = text
+                self._flood.add(last)
+                return
+            self._pending[next(self._numbers)] = last
+        last.text += text
+        self._gathered += len(text)
 
     def _line(self, node: int, stream: str, line: str) -> None:
         if len(line) > _LONGEST:
@@ -201,24 +183,33 @@ class Grouped:
         if self._how == "node":
             self._sections[node].append(line)
             self._section_lines[node] += 1
+            self._log.add([node], stream, line)
             return
         key = self._key(node, (stream, line))
         if key not in self._pending and len(self._pending) >= LINES_A_TICK:
-            self._skipped.add(_Entry(stream, line + "\n", [node]))
+            self._flood.add(Entry(stream, line + "\n", [node]))
         else:
-            self._add(node, key, _Entry(stream, line + "\n"))
+            self._add(node, key, Entry(stream, line + "\n"))
 
     def _key(self, node: int, what: Hashable) -> Hashable:
         """Equal for what counts as the same output of several nodes within a tick."""
         if self._how != "same":
-            return len(self._pending)
+            return next(self._numbers)
         self._seen[node, what] += 1
         return what, self._seen[node, what]
 
     def _display(self, event: Display) -> None:
-        self._add(event.node, self._key(event.node, _identity(event)), _Entry("", "", event=event))
+        if bars := bars_in(event.data):
+            self._bars.take(event.node, bars)
+            return
+        if event.update:
+            key: Hashable = (event.node, event.transient.get("display_id"))
+            self._pending.pop(key, None)  # only the last state of a tick is of interest
+        else:
+            key = self._key(event.node, _identity(event))
+        self._add(event.node, key, Entry("", "", event=event))
 
-    def _add(self, node: int, key: Hashable, new: _Entry) -> None:
+    def _add(self, node: int, key: Hashable, new: Entry) -> None:
         """Put a node's next piece of output with the same piece of others, or where it stands in the node's own."""
         entry = self._pending.setdefault(key, new)
         entry.ranks.append(node)
@@ -235,20 +226,19 @@ class Grouped:
         if node not in self._cleared:
             self._cleared.add(node)
 
-    def _within_limit(self, entries: list[_Entry]) -> list[_Entry]:
-        shown: list[_Entry] = []
+    def _record(self, entries: Iterable[Entry], missing: int = 0) -> None:
+        """Put text into the log, after what is missing before it; that of a node that is alone is there already."""
+        if self._raw:
+            return
+        self._log.miss(missing)
         for entry in entries:
-            self._written += len(entry.text)
-            if self._written <= CELL_LIMIT or entry.event is not None:
-                shown.append(entry)
-                continue
-            self._left_out.add(entry)
-        return shown
+            if entry.event is None:
+                self._log.add(entry.ranks, entry.stream, entry.text)
 
-    def _write(self, entries: Iterable[_Entry]) -> None:
+    def _write(self, entries: Iterable[Entry]) -> None:
         text: list[str] = []
         stream = "stdout"
-        for entry in entries:
+        for entry in in_few_turns(list(entries)):
             if entry.event is not None or entry.stream != stream:
                 self._put(stream, text)
                 stream = entry.stream or stream
@@ -261,14 +251,17 @@ class Grouped:
     def _label(self, ranks: list[int]) -> str:
         return "" if self._alone else f"{label(ranks)} "
 
-    def _write_skipped(self, skipped: _Skipped) -> None:
+    def _write_skipped(self, skipped: Skipped) -> None:
         """Write how much was skipped, and the last of it."""
-        tail, hidden = list(skipped.tail), skipped.lines - sum(entry.text.count("\n") for entry in skipped.tail)
-        if hidden > 0:
-            self._screen.write("stderr", f"… {hidden:,} lines not shown …\n")
-        self._write(tail)
-        skipped.lines = 0
-        skipped.tail.clear()
+        if not skipped.lines:
+            return
+        if skipped.hidden > 0:
+            self._screen.write("stderr", f"… {skipped.hidden:,} lines not shown …\n")
+        for entry in skipped.tail:
+            self._pace.charge(entry.text)
+        self._write(skipped.tail)
+        skipped.clear()
+        self._screen.crowded()
 
     def _put(self, stream: str, text: list[str]) -> None:
         if text:
@@ -277,11 +270,14 @@ class Grouped:
 
     def _draw(self) -> None:
         """Bring the places up to date that replace their text: progress, and sections by node."""
-        bars = [
-            f"{self._label([node])}{row}"
-            for (node, _), reader in sorted(self._readers.items())
-            for row in reader.live.shown()
-        ]
+        self._bars.draw(
+            [
+                f"{self._label([node])}{row}"
+                for (node, _), reader in sorted(self._readers.items())
+                for row in reader.live.shown()
+            ]
+        )
+        bars = self._bars.lines(each=self._how == "node", labelled=not self._alone) if self._bars else []
         self._draw_one("progress", bars)
         if self._how == "node":
             self._draw_one("nodes", self._section_rows())

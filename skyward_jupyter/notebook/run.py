@@ -3,74 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import html
+import contextvars
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 from skyward_jupyter.agent.cells import Bundle, CellError
-from skyward_jupyter.errors import TaskInterrupted, UnknownNode
+from skyward_jupyter.errors import TaskInterrupted, UnknownNode, UsageError
+from skyward_jupyter.notebook import still
+from skyward_jupyter.notebook.bars import Bars, facts
+from skyward_jupyter.notebook.logbook import LogBook
+from skyward_jupyter.notebook.noderun import NodeRun
+from skyward_jupyter.notebook.pictures import Pictures
 from skyward_jupyter.notebook.ranks import label, spoken
-from skyward_jupyter.notebook.tracebacks import plain
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
-from skyward_jupyter.wire.events import Dropped, Output
+from skyward_jupyter.widgets.runsource import STATES, Detach, RunSnapshot, RunView
 
-_OUTPUT = 1_000_000
-
-
-@dataclass(slots=True)
-class NodeRun:
-    """One node's part of a run.
-
-    Attributes
-    ----------
-    rank
-        Which node.
-    state
-        ``running``, ``done`` or ``failed``.
-    output
-        What it wrote, both streams together; of more than a million characters, the last.
-    shown
-        How its last expression shows.
-    error
-        What ended it, when that was an error.
-    dropped
-        Bytes of output that the node could not keep until they were read.
-    """
-
-    rank: int
-    state: str = "running"
-    shown: Bundle | None = None
-    error: CellError | BaseException | None = None
-    dropped: int = 0
-    _text: list[str] = field(default_factory=list)
-    _size: int = 0
-
-    @property
-    def output(self) -> str:
-        """What it wrote so far."""
-        self._text[:] = ["".join(self._text)[-_OUTPUT:]]
-        self._size = len(self._text[0])
-        return self._text[0]
-
-    def take(self, event: object) -> None:
-        """Keep what it writes."""
-        if isinstance(event, Dropped):
-            self.dropped += event.size
-        if isinstance(event, Output):
-            self._text.append(event.text)
-            self._size += len(event.text)
-            if self._size > 2 * _OUTPUT:
-                _ = self.output
-
-    def __repr__(self) -> str:
-        reason = ""
-        if isinstance(self.error, CellError):
-            reason = f": {self.error.name}: {plain(self.error.text)}"
-        elif self.error is not None:
-            reason = f": {self.error}"
-        return f"<node {self.rank}: {self.state}{reason}>"
+#: How many of its bars a page gets, and how many of them node by node.
+_BARS = 30
+_BARS_BY_NODE = 6
 
 
 class CellRun:
@@ -78,14 +29,33 @@ class CellRun:
 
     ``await run`` and ``run.result()`` give what the cell gives: the values of its last expression in node order, or
     one value where it runs on one node by its ``--on``. They raise what the cell raises.
+
+    Attributes
+    ----------
+    nodes
+        Each node's part, by its number; ``run[3]`` is the same.
+    state
+        ``running``, ``done``, ``failed`` or ``cancelled``.
+    log
+        The last lines it wrote, of all nodes: ``run.log.tail(100)``.
     """
 
-    def __init__(self, ranks: Iterable[int]) -> None:
+    def __init__(self, ranks: Iterable[int], title: str = "", *, each: bool = False) -> None:
         self.nodes = {rank: NodeRun(rank) for rank in ranks}
+        self.title = title
+        self.each = each
+        self.log = LogBook()
+        self.bars = Bars()
+        self.displays = Pictures()
+        self.cleared = 0
+        self.body: str | None = None
+        self.shown_in = -1
         self.started = time.monotonic()
         self.seconds = 0.0
         self.state = "running"
-        self.changed: Callable[[], None] = lambda: None
+        self._since = time.time()
+        self._views: list[RunView] = []
+        self._ends: list[Callable[[], None]] = []
         self._stops: list[Callable[[], None]] = []
         self._stopped = 0
         self._done: asyncio.Future[tuple[object, BaseException | None]] = runtime().loop.create_future()
@@ -129,6 +99,7 @@ class CellRun:
             return
         self._stops[min(self._stopped, len(self._stops) - 1)]()
         self._stopped += 1
+        self._changed()
 
     def stop_with(self, *stops: Callable[[], None]) -> None:
         """What the first, the second … `stop` does."""
@@ -136,11 +107,17 @@ class CellRun:
         if self._stopped:
             stops[min(self._stopped, len(stops)) - 1]()
 
+    def turn(self, rank: int) -> None:
+        """A node begins with its part."""
+        self.nodes[rank].state = "running"
+        self._changed()
+
     def mark(self, rank: int, *, shown: Bundle | None = None, error: CellError | BaseException | None = None) -> None:
         """A node has ended its part."""
         node = self.nodes[rank]
         node.shown, node.error = shown, error
         node.state = "done" if error is None else "failed"
+        self._changed()
 
     def end(self, value: object, error: BaseException | None) -> None:
         """The run has ended."""
@@ -148,20 +125,86 @@ class CellRun:
         self.state = "done" if error is None else ("cancelled" if self.interrupted else "failed")
         if not self._done.done():
             self._done.set_result((value, error))
-        self.changed()
+        self._changed()
+        for end in self._ends:
+            contextvars.Context().run(end)  # as part of the cell that runs now: some hear of no other
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Have something done when it has ended, and again where it is first awaited after that."""
+        self._ends.append(call)
 
     def head(self) -> str:
         """One line about where it stands."""
         seconds = self.seconds or time.monotonic() - self.started
-        counts = ", ".join(
+        parts = [
             f"{label(found)} {state}"
-            for state in ("running", "done", "failed")
+            for state in STATES
             if (found := [node.rank for node in self.nodes.values() if node.state == state])
+        ]
+        counts = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+        return f"run on {spoken(self.nodes)}: {self.state}, {seconds:.1f} s{counts}"
+
+    def clear(self) -> None:
+        """Forget what was written so far."""
+        self.log.clear()
+        self.bars.clear()
+        self.cleared = self.log.end
+        self.body = None
+
+    # -- what its views see
+
+    @property
+    def bars_version(self) -> int:
+        """Grows when its progress bars change."""
+        return self.bars.version
+
+    def bars_shown(self) -> dict[str, object]:
+        """Its progress bars as a page wants them: the last ones, of these the last with their nodes."""
+        groups = self.bars.groups()[-_BARS:]
+        shown = [dict(facts(group)) for group in groups]
+        for one in shown[:-_BARS_BY_NODE]:
+            one["nodes"] = []
+        return {"groups": shown, "texts": self.bars.texts[-_BARS:]}
+
+    @property
+    def pictures(self) -> list[tuple[str, str]]:
+        """What it displays that is no text."""
+        return self.displays.shown
+
+    def snapshot(self) -> RunSnapshot:
+        """Its slow state."""
+        return RunSnapshot(
+            title=self.title,
+            state=self.state,
+            started=self._since,
+            seconds=self.seconds,
+            nodes=[(node.rank, node.state, node.reason[:500]) for node in self.nodes.values()],
+            stops=self._stopped,
         )
-        return f"run on {spoken(self.nodes)}: {self.state}, {seconds:.1f} s ({counts})"
+
+    def still(self) -> dict[str, object]:
+        """It as text and HTML."""
+        return {"text/plain": still.plain(self, self.body), "text/html": still.page(self, self.body)}
+
+    def attach(self, view: RunView) -> Detach:
+        """Tell `view` of changes until the returned function is called."""
+        self._views.append(view)
+
+        def detach() -> None:
+            if view in self._views:
+                self._views.remove(view)
+
+        return detach
+
+    def _changed(self) -> None:
+        for view in self._views:
+            view.changed()
 
     async def _finished(self) -> object:
         value, error = await asyncio.shield(self._done)
+        ends, self._ends = self._ends, []
+        for end in ends:
+            end()  # no cell may have run at its end; this one does
         if isinstance(error, KeyboardInterrupt):
             raise TaskInterrupted(f"the run was cancelled: {error}")
         if error is not None:
@@ -171,10 +214,35 @@ class CellRun:
     def __repr__(self) -> str:
         return f"<{self.head()}>"
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        rows = "".join(
-            f"<tr><td style='text-align:right'>{node.rank}</td><td>{html.escape(node.state)}</td></tr>"
-            for node in self.nodes.values()
-        )
-        table = f"<table><thead><tr><th>node</th><th>state</th></tr></thead><tbody>{rows}</tbody></table>"
-        return {"text/plain": repr(self), "text/html": f"<div>{html.escape(self.head())}</div>{table}"}
+    def _ipython_display_(self) -> None:
+        """Show it live while it goes on; what stays is text and HTML. In the cell that made it, it is shown already."""
+        from IPython import get_ipython
+
+        from skyward_jupyter.widgets.runs import present
+
+        shell = get_ipython()
+        if shell is None or shell.execution_count != self.shown_in:
+            present(self)
+
+
+_last: list[CellRun] = []
+
+
+def remember(run: CellRun) -> None:
+    """This is the last run."""
+    _last[:] = [run]
+
+
+def last_run() -> CellRun:
+    """The run of the last ``%%sky`` cell, whether it goes on or not: its nodes, its log; shown when displayed.
+
+    Its values are the cell's own: only a run in the background gives them again.
+
+    Raises
+    ------
+    UsageError
+        When there was none.
+    """
+    if not _last:
+        raise UsageError("no %%sky cell has run yet")
+    return _last[0]

@@ -79,3 +79,10 @@ def _shown(shell: InteractiveShell, source: Source, error: SyntaxError) -> CellS
 
 def _last_line(body: str) -> str:
     return body.rstrip().rpartition("\n")[2]
+
+
+def title_of(code: str) -> str:
+    """The line of a cell that tells best what it is: the first that imports nothing and is no comment."""
+    lines = [line.strip() for line in code.splitlines() if line.strip()]
+    telling = (line for line in lines if not line.startswith(("import ", "from ", "#")))
+    return next(telling, lines[0] if lines else "")

@@ -12,6 +12,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from skyward_jupyter.config import Skyward
 from skyward_jupyter.notebook.options import CellOptions
+from skyward_jupyter.notebook.queues import Queues
 from skyward_jupyter.notebook.sending import Ledger
 from skyward_jupyter.notebook.weighing import cell_names
 
@@ -43,6 +44,7 @@ class Notebook:
         self.depth = 0
         self.cells = cell_names(shell)
         self._ledgers: WeakKeyDictionary[ComputePool, Ledger] = WeakKeyDictionary()
+        self._queues: WeakKeyDictionary[ComputePool, Queues] = WeakKeyDictionary()
 
     @property
     def in_kernel(self) -> bool:
@@ -58,6 +60,10 @@ class Notebook:
     def ledger(self, pool: ComputePool) -> Ledger:
         """What the nodes of `pool` have."""
         return self._ledgers.setdefault(pool, Ledger())
+
+    def queue(self, pool: ComputePool) -> Queues:
+        """Which cells the nodes of `pool` run, and which wait."""
+        return self._queues.setdefault(pool, Queues())
 
     def defaults(self) -> CellOptions:
         """What a ``%%sky`` line that says nothing means."""

@@ -26,6 +26,7 @@ from anywidget import AnyWidget
 from IPython.display import DisplayHandle, display
 
 from skyward_jupyter.actors.source import OVER, Delta, Ended, PanelSource, Snapshot
+from skyward_jupyter.widgets.sight import Sights
 from skyward_jupyter.widgets.static import Picture
 from skyward_jupyter.widgets.tasks import packed
 
@@ -34,9 +35,6 @@ type Bundle = dict[str, Any]
 STATIC = Path(__file__).parent.parent / "static"
 SCRIPT = STATIC / "dashboard.js"
 STYLE = STATIC / "dashboard.css"
-
-LEASE = 60.0
-"""Seconds for which a view counts as visible after it last said so."""
 
 FOLDED = -1
 """What a view says instead of how many tasks it has, when it shows none."""
@@ -79,7 +77,7 @@ class Dashboard(AnyWidget):
         self._source = source
         self._current = source.snapshot()
         self._delta: Delta | None = None
-        self._seen: dict[str, float] = {}
+        self._sights = Sights()
         self._drawing: set[str] = set()
         self._handles: list[DisplayHandle] = []
         super().__init__(snapshot=_slim(self._current), logs=_logs(self._current))
@@ -109,7 +107,8 @@ class Dashboard(AnyWidget):
             content["tasks"], rows = packed(delta.ended)
             buffers.append(rows)
         self.send(content, buffers=buffers)
-        self._expire(time.monotonic())
+        for view in self._sights.silent():
+            self._see(view, False)
 
     def finish(self, snapshot: Snapshot) -> None:
         """Show the final state and follow the pool no longer."""
@@ -155,13 +154,13 @@ class Dashboard(AnyWidget):
     def _see(self, view: str, visible: bool) -> None:
         """Tell the source at every renewal too, so that a tick that expired the view just now is mended."""
         if visible:
-            self._seen[view] = time.monotonic()
-        elif self._seen.pop(view, None) is None:
+            self._sights.see(view)
+        elif not self._sights.leave(view):
             return
         else:
             self._draw(view, FOLDED)
         if not self.ended:
-            self._source.visible(self._view, bool(self._seen))
+            self._source.visible(self._view, bool(self._sights))
 
     def _draw(self, view: str, after: int) -> None:
         """A page's view has the tasks up to the `after`-th and wants the next ones, or shows none."""
@@ -172,11 +171,6 @@ class Dashboard(AnyWidget):
             self._drawing.discard(view)
             if not self._drawing:
                 self._source.draw(self._view, None)
-
-    def _expire(self, now: float) -> None:
-        silent = [view for view, seen in self._seen.copy().items() if now - seen > LEASE]
-        for view in silent:
-            self._see(view, False)
 
 
 class _View:

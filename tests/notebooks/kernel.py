@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
@@ -36,6 +37,8 @@ class Shown:
         From request to reply.
     ids
         Where displays are that may be updated, by any cell of the kernel.
+    sent
+        When each message that showed it left the kernel, in seconds, and how many bytes of stream it had.
     """
 
     status: str = ""
@@ -48,15 +51,26 @@ class Shown:
     cleared: int = 0
     seconds: float = 0.0
     ids: Places = field(default_factory=dict)
+    sent: list[tuple[float, int]] = field(default_factory=list)
 
     @property
     def text(self) -> str:
         """The plain text of its displays, one below the other."""
         return "\n".join(str(data.get("text/plain", "")) for data in self.displays)
 
+    def busiest(self, seconds: float = 3.0) -> tuple[int, int]:
+        """The most messages, and the most bytes of streams, that left in any so many seconds."""
+        most = [0, 0]
+        for start, _ in self.sent:
+            sizes = [size for at, size in self.sent if start <= at < start + seconds]
+            most = [max(most[0], len(sizes)), max(most[1], sum(sizes))]
+        return most[0], most[1]
+
     def take(self, message: dict[str, Any]) -> None:
         """Take one message of the kernel."""
         content = message["content"]
+        size = len(json.dumps(content["text"])) if message["msg_type"] == "stream" else 0
+        self.sent.append((message["header"]["date"].timestamp(), size))
         match message["msg_type"]:
             case "stream":
                 setattr(self, content["name"], getattr(self, content["name"]) + content["text"])
@@ -136,6 +150,11 @@ class Kernel:
     def until(self, shown: Shown, text: str) -> None:
         """Read what the cell shows until its streams have `text`."""
         while text not in shown.stdout + shown.stderr:
+            assert not self._read(shown), f"the cell ended without {text!r}: {shown}"
+
+    def until_text(self, shown: Shown, text: str) -> None:
+        """Read what the cell shows until the text of its displays has `text`."""
+        while text not in shown.text:
             assert not self._read(shown), f"the cell ended without {text!r}: {shown}"
 
     def finish(self, shown: Shown) -> Shown:

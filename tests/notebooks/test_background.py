@@ -17,7 +17,7 @@ def test_a_run_goes_on_while_other_cells_run(nodes: Kernel) -> None:
     assert nodes.ok("import pathlib\npathlib.Path('end').touch()\nawait run").text == "[0, 2, 4]"
     assert nodes.ok("run[2].output").text == "'node 2\\n'"
     assert nodes.ok("run.result()").text == "[0, 2, 4]"
-    assert nodes.ok("run").text.startswith("<run on nodes 0-2: done")
+    assert nodes.ok("run").text.startswith("run on nodes 0-2: done")
     assert nodes.run("run[7]").ename == "UnknownNode"
 
 
@@ -66,3 +66,28 @@ def test_a_result_that_is_not_there_in_time(nodes: Kernel) -> None:
     assert nodes.run("run.result(timeout=0.05)").ename == "TimeoutError"
     nodes.ok("run.cancel()")
     assert nodes.run("await run").seconds < 30
+
+
+def test_a_run_behind_another_on_its_nodes_is_queued(nodes: Kernel) -> None:
+    nodes.ok("%%sky --bg --into first\nimport pathlib\nwhile not pathlib.Path('next').exists(): time.sleep(.01)")
+    nodes.ok("%%sky --bg --on 1 --into second\nn")
+    assert nodes.ok("first[1].state, second[1].state, second.state").text == "('running', 'queued', 'running')"
+    nodes.ok("import pathlib\npathlib.Path('next').touch()\nawait second")
+    assert nodes.ok("await first\nfirst[1].state, second[1].state").text == "('done', 'done')"
+
+
+def test_what_it_displays_is_in_its_own_display(nodes: Kernel) -> None:
+    display = "from IPython.display import HTML, display\nh = display(HTML('<i>early</i>'), display_id='one')\n"
+    shown = nodes.ok(f"%%sky --bg --into run\n{display}h.update(HTML('<i>late</i>'))\ndisplay(HTML('<b>two</b>'))")
+    nodes.ok("await run")
+    (data,) = shown.displays
+    assert data["text/html"].count("<i>late</i>") == 3
+    assert "early" not in data["text/html"]
+    assert "<b>two</b>" in data["text/html"]
+
+
+def test_by_node_each_nodes_lines_stay_together(nodes: Kernel) -> None:
+    shown = nodes.ok("%%sky --bg --group node --into run\nprint('a')\nprint('b')\nn")
+    nodes.ok("await run")
+    lines = shown.displays[0]["text/plain"].splitlines()[1:]
+    assert lines == ["[0]", "  a", "  b", "[1]", "  a", "  b", "[2]", "  a", "  b", "[0] 0", "[1] 1", "[2] 2"]

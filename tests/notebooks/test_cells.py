@@ -118,13 +118,6 @@ def test_a_display_is_updated_in_place(nodes: Kernel) -> None:
     assert [data["text/plain"] for data in shown.displays if "'" in data["text/plain"]] == ["'b0'", "'b1'", "'b2'"]
 
 
-def test_progress_bars_share_a_display(nodes: Kernel) -> None:
-    shown = nodes.ok("%%sky\nfrom tqdm.auto import tqdm\nfor _ in tqdm(range(50)): time.sleep(.002)")
-    assert shown.stderr == ""
-    rows = shown.text.splitlines()
-    assert [row[:9] for row in rows] == ["[0] 100%|", "[1] 100%|", "[2] 100%|"]
-
-
 def test_groups(nodes: Kernel) -> None:
     assert nodes.ok("%%sky --group time\nprint('x')").stdout.count("x") == 3
     assert nodes.ok("%%sky --group node\nprint(n)").text == "[0]\n  0\n[1]\n  1\n[2]\n  2"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from skyward_jupyter.notebook.grouping import Grouped
+from skyward_jupyter.notebook.logbook import LogBook
 from skyward_jupyter.wire.events import Display, Output
 
 
@@ -30,6 +31,9 @@ class Screen:
     def clear(self, wait: bool) -> None:
         self.log.append(("clear", str(wait)))
 
+    def crowded(self) -> None:
+        self.log.append(("crowded", ""))
+
 
 class Ticks:
     def __init__(self) -> None:
@@ -50,7 +54,8 @@ class Cell:
     def __init__(self, nodes: int, how: str = "same", *, raw: bool = True) -> None:
         self.screen = Screen(raw=raw)
         self.ticks = Ticks()
-        self.output = Grouped(self.screen, range(nodes), how, self.ticks.later)
+        self.log = LogBook()
+        self.output = Grouped(self.screen, range(nodes), how, self.ticks.later, self.log)
 
     def say(self, node: int, text: str, stream: str = "stdout") -> None:
         self.output.take(Output(node, stream, text))

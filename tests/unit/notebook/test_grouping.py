@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skyward_jupyter.notebook.grouping import CELL_LIMIT, LINES_A_TICK, PATIENCE
 from skyward_jupyter.wire.events import Clear, Display, Dropped
+from skyward_jupyter.wire.progress import Bar, bundle
 from tests.unit.notebook.fakes import Cell
 
 
@@ -162,6 +163,48 @@ def test_a_flood_in_a_tick_is_bounded_counted_and_its_end_is_shown() -> None:
     assert f"line {4 * LINES_A_TICK - 1}\n" in cell.screen.text
     assert cell.screen.text.count("\n") < 1.1 * LINES_A_TICK
     assert f"{3 * LINES_A_TICK - 50:,} lines not shown" in cell.screen.text
+    assert cell.log.tail(1)[0].text == f"line {4 * LINES_A_TICK - 1}"
+    assert cell.log.end + cell.log.missing == 4 * LINES_A_TICK
+
+
+def test_the_log_has_what_was_too_much_to_show() -> None:
+    cell = Cell(2, "time")
+    for number in range(1000):
+        cell.say(0, "x" * 2000 + f" {number}\n")
+    cell.output.end()
+    assert "lines not shown" in cell.screen.text
+    assert [line.text[-4:] for line in cell.log.tail(1000)][::500] == ["xx 0", " 500"]
+    assert ("crowded", "") in cell.screen.log
+
+
+def test_bars_of_all_nodes_are_in_one_place() -> None:
+    cell = Cell(2)
+    for node in (0, 1):
+        one = Bar("cell:1#1", "running", 5 * (node + 1), 10, 1.0)
+        cell.output.take(Display(node, bundle([one]), {}, {}))
+    cell.ticks.turn()
+    assert cell.screen.log == []
+    assert cell.screen.lives["progress"].startswith("[0-1]  75%|")
+    cell.output.end()
+    assert cell.screen.lives["progress"].endswith("unfinished on [0-1]]")
+
+
+def test_bars_as_text_stand_below_those_that_are_known() -> None:
+    cell = Cell(2)
+    cell.output.take(Display(0, bundle([Bar("a#1", "running", 1, 2)]), {}, {}))
+    cell.say(1, "\r50% by hand")
+    cell.output.end()
+    assert [line[:4] for line in cell.screen.lives["progress"].splitlines()] == ["[0] ", "[1] "]
+
+
+def test_of_many_updates_in_a_tick_the_last_counts() -> None:
+    cell = Cell(2)
+    for number in range(100):
+        cell.output.take(Display(0, {"text/plain": str(number)}, {}, {"display_id": "d"}, True))
+        cell.output.take(Display(1, {"text/plain": str(number)}, {}, {"display_id": "d"}, True))
+    cell.output.end()
+    assert [text[:3] for kind, text in cell.screen.log if kind == "display"] == ["[0]", "[1]"]
+    assert cell.screen.text.count("'99'") == 2
 
 
 def test_a_cell_that_never_stops_writing_is_bounded() -> None:

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 SERVER = """
-import json, sys, types
+import contextlib, json, sys, types
 displayed = []
 stub = types.ModuleType("skyward_jupyter.agent.outlet")
 stub.__file__ = "outlet.py"
 stub.display = lambda data, metadata=None, transient=None, update=False: displayed.append(sorted(data))
 stub.clear = lambda wait=False: displayed.append("clear")
+stub.interrupts = contextlib.nullcontext()
+stub.TaskStream = type("TaskStream", (), {})
 sys.modules["skyward_jupyter.agent.outlet"] = stub
 from skyward_jupyter.agent.cells import CellRequest, Source
 from skyward_jupyter.agent.session import holdings, run_cell

@@ -13,6 +13,7 @@ from skyward_jupyter.actors.source import Ended
 from skyward_jupyter.events import TaskTimes
 from skyward_jupyter.widgets import dashboard as module
 from skyward_jupyter.widgets.dashboard import LOGGED, UNBUILT, Dashboard, show
+from skyward_jupyter.widgets.sight import LEASE
 from skyward_jupyter.widgets.tasks import packed
 from tests.unit.widgets.fakes import Source, delta, node, snapshot
 
@@ -125,9 +126,9 @@ def test_a_view_that_fell_silent_is_forgotten(
     dashboard: Dashboard, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 100.0
-    monkeypatch.setattr("skyward_jupyter.widgets.dashboard.time.monotonic", lambda: clock)
+    monkeypatch.setattr("skyward_jupyter.widgets.sight.time.monotonic", lambda: clock)
     page_says(dashboard, kind="visible", visible=True, view="a")
-    clock += module.LEASE + 1
+    clock += LEASE + 1
     source.views[0].delta(delta((0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 0)))
     page_says(dashboard, kind="visible", visible=True, view="a")
     assert source.seen == [True, False, True]

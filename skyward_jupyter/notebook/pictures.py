@@ -1,0 +1,68 @@
+"""What a run in the background displays, as HTML: its cell has ended, so that it can have no outputs of its own.
+
+Only so much is kept; what is beyond is counted. Scripts in it do not run.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Mapping
+
+#: How many displays are kept, and how many characters of HTML.
+MOST = 40
+CHARACTERS = 8_000_000
+
+
+class Pictures:
+    """The displays of a run.
+
+    Attributes
+    ----------
+    shown
+        Their labels and HTML, in order; one that is updated has its last state.
+    hidden
+        How many came when there was no room any more.
+    """
+
+    def __init__(self) -> None:
+        self.shown: list[tuple[str, str]] = []
+        self.hidden = 0
+        self._places: dict[str, int] = {}
+
+    def add(self, name: str, data: Mapping[str, object], key: str = "", *, update: bool = False) -> None:
+        """Keep a display; one that updates an earlier one takes its place."""
+        picture = name, as_html(data)
+        place = self._places.get(key) if update else None
+        if place is not None:
+            self.shown[place] = picture[0] or self.shown[place][0], picture[1]
+        elif len(self.shown) >= MOST or sum(len(page) for _, page in self.shown) + len(picture[1]) > CHARACTERS:
+            self.hidden += 1
+        else:
+            if key:
+                self._places[key] = len(self.shown)
+            self.shown.append(picture)
+
+    def clear(self) -> None:
+        """Forget them."""
+        self.shown.clear()
+        self._places.clear()
+        self.hidden = 0
+
+
+def as_html(data: Mapping[str, object]) -> str:
+    """The richest form of a MIME bundle that is HTML, or can be put into it."""
+    text = str(data.get("text/plain", ""))
+    if isinstance(page := data.get("text/html"), str):
+        return page
+    for kind in ("image/png", "image/jpeg", "image/gif", "image/svg+xml"):
+        if kind in data:
+            return f'<img alt="{html.escape(text)}" src="data:{kind};base64,{_base64(kind, data[kind])}">'
+    return f'<pre style="margin:0;white-space:pre-wrap">{html.escape(text)}</pre>'
+
+
+def _base64(kind: str, value: object) -> str:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    text = "".join(str(value).split()) if kind != "image/svg+xml" else str(value)
+    return text if kind != "image/svg+xml" else base64.b64encode(text.encode()).decode()

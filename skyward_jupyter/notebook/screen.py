@@ -1,0 +1,40 @@
+"""Where the output of a cell goes, as far as what groups it needs to know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from skyward_jupyter.wire.events import Display
+
+
+class Screen(Protocol):
+    """Where output goes: the cell, or the display of a run in the background.
+
+    Attributes
+    ----------
+    raw
+        Whether text of a single node may go there as it is, carriage returns included.
+    """
+
+    raw: bool
+
+    def write(self, stream: str, text: str) -> None:
+        """Text of a stream."""
+        ...
+
+    def publish(self, ranks: Iterable[int], event: Display, labelled: bool) -> None:
+        """A MIME bundle that these nodes displayed."""
+        ...
+
+    def live(self, key: str, text: str) -> None:
+        """Text in a place of its own, which this replaces."""
+        ...
+
+    def clear(self, wait: bool) -> None:
+        """Clear what was written."""
+        ...
+
+    def crowded(self) -> None:
+        """Some of what was written is not shown."""
+        ...

@@ -1,0 +1,112 @@
+"""A run as plain text and as HTML that needs nothing: what stays in a notebook when its live view is gone.
+
+No script, no style sheet, no link; what a code host strips of the styles, the text does not miss. Text has the colour
+of the page around it, so that it reads in light and dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import TYPE_CHECKING
+
+from skyward_jupyter.notebook.logbook import Line
+
+if TYPE_CHECKING:
+    from skyward_jupyter.notebook.run import CellRun
+
+#: Of the output, so many of the last characters and lines stay,
+CHARACTERS = 200_000
+LINES = 5_000
+#: and so many nodes are listed.
+NODES = 32
+_PRE = (
+    "margin:0;padding:0;border:0;background:none;color:inherit;font-size:13px;"
+    "white-space:pre-wrap;overflow-wrap:anywhere"
+)
+_QUIET = "opacity:.7"
+_ERR = "border-left:3px solid rgba(200,80,80,.7);padding-left:6px"
+_CELL = "padding:1px 12px 1px 0;border:0;background:none;text-align:left"
+
+
+def plain(run: CellRun, output: str | None = None) -> str:
+    """The run as text: a line about it, its bars, its output (`output` in place of what the log has)."""
+    parts = [run.head(), *_bars(run)]
+    body = output if output is not None else "\n".join(_text(line, run) for line in _shown(run))
+    return "\n".join([*parts, *([body.rstrip("\n")] if body.strip() else []), *_counts(run, output is None)])
+
+
+def page(run: CellRun, output: str | None = None, *, folded: bool = False) -> str:
+    """The run as one HTML element; `folded` puts the output away behind a line that opens it."""
+    parts = [f'<div style="{_QUIET}">{escape(run.head())}</div>']
+    if bars := _bars(run):
+        parts.append(f'<pre style="{_PRE}">{escape(chr(10).join(bars))}</pre>')
+    if len(run.nodes) > 1:
+        parts.append(_nodes(run))
+    body = _pre([(False, output.rstrip("\n"))] if output and output.strip() else _blocks(run) if output is None else [])
+    if body and folded:
+        body = f"<details><summary>the last {len(_shown(run)):,} lines of its output</summary>{body}</details>"
+    parts.append(body)
+    parts += [f'<div style="{_QUIET}">{escape(line)}</div>' for line in _counts(run, output is None)]
+    for name, picture in run.pictures:
+        heading = f'<div style="{_QUIET}">{escape(name)}</div>' if name else ""
+        parts.append(f"<div>{heading}{picture}</div>")
+    return f'<div style="line-height:1.4">{"".join(parts)}</div>'
+
+
+def _bars(run: CellRun) -> list[str]:
+    return run.bars.lines(each=run.each, labelled=len(run.nodes) > 1) if run.bars else []
+
+
+def _shown(run: CellRun) -> list[Line]:
+    """The last lines that stay."""
+    lines = run.log.tail(LINES)
+    size = 0
+    for count, line in enumerate(reversed(lines)):
+        size += len(line.text) + 1
+        if size > CHARACTERS:
+            return lines[len(lines) - count :]
+    return lines
+
+
+def _counts(run: CellRun, cut: bool) -> list[str]:
+    """What is not there, in sentences."""
+    hidden = run.log.end - len(_shown(run)) - run.cleared if cut else 0
+    lines = [f"… {hidden:,} earlier lines not shown"] if hidden > 0 else []
+    if run.log.missing:
+        lines.append(f"… {run.log.missing:,} lines came too fast to be kept")
+    if run.displays.hidden:
+        lines.append(f"… {run.displays.hidden:,} displays not shown")
+    return lines
+
+
+def _text(line: Line, run: CellRun) -> str:
+    return f"[{line.ranks}] {line.text}" if line.ranks and len(run.nodes) > 1 else line.text
+
+
+def _blocks(run: CellRun) -> list[tuple[bool, str]]:
+    """Lines of one stream together: whether it is the one for errors, and their text."""
+    blocks: list[tuple[bool, list[str]]] = []
+    for line in _shown(run):
+        wrong = line.stream == "stderr"
+        if not blocks or blocks[-1][0] != wrong:
+            blocks.append((wrong, []))
+        blocks[-1][1].append(_text(line, run))
+    return [(wrong, "\n".join(lines)) for wrong, lines in blocks]
+
+
+def _pre(blocks: Iterable[tuple[bool, str]]) -> str:
+    return "".join(f'<pre style="{_PRE};{_ERR if wrong else ""}">{escape(text)}</pre>' for wrong, text in blocks)
+
+
+def _nodes(run: CellRun) -> str:
+    """A row for each node, behind a line that opens it."""
+    listed = list(run.nodes.values())[:NODES]
+    rows: Sequence[tuple[str, ...]] = [(str(node.rank), node.state, node.reason) for node in listed]
+    body = "".join(
+        '<tr style="background:none">' + "".join(f'<td style="{_CELL}">{escape(cell)}</td>' for cell in row) + "</tr>"
+        for row in rows
+    )
+    more = f"<div>… and {len(run.nodes) - NODES} more</div>" if len(run.nodes) > NODES else ""
+    table = f'<table style="border-collapse:collapse;color:inherit"><tbody>{body}</tbody></table>'
+    return f'<details><summary style="{_QUIET}">{len(run.nodes)} nodes</summary>{table}{more}</details>'
