@@ -18,6 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 import skyward_jupyter
+from skyward_jupyter.agent import template
 from skyward_jupyter.ssh import wheel
 from skyward_jupyter.ssh.script import AGENT
 
@@ -84,6 +85,10 @@ def test_everything_that_agents_import_is_required() -> None:
     homes = packages_distributions()
     loaded = {canonicalize_name(home) for module in json.loads(ran.stdout) for home in homes.get(module, [])}
     assert loaded - {"skyward-jupyter"} <= _with_needs(set(wheel.NEEDS))
+
+
+def test_what_is_checked_there_is_what_a_template_imports() -> None:
+    assert {*template.FIRST, *template.LATER} <= set(AGENT.split(", "))
 
 
 def test_the_project_requires_what_an_agent_does() -> None:
