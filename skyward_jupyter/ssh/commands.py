@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import asyncssh
 
 from skyward_jupyter.errors import CommandFailed, ConnectionLost, MachineError
-from skyward_jupyter.ssh.keeper import Keeper
+from skyward_jupyter.ssh.dial import Line, NotYet
+from skyward_jupyter.ssh.keeper import PATIENCE, Keeper
 from skyward_jupyter.ssh.lines import Lines
 from skyward_jupyter.ssh.machine import Completed, OnLine
 
@@ -31,7 +32,7 @@ KEPT = 16 * 1024 * 1024
 #: How many lines are kept for people.
 LAST = 40
 #: How long whoever gives up a command waits until it has ended (seconds); it is ended anyway.
-END_WITHIN = 8.0
+END_WITHIN = 6.0
 #: How long a command waits for others to end on a machine that allows no more at once (seconds).
 CHANNEL_WITHIN = 60.0
 _NO_CHANNEL = (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE)
@@ -94,26 +95,29 @@ class Commands:
         self._tasks: set[asyncio.Task[object]] = set()
         self._left: set[asyncio.Task[object]] = set()
         self._running: dict[str, tuple[_Command, asyncio.Task[asyncssh.SSHClientProcess[bytes]]]] = {}
-        self._closing = False
+        self._over = asyncio.Event()
 
     async def run(
         self, command: str, *, stdin: bytes = b"", timeout: float | None = None, on_line: OnLine | None = None
     ) -> Completed:
         """Run a command; see `skyward_jupyter.ssh.machine.Machine.run`."""
         called = _Command(command, secrets.token_hex(8))
-        if self._closing:
+        if self._over.is_set():
             raise self._closed()
         async with asyncio.timeout(timeout):
-            while self._left:
-                await asyncio.wait(self._left)
+            await self._keeper.line()
+            if self._left:
+                await asyncio.wait(self._left, timeout=PATIENCE)
             # Begun by a task of ours, so that a command whose number is not known yet can be given up, too.
             begun = self._running[called.token] = called, self._own(self._begin(called))
             try:
                 done = await self._followed(await asyncio.shield(begun[1]), stdin, on_line)
-                if self._closing:
+                if self._over.is_set():
                     raise self._closed()
                 return done
-            except BaseException:
+            except BaseException as error:
+                if self._over.is_set() and begun[1].cancelled() and not _is_given_up():
+                    raise self._closed() from error
                 ending = self._own(self._end(*begun))
                 await asyncio.wait([ending], timeout=END_WITHIN if self._keeper.up else 0)
                 if not ending.done():
@@ -125,7 +129,7 @@ class Commands:
 
     async def close(self) -> None:
         """End what runs, and give up what cannot be ended in time."""
-        self._closing = True
+        self._over.set()
         endings = [self._own(self._end(*begun)) for begun in self._running.values()]
         if endings and self._keeper.up:
             await asyncio.wait(endings, timeout=END_WITHIN)
@@ -219,14 +223,26 @@ class Commands:
         shell = "exec " + shlex.join(["sh", "-c", _END, "sh", called.group, called.token])
         while self._keeper.state not in ("failed", "closed"):
             try:
-                line = await self._keeper.line(patience=None)
-                await line.ssh.run(shell, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
+                await self._said(await self._keeper.line(patience=None), shell)
                 break
-            except (asyncssh.Error, OSError, MachineError):
+            except (asyncssh.Error, OSError, MachineError, NotYet):
                 # Broken again: the next connection, or its refusal, is waited for.
                 await asyncio.sleep(0.1)
         if called.process is not None:
             called.process.close()
+
+    async def _said(self, line: Line, shell: str) -> None:
+        """Run what ends a command; over a connection of its own where this one has no channel left for that."""
+        try:
+            await line.ssh.run(shell, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
+        except asyncssh.ChannelOpenError as error:
+            if error.code not in _NO_CHANNEL or self._keeper.up is not line:
+                raise
+            spare = await self._keeper.another()
+            try:
+                await spare.ssh.run(shell, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
+            finally:
+                spare.abort()
 
     def _closed(self) -> ConnectionLost:
         return ConnectionLost(self._name, f"the connection to {self._name} is closed")
@@ -236,6 +252,12 @@ class Commands:
         return ConnectionLost(
             self._name, f"the connection to {self._name} broke while a command ran on it ({why}); it is ended there"
         )
+
+
+def _is_given_up() -> bool:
+    """Whether the task that runs was cancelled, rather than one that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _fed(writer: asyncssh.SSHWriter[bytes], stdin: bytes) -> None:

@@ -87,7 +87,11 @@ class Files:
         line = await self._keeper.line()
         if self._started is None or self._started[0] is not line or _failed(self._started[1]):
             self._started = line, asyncio.create_task(_sftp(line), name=f"ssh {self._name} sftp")
-        return await asyncio.shield(self._started[1])
+        started = self._started[1]
+        await asyncio.wait([started])
+        if started.cancelled():
+            raise ConnectionLost(self._name, f"the connection to {self._name} is closed")
+        return started.result()
 
     @contextlib.contextmanager
     def _told(self, what: str) -> Iterator[None]:

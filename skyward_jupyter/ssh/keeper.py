@@ -105,6 +105,16 @@ class Keeper:
             ) from None
         return self._line
 
+    async def another(self) -> Line:
+        """A second line, for once; whoever asks for it closes it.
+
+        Raises
+        ------
+        NotYet
+            It could not be had.
+        """
+        return await dial(self._host, self._ledger, ATTEMPT)
+
     async def close(self) -> None:
         """End the connection, and the attempts to have one."""
         line, self._line = self._line, None

@@ -84,6 +84,26 @@ async def test_closing_ends_what_runs(sshd: MakeSshd) -> None:
         await machine.run("true")
 
 
+async def test_closing_while_commands_wait_to_begin(sshd: MakeSshd) -> None:
+    machine = sshd(config="MaxSessions 1").connection()
+    await machine.open()
+    lines: list[str] = []
+    token = f"9{time.time_ns() % 10**9}.25"
+    command = f"echo began; sleep {token}"
+    tasks = [asyncio.create_task(machine.run(command, on_line=lambda *line: lines.append(line[1]))) for _ in range(2)]
+    await until(lambda: lines)
+    reading = asyncio.create_task(machine.read("/etc/passwd"))
+    await asyncio.sleep(0)
+    await machine.close()
+    assert not running(token)
+    for task in tasks:
+        with pytest.raises(ConnectionLost, match="closed"):
+            await task
+    with pytest.raises((ConnectionLost, TransferFailed)):
+        await reading
+    await until(lambda: len(asyncio.all_tasks()) == 1)
+
+
 async def test_a_command_whose_lines_nobody_takes(sshd: MakeSshd) -> None:
     def refuse(stream: str, text: str) -> None:
         raise ZeroDivisionError(text)
