@@ -82,6 +82,7 @@ class Redial:
         self._hub = hub
         self._silent: dict[int, _Silence] = {}
         self._trying: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
     def missed(self, rank: int) -> None:
@@ -95,9 +96,18 @@ class Redial:
         if now - silence.since >= AFTER and (self._trying is None or self._trying.done()):
             self._trying = asyncio.get_running_loop().create_task(self._try(rank))
 
+    def mended(self, rank: int) -> None:
+        """The link to a machine was broken and is whole again.
+
+        Who dialled through it meanwhile may never notice, and what was asked before may wait for ever for an answer
+        that went nowhere: all of it is asked anew.
+        """
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.get_running_loop().create_task(self._renew(rank))
+
     async def close(self) -> None:
         """Try no more, and end what was replaced."""
-        work = [*self._ending, *filter(None, [self._trying])]
+        work = [*self._ending, *filter(None, [self._trying, self._renewing])]
         for task in work:
             task.cancel()
         if work:
@@ -115,6 +125,21 @@ class Redial:
             else:
                 self._replace(client, rank)
                 return
+
+    async def _renew(self, rank: int) -> None:
+        """Have another client, and end the one before at once."""
+        ranks = (rank,) if self._hub.fleet.alone else tuple(self._hub.takers)
+        while ranks:
+            try:
+                async with asyncio.timeout(WITHIN):
+                    client = await connect(self._hub, ranks)
+            except (TimeoutError, OSError, casty.Unavailable):
+                await asyncio.sleep(PAUSE)
+                continue
+            former = self._hub.replace_client(client, rank)
+            if former is not None:
+                await former.__aexit__(None, None, None)
+            return
 
     def _is_silent(self) -> bool:
         now = asyncio.get_running_loop().time()

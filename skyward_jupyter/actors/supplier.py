@@ -112,6 +112,9 @@ class _Supplier:
                 node.tell(Phase(text))
             case "phase":
                 node.tell(Phase(text))
+            case "mended":
+                if self.hub.redial is not None:
+                    self.hub.redial.mended(rank)
             case "line":
                 self.hub.events.emit(LogLine, rank, 0, "node", text)
         self._maybe_connect()

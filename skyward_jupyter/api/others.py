@@ -17,7 +17,8 @@ from skyward_jupyter.providers.records import PoolRecord
 
 def sweep(found: Iterable[PoolRecord]) -> list[PoolRecord]:
     """Remove the records of pools that are over, with what is left of their files, and return them."""
-    return [record for record in found if record.standing == "over" and clear(record)]
+    here = (record for record in found if record.standing == "over" and record.provider == "local")
+    return [record for record in here if clear(record)]
 
 
 def clear(record: PoolRecord) -> bool:
@@ -57,9 +58,10 @@ def is_mine(record: PoolRecord) -> bool:
 
 
 async def remove_remains() -> None:
-    """Try again to remove what was left on machines when pools were stopped."""
+    """Remove what pools may still have on other machines: what was left when they were stopped, or when they ended
+    without their kernels."""
     for record in read()[0]:
-        if record.standing == "remains":
+        if record.standing == "remains" or (record.standing == "over" and record.provider != "local"):
             with contextlib.suppress(OSError, SkywardError):
                 claimed = records.claim(record.key, records.me())
                 if claimed is not None:

@@ -68,9 +68,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Word of one node: ``started``, ``ready``, ``exited``, ``phase``, ``log`` or ``line``, and what goes with it.
+    """Word of one node, and what goes with it.
 
-    ``phase`` is what is done to it now, ``line`` what that wrote, ``log`` both.
+    It is ``started``, ``ready``, ``exited``, ``phase``, ``log``, ``line`` or ``mended``.
+    ``phase`` is what is done to it now, ``line`` what that wrote, ``log`` both; ``mended`` says that the link to it was
+    broken, and is not any more.
 
     ``taken``, of no node, says that another kernel took the pool over.
     """

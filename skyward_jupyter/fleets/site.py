@@ -218,6 +218,7 @@ class Site:
             try:
                 async with asyncio.timeout_at(until):
                     self._reconcile(await self._take())
+                self._hear({"op": "report", "what": "mended"})
                 return
             except ConnectionRefusedError:
                 why = "its processes have ended"
