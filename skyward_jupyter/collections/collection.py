@@ -118,3 +118,29 @@ def checked_timeout(timeout: object) -> float | None:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout < float("inf"):
         raise UsageError(f"timeout is {timeout!r}; it is seconds from 0, or None to wait for as long as it takes")
     return float(timeout)
+
+
+class Container(Collection):
+    """One that holds things: they can be counted, and all of them removed."""
+
+    def __len__(self) -> int:
+        return self._now(_SIZE)
+
+    async def len_async(self) -> int:
+        """``len``, to await."""
+        return await self._later(_SIZE)
+
+    def __bool__(self) -> bool:
+        return len(self) > 0
+
+    def clear(self) -> None:
+        """Remove everything that is there; not all at one moment."""
+        self._now(_CLEAR)
+
+    async def clear_async(self) -> None:
+        """`clear`, to await."""
+        await self._later(_CLEAR)
+
+
+_SIZE: Request[int] = Request("len_async", "size", (), same)
+_CLEAR: Request[None] = Request("clear_async", "clear", (), same)

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from typing import Any
 
 from skyward_jupyter.collections import keys, values
-from skyward_jupyter.collections.collection import Collection, Request, same
+from skyward_jupyter.collections.collection import Container, Request, same
 
 _ABSENT: Any = object()
 
 
-class SharedDict[K, V](Collection):
+class SharedDict[K, V](Container):
     """Values by key. Each call is a step of its own; what is read together need not have been there together.
 
     A method that waits has a twin to await, ``get`` and ``get_async``; those of the operators are `getitem_async`,
@@ -121,24 +121,6 @@ class SharedDict[K, V](Collection):
         for key in await self.keys_async():
             yield key
 
-    def __len__(self) -> int:
-        return self._now(_SIZE)
-
-    async def len_async(self) -> int:
-        """``len(d)``."""
-        return await self._later(_SIZE)
-
-    def __bool__(self) -> bool:
-        return len(self) > 0
-
-    def clear(self) -> None:
-        """Remove everything that is there; not all at one moment."""
-        self._now(_CLEAR)
-
-    async def clear_async(self) -> None:
-        """`clear`, to await."""
-        await self._later(_CLEAR)
-
     # -- requests --------------------------------------------------------------------------------------------------
 
     def _get(self, key: object, default: Any) -> Request[Any]:
@@ -196,5 +178,3 @@ def _read_items(pairs: tuple[tuple[bytes, bytes], ...]) -> list[tuple[Any, Any]]
 
 _KEYS: Request[list[Any]] = Request("keys_async", "keys", (), _read_keys)
 _ITEMS: Request[list[tuple[Any, Any]]] = Request("items_async", "items", (), _read_items)
-_SIZE: Request[int] = Request("len_async", "size", (), same)
-_CLEAR: Request[None] = Request("clear_async", "clear", (), same)

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
 from skyward_jupyter.collections import keys
-from skyward_jupyter.collections.collection import Collection, Request, same
+from skyward_jupyter.collections.collection import Container, Request, same
 
 
-class SharedSet[T](Collection):
+class SharedSet[T](Container):
     """Members, each once. Each call is a step of its own.
 
     A method that waits has a twin to await, ``add`` and ``add_async``; those of the operators are `contains_async` and
@@ -71,24 +71,6 @@ class SharedSet[T](Collection):
         for member in await self.members_async():
             yield member
 
-    def __len__(self) -> int:
-        return self._now(_SIZE)
-
-    async def len_async(self) -> int:
-        """``len(s)``."""
-        return await self._later(_SIZE)
-
-    def __bool__(self) -> bool:
-        return len(self) > 0
-
-    def clear(self) -> None:
-        """Remove everything that is there; not all at one moment."""
-        self._now(_CLEAR)
-
-    async def clear_async(self) -> None:
-        """`clear`, to await."""
-        await self._later(_CLEAR)
-
     def _add(self, twin: str, members: Iterable[object]) -> Request[None]:
         return Request(twin, "add", (tuple(map(keys.encoded, members)),), same)
 
@@ -111,5 +93,3 @@ def _read(data: tuple[bytes, ...]) -> list[Any]:
 
 
 _MEMBERS: Request[list[Any]] = Request("members_async", "members", (), _read)
-_SIZE: Request[int] = Request("len_async", "size", (), same)
-_CLEAR: Request[None] = Request("clear_async", "clear", (), same)

@@ -6,15 +6,20 @@ open, which asyncio tests would trip over; so a browser lives for one module, no
 
 from __future__ import annotations
 
+import contextlib
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from tests.browser.lab import Lab
 from tests.browser.stage import Stage
 
+#: How the page of each test looked in the end.
+PICTURES = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -31,13 +36,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """An empty page; an error that no script caught fails the test."""
+def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """An empty page, whose last picture is kept; an error that no script caught fails the test."""
     context = browser.new_context(viewport={"width": 1000, "height": 800}, color_scheme="light")
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(Error):  # a page that the test has closed
+        page.screenshot(path=PICTURES / f"{_file_name(request.node)}.png", timeout=5000)
     context.close()
     assert not errors
 
@@ -60,3 +68,7 @@ def lab(server: Lab) -> Iterator[Lab]:
     """The session's JupyterLab server, whose kernels end with the test."""
     yield server
     server.shut_down_kernels()
+
+
+def _file_name(test: pytest.Item) -> str:
+    return re.sub(r"[^\w-]+", "-", f"{test.path.stem}-{test.name}").strip("-")

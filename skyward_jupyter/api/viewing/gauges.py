@@ -86,8 +86,8 @@ class Gauge(ABC):
     async def _read(self, watch: Watch) -> Body: ...
 
 
-class CounterGauge(Gauge):
-    """A counter, with its curve."""
+class CurvedGauge(Gauge):
+    """A number that is also shown as it was."""
 
     def __init__(self, ranks: Callable[[], Sequence[int]]) -> None:
         super().__init__(ranks)
@@ -96,6 +96,10 @@ class CounterGauge(Gauge):
     def missed(self) -> None:
         super().missed()
         self._curve.add(None)
+
+
+class CounterGauge(CurvedGauge):
+    """A counter, with its curve."""
 
     async def _read(self, watch: Watch) -> Body:
         value = await watch.counter()
@@ -104,16 +108,8 @@ class CounterGauge(Gauge):
         return {"value": str(value), "curve": self._curve.body()}
 
 
-class QueueGauge(Gauge):
+class QueueGauge(CurvedGauge):
     """A queue, with the curve of its length."""
-
-    def __init__(self, ranks: Callable[[], Sequence[int]]) -> None:
-        super().__init__(ranks)
-        self._curve = Curve()
-
-    def missed(self) -> None:
-        super().missed()
-        self._curve.add(None)
 
     async def _read(self, watch: Watch) -> Body:
         stands = await watch.queue()
