@@ -100,11 +100,10 @@ def test_kill_9_during_a_run_loses_nothing(another: Another, world: World) -> No
     first.ok(f"pool = sky.ComputePool(nodes=3, name={name!r}, ttl=30).start()")
     first.ok("%%sky\nimport skyward\nmark = skyward.instance_info().node * 10")
     template, pid = _template(first), _pid(first)
+    second = another()  # ready before the other ends, so that the run still goes on when it looks
     counting = first.start(f"count({COUNT}) >> pool")
     first.until(counting, "number 5\n")
     _kill(pid, world)
-
-    second = another()
     assert re.search(rf"{name} .* nobody, ends in \d+ s", second.ok("%sky pools").stdout)
     attached = second.ok(f"%sky attach {name}").stdout
     assert attached.startswith(f"pool {name}: 3 nodes, attached\n")
