@@ -41,9 +41,9 @@ _NEVER = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Peers(Askable[bool]):
-    """The nodes of the pool, as (rank, address); answered once tasks that come after will see them."""
+    """The nodes of the pool; answered once tasks that come after will see them."""
 
-    nodes: tuple[tuple[int, str], ...]
+    nodes: tuple[Peer, ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case DropBlob(name):
                 agent.store.drop(name)
             case Peers(nodes):
-                agent.know(tuple(Peer(rank, address) for rank, address in nodes))
+                agent.know(nodes)
                 message.reply_to.tell(True)
             case Renew(epoch):
                 agent.renew(epoch)
