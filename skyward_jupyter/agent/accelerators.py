@@ -43,7 +43,7 @@ class Accelerator:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class GpuLoad:
     """What a GPU does at the moment; None is what the driver does not say.
 
     Attributes
@@ -103,10 +103,10 @@ def share(number: int, among: int, gpus: Sequence[Accelerator]) -> tuple[Acceler
     return tuple(gpus[int(place)] for place in chosen)
 
 
-def loads(text: str) -> tuple[Load, ...]:
+def loads(text: str) -> tuple[GpuLoad, ...]:
     """What the GPUs do that the command's output names."""
     return tuple(
-        Load(
+        GpuLoad(
             int(row["index"]),
             _number(row["memory.used"]),
             _number(row["memory.total"]),

@@ -95,8 +95,9 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 _own(asyncio.create_task(_relay(agent, message)))
             case Own():
                 message.reply_to.tell(agent.own(message))
-            case Measure():
-                message.reply_to.tell(agent.load())
+            case Measure(gpus):
+                load = agent.load()
+                message.reply_to.tell(replace(load, gpus=agent.gpus.last()) if gpus else load)
             case PutPiece():
                 _own(asyncio.create_task(_put(agent, others, message)))
             case FetchPiece(name, offset, length):

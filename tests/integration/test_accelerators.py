@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 import skyward as sky
-from skyward_jupyter.agent.accelerators import Accelerator
+from skyward_jupyter.agent.accelerators import Accelerator, GpuLoad
 from skyward_jupyter.fleets import local
+from tests.integration.conftest import Until
 
 GPUS = tuple(Accelerator(index, f"GPU-{index}", "NVIDIA H100 80GB HBM3", 0) for index in range(4))
 
@@ -69,3 +71,22 @@ def test_a_node_that_comes_later_counts(start: Callable[..., sky.ComputePool]) -
 def test_without_a_gpu_nothing_is_set(start: Callable[..., sky.ComputePool], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "here", lambda: ())
     assert list(seen() @ start(nodes=1)) == [(None, None, 0, 0)]
+
+
+def test_metrics_tell_what_the_gpus_do(
+    start: Callable[..., sky.ComputePool], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, until: Until
+) -> None:
+    command = tmp_path / "nvidia-smi"
+    lines = "".join(f"echo '{gpu}, GPU-{gpu}, NVIDIA H100 80GB HBM3, 81559, {gpu}, 98, 63, 71.5'\n" for gpu in range(4))
+    command.write_text(f"#!/bin/sh\necho run >> {tmp_path}/runs\n{lines}")
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    pool = start(nodes=2)
+    seen() @ pool
+    assert not (tmp_path / "runs").exists(), "nobody looks"
+    found: dict[int, tuple[GpuLoad, ...]] = {}
+    off = pool.on(sky.events.Metric, lambda it: found.update({it.node: it.gpus}))
+    until(lambda: len(found) == 2 and all(found.values()), "the GPUs of both nodes were read")
+    off()
+    assert [gpu.index for gpu in found[0] + found[1]] == [0, 1, 2, 3]
+    assert found[1][0] == GpuLoad(2, 2.0, 81559.0, 98.0, 63.0, 71.5)

@@ -10,7 +10,7 @@ from skyward_jupyter.agent.accelerators import (
     COMMAND,
     FIELDS,
     Accelerator,
-    Load,
+    GpuLoad,
     accelerators,
     here,
     loads,
@@ -37,12 +37,12 @@ def test_gpus_are_named_and_measured_in_mib() -> None:
 
 
 def test_what_they_do() -> None:
-    assert loads(TWO) == (Load(0, 4.0, 81559.0, 0.0, 31.0, 71.42), Load(1, 70312.0, 81559.0, 98.0, 63.0, 612.9))
+    assert loads(TWO) == (GpuLoad(0, 4.0, 81559.0, 0.0, 31.0, 71.42), GpuLoad(1, 70312.0, 81559.0, 98.0, 63.0, 612.9))
 
 
 def test_what_a_driver_does_not_say_is_none() -> None:
     assert [gpu.memory for gpu in accelerators(ODD)] == [0, 2004]
-    assert loads(ODD) == (Load(0, None, None, None, None, None), Load(1, 0.0, 2004.0, None, 44.0, None))
+    assert loads(ODD) == (GpuLoad(0, None, None, None, None, None), GpuLoad(1, 0.0, 2004.0, None, 44.0, None))
 
 
 @pytest.mark.parametrize(
