@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from skyward_jupyter.agent.accelerators import GpuLoad
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -162,6 +164,9 @@ class Metric(NodeEvent):
         In percent of one core, and in MiB.
     running, done, busy
         Tasks it runs, tasks that have ended on it, slots in use.
+    gpus
+        The GPUs it may use, read every other second: of each its `index`, `memory` in use and `total` in MiB, `busy`
+        in percent of the time, `temperature` and `power` in watts; None is what the driver does not say.
     """
 
     cpu: float
@@ -169,6 +174,7 @@ class Metric(NodeEvent):
     running: int
     done: int
     busy: int
+    gpus: tuple[GpuLoad, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,10 @@ class Machines:
 
     def _environment(self) -> str:
         given = {name: value for name, value in os.environ.items() if name.startswith(_INDEX)}
-        given |= {"HOME": str(self.home), "PATH": f"{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin"}
+        given |= {
+            "HOME": str(self.home),
+            "PATH": f"{self.home}/tools:{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
+        }
         return "SetEnv " + " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
 
 

@@ -7,6 +7,7 @@ import {
   type Delta,
   decodeDelta,
   decodeRefusal,
+  type Gpu,
   type NodeRow,
   type NodeState,
   type Numbers,
@@ -40,6 +41,7 @@ export class Pool {
   cells: Cell[] = [];
   readonly #model: Model;
   readonly #changed: () => void;
+  #gpus = new Map<number, Gpu[]>();
   #seq = -1;
   #skew = 0;
   #finished = 0;
@@ -64,6 +66,11 @@ export class Pool {
   /** The lines of one node's boot log. */
   log(rank: number): string[] {
     return (this.#model.get("logs") as Record<string, string[]>)[String(rank)] ?? [];
+  }
+
+  /** What one node's GPUs do; nothing once the pool is over. */
+  gpus(rank: number): Gpu[] | undefined {
+    return this.#gpus.get(rank);
   }
 
   /** Seconds since the pool started, or that it ran. The kernel's clock may differ from the page's. */
@@ -105,6 +112,7 @@ export class Pool {
     const last = this.#model.get("last") as Last;
     const { done = [], finished = 0 } = last;
     this.#finished = finished;
+    this.#gpus.clear();
     this.tasks.take(last.tasks, last.tasks?.rows);
     [this.queued, this.rate, this.known] = [0, 0, true];
     this.cells = this.cells.map((cell, place) => ({
@@ -130,6 +138,7 @@ export class Pool {
     this.queued = delta.queued;
     this.rate = delta.rate;
     this.#spent = delta.so_far;
+    this.#gpus = delta.gpus;
     this.known = true;
     this.history.add(delta.at, delta.rate);
     if (delta.rows.length === this.snapshot.nodes.length) this.#join(delta.rows);

@@ -39,6 +39,14 @@ export interface Numbers {
   busy: number;
 }
 
+/** A GPU: busy in percent of the time, memory in MiB; null is what its driver does not say. */
+export interface Gpu {
+  index: number;
+  busy: number | null;
+  memory: number | null;
+  total: number | null;
+}
+
 export interface Delta {
   seq: number;
   at: number;
@@ -46,6 +54,7 @@ export interface Delta {
   rate: number;
   so_far: number;
   rows: Numbers[];
+  gpus: Map<number, Gpu[]>;
 }
 
 /** What the page asks of the pool. */
@@ -67,6 +76,7 @@ export function decodeDelta(content: Content, buffers: readonly unknown[]): Delt
     rate: number(content.rate),
     so_far: number(content.so_far),
     rows,
+    gpus: decodeGpus(content.gpus),
   };
 }
 
@@ -91,6 +101,16 @@ function decodeRows(buffer: unknown): Numbers[] {
     });
   }
   return rows;
+}
+
+function decodeGpus(given: unknown): Map<number, Gpu[]> {
+  const told = (given ?? {}) as Record<string, [number, number | null, number | null, number | null][]>;
+  return new Map(
+    Object.entries(told).map(([rank, gpus]) => [
+      Number(rank),
+      gpus.map(([index, busy, memory, total]) => ({ index, busy, memory, total })),
+    ]),
+  );
 }
 
 /** Hosts hand over buffers as views or as bare array buffers. */

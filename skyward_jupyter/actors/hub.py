@@ -221,7 +221,7 @@ class Hub:
 
     def peers(self, ranks: tuple[int, ...]) -> tuple[Peer, ...]:
         """The nodes of these ranks."""
-        return tuple(Peer(rank, self.fleet.address(rank)) for rank in sorted(ranks))
+        return tuple(Peer(rank, self.fleet.address(rank), self.fleet.accelerators(rank)) for rank in sorted(ranks))
 
     def turn(self) -> None:
         """Those who wait for a change of the pool look again."""

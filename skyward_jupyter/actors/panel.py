@@ -26,6 +26,7 @@ from skyward_jupyter.actors.desk import NodeState, NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
 from skyward_jupyter.actors.source import MOST, OVER, Delta, Ended, NodeRow, PanelView, Snapshot
+from skyward_jupyter.agent.accelerators import GpuLoad
 from skyward_jupyter.events import Event, Metric, TaskTimes
 from skyward_jupyter.runtime.bridge import Runtime
 from skyward_jupyter.wire.messages import Load, Measure
@@ -151,12 +152,12 @@ class Panel:
             if rank in self.hub.desk.nodes
         )
         if self.hub.events.wants(Metric):
-            for rank, load in zip(ranks, loads, strict=True):
-                if load is not _NOTHING:
-                    self.hub.events.emit(Metric, rank, load.cpu, load.memory, load.running, load.done, load.busy)
+            for rank, it in zip(ranks, loads, strict=True):
+                if it is not _NOTHING:
+                    self.hub.events.emit(Metric, rank, it.cpu, it.memory, it.running, it.done, it.busy, it.gpus)
         self.seq += 1
         desk, cost = self.hub.desk, self.hub.cost.now
-        delta = Delta(self.seq, time.time(), desk.queued, desk.rate(), rows, cost.so_far)
+        delta = Delta(self.seq, time.time(), desk.queued, desk.rate(), rows, cost.so_far, gpus=_gpus(ranks, loads))
         for view, visible in list(self.views.items()):
             if visible:
                 view.delta(replace(delta, ended=self._news(view)))
@@ -179,7 +180,7 @@ class Panel:
             return _NOTHING
         try:
             async with asyncio.timeout(DELTA_EVERY):
-                load: Load = await self.hub.worker(rank).ask(Measure())
+                load: Load = await self.hub.worker(rank).ask(Measure(gpus=True))
                 return load
         except (casty.Unavailable, TimeoutError):
             return _NOTHING
@@ -244,6 +245,10 @@ def _row(view: NodeView) -> NodeRow:
         slots=view.slots,
         log=list(view.log),
     )
+
+
+def _gpus(ranks: list[int], loads: list[Load]) -> dict[int, tuple[GpuLoad, ...]]:
+    return {rank: load.gpus for rank, load in zip(ranks, loads, strict=True) if load.gpus}
 
 
 _panels: dict[str, Panel] = {}

@@ -221,7 +221,7 @@ class _Pool:
         ready = [rank for rank, state in self._ranks.items() if state.ready and not state.leaving]
         if len(ready) < self._desired:
             return
-        peers = Peers(tuple((peer.rank, peer.address) for peer in self.hub.peers(tuple(ready))))
+        peers = Peers(self.hub.peers(tuple(ready)))
         self._turn += 1
         self._told = frozenset(ready)
         work = asyncio.get_running_loop().create_task(self._tell(ready, peers, self._turn))

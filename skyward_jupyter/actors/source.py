@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypedDict
 
+from skyward_jupyter.agent.accelerators import GpuLoad
 from skyward_jupyter.events import Event, TaskTimes
 
 type NodeState = Literal["idle", "waiting", "active", "lost"]
@@ -83,7 +84,8 @@ class Delta:
     `rows` is float32, little endian, one row of `COLUMNS` per node in the order of the last
     snapshot: the code of its state, CPU in percent of one core, memory in MiB, tasks running, tasks
     done, slots busy. `rate` is in tasks finished per second, `at` in seconds since the epoch, `so_far` what the pool
-    has cost. `ended` are the tasks that ended since the last delta, for a view that wants them.
+    has cost. `ended` are the tasks that ended since the last delta, for a view that wants them. `gpus` has the GPUs of
+    the nodes that have any, by rank.
     """
 
     seq: int
@@ -93,6 +95,7 @@ class Delta:
     rows: bytes
     so_far: float = 0.0
     ended: Ended | None = None
+    gpus: Mapping[int, Sequence[GpuLoad]] = field(default_factory=dict)
 
     def table(self) -> list[tuple[float, ...]]:
         """Decode `rows`: one tuple of `COLUMNS` per node."""

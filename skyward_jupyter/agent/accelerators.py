@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 #: What is asked of every GPU, in this order.
 FIELDS = ("index", "uuid", "name", "memory.total", "memory.used", "utilization.gpu", "temperature.gpu", "power.draw")
+#: The variable that says which of them a process sees, and what makes its numbers those of ``nvidia-smi``.
+DEVICES = "CUDA_VISIBLE_DEVICES"
+ORDER = ("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+#: Where the driver tells of them without running anything, a directory for each.
+DRIVER = Path("/proc/driver/nvidia/gpus")
 #: The command that says it, one line of comma-separated values for each GPU.
 COMMAND = f"nvidia-smi --query-gpu={','.join(FIELDS)} --format=csv,noheader,nounits"
 
@@ -36,7 +43,7 @@ class Accelerator:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class GpuLoad:
     """What a GPU does at the moment; None is what the driver does not say.
 
     Attributes
@@ -67,10 +74,39 @@ def accelerators(text: str) -> tuple[Accelerator, ...]:
     )
 
 
-def loads(text: str) -> tuple[Load, ...]:
+def here(directory: Path = DRIVER) -> tuple[Accelerator, ...]:
+    """The GPUs of this machine as its driver's files name them: no process is started, and without a driver it is one
+    look for a directory.
+
+    What they have of memory is not said there; of a system that has no such files, as WSL, nothing is known.
+    """
+    found = []
+    with contextlib.suppress(OSError):
+        for index, each in enumerate(sorted(directory.iterdir())):
+            lines = (line.partition(":") for line in (each / "information").read_text().splitlines())
+            facts = {name.strip(): value.strip() for name, _, value in lines}
+            found.append(Accelerator(index, facts.get("GPU UUID", ""), facts.get("Model", "GPU"), 0))
+    return tuple(found)
+
+
+def share(number: int, among: int, gpus: Sequence[Accelerator]) -> tuple[Accelerator, ...]:
+    """The GPUs of one of several nodes on a machine, divided as `visible` divides them.
+
+    Parameters
+    ----------
+    number, among
+        Which of how many nodes it is, from 0.
+    """
+    if not gpus:
+        return ()
+    chosen = visible(among, range(len(gpus)))[number].split(",")
+    return tuple(gpus[int(place)] for place in chosen)
+
+
+def loads(text: str) -> tuple[GpuLoad, ...]:
     """What the GPUs do that the command's output names."""
     return tuple(
-        Load(
+        GpuLoad(
             int(row["index"]),
             _number(row["memory.used"]),
             _number(row["memory.total"]),

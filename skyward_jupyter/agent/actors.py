@@ -41,9 +41,9 @@ _NEVER = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Peers(Askable[bool]):
-    """The nodes of the pool, as (rank, address); answered once tasks that come after will see them."""
+    """The nodes of the pool; answered once tasks that come after will see them."""
 
-    nodes: tuple[tuple[int, str], ...]
+    nodes: tuple[Peer, ...]
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,9 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 _own(asyncio.create_task(_relay(agent, message)))
             case Own():
                 message.reply_to.tell(agent.own(message))
-            case Measure():
-                message.reply_to.tell(agent.load())
+            case Measure(gpus):
+                load = agent.load()
+                message.reply_to.tell(replace(load, gpus=agent.gpus.last()) if gpus else load)
             case PutPiece():
                 _own(asyncio.create_task(_put(agent, others, message)))
             case FetchPiece(name, offset, length):
@@ -106,7 +107,7 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case DropBlob(name):
                 agent.store.drop(name)
             case Peers(nodes):
-                agent.know(tuple(Peer(rank, address) for rank, address in nodes))
+                agent.know(nodes)
                 message.reply_to.tell(True)
             case Renew(epoch):
                 agent.renew(epoch)

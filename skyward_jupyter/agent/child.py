@@ -35,7 +35,7 @@ def become(role: str, config: AgentConfig, label: str, fds: Sequence[int], paren
     else:
         from skyward_jupyter.agent.slot import run_process
 
-        run_process(config, sockets)
+        run_process(config, sockets, label)
 
 
 def die_with_parent(parent: int) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from skyward_jupyter.agent.accelerators import Accelerator
+
 #: The ports of an agent and of its HTTP API, where they are free.
 PORT = 25520
 HTTP_PORT = 8265
@@ -14,10 +16,11 @@ HTTP_PORT = 8265
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A node of the pool: its rank and the address of its agent (``host:port``)."""
+    """A node of the pool: its rank, the address of its agent (``host:port``), and how many GPUs it may use."""
 
     rank: int
     address: str
+    accelerators: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class AgentConfig:
         The nodes of the pool when it started.
     http, token
         The ``host:port`` of its HTTP API, empty for none, and the file of the token that callers show.
+    accelerators
+        The GPUs that it may use.
     paths, directory, env
         ``sys.path``, working directory and environment of user code; where the owner is on another machine, what the
         environment has in addition to the machine's own.
@@ -84,6 +89,7 @@ class AgentConfig:
     peers: tuple[Peer, ...] = ()
     http: str = ""
     token: str = ""
+    accelerators: tuple[Accelerator, ...] = ()
     paths: tuple[str, ...] = ()
     directory: str = ""
     env: Mapping[str, str] = field(default_factory=dict)
@@ -102,6 +108,7 @@ class AgentConfig:
         """What `to_json` was called on."""
         fields = json.loads(text)
         fields["peers"] = tuple(Peer(**peer) for peer in fields["peers"])
+        fields["accelerators"] = tuple(Accelerator(**gpu) for gpu in fields["accelerators"])
         for name in ("seeds", "paths"):
             fields[name] = tuple(fields[name])
         return cls(**fields)

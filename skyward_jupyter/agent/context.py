@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.config import AgentConfig, Peer
 
@@ -22,9 +22,9 @@ class InstanceInfo:
     head_addr, head_port
         Address of the head, for code that needs a rendezvous (host, port of its agent).
     accelerators
-        Names of the accelerators of this node.
+        Names of the GPUs that this node may use.
     total_accelerators
-        How many accelerators all nodes have together.
+        How many all nodes have together; one that several nodes of a machine share counts for each.
     peers
         Addresses of the other nodes, in rank order.
     job_id
@@ -55,6 +55,8 @@ class InstanceInfo:
             head_port=int(port),
             peers=tuple(peer.address for peer in ordered if peer.rank != config.rank),
             job_id=config.pool,
+            accelerators=tuple(gpu.name for gpu in config.accelerators),
+            total_accelerators=sum(peer.accelerators for peer in ordered),
             ranks=tuple(peer.rank for peer in ordered),
         )
 
@@ -65,7 +67,7 @@ class InstanceInfo:
 
     def among(self, config: AgentConfig, peers: tuple[Peer, ...]) -> InstanceInfo:
         """The same node after the pool's nodes changed."""
-        return replace(InstanceInfo.of(config, peers), accelerators=self.accelerators)
+        return InstanceInfo.of(config, peers)
 
 
 _current: InstanceInfo | None = None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import psutil
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
+from skyward_jupyter.agent.accelerators import GpuLoad
 from skyward_jupyter.agent.jobs import Jobs
 from skyward_jupyter.agent.metrics import Meter
 
@@ -26,11 +27,13 @@ class Measured:
         self._jobs = jobs
         self._meter = Meter(os.getpid())
         self._since = psutil.Process().create_time()
+        self._gpus: tuple[GpuLoad, ...] = ()
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def text(self) -> bytes:
+    async def text(self) -> bytes:
         """Everything, as it is now."""
+        self._gpus = await self._agent.gpus.now()
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
@@ -52,8 +55,28 @@ class Measured:
         states = {str(state): count for state, count in self._jobs.counts().items()}
         yield _gauges("skyward_jobs", "Jobs that came over HTTP and are kept.", "state", states)
         yield _gauge("skyward_job_result_bytes", "Results of jobs that are kept.", self._jobs.result_bytes)
+        yield from _of_gpus(self._gpus)
         dropped = agent.dropped + self._jobs.dropped
         yield CounterMetricFamily("skyward_log_dropped_bytes", "Output that nobody read in time.", value=dropped)
+
+
+def _of_gpus(gpus: Sequence[GpuLoad]) -> Iterator[Metric]:
+    """What the driver says of each GPU; nothing of a node without."""
+    told: dict[str, tuple[str, list[float | None]]] = {
+        "skyward_gpu_busy_percent": ("Of the time that the GPU was busy.", [gpu.busy for gpu in gpus]),
+        "skyward_gpu_memory_used_bytes": ("Memory of the GPU in use.", [_bytes(gpu.memory) for gpu in gpus]),
+        "skyward_gpu_memory_bytes": ("Memory of the GPU.", [_bytes(gpu.total) for gpu in gpus]),
+        "skyward_gpu_temperature_celsius": ("Temperature of the GPU.", [gpu.temperature for gpu in gpus]),
+        "skyward_gpu_power_watts": ("Power that the GPU draws.", [gpu.power for gpu in gpus]),
+    }
+    for name, (what, values) in told.items():
+        known = {str(gpu.index): value for gpu, value in zip(gpus, values, strict=True) if value is not None}
+        if known:
+            yield _gauges(name, what, "gpu", known)
+
+
+def _bytes(mebibytes: float | None) -> float | None:
+    return None if mebibytes is None else mebibytes * 2**20
 
 
 def _gauge(name: str, what: str, value: float) -> Metric:

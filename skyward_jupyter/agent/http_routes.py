@@ -86,7 +86,7 @@ class _Api:
         return PlainTextResponse("ok\n")
 
     async def metrics(self, request: Request) -> Response:
-        return Response(self._measured.text(), media_type=CONTENT_TYPE_LATEST)
+        return Response(await self._measured.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def openapi(self, request: Request) -> Response:
         return JSONResponse(description(envelope.LIMIT, WAIT_LIMIT))

@@ -22,6 +22,7 @@ from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.crew import SESSION, Crew
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS
+from skyward_jupyter.agent.gpus import GpuMeter
 from skyward_jupyter.agent.http import listen
 from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.lease import Lease, Owner
@@ -65,6 +66,7 @@ class Agent:
         owner = Owner(config.owner, config.owner_since, config.owner_name)
         self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self._expired, renewed=config.renewed)
         self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
+        self.gpus = GpuMeter([gpu.index for gpu in config.accelerators], config.env.get("PATH"))
         self._template = template
         self._clients: dict[str, Client] = {}
         self._codes: dict[str, bytes] = {}

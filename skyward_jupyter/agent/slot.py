@@ -19,6 +19,7 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
+from skyward_jupyter.agent.accelerators import DEVICES, ORDER, visible
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
 from skyward_jupyter.agent.coroutines import settled
@@ -208,12 +209,13 @@ def _called(function: Callable[..., Any], positional: tuple[Any, ...], named: di
         _edits.remember()
 
 
-def run_process(config: AgentConfig, sockets: list[socket.socket]) -> None:
+def run_process(config: AgentConfig, sockets: list[socket.socket], label: str) -> None:
     """Be a slot process: one socket is served by the main thread, several by a thread each.
 
-    With several, the last socket carries the orders to interrupt a thread.
+    With several, the last socket carries the orders to interrupt a thread. `label` is its number after a dot, or else
+    it is the session.
     """
-    _prepare(config)
+    _prepare(config, label.removeprefix("."))
     pipes = capture()
     link = enter_collections(config, _task)
     if len(sockets) == 1:
@@ -239,7 +241,7 @@ def _task() -> int:
     return outlet.task if outlet.active else 0
 
 
-def _prepare(config: AgentConfig) -> None:
+def _prepare(config: AgentConfig, slot: str) -> None:
     """Make the process look to user code like the kernel's: its path, directory and environment."""
     sys.path[:] = list(config.paths) or sys.path
     sys.argv[:] = [""]
@@ -249,5 +251,16 @@ def _prepare(config: AgentConfig) -> None:
         if not config.renewed:
             os.environ.clear()
         os.environ.update(config.env)
-    peers = config.peers or (Peer(config.rank, config.address),)
+    if config.accelerators and DEVICES not in os.environ:
+        os.environ.setdefault(*ORDER)
+        os.environ[DEVICES] = _devices(config, slot)
+    peers = config.peers or (Peer(config.rank, config.address, len(config.accelerators)),)
     enter(InstanceInfo.of(config, peers))
+
+
+def _devices(config: AgentConfig, slot: str) -> str:
+    """The GPUs of a slot process: a share for each of several, all for the session and for one that has all slots."""
+    gpus = [gpu.index for gpu in config.accelerators]
+    if config.executor == "process" and slot.isdecimal():
+        return visible(config.concurrency, gpus)[int(slot)]
+    return visible(1, gpus)[0]

@@ -11,7 +11,7 @@ import socket
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.agent.frames import Order, Parser, frame
@@ -117,7 +117,7 @@ class SlotLink(asyncio.Protocol):
 
     def peers(self, peers: tuple[Peer, ...]) -> None:
         """Tell the slot which nodes the pool has now."""
-        self._send(Order.PEERS, 0, pickle.dumps([(peer.rank, peer.address) for peer in peers]))
+        self._send(Order.PEERS, 0, pickle.dumps([astuple(peer) for peer in peers]))
 
     def credit(self, total: int) -> None:
         """Let the running generator yield so much in all: told twice, as after a break of the link, it counts once."""

@@ -135,6 +135,10 @@ class Fleet(Protocol):
         """The machine of a node, if it is another one."""
         ...
 
+    def accelerators(self, rank: int) -> int:
+        """How many GPUs a node may use; 0 before that is known."""
+        ...
+
     def hourly_cost(self, rank: int) -> float:
         """What a node of this rank costs per hour from its start to its end, in US dollars; 0 on this machine."""
         ...

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from skyward_jupyter.agent.accelerators import Accelerator, here, share
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import HTTP_PORT, PORT, AgentConfig, Peer
@@ -59,6 +60,7 @@ class LocalFleet:
         self._ports: dict[int, int] = {}
         self._http_ports: dict[int, int] = {}
         self._http: dict[int, str] = {}
+        self._gpus: dict[int, tuple[Accelerator, ...]] = {}
         self._closed = self._lost = False
         self._asked: set[int] = set()
         self._pids: dict[int, int] = {}
@@ -83,6 +85,8 @@ class LocalFleet:
         self._block, self.cluster, self.store = record.places, record.cluster, record.store
         self._ports = {node.rank: int(node.address.rpartition(":")[2]) for node in record.nodes}
         self._epoch = record.epoch
+        ranks = [node.rank for node in record.nodes]
+        self._divide(ranks, ranks)
 
     @property
     def places(self) -> str:
@@ -138,6 +142,8 @@ class LocalFleet:
             return
         link = self._living_link()
         me = records.me()
+        self._divide(ranks, [peer.rank for peer in peers])
+        known = tuple(replace(peer, accelerators=self.accelerators(peer.rank)) for peer in peers)
         for rank in ranks:
             if rank in self._asked:
                 # One that does not answer any more still holds the address; its end is not the new one's.
@@ -162,7 +168,8 @@ class LocalFleet:
                 record=str(records.path_of(self._key)),
                 ttl=self._spec.ttl,
                 heartbeat=heartbeat(len(peers)),
-                peers=tuple(peers),
+                peers=known,
+                accelerators=self._gpus.get(rank, ()),
                 http=self._http_address(rank),
                 token=f"{self.certificates}/{TOKEN}",
                 paths=tuple(map(str, sys.path)),
@@ -182,6 +189,17 @@ class LocalFleet:
     def instance(self, rank: int) -> None:
         """It is this machine."""
         return
+
+    def accelerators(self, rank: int) -> int:
+        """How many GPUs of this machine are its share."""
+        return len(self._gpus.get(rank, ()))
+
+    def _divide(self, ranks: Sequence[int], nodes: Sequence[int]) -> None:
+        """Give each of `ranks` its share of the GPUs among all `nodes`; those that run already keep theirs."""
+        gpus = here()
+        everyone = sorted({*nodes, *ranks})
+        for rank in ranks if gpus else ():
+            self._gpus[rank] = share(everyone.index(rank), len(everyone), gpus)
 
     def hourly_cost(self, rank: int) -> float:
         """Nothing: this machine is paid for."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skyward_jupyter.agent.accelerators import Accelerator
 from skyward_jupyter.providers.base import Instance
 from skyward_jupyter.ssh.image import Image
 
@@ -48,6 +49,8 @@ class Place:
         What the directory is called by; all that is known at first.
     work
         The working directory of user code.
+    accelerators
+        The GPUs of the machine.
     """
 
     key: str
@@ -56,6 +59,7 @@ class Place:
     host: str = ""
     port: int = 0
     http: int = 0
+    accelerators: tuple[Accelerator, ...] = ()
 
     @property
     def address(self) -> str:
@@ -76,4 +80,6 @@ def place_from(facts: dict[str, Any]) -> tuple[int, Instance, Place]:
     """Rank, machine and place of what `Site.to_json` gave."""
     instance = dict(facts["instance"])
     instance["accelerators"] = tuple(instance["accelerators"])
-    return facts["rank"], Instance(**instance), Place(**facts["place"])
+    place = dict(facts["place"])
+    place["accelerators"] = tuple(Accelerator(**gpu) for gpu in place.get("accelerators", ()))
+    return facts["rank"], Instance(**instance), Place(**place)

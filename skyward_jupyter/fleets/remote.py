@@ -143,6 +143,11 @@ class RemoteFleet:
         """Whether a node was started and its end was not heard of."""
         return rank in self._pids
 
+    def accelerators(self, rank: int) -> int:
+        """How many GPUs its machine has."""
+        site = self._sites.get(rank)
+        return len(site.place.accelerators) if site is not None and site.place is not None else 0
+
     def hourly_cost(self, rank: int) -> float:
         """What its machine costs; nothing where it is there anyway."""
         instance = self._estate.at(rank)
@@ -223,7 +228,11 @@ class RemoteFleet:
     def _config(self, rank: int, site: Site, peers: Sequence[Peer], seeds: Sequence[int]) -> AgentConfig:
         assert site.place is not None
         place, me = site.place, records.me()
-        known = tuple(Peer(peer.rank, self.address(peer.rank)) for peer in peers if self._is_located(peer.rank))
+        known = tuple(
+            replace(peer, address=self.address(peer.rank), accelerators=self.accelerators(peer.rank))
+            for peer in peers
+            if self._is_located(peer.rank)
+        )
         return AgentConfig(
             pool=self._pool,
             rank=rank,
@@ -245,6 +254,7 @@ class RemoteFleet:
             heartbeat=heartbeat(len(peers)),
             peers=known,
             http=place.http_address,
+            accelerators=place.accelerators,
             token=f"{place.directory}/certificates/{TOKEN}",
             directory=place.work,
             env=dict(self._spec.env),

@@ -143,7 +143,7 @@ class Site:
         command = shlex.join([*words, f"{self._plan.ttl:g}", address])
         enter = f". {shlex.quote(ready.env_file)} && " if ready.env_file else ""
         said = json.loads(await self._run(machine, "the template", f"{enter}exec {command}"))
-        return Place(key, ready.pool, ready.directory, said["host"], said["port"], said["http"])
+        return Place(key, ready.pool, ready.directory, said["host"], said["port"], said["http"], ready.accelerators)
 
     async def _run(self, machine: Connection, what: str, command: str) -> str:
         done = await machine.run(command, timeout=START_WITHIN)

@@ -161,9 +161,17 @@ def _pools(notebook: Notebook, line: str) -> None:
 
 
 def _logs(notebook: Notebook, line: str) -> None:
-    chosen, lines, name = logs_options(line)
-    pool = pools.find(name)
-    sys.stdout.write(logs.text(pool, None if chosen == ALL else pools.chosen(pool, chosen), lines))
+    options = logs_options(line)
+    pool = pools.find(options.pool)
+    ranks = None if options.nodes == ALL else pools.chosen(pool, options.nodes)
+    if not options.follow:
+        sys.stdout.write(logs.text(pool, ranks, options.lines))
+        return
+    try:
+        wait(logs.follow(pool, ranks, options.lines), "async for event in pool.events(sky.events.LogLine)")
+    except KeyboardInterrupt:
+        return  # as it is meant to end
+    _say(f"pool {pool.name} is {pool.state}")
 
 
 def _pool_name(command: str, line: str) -> str | None:

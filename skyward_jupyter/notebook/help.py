@@ -97,6 +97,7 @@ Examples
     %sky pull loss
     %sky pull history --on 3
     %sky logs 3 -n 50
+    %sky logs --follow
     %sky stop big
     %sky attach big
 

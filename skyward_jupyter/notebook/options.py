@@ -74,7 +74,11 @@ MOVE = (Option("--on", "on", "nodes", "all, any, head, or numbers as in 0,2,4-6"
 
 #: How many lines of each node ``%sky logs`` shows.
 LINES = 10
-LOGS = (Option("-n", "lines", "count", f"how many lines of each node, {LINES} when not said", "LINES"), *POOL)
+LOGS = (
+    Option("-n", "lines", "count", f"how many lines of each node, {LINES} when not said", "LINES"),
+    Option("--follow", "follow", "flag", "and those that come, until Interrupt or the pool's end"),
+    *POOL,
+)
 
 #: The words after ``%sky`` that are commands, with what each does.
 COMMANDS = {
@@ -123,6 +127,16 @@ class StartOptions:
     jump: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LogsOptions:
+    """What a ``%sky logs`` line says."""
+
+    nodes: Selection = ALL
+    lines: int = LINES
+    follow: bool = False
+    pool: str | None = None
+
+
 def cell_options(line: str, defaults: CellOptions) -> CellOptions:
     """Read the line after ``%%sky``."""
     given, words = parse(line, CELL, "%%sky")
@@ -155,13 +169,12 @@ def move_options(line: str, command: str) -> tuple[tuple[str, ...], CellOptions]
     return names, CellOptions(**given)
 
 
-def logs_options(line: str) -> tuple[Selection, int, str | None]:
-    """Read the line after ``%sky logs``: which nodes, how many lines of each, and the pool."""
+def logs_options(line: str) -> LogsOptions:
+    """Read the line after ``%sky logs``."""
     given, words = parse(line, LOGS, "%sky logs")
     if len(words) > 1:
         raise UsageError(f"%sky logs takes one word at most, node numbers as in 0,2,4-6, and not {' '.join(words)!r}")
-    chosen = ranks.parse(words[0], "%sky logs") if words else ALL
-    return chosen, given.get("lines", LINES), given.get("pool")
+    return LogsOptions(nodes=ranks.parse(words[0], "%sky logs") if words else ALL, **given)
 
 
 def parse(line: str, options: Iterable[Option], command: str) -> tuple[dict[str, Any], list[str]]:

@@ -102,6 +102,11 @@ class Dashboard(AnyWidget):
         self._delta = delta
         content: dict[str, object] = {"kind": "delta", "seq": delta.seq, "at": delta.at, "queued": delta.queued}
         content |= {"rate": delta.rate, "so_far": delta.so_far}
+        if delta.gpus:
+            content["gpus"] = {
+                str(rank): [[gpu.index, gpu.busy, gpu.memory, gpu.total] for gpu in gpus]
+                for rank, gpus in delta.gpus.items()
+            }
         buffers = [delta.rows]
         if delta.ended is not None:
             content["tasks"], rows = packed(delta.ended)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from casty import Askable
 
+from skyward_jupyter.agent.accelerators import GpuLoad
+
 
 @dataclass(frozen=True, slots=True)
 class Code:
@@ -305,15 +307,18 @@ class DropBlob:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a node measures of itself: CPU in percent of one core, memory in MiB, and its tasks."""
+    """What a node measures of itself: CPU in percent of one core, memory in MiB, its tasks, and its GPUs."""
 
     cpu: float
     memory: float
     running: int
     done: int
     busy: int
+    gpus: tuple[GpuLoad, ...] = ()
 
 
 @dataclass(frozen=True)
 class Measure(Askable[Load]):
-    """Ask a node for its `Load` since the last time it was asked."""
+    """Ask a node for its `Load` since the last time it was asked, with its GPUs for somebody who looks at them."""
+
+    gpus: bool = False

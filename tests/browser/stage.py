@@ -79,11 +79,20 @@ class Stage(BarePage):
         """Set the traits as the kernel would."""
         self.update(**self._traits(shown) | traits)
 
-    def delta(self, rows: list[list[float]], *, queued: int = 0, rate: float = 0.0, after: float = 0.1) -> None:
+    def delta(
+        self,
+        rows: list[list[float]],
+        *,
+        queued: int = 0,
+        rate: float = 0.0,
+        after: float = 0.1,
+        **more: object,
+    ) -> None:
         """Send live numbers, `after` seconds after the last ones."""
         self.seq += 1
         self.at += after
-        self.message({"kind": "delta", "seq": self.seq, "at": self.at, "queued": queued, "rate": rate}, rows)
+        content = {"kind": "delta", "seq": self.seq, "at": self.at, "queued": queued, "rate": rate, **more}
+        self.message(content, rows)
 
     def tasks(self, header: dict[str, object], rows: bytes) -> None:
         """Send tasks that ended, with a delta that has nothing new otherwise."""

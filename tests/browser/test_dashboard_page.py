@@ -186,6 +186,21 @@ def test_the_boot_log_opens_and_follows(stage: Stage) -> None:
     expect(stage.panel.locator(".details")).to_contain_text("127.0.1.1:25520")
 
 
+def test_the_details_of_a_node_have_its_gpus(stage: Stage) -> None:
+    shown = snapshot(node(0, "active"), node(1, "active"))
+    stage.show(shown)
+    stage.delta(numbers(shown, 0), gpus={"0": [[0, 98, 70312, 81559], [1, None, None, None], [2, 0, 4, None]]})
+    for tile in stage.panel.locator(".tile summary").all():
+        tile.click()
+    first, second = stage.panel.locator(".details").all()
+    expect(first.locator("dl > div", has_text="GPU")).to_have_text(
+        ["GPU 098% busy, 68.7 GiB of 79.6 GiB", "GPU 1–", "GPU 20% busy, 4 MiB"]
+    )
+    expect(second.locator("dl > div", has_text="GPU")).to_have_count(0)
+    stage.delta(numbers(shown, 1), gpus={"0": [[0, 7, 70312, 81559]]})
+    expect(first.locator("dl > div", has_text="GPU")).to_have_text(["GPU 07% busy, 68.7 GiB of 79.6 GiB"])
+
+
 def test_a_count_shows_only_its_nodes(stage: Stage) -> None:
     stage.show(snapshot(*mixed(24)))
     lost = stage.panel.get_by_role("button", name="Lost 1")

@@ -101,7 +101,7 @@ def test_names_of_a_failed_cell_can_be_pulled(nodes: Kernel) -> None:
         ("pull limit --pool nope", "NoPool", "there is no pool 'nope'"),
         ("pull limit --at 1", "UsageError", "%sky pull has no option --at"),
         ("logs 9", "UnknownNode", "there is no node 9"),
-        ("logs --follow", "UsageError", "%sky logs has no option --follow"),
+        ("logs --flow", "UsageError", "%sky logs has no option --flow; did you mean --follow or --pool?"),
         ("logs -n none", "UsageError", "LINES is a whole number of at least 1"),
     ],
 )

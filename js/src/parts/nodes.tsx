@@ -31,7 +31,13 @@ export function Nodes({ pool, over, only }: NodesProps) {
           ))}
         </div>
         {cells.map((cell) => (
-          <Tile key={cell.rank} cell={cell} over={over} log={pool.log(cell.rank)} />
+          <Tile
+            key={cell.rank}
+            cell={cell}
+            over={over}
+            log={pool.log(cell.rank)}
+            gpus={pool.gpus(cell.rank)}
+          />
         ))}
       </div>
     </div>

@@ -3,12 +3,14 @@
 import { Component } from "preact";
 import { count, memory, percent } from "../format";
 import type { Cell } from "../pool";
+import type { Gpu } from "../wire";
 import { Glyph } from "./glyph";
 
 interface TileProps {
   cell: Cell;
   over: boolean;
   log: string[];
+  gpus: Gpu[] | undefined;
 }
 
 export class Tile extends Component<TileProps, { open: boolean }> {
@@ -17,12 +19,12 @@ export class Tile extends Component<TileProps, { open: boolean }> {
   /** A hundred nodes change ten times a second, few of them each time. */
   override shouldComponentUpdate(next: TileProps, state: { open: boolean }): boolean {
     if (state.open !== this.state.open || next.over !== this.props.over) return true;
-    if (state.open && next.log !== this.props.log) return true;
+    if (state.open && (next.log !== this.props.log || next.gpus !== this.props.gpus)) return true;
     const [before, after] = [this.props.cell, next.cell];
     return (Object.keys(after) as (keyof Cell)[]).some((key) => before[key] !== after[key]);
   }
 
-  override render({ cell, over, log }: TileProps, { open }: { open: boolean }) {
+  override render({ cell, over, log, gpus }: TileProps, { open }: { open: boolean }) {
     const live = cell.known && !over && cell.state !== "lost";
     // What a node was doing when its pool ended says nothing any more; that it was lost does.
     const ended = over && cell.state !== "lost";
@@ -51,7 +53,7 @@ export class Tile extends Component<TileProps, { open: boolean }> {
               <span class="aside">Node {cell.rank}: </span>
               <span class="phase">{phase}</span>
             </summary>
-            {open && <Details cell={cell} log={log} />}
+            {open && <Details cell={cell} log={log} gpus={gpus ?? []} />}
           </details>
         </div>
       </div>
@@ -75,11 +77,21 @@ function Load({ cell, shown }: { cell: Cell; shown: boolean }) {
   );
 }
 
-function Details({ cell, log }: { cell: Cell; log: string[] }) {
+/** What a GPU does, as far as its driver says. */
+function said({ busy, memory: used, total }: Gpu): string {
+  const parts = [
+    busy !== null && `${percent(busy)} busy`,
+    used !== null && (total !== null ? `${memory(used)} of ${memory(total)}` : memory(used)),
+  ];
+  return parts.filter(Boolean).join(", ") || "–";
+}
+
+function Details({ cell, log, gpus }: { cell: Cell; log: string[]; gpus: Gpu[] }) {
   const facts = [
     ["Address", cell.address || "–"],
     ["Process", cell.pid > 0 ? String(cell.pid) : "–"],
     ["Slots", `${count(cell.busy)} of ${count(cell.slots)} busy`],
+    ...gpus.map((gpu) => [`GPU ${gpu.index}`, said(gpu)]),
   ];
   return (
     <div class="details">

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from skyward_jupyter.agent import context
+from skyward_jupyter.agent.accelerators import Accelerator
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import InstanceInfo, instance_info
 
@@ -29,6 +32,14 @@ def test_a_node_among_others() -> None:
     assert info.peers == ("127.0.0.1:25520", "127.0.0.3:25520")
     assert info.ranks == (0, 1, 2)
     assert (info.accelerators, info.total_accelerators) == ((), 0)
+
+
+def test_the_gpus_of_a_node_and_of_all() -> None:
+    gpus = tuple(Accelerator(index, f"GPU-{index}", "H100", 81559) for index in range(2))
+    among = (Peer(0, "a:1", 2), Peer(1, "b:1", 8))
+    info = InstanceInfo.of(replace(config(0), accelerators=gpus), among)
+    assert (info.accelerators, info.total_accelerators) == (("H100", "H100"), 10)
+    assert info.among(replace(config(0), accelerators=gpus), among[:1]).total_accelerators == 2
 
 
 def test_the_head_is_the_lowest_rank() -> None:
@@ -63,6 +74,7 @@ def test_a_configuration_survives_its_journey() -> None:
         owner=7,
         ttl=1.5,
         peers=peers(0, 3),
+        accelerators=(Accelerator(0, "GPU-1", "H100", 81559),),
         paths=("", "/x y"),
         directory="/d",
         env={"A": "é"},

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from skyward_jupyter.agent import http_body, http_routes
 from skyward_jupyter.agent.channel import Channel
 from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.agent.gpus import GpuMeter
 from skyward_jupyter.agent.http_openapi import description
 from skyward_jupyter.agent.jobs import MOST, Jobs
 from skyward_jupyter.agent.node import Agent
@@ -269,3 +270,21 @@ async def test_references_in_the_description_are_there() -> None:
     text = str(description(1, 1))
     schemas = description(1, 1)["components"]["schemas"]
     assert set(re.findall(r"#/components/schemas/(\w+)", text)) == set(schemas)
+
+
+async def test_gpus_are_measured_where_there_are_any(http: httpx.AsyncClient, world: World, tmp_path: Path) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    assert "gpu" not in (await http.get("/metrics")).text
+    command = tmp_path / "nvidia-smi"
+    command.write_text("#!/bin/sh\necho '1, GPU-8c1e77a0, NVIDIA H100 80GB HBM3, 81559, 70312, 98, 63, [N/A]'\n")
+    command.chmod(0o755)
+    world.agent.gpus = GpuMeter([1], str(tmp_path))
+    families = text_string_to_metric_families((await http.get("/metrics")).text)
+    found = {it.name: (it.labels, it.value) for family in families for it in family.samples if "gpu" in it.name}
+    assert found == {
+        "skyward_gpu_busy_percent": ({"gpu": "1"}, 98),
+        "skyward_gpu_memory_used_bytes": ({"gpu": "1"}, 70312 * 2**20),
+        "skyward_gpu_memory_bytes": ({"gpu": "1"}, 81559 * 2**20),
+        "skyward_gpu_temperature_celsius": ({"gpu": "1"}, 63),
+    }

@@ -68,5 +68,5 @@ def test_names_profiles_and_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert words("%sky", "pull ") == ["theirs"]
     assert words("%sky", "pull theirs --") == ["--on", "--pool"]
     assert words("%sky", "pull theirs --on ") == ["all", "any", "head", "0", "1", "2"]
-    assert words("%sky", "logs ") == ["-n", "--pool", "0", "1", "2"]
-    assert words("%sky", "logs 1 -") == ["-n", "--pool"]
+    assert words("%sky", "logs ") == ["-n", "--follow", "--pool", "0", "1", "2"]
+    assert words("%sky", "logs 1 -") == ["-n", "--follow", "--pool"]

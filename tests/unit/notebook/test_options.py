@@ -10,6 +10,7 @@ from skyward_jupyter.notebook.options import (
     GROUPS,
     LINES,
     CellOptions,
+    LogsOptions,
     cell_options,
     logs_options,
     move_options,
@@ -130,8 +131,9 @@ def test_names_to_move() -> None:
 
 
 def test_logs() -> None:
-    assert logs_options("") == (ALL, LINES, None)
-    assert logs_options("3 -n 50 --pool big") == (Selection("ranks", (3,), single=True), 50, "big")
+    assert logs_options("") == LogsOptions(ALL, LINES)
+    assert logs_options("3 -n 50 --pool big") == LogsOptions(Selection("ranks", (3,), single=True), 50, pool="big")
+    assert logs_options("--follow").follow
     with pytest.raises(UsageError, match=r"%sky logs x: 'x' is no node number; .* as in %sky logs 0,2,4-6"):
         logs_options("x")
     with pytest.raises(UsageError, match="takes one word at most"):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from skyward_jupyter.actors.source import Ended
+from skyward_jupyter.agent.accelerators import GpuLoad
 from skyward_jupyter.events import TaskTimes
 from skyward_jupyter.widgets import dashboard as module
 from skyward_jupyter.widgets.dashboard import LOGGED, UNBUILT, Dashboard, show
@@ -74,6 +75,14 @@ def test_a_delta_is_one_message_with_one_buffer(
     source.views[0].delta(tick)
     content = {"kind": "delta", "seq": 1, "at": tick.at, "queued": 3, "rate": 1.5, "so_far": 0.0}
     assert sent == [(content, [tick.rows])]
+
+
+def test_gpus_come_with_a_delta_where_there_are_any(
+    dashboard: Dashboard, source: Source, sent: list[tuple[Any, Any]]
+) -> None:
+    gpus = {1: (GpuLoad(0, 512.0, 81559.0, 98.0, 63.0, None), GpuLoad(1, None, None, None, None, None))}
+    source.views[0].delta(replace(delta((2, 50, 100, 1, 5, 1), (0, 0, 50, 0, 6, 0)), gpus=gpus))
+    assert sent[0][0]["gpus"] == {"1": [[0, 98.0, 512.0, 81559.0], [1, None, None, None]]}
 
 
 def test_a_refusal_is_a_message(dashboard: Dashboard, source: Source, sent: list[tuple[Any, Any]]) -> None:
