@@ -53,7 +53,8 @@ def lacks(name):
         return True
 print(json.dumps([name for name in sky.__all__ if lacks(name)]))
 """
-    assert json.loads(python(prepared.python, code)) == ["load_ipython_extension", "unload_ipython_extension"]
+    front_end = ["CellRun", "last_run", "load_ipython_extension", "unload_ipython_extension"]
+    assert json.loads(python(prepared.python, code)) == front_end
     code = """
 import importlib.metadata as m, json
 print(json.dumps({d.name.replace('_', '-'): d.version for d in m.distributions()}))
