@@ -81,6 +81,7 @@ class Redial:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._silent: dict[int, _Silence] = {}
+        self._mended: set[int] = set()
         self._trying: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
@@ -102,8 +103,9 @@ class Redial:
         Who dialled through it meanwhile may never notice, and what was asked before may wait for ever for an answer
         that went nowhere: all of it is asked anew.
         """
+        self._mended.add(rank)
         if self._renewing is None or self._renewing.done():
-            self._renewing = asyncio.get_running_loop().create_task(self._renew(rank))
+            self._renewing = asyncio.get_running_loop().create_task(self._renew_all())
 
     async def close(self) -> None:
         """Try no more, and end what was replaced."""
@@ -125,6 +127,14 @@ class Redial:
             else:
                 self._replace(client, rank)
                 return
+
+    async def _renew_all(self) -> None:
+        """Go on for as long as links are mended meanwhile: a client may have dialled through one that was not yet."""
+        while self._mended:
+            rank = self._mended.pop()
+            if not self._hub.fleet.alone:
+                self._mended.clear()
+            await self._renew(rank)
 
     async def _renew(self, rank: int) -> None:
         """Have another client, and end the one before at once."""

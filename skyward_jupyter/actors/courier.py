@@ -22,6 +22,10 @@ EXCHANGE_BOUND = 2 * 2**20
 CREDIT = 16
 #: A node keeps what came last until the next exchange; when there is none, for so many seconds.
 ACKNOWLEDGE_AFTER = 1.0
+#: An exchange is asked again when its answer is so many seconds late, plus the time its tasks take at so many bytes a
+#: second: an answer that was lost on a connection that lives would be waited for for ever.
+LATE = 30.0
+SLOWEST = 100_000.0
 _CODES = 512
 _RETRY = 0.05
 
@@ -200,7 +204,8 @@ class Courier:
 
     async def _converse(self, exchange: Exchange, entries: list[TaskEntry], turn: int) -> None:
         try:
-            batch = await self._ask(exchange)
+            async with asyncio.timeout(exchange.hold + LATE + _size(entries) / SLOWEST):
+                batch = await self._ask(exchange)
         except (casty.Unavailable, casty.NotStarted, casty.ActorFailed, TimeoutError) as error:
             await self._failed(exchange, entries, str(error))
             return
@@ -250,6 +255,10 @@ class Courier:
         await asyncio.sleep(_RETRY)
         if not self.closed:
             self.flush()
+
+
+def _size(entries: list[TaskEntry]) -> int:
+    return sum(len(entry.args) + len(entry.code.body) for entry in entries)
 
 
 def task_of(entry: TaskEntry) -> Task:

@@ -187,6 +187,7 @@ def test_a_lock_shows_who_has_it_and_its_age_ticks(view: CollectionPage) -> None
 def test_everything_works_from_the_keyboard(view: CollectionPage, many: dict[str, int]) -> None:
     view.show_table(many)
     keys, focused = view.page.keyboard, view.page.locator("*:focus")
+    expect(view.rows.first).to_be_visible()
     keys.press("Tab")
     expect(focused).to_have_attribute("aria-label", "Search keys")
     keys.type("key-000")

@@ -107,3 +107,17 @@ async def test_closing_ends_what_is_under_way(tried: list[object]) -> None:
     await _miss(redial, pool, lambda: pool.client is new)
     await redial.close()
     assert former.end.is_set()
+
+
+async def test_links_that_are_mended_one_after_another_each_count(tried: list[object]) -> None:
+    pool, first, second = Pool(), Client(), Client()
+    tried += [first, second]
+    redial: Any = Redial(pool)  # type: ignore[arg-type]
+    redial.mended(0)
+    async with asyncio.timeout(10):
+        while pool.client is not first:  # noqa: ASYNC110 - what it waits for sets no event
+            await asyncio.sleep(0)
+        redial.mended(1)  # while the client before is being ended, or just after
+        while pool.client is not second:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    await redial.close()

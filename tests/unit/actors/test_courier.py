@@ -68,6 +68,8 @@ class Node:
         while not self.log.has_after(exchange.after) and turn == self.held:
             self.says.clear()
             await self.says.wait()
+        if fault == "silence":
+            await asyncio.Event().wait()
         if fault == "answer":
             raise casty.Unavailable("lost on the way back")
         return self.log.batch()
@@ -367,3 +369,14 @@ async def test_what_another_kernel_had_is_not_asked_for_again() -> None:
     kernel.courier.flush()
     await kernel.until(1)
     assert [(event.seq, event.task) for event in kernel.events] == [(2, 2)]
+
+
+async def test_an_answer_that_never_comes_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LATE", 0.1 - Exchange("", 0).hold)
+    node = Node()
+    node.lose.append("silence")
+    kernel = Kernel(node, alive=lambda: True)
+    kernel.send(entry(1))
+    await kernel.until(2)
+    kernel.check([1])
+    assert node.ran == [1]
