@@ -105,8 +105,8 @@ def test_order_is_by_key_or_by_value(view: CollectionPage) -> None:
     expect(view.root.get_by_role("columnheader", name="Key")).to_have_attribute("aria-sort", "descending")
     view.root.get_by_role("button", name="Value").click()
     view.answer()
-    assert [row.locator("code").first.inner_text() for row in view.rows.all()] == ["'d'", "'c'", "'a'", "'b'"]
     expect(view.root.get_by_role("columnheader", name="Value")).to_have_attribute("aria-sort", "ascending")
+    assert [row.locator("code").first.inner_text() for row in view.rows.all()] == ["'d'", "'c'", "'a'", "'b'"]
 
 
 def test_too_many_are_not_ordered_by_value(view: CollectionPage) -> None:
@@ -168,6 +168,7 @@ def test_a_queue_shows_what_is_next_and_who_waits(view: CollectionPage) -> None:
 def test_a_barrier_shows_who_has_come_and_who_has_not(view: CollectionPage) -> None:
     view.show("barrier", body_of("barrier"))
     places = view.root.get_by_role("list", name="Who has come").get_by_role("listitem")
+    expect(places.first).to_be_visible()
     texts = [" ".join(place.inner_text().split()) for place in places.all()]
     assert texts[:2] == ["✓ node 0 train has come", "✓ node 2 task 5 has come"]
     assert texts[2:] == ["○ node 1 has not come", "○ node 3 has not come"]

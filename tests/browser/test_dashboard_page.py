@@ -190,9 +190,10 @@ def test_the_details_of_a_node_have_its_gpus(stage: Stage) -> None:
     shown = snapshot(node(0, "active"), node(1, "active"))
     stage.show(shown)
     stage.delta(numbers(shown, 0), gpus={"0": [[0, 98, 70312, 81559], [1, None, None, None], [2, 0, 4, None]]})
-    for tile in stage.panel.locator(".tile summary").all():
-        tile.click()
-    first, second = stage.panel.locator(".details").all()
+    for number in range(2):
+        stage.panel.locator(".tile summary").nth(number).click()
+    first, second = (stage.panel.locator(".details").nth(number) for number in range(2))
+    expect(second).to_be_visible()
     expect(first.locator("dl > div", has_text="GPU")).to_have_text(
         ["GPU 098% busy, 68.7 GiB of 79.6 GiB", "GPU 1–", "GPU 20% busy, 4 MiB"]
     )
