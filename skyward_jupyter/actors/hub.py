@@ -210,10 +210,14 @@ class Hub:
 
         To a client whose link is broken all nodes look dead; one that is dead beside others is.
         """
+        living = self.living(rank)
+        return self.fleet.alive(rank) and (not living or self.fleet.address(rank) in living)
+
+    def living(self, rank: int = -1) -> set[str | None]:
+        """The addresses at which the cluster, or that of a node where each is one, has a member that is not dead."""
         client = self.client_of(rank)
         members = client.members if client is not None else ()
-        living = {member.node.address for member in members if member.status != "dead"}
-        return self.fleet.alive(rank) and (not living or self.fleet.address(rank) in living)
+        return {member.node.address for member in members if member.status != "dead"}
 
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""

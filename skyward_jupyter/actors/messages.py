@@ -112,6 +112,11 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class Meet:
+    """To a node actor: the node has joined, and may be asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """To a node actor: the node is lost; `final` when another try would end the same way."""
 

@@ -29,6 +29,7 @@ from skyward_jupyter.actors.messages import (
     Joined,
     Kill,
     Lost,
+    Meet,
     NodeDown,
     NodeUp,
     Phase,
@@ -52,7 +53,7 @@ _NEVER = timedelta(days=365)
 #: Seconds that a node may take to leave in order; then it is ended.
 _LEAVE_WITHIN = 8.0
 
-type NodeMessage = Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Gone | Drain | Unheard
+type NodeMessage = Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Meet | Gone | Drain | Unheard
 
 
 class _Node:
@@ -117,6 +118,8 @@ class _Node:
                 self._flush()
             case Phase(phase, pid):
                 self.phase(phase, pid)
+            case Meet():
+                self.meet()
             case Drain():
                 self._draining = True
                 self.hub.placer.tell(NodeDown(self.rank))
@@ -170,7 +173,10 @@ class _Node:
         self.hub.show(self.view)
         self.hub.desk.tails[self.rank].add("node", f"{phase}\n")
         self.hub.events.emit(NodePhase, self.rank, phase)
-        if phase == "joined" and self._connecting is None:
+
+    def meet(self) -> None:
+        """Connect to the node, which has joined."""
+        if self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
     async def _connect(self) -> None:

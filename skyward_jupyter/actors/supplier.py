@@ -12,11 +12,14 @@ from casty import Context, actor
 
 from skyward_jupyter.actors.connection import connect
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Phase, Start, Unheard
+from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Meet, Phase, Start, Unheard
 from skyward_jupyter.events import LogLine
 
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
 TOGETHER = 2.0
+#: While more than so many are on their way, those that have joined wait for the others, for as long as one more is
+#: heard of within so many seconds; and how often that is looked at.
+CROWD, APART, LOOK = 12, 2.0, 0.05
 
 type SupplierMessage = Start | Adopt | Kill | Dismiss | Heard | Dead
 
@@ -34,6 +37,8 @@ class _Supplier:
         self._connecting: asyncio.Task[None] | None = None
         self._together = asyncio.Event()
         self._reaching: dict[int, asyncio.Task[None]] = {}
+        self._unmet: set[int] = set()
+        self._gathering: asyncio.Task[None] | None = None
 
     def handle(self, message: SupplierMessage) -> None:
         """React to a message."""
@@ -80,6 +85,7 @@ class _Supplier:
         """End a node that nobody wants any more, whatever state it is in."""
         self._joined.discard(rank)
         self._expected.discard(rank)
+        self._unmet.discard(rank)
         self._dismissed.add(rank)
         self.hub.cost.end(rank)
         self.hub.fleet.release(rank)
@@ -102,9 +108,11 @@ class _Supplier:
                 self._expected.discard(rank)
                 self._reach(rank)
                 node.tell(Phase("joined"))
+                self._introduce(rank)
             case "exited":
                 self._joined.discard(rank)
                 self._expected.discard(rank)
+                self._unmet.discard(rank)
                 self.hub.cost.end(rank)
                 node.tell(Gone(text, word.final))
             case "log":
@@ -118,6 +126,38 @@ class _Supplier:
             case "line":
                 self.hub.events.emit(LogLine, rank, 0, "node", text)
         self._maybe_connect()
+
+    def _introduce(self, rank: int) -> None:
+        """Have a node asked that has joined, once the crowd it came with is there.
+
+        A member that keeps anything, as an actor that was asked, looks through all of it whenever another one joins: a
+        hundred that are asked early take twice the time to get together.
+        """
+        self._unmet.add(rank)
+        if self._gathering is None and len(self._expected) > CROWD and not self.hub.fleet.alone:
+            self._gathering = asyncio.get_running_loop().create_task(self._gather())
+        elif self._gathering is None:
+            self._meet()
+
+    async def _gather(self) -> None:
+        """Wait until all are there, and known to each other as far as this kernel hears, or no more come."""
+        loop = asyncio.get_running_loop()
+        there, since = (0, 0), loop.time()
+        while loop.time() - since < APART:
+            await asyncio.sleep(LOOK)
+            joined = {self.hub.fleet.address(rank) for rank in self._joined}
+            known = joined & self.hub.living()
+            if not self._expected and known == joined:
+                break
+            if (now := (len(joined), len(known))) != there:
+                there, since = now, loop.time()
+        self._gathering = None
+        self._meet()
+
+    def _meet(self) -> None:
+        for rank in sorted(self._unmet):
+            self._nodes[rank].tell(Meet())
+        self._unmet.clear()
 
     def _reach(self, rank: int) -> None:
         """Connect to a node that no other one reaches."""

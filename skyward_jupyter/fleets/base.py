@@ -11,7 +11,7 @@ from skyward_jupyter.providers.base import Instance
 
 #: The most nodes of a local pool: one loopback address each.
 LARGEST = 250
-_MANY = 32
+_MANY, _VERY_MANY = 32, 64
 #: What a pool does when it is not told: a task survives a few losses, and a node that keeps dying is not kept alive.
 RETRIES = 3
 MAX_RETRIES = 10
@@ -87,7 +87,7 @@ type Heard = Callable[[Report], None]
 
 def heartbeat(nodes: int) -> float:
     """Seconds between heartbeats of a cluster: rarer for many nodes, so that a busy machine suspects none falsely."""
-    return 1.0 if nodes <= _MANY else 2.0
+    return 1.0 if nodes <= _MANY else 2.0 if nodes <= _VERY_MANY else 4.0
 
 
 class Fleet(Protocol):

@@ -14,6 +14,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -22,6 +23,7 @@ from skyward_jupyter.agent.accelerators import Accelerator, here, share
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import HTTP_PORT, PORT, AgentConfig, Peer
+from skyward_jupyter.fleets.admission import Admission
 from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
 from skyward_jupyter.fleets.launcher import Link, Taken, launcher, take
 from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
@@ -65,6 +67,7 @@ class LocalFleet:
         self._asked: set[int] = set()
         self._pids: dict[int, int] = {}
         self._epoch = 0
+        self._admission = Admission()
         self._taken: Taken | None = None
         self._link: Link | None = None
         self._found(found) if found is not None else self._make()
@@ -140,44 +143,47 @@ class LocalFleet:
             for rank in ranks:
                 self._heard(Report(rank, "exited", {"why": "the pool was stopped"}))
             return
-        link = self._living_link()
-        me = records.me()
+        self._living_link()
         self._divide(ranks, [peer.rank for peer in peers])
         known = tuple(replace(peer, accelerators=self.accelerators(peer.rank)) for peer in peers)
         for rank in ranks:
-            if rank in self._asked:
+            if rank in self._asked and not self._admission.leave(rank):
                 # One that does not answer any more still holds the address; its end is not the new one's.
-                self.kill(rank)
+                self._end(rank)
                 self._pids.pop(rank, None)
                 self._http.pop(rank, None)
-            config = AgentConfig(
-                pool=self._pool,
-                rank=rank,
-                address=self.address(rank),
-                seeds=tuple(self.address(seed) for seed in seeds[:3] if seed != rank),
-                cluster=self.cluster,
-                store=f"{self.store}/blobs" if self.shared else f"{self.store}/{rank}",
-                certificates=self.certificates,
-                concurrency=self._spec.concurrency,
-                executor=self._spec.executor,
-                owner=me.pid,
-                owner_since=me.since,
-                owner_name=me.name,
-                epoch=self._epoch,
-                key=self._key,
-                record=str(records.path_of(self._key)),
-                ttl=self._spec.ttl,
-                heartbeat=heartbeat(len(peers)),
-                peers=known,
-                accelerators=self._gpus.get(rank, ()),
-                http=self._http_address(rank),
-                token=f"{self.certificates}/{TOKEN}",
-                paths=tuple(map(str, sys.path)),
-                directory=os.getcwd(),
-                env={**os.environ, **self._spec.env},  # as it is now: the template's is older
-            )
             self._asked.add(rank)
-            link.send({"op": "start", "config": config.to_json()})
+            config = self._config(rank, known, seeds)
+            self._admission.ask(rank, partial(self._send, {"op": "start", "config": config.to_json()}))
+
+    def _config(self, rank: int, peers: tuple[Peer, ...], seeds: Sequence[int]) -> AgentConfig:
+        me = records.me()
+        return AgentConfig(
+            pool=self._pool,
+            rank=rank,
+            address=self.address(rank),
+            seeds=tuple(self.address(seed) for seed in seeds[:3] if seed != rank),
+            cluster=self.cluster,
+            store=f"{self.store}/blobs" if self.shared else f"{self.store}/{rank}",
+            certificates=self.certificates,
+            concurrency=self._spec.concurrency,
+            executor=self._spec.executor,
+            owner=me.pid,
+            owner_since=me.since,
+            owner_name=me.name,
+            epoch=self._epoch,
+            key=self._key,
+            record=str(records.path_of(self._key)),
+            ttl=self._spec.ttl,
+            heartbeat=heartbeat(len(peers)),
+            peers=peers,
+            accelerators=self._gpus.get(rank, ()),
+            http=self._http_address(rank),
+            token=f"{self.certificates}/{TOKEN}",
+            paths=tuple(map(str, sys.path)),
+            directory=os.getcwd(),
+            env={**os.environ, **self._spec.env},  # as it is now: the template's is older
+        )
 
     def alive(self, rank: int) -> bool:
         """Whether the agent's process has started and not ended, and is not stopped either."""
@@ -206,16 +212,28 @@ class LocalFleet:
         return 0.0
 
     def kill(self, rank: int) -> None:
-        """End a node at once."""
-        if self._link is not None:
-            self._link.send({"op": "kill", "pool": self._key, "rank": rank})
+        """End a node at once; one that has not started yet never does."""
+        if self._admission.leave(rank):
+            self._never(rank)
+        else:
+            self._end(rank)
 
-    def _living_link(self) -> Link:
-        """The connection to the template that has the pool's nodes, or to another where that one has ended."""
+    def _never(self, rank: int) -> None:
+        self._asked.discard(rank)
+        self._heard(Report(rank, "exited", {"why": "it was ended"}))
+
+    def _end(self, rank: int) -> None:
+        self._send({"op": "kill", "pool": self._key, "rank": rank})
+
+    def _send(self, message: Message) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
+    def _living_link(self) -> None:
+        """Have the connection to the template with the pool's nodes, or to another where that one has ended."""
         if self._link is None or not self._link.alive:
             self._link = launcher()
             self._link.listen(self._key, self._hear)
-        return self._link
 
     def dial(self, address: str) -> str:
         """They are reached where they are."""
@@ -238,15 +256,17 @@ class LocalFleet:
         if self._lost:
             return
         self._closed = True
+        for rank in self._admission.close():
+            self._never(rank)
         for rank in sorted(self._asked):
             self.kill(rank)
-        if self._link is not None:
-            self._link.send({"op": "forget", "pool": self._key})
+        self._send({"op": "forget", "pool": self._key})
         shutil.rmtree(self.store, ignore_errors=True)
 
     def lose(self) -> None:
         """The pool is another kernel's: neither start nor end anything of it any more."""
         self._lost = self._closed = True
+        self._admission.close()
         self.forget()
 
     def forget(self) -> None:
@@ -257,6 +277,7 @@ class LocalFleet:
     def _hear(self, message: Message) -> None:
         match message["op"]:
             case "template_gone":
+                self._admission.close()
                 self._pids.clear()
                 self._http.clear()
                 for rank in sorted(self._asked):
@@ -272,6 +293,8 @@ class LocalFleet:
             case "report":
                 if message["what"] == "http":
                     self._http[message["rank"]] = message["address"]
+                elif message["what"] == "ready":
+                    self._admission.leave(message["rank"])
                 self._heard(Report(message["rank"], message["what"], message))
 
     def _exited(self, message: Message) -> None:
@@ -280,6 +303,7 @@ class LocalFleet:
             self._pids.pop(rank, None)
             self._http.pop(rank, None)
             self._asked.discard(rank)
+            self._admission.leave(rank)
             self._heard(Report(rank, "exited", {"why": message["why"]}))
 
 

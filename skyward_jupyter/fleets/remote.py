@@ -27,6 +27,7 @@ from skyward_jupyter.errors import (
     SkywardError,
     UsageError,
 )
+from skyward_jupyter.fleets.admission import Admission
 from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
 from skyward_jupyter.fleets.estate import Estate
 from skyward_jupyter.fleets.keeping import Keeping
@@ -85,6 +86,7 @@ class RemoteFleet:
         self._starting: dict[int, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._remains = Remains()
+        self._admission = Admission()
         self._reached: set[int] = set()
         self._failures: dict[int, str] = {}
         self._closed = self._lost = False
@@ -188,6 +190,8 @@ class RemoteFleet:
                 await self._located.setdefault(seed, asyncio.Event()).wait()
             if others and not any(self._is_located(seed) for seed in others):
                 raise ProvisioningFailed(f"it joins through node {others[0]}: {self._failures.get(others[0], 'gone')}")
+            if not self.alone:
+                await self._admission.turn(rank)
             site.start(self._config(rank, site, peers, others).to_json())
             self._keep()
         except (SkywardError, OSError, Refused) as error:
@@ -282,11 +286,14 @@ class RemoteFleet:
             case "report":
                 if message["what"] == "http":
                     self._http[rank] = f"127.0.0.1:{self._sites[rank].forwards[1]}"
+                elif message["what"] == "ready":
+                    self._admission.leave(rank)
                 self._heard(Report(rank, message["what"], message))
 
     def _exited(self, rank: int, why: str, *, final: bool = False) -> None:
         self._pids.pop(rank, None)
         self._http.pop(rank, None)
+        self._admission.leave(rank)
         if not self._lost:
             self._heard(Report(rank, "exited", {"why": why, "final": final}))
 
@@ -336,6 +343,7 @@ class RemoteFleet:
         """The pool is another kernel's: neither start nor end anything of it any more."""
         self._lost = self._closed = True
         self._keeping.close()
+        self._admission.close()
         for task in self._starting.values():
             task.cancel()
         for site in self._sites.values():
@@ -368,6 +376,7 @@ class RemoteFleet:
         self._own(self._close())
 
     async def _close(self) -> None:
+        self._admission.close()
         ranks = self._estate.ranks | self._sites.keys() | self._starting.keys()
         await asyncio.gather(self._remains.again(), *map(self._end_and_tell, ranks))
         await self._estate.close()

@@ -90,6 +90,25 @@ async def test_starting_it_at_the_same_time() -> None:
     assert pool.state == "stopped"
 
 
+def test_a_crowd_of_nodes(until: Until) -> None:
+    """More than join at a time: every one of them answers, and a stop in the middle of a start leaves none."""
+    with sky.ComputePool(nodes=30, name="crowd") as crowd:
+        assert [one.node for one in info() @ crowd] == list(range(30))
+    until(lambda: not left_of(crowd), "nothing of it is left")
+
+
+async def test_a_crowd_that_is_called_off(until: Until) -> None:
+    crowd = sky.ComputePool(nodes=40, name="calledoff")
+    starting = asyncio.create_task(crowd.start_async())
+    async with asyncio.timeout(20):
+        while not any(node.phase == "joined" for node in crowd.nodes):
+            await asyncio.sleep(0.005)
+    starting.cancel()
+    await asyncio.wait([starting])
+    await crowd.stop_async()
+    until(lambda: not left_of(crowd), "nothing of it is left")
+
+
 def test_after_it_was_stopped() -> None:
     pool = sky.ComputePool(nodes=1, name="over")
     with pool:

@@ -12,6 +12,7 @@ import pytest
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.fleets import local, store
+from skyward_jupyter.fleets.admission import AT_ONCE
 from skyward_jupyter.fleets.base import NodeSpec, Report
 from skyward_jupyter.fleets.local import LocalFleet
 
@@ -91,7 +92,7 @@ def test_closing_removes_the_files_and_may_be_repeated(fleet: LocalFleet, base: 
     assert not os.listdir(base)
 
 
-def test_nodes_join_through_others_never_through_themselves(fleet: LocalFleet, template: Template) -> None:
+async def test_nodes_join_through_others_never_through_themselves(fleet: LocalFleet, template: Template) -> None:
     fleet.start((0, 1), (), (0,))
     fleet.start((9,), (), (4, 5, 6, 7))
     first, second, ninth = template.configs
@@ -100,10 +101,10 @@ def test_nodes_join_through_others_never_through_themselves(fleet: LocalFleet, t
     assert {config.owner for config in template.configs} == {os.getpid()}
 
 
-def test_many_nodes_beat_less_often(fleet: LocalFleet, template: Template) -> None:
-    for count in (8, 100):
+async def test_many_nodes_beat_less_often(fleet: LocalFleet, template: Template) -> None:
+    for count in (8, 40, 100):
         fleet.start((0,), tuple(Peer(rank, "") for rank in range(count)), (0,))
-    assert [config.heartbeat for config in template.configs] == [1.0, 2.0]
+    assert [config.heartbeat for config in template.configs] == [1.0, 2.0, 4.0]
 
 
 def test_payloads_go_through_the_cluster_when_nothing_is_shared(base: Path) -> None:
@@ -133,7 +134,7 @@ def test_only_the_present_node_of_a_rank_is_reported_gone(fleet: LocalFleet, hea
     assert [(report.rank, report.what) for report in heard] == [(1, "started"), (1, "started"), (1, "exited")]
 
 
-def test_with_the_template_every_node_is_gone(fleet: LocalFleet, heard: list[Report]) -> None:
+async def test_with_the_template_every_node_is_gone(fleet: LocalFleet, heard: list[Report]) -> None:
     fleet.start((0, 1, 2), (), (0,))
     fleet._hear({"op": "started", "rank": 1, "pid": 10})
     heard.clear()
@@ -141,7 +142,7 @@ def test_with_the_template_every_node_is_gone(fleet: LocalFleet, heard: list[Rep
     assert [(report.rank, report.what) for report in heard] == [(0, "exited"), (1, "exited"), (2, "exited")]
 
 
-def test_every_node_has_an_address_for_http_and_the_token_stays_in_its_file(
+async def test_every_node_has_an_address_for_http_and_the_token_stays_in_its_file(
     fleet: LocalFleet, template: Template
 ) -> None:
     fleet.start((0, 1), (), (0,))
@@ -169,3 +170,17 @@ def test_every_pool_has_a_token_of_its_own(base: Path, template: Template) -> No
     tokens = {LocalFleet("unit", NodeSpec(), lambda _: None).token for _ in range(5)}
     assert len(tokens) == 5
     assert all(len(token) >= 43 for token in tokens)
+
+
+async def test_of_many_nodes_only_some_start_at_a_time(
+    fleet: LocalFleet, template: Template, heard: list[Report]
+) -> None:
+    many = range(AT_ONCE + 3)
+    fleet.start(many, [Peer(rank, "") for rank in many], (0,))
+    assert [config.rank for config in template.configs] == list(range(AT_ONCE))
+    fleet._hear({"op": "report", "rank": 0, "what": "ready"})
+    assert template.configs[-1].rank == AT_ONCE
+    fleet.kill(AT_ONCE + 1)
+    assert heard[-1] == Report(AT_ONCE + 1, "exited", {"why": "it was ended"})
+    fleet.close()
+    assert AT_ONCE + 2 not in {config.rank for config in template.configs}
