@@ -73,8 +73,9 @@ class Skyward(Configurable):
         return own if said is None or self._is_set(name) else said
 
     def _is_set(self, name: str) -> bool:
-        configured = name in self.config.get(type(self).__name__, {})
-        return configured or getattr(self, name) != type(self).class_traits()[name].default()
+        own = getattr(self, name)
+        configured = self.config.get(type(self).__name__, {})  # also with what was refused
+        return own != type(self).class_traits()[name].default() or (name in configured and configured[name] == own)
 
     @validate(*_POOL)
     def _meant(self, proposal: Any) -> Any:

@@ -30,7 +30,11 @@ from skyward_jupyter.notebook.ranks import ALL
 from skyward_jupyter.notebook.source import compiled
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.values import NodeValues
+from skyward_jupyter.profiles.profile import Profile
 from skyward_jupyter.runtime.bridge import wait
+
+#: So many hosts are named in a sentence; more are counted.
+_NAMED = 3
 
 
 def run_line(notebook: Notebook, line: str) -> object:
@@ -72,7 +76,7 @@ def _start(notebook: Notebook, line: str) -> None:
     wanted = plan.whole(asked, notebook.settings, profiled=options.profile is not None)
     for pool in pools.running():
         if pool.state != "taken" and wanted.name in (None, pool.name):
-            _already(pool, asked.nodes, wanted.name)
+            _already(pool, asked, wanted.name)
             return
     if wanted.nodes is None and wanted.provider != "ssh":
         raise UsageError(f"%sky start needs to know how many nodes: %sky start{_profiled(options.profile)} --nodes 4")
@@ -93,13 +97,35 @@ def _ssh(notebook: Notebook, line: str) -> None:
     _say(pool.ssh_command(int(words[0]) if words else 0))
 
 
-def _already(pool: pools.Pool, nodes: int | tuple[int, int] | None, name: str | None) -> None:
+def _already(pool: pools.Pool, asked: Profile, name: str | None) -> None:
     """A pool that runs is left as it is, and a wish that it does not meet is refused."""
+    other = "" if name is not None else ", or %sky start --name NAME for a second pool"
+    nodes = asked.nodes
+    if _elsewhere(pool, asked):
+        raise UsageError(
+            f"pool {pool.name} already runs, with {_size(pool)} {_place(pool)}: use %sky stop first{other}"
+        )
     if nodes is not None and nodes not in (pool.size, pool.bounds):
-        other = "" if name is not None else ", or %sky start --name NAME for a second pool"
         scale = f"use %sky scale {nodes}, %sky stop first" if isinstance(nodes, int) else "use %sky stop first"
         raise UsageError(f"pool {pool.name} already runs, with {_size(pool)}: {scale}{other}")
     _say(f"pool {pool.name} already runs, with {_size(pool)}")
+
+
+def _elsewhere(pool: pools.Pool, asked: Profile) -> bool:
+    """Whether a pool is to run in another place than this one does."""
+    if asked.provider in (None, pool.provider.name):
+        return asked.hosts is not None and asked.hosts != _hosts(pool)
+    return True
+
+
+def _place(pool: pools.Pool) -> str:
+    hosts = _hosts(pool)
+    named = ", ".join(hosts) if len(hosts) <= _NAMED else f"{len(hosts)} hosts"
+    return f"on {named}" if hosts else "on this machine"
+
+
+def _hosts(pool: pools.Pool) -> tuple[str, ...]:
+    return tuple(getattr(pool.provider, "hosts", ()))
 
 
 def _status(notebook: Notebook, line: str) -> None:

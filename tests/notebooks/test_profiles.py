@@ -44,6 +44,8 @@ def test_a_pool_as_the_profile_says(kernel: Kernel) -> None:
     assert kernel.ok("%%sky --on head\nimport os\nos.environ['SKY_TEST']").text == "'from the profile'"
     assert kernel.ok("%sky start --profile two").stdout == "pool pair already runs, with 2 nodes\n"
     assert kernel.ok("%sky start --profile two --name other --nodes 1").stdout.startswith("pool other: 1 node ready")
+    said = kernel.run("%sky start --profile far").evalue
+    assert said.endswith("nodes on this machine: use %sky stop first, or %sky start --name NAME for a second pool")
     kernel.ok("%sky stop other\n%sky stop pair")
 
 

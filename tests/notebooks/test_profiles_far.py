@@ -44,6 +44,9 @@ def test_a_pool_as_the_profile_says(kernel: Kernel, machines: Machines) -> None:
     code = "%%sky --on head\nimport os\nos.environ['SKY_TEST'], open('data/here.txt').read()"
     assert kernel.ok(code).text == "('from the image', 'from this project')"
     assert f"-p {machines.servers[2].port}" in kernel.ok("%sky ssh 2").stdout
+    assert kernel.ok("%sky start --profile far").stdout == f"pool {NAME} already runs, with 3 nodes\n"
+    said = kernel.run(f"%sky start --profile far --hosts {machines.names[0]}").evalue
+    assert said == f"pool {NAME} already runs, with 3 nodes on {', '.join(machines.names)}: use %sky stop first"
     assert len((kernel.folder / "known").read_text().splitlines()) >= 3
     kernel.ok("%sky stop")
 

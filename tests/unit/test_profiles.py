@@ -215,6 +215,15 @@ def test_what_cannot_be_set_is_refused_and_the_setting_stays(folder: Path, name:
     assert getattr(settings.said, name) is None
 
 
+def test_what_was_refused_does_not_count_before_the_profile(folder: Path) -> None:
+    write(folder, '[profiles.big]\ngroup = "node"\nhosts = "a"\ncluster = false\n')
+    settings = Skyward(config=_config(profile="big"))
+    for wrong in (_config(group="x"), _config(cluster="x")):
+        with pytest.raises(TraitError):
+            settings.update_config(wrong)
+    assert (settings.value("group"), settings.said) == ("node", Profile())
+
+
 def test_what_is_set_about_machines(folder: Path) -> None:
     (folder / "id").write_text("")
     settings = Skyward(config=_config(hosts="gpu1, me@gpu2", key="id", jump="gate", known_hosts="id", cluster=False))
