@@ -64,10 +64,9 @@ def room_on(provider: Provider) -> str:
     if provider.name == "local":
         return f"a pool on this machine has 1 to {provider.largest}"
     if provider.largest == 1:
-        return "a pool on 1 host has 1: name more hosts, or ask for 1 node"
+        return "a pool on 1 host has 1; name more hosts for more nodes"
     return (
-        f"a pool on {provider.largest} hosts has 1 to {provider.largest}, one on each: name more hosts, or ask for "
-        "fewer nodes"
+        f"a pool on {provider.largest} hosts has 1 to {provider.largest}, one on each; name more hosts for more nodes"
     )
 
 

@@ -86,9 +86,9 @@ def test_a_chosen_profile_starts_the_first_cell_and_groups_it(kernel: Kernel) ->
         ),
         (
             "%sky start --profile far --nodes 3",
-            "nodes is 3; a pool on 2 hosts has 1 to 2, one on each: name more hosts",
+            "nodes is 3; a pool on 2 hosts has 1 to 2, one on each; name more hosts",
         ),
-        ("%sky start --profile far --hosts a --nodes 2", "nodes is 2; a pool on 1 host has 1: name more hosts"),
+        ("%sky start --profile far --hosts a --nodes 2", "nodes is 2; a pool on 1 host has 1; name more hosts"),
         ("%sky start --profile mixed", "skyward.toml, line 16: hosts of profile mixed is about other machines"),
         ("%sky start --profile nowhere", "skyward.toml, line 19: provider of profile nowhere is 'ssh', and nothing"),
         ("%sky start --profile torch", "image is about machines to log in to, and nothing says which machines"),

@@ -62,7 +62,7 @@ def test_the_line_counts_before_the_profile(kernel: Kernel, machines: Machines) 
 def test_a_cell_starts_the_chosen_profile(kernel: Kernel) -> None:
     kernel.ok("%config Skyward.profile = 'far'")
     said = kernel.run("%%sky --nodes 4\n1").evalue
-    assert said == "nodes is 4; a pool on 3 hosts has 1 to 3, one on each: name more hosts, or ask for fewer nodes"
+    assert said == "nodes is 4; a pool on 3 hosts has 1 to 3, one on each; name more hosts for more nodes"
     assert kernel.ok("%%sky --nodes 2\nprint('x')").stdout == "[0-1] x\n"
     assert f"pool {NAME}: ready, 2 nodes" in kernel.ok("%sky status").stdout
     assert "use %sky scale 3 first, or fewer nodes" in kernel.run("%%sky --nodes 3\n1").evalue
