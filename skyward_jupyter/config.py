@@ -7,20 +7,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Bool, Enum, Int, TraitError, Unicode, observe, validate
+from traitlets import Bool, Enum, Int, List, TraitError, Unicode, Union, observe, validate
 from traitlets.config import Configurable
 
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook.options import GROUPS
-from skyward_jupyter.profiles import NO_PROFILE, PROVIDERS, Profile, load, refused_provider
+from skyward_jupyter.profiles import keys
+from skyward_jupyter.profiles.files import load
+from skyward_jupyter.profiles.profile import MACHINES, NO_PROFILE, Profile
+
+#: The settings that are about a pool; one that is empty leaves it open.
+_POOL = ("provider", "hosts", "key", "jump", "known_hosts", "cluster", "nodes")
 
 
 class Skyward(Configurable):
     """Settings of %sky and %%sky."""
 
-    provider = Unicode("local", help="Where nodes come from; only local so far: processes on this machine.").tag(
-        config=True
-    )
+    provider = Unicode(
+        "", help="Where nodes run: local, this machine, or ssh, on hosts. When empty, on hosts if there are any."
+    ).tag(config=True)
+    hosts = Union(
+        (Unicode(), List(Unicode())),
+        default_value="",
+        help="Machines to log in to, one node each: 'gpu1,me@gpu2:2222'.",
+    ).tag(config=True)
+    key = Unicode("", help="File of the private key for them.").tag(config=True)
+    jump = Unicode("", help="Hosts to go through on the way to them, with commas between.").tag(config=True)
+    known_hosts = Unicode("", help="File in which machines that are new are remembered.").tag(config=True)
+    cluster = Bool(True, help="Whether the machines reach each other.").tag(config=True)
     nodes = Int(0, min=0, help="How many nodes %%sky and %sky start start without --nodes; 0 for none.").tag(
         config=True
     )
@@ -44,20 +58,35 @@ class Skyward(Configurable):
             self._profile = load(self.profile) if self.profile else NO_PROFILE
         return self._profile
 
+    @property
+    def said(self) -> Profile:
+        """What is set here about pools, without what the profile says."""
+        set_here = {name: getattr(self, name) for name in _POOL if self._is_set(name)}
+        if self.provider == "local":
+            set_here = {name: value for name, value in set_here.items() if name not in MACHINES}
+        return Profile(**{name: keys.take(name, value) for name, value in set_here.items() if not _empty(value)})
+
     def value(self, name: str) -> Any:
         """What a setting is here: as configured, or as the profile says, or its default."""
         own = getattr(self, name)
         said = getattr(self.chosen, name)
-        if said is None or name in self.config.get(type(self).__name__, {}):
-            return own
-        return said if own == getattr(type(self), name).default_value else own
+        return own if said is None or self._is_set(name) else said
 
-    @validate("provider")
-    def _local_only(self, proposal: Any) -> str:
-        given: str = proposal["value"]
-        if given not in PROVIDERS:
-            raise TraitError(refused_provider(given))
-        return given
+    def _is_set(self, name: str) -> bool:
+        own = getattr(self, name)
+        configured = self.config.get(type(self).__name__, {})  # also with what was refused
+        return own != type(self).class_traits()[name].default() or (name in configured and configured[name] == own)
+
+    @validate(*_POOL)
+    def _meant(self, proposal: Any) -> Any:
+        # What a configuration file says is looked at when it is needed: the extension loads all the same.
+        name, value = proposal["trait"].name, proposal["value"]
+        if self._made and not _empty(value):
+            try:
+                keys.take(name, value)
+            except UsageError as error:
+                raise TraitError(str(error)) from None
+        return value
 
     @validate("profile")
     def _readable(self, proposal: Any) -> str:
@@ -72,3 +101,8 @@ class Skyward(Configurable):
     @observe("profile")
     def _another(self, _: Any) -> None:
         self._profile = None
+
+
+def _empty(value: object) -> bool:
+    """Whether a setting says nothing: False says something."""
+    return value is not False and not value

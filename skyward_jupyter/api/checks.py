@@ -55,15 +55,19 @@ def nodes_on(provider: Provider, nodes: object) -> Nodes:
         return Nodes(1 if provider.name == "local" else provider.largest)
     found = nodes_of(nodes)
     if found.max > provider.largest:
-        raise UsageError(f"nodes is {found}; a pool {place_of(provider)} has 1 to {provider.largest}")
+        raise UsageError(f"nodes is {found}; {room_on(provider)}")
     return found
 
 
-def place_of(provider: Provider) -> str:
-    """Where its nodes are, for a sentence."""
+def room_on(provider: Provider) -> str:
+    """How many nodes its machines run, for a sentence."""
     if provider.name == "local":
-        return "on this machine"
-    return f"on {provider.largest} host{'s' * (provider.largest != 1)}"
+        return f"a pool on this machine has 1 to {provider.largest}"
+    if provider.largest == 1:
+        return "a pool on 1 host has 1; name more hosts for more nodes"
+    return (
+        f"a pool on {provider.largest} hosts has 1 to {provider.largest}, one on each; name more hosts for more nodes"
+    )
 
 
 def checked_image(image: object, provider: Provider) -> Image | None:

@@ -15,7 +15,7 @@ from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.actors.tail import TailLine
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
-from skyward_jupyter.api.checks import checked_env, checked_image, checked_kinds, checked_name, nodes_on, place_of
+from skyward_jupyter.api.checks import checked_env, checked_image, checked_kinds, checked_name, nodes_on, room_on
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
@@ -480,8 +480,8 @@ class ComputePool:
     def _checked_size(self, nodes: int) -> int:
         least, most = self.bounds or (1, self._provider.largest)
         if not is_size(nodes) or not least <= nodes <= most:
-            who = f"pool {self.name!r} is elastic and" if self._nodes.elastic else f"a pool {place_of(self._provider)}"
-            raise UsageError(f"nodes is {nodes!r}; {who} has {least} to {most}")
+            elastic = f"pool {self.name!r} is elastic and has {least} to {most}"
+            raise UsageError(f"nodes is {nodes!r}; {elastic if self._nodes.elastic else room_on(self._provider)}")
         return nodes
 
     def _known(self, rank: int) -> int:

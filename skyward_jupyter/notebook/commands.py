@@ -13,7 +13,7 @@ from IPython.display import display
 
 from skyward_jupyter.agent.cells import Source
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook import listing, logs, pools
+from skyward_jupyter.notebook import listing, logs, plan, pools
 from skyward_jupyter.notebook.awaiting import blocking
 from skyward_jupyter.notebook.cell import Cell
 from skyward_jupyter.notebook.moving import pull, push
@@ -22,7 +22,6 @@ from skyward_jupyter.notebook.options import (
     COMMANDS,
     POOL,
     CellOptions,
-    StartOptions,
     logs_options,
     parse,
     start_options,
@@ -31,9 +30,11 @@ from skyward_jupyter.notebook.ranks import ALL
 from skyward_jupyter.notebook.source import compiled
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.values import NodeValues
-from skyward_jupyter.profiles import load
-from skyward_jupyter.providers.base import Provider
+from skyward_jupyter.profiles.profile import Profile
 from skyward_jupyter.runtime.bridge import wait
+
+#: So many hosts are named in a sentence; more are counted.
+_NAMED = 3
 
 
 def run_line(notebook: Notebook, line: str) -> object:
@@ -71,32 +72,21 @@ def _neither(text: str) -> str:
 
 def _start(notebook: Notebook, line: str) -> None:
     options = start_options(line)
-    profile = load(options.profile) if options.profile is not None else notebook.settings.chosen
-    name = options.name or profile.name
-    asked = options.nodes or (profile.nodes if options.profile is not None else None)
-    # Other machines run a node each, unless there are to be fewer.
-    nodes = asked if options.hosts else asked or profile.nodes or notebook.settings.value("nodes") or None
+    asked = plan.on_line(options)
+    wanted = plan.whole(asked, notebook.settings, profiled=options.profile is not None)
     for pool in pools.running():
-        if pool.state != "taken" and name in (None, pool.name):
-            _already(pool, asked, name)
+        if pool.state != "taken" and wanted.name in (None, pool.name):
+            _already(pool, asked, wanted.name)
             return
-    if nodes is None and not options.hosts:
+    if wanted.nodes is None and wanted.provider != "ssh":
         raise UsageError(f"%sky start needs to know how many nodes: %sky start{_profiled(options.profile)} --nodes 4")
     started = time.monotonic()
-    pool = _wait(pools.start(nodes, profile, name, options.concurrency, _provider(options)))
+    pool = _wait(pools.start(wanted))
     _say(f"pool {pool.name}: {_size(pool)} ready in {time.monotonic() - started:.1f} s")
 
 
 def _profiled(profile: str | None) -> str:
     return f" --profile {profile}" if profile is not None else ""
-
-
-def _provider(options: StartOptions) -> Provider | None:
-    if not options.hosts:
-        return None
-    from skyward_jupyter.providers.ssh import SSH
-
-    return SSH(options.hosts, key=options.key, jump=options.jump)
 
 
 def _ssh(notebook: Notebook, line: str) -> None:
@@ -107,13 +97,35 @@ def _ssh(notebook: Notebook, line: str) -> None:
     _say(pool.ssh_command(int(words[0]) if words else 0))
 
 
-def _already(pool: pools.Pool, nodes: int | tuple[int, int] | None, name: str | None) -> None:
+def _already(pool: pools.Pool, asked: Profile, name: str | None) -> None:
     """A pool that runs is left as it is, and a wish that it does not meet is refused."""
+    other = "" if name is not None else ", or %sky start --name NAME for a second pool"
+    nodes = asked.nodes
+    if _elsewhere(pool, asked):
+        raise UsageError(
+            f"pool {pool.name} already runs, with {_size(pool)} {_place(pool)}: use %sky stop first{other}"
+        )
     if nodes is not None and nodes not in (pool.size, pool.bounds):
-        other = "" if name is not None else ", or %sky start --name NAME for a second pool"
         scale = f"use %sky scale {nodes}, %sky stop first" if isinstance(nodes, int) else "use %sky stop first"
         raise UsageError(f"pool {pool.name} already runs, with {_size(pool)}: {scale}{other}")
     _say(f"pool {pool.name} already runs, with {_size(pool)}")
+
+
+def _elsewhere(pool: pools.Pool, asked: Profile) -> bool:
+    """Whether a pool is to run in another place than this one does."""
+    if asked.provider in (None, pool.provider.name):
+        return asked.hosts is not None and asked.hosts != _hosts(pool)
+    return True
+
+
+def _place(pool: pools.Pool) -> str:
+    hosts = _hosts(pool)
+    named = ", ".join(hosts) if len(hosts) <= _NAMED else f"{len(hosts)} hosts"
+    return f"on {named}" if hosts else "on this machine"
+
+
+def _hosts(pool: pools.Pool) -> tuple[str, ...]:
+    return tuple(getattr(pool.provider, "hosts", ()))
 
 
 def _status(notebook: Notebook, line: str) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from skyward_jupyter import profiles
 from skyward_jupyter.api import others
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.names import names_of
 from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, START, Option
 from skyward_jupyter.notebook.state import Notebook
+from skyward_jupyter.profiles import files as profiles
+from skyward_jupyter.ssh import aliases
 
 _LINE = re.compile(r"^\s*(?P<magic>%%?sky)\s(?P<rest>.*)$", re.DOTALL)
 
@@ -108,6 +109,8 @@ def _values(option: Option, names: Iterable[str]) -> list[tuple[str, str]]:
             return [(name, "pool") for name in _pool_names()]
         case "profile":
             return [(name, "profile") for name in profiles.names()]
+        case "hosts":
+            return [(name, "host") for name in aliases.names()]
         case "choice":
             return [(choice, "choice") for choice in option.choices]
         case "names":

@@ -23,7 +23,7 @@ Options
 {_listed(CELL)}
 
 Examples
-    Eight nodes on this machine, started when there is no pool:
+    Eight nodes, started when there is no pool, on this machine unless %config Skyward says where:
 
         %%sky --nodes 8
         import os
@@ -93,6 +93,7 @@ Examples
     %sky scale 4
     losses = %sky history[-1]
     %sky start --profile big
+    %sky start --profile big --hosts gpu3
     %sky push threshold labels
     %sky pull loss
     %sky pull history --on 3

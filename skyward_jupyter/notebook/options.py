@@ -19,7 +19,7 @@ from skyward_jupyter.notebook import ranks
 from skyward_jupyter.notebook.ranks import ALL, Selection
 
 type Kind = Literal[
-    "flag", "count", "size", "seconds", "name", "names", "nodes", "pool", "new", "profile", "choice", "text", "texts"
+    "flag", "count", "size", "seconds", "name", "names", "nodes", "pool", "new", "profile", "choice", "text", "hosts"
 ]
 
 
@@ -38,9 +38,11 @@ class Option:
 
 GROUPS = ("same", "node", "time")
 PROVIDERS = ("local", "ssh")
+#: What is only about machines that are not this one.
+MACHINES = ("hosts", "key", "jump", "known_hosts", "alone")
 
 CELL = (
-    Option("--nodes", "nodes", "count", "run on the first N nodes; starts a local pool when there is none", "N"),
+    Option("--nodes", "nodes", "count", "run on the first N nodes; starts a pool when there is none", "N"),
     Option("--on", "on", "nodes", "all, any, head, or numbers as in 0,2,4-6", "NODES", ranks.WORDS),
     Option("-i", "send", "names", "send these names even if the nodes have their own", "a,b"),
     Option("--scatter", "scatter", "names", "split these sequences over the nodes, a part to each", "x,y"),
@@ -59,10 +61,13 @@ START = (
     Option("--profile", "profile", "profile", "what a profile of skyward.toml says, unless said here", "NAME"),
     Option("--name", "name", "new", "what to call the pool", "NAME"),
     Option("--concurrency", "concurrency", "count", "how many calls a node runs at once", "K"),
+    Option("--ttl", "ttl", "seconds", "how long nodes wait for a kernel that is gone", "S"),
     Option("--provider", "provider", "choice", "on this machine (local), or on --hosts (ssh)", "WHERE", PROVIDERS),
-    Option("--hosts", "hosts", "texts", "machines to log in to, one node each", "a,b"),
+    Option("--hosts", "hosts", "hosts", "machines to log in to, one node each", "a,b"),
     Option("--key", "key", "text", "file of the private key for them", "FILE"),
     Option("--jump", "jump", "text", "hosts to go through on the way to them", "HOST"),
+    Option("--known-hosts", "known_hosts", "text", "file in which those that are new are remembered", "FILE"),
+    Option("--no-cluster", "alone", "flag", "they do not reach each other: each stands alone"),
 )
 
 ATTACH = (Option("--force", "force", "flag", "although the pool's kernel is alive"),)
@@ -121,10 +126,13 @@ class StartOptions:
     profile: str | None = None
     name: str | None = None
     concurrency: int | None = None
+    ttl: float | None = None
     provider: str | None = None
-    hosts: tuple[str, ...] = ()
+    hosts: tuple[str, ...] | None = None
     key: str | None = None
     jump: str | None = None
+    known_hosts: str | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +160,17 @@ def start_options(line: str) -> StartOptions:
         hint = f"; did you mean --nodes {words[0]}?" if words[0].isdecimal() else ""
         raise UsageError(f"%sky start takes no word {words[0]!r}{hint or '; its options are ' + _listed(START)}")
     options = StartOptions(**given)
-    if options.hosts and options.provider == "local":
-        raise UsageError("--hosts are other machines, and --provider local is this one; leave one of them out")
-    if not options.hosts and (options.provider == "ssh" or options.key or options.jump):
-        raise UsageError("%sky start needs to know which machines: --provider ssh --hosts user@a,user@b")
+    if options.provider == "local":
+        _refuse_machines(given)
     return options
+
+
+def _refuse_machines(given: dict[str, Any]) -> None:
+    for option in START:
+        if option.field in MACHINES and option.field in given:
+            raise UsageError(
+                f"{option.flag} is about other machines, and --provider local is this one; leave one of them out"
+            )
 
 
 def move_options(line: str, command: str) -> tuple[tuple[str, ...], CellOptions]:
@@ -192,7 +206,7 @@ def parse(line: str, options: Iterable[Option], command: str) -> tuple[dict[str,
         value: Any = True if option.kind == "flag" else _convert(option, _argument(option, attached, tokens))
         if option.kind == "flag" and attached is not None:
             raise UsageError(f"{option.flag} takes no value; write {option.flag} alone")
-        if option.kind in ("names", "texts"):
+        if option.kind in ("names", "hosts"):
             value = given.get(option.field, ()) + value
         given[option.field] = value
     return given, words
@@ -220,7 +234,7 @@ def _find(token: str, known: dict[str, Option], command: str) -> tuple[Option, s
 
 def _argument(option: Option, attached: str | None, tokens: list[str]) -> str:
     text = attached if attached is not None else (tokens.pop(0) if tokens else "")
-    while option.kind in ("names", "nodes", "texts") and text.endswith(",") and tokens:
+    while option.kind in ("names", "nodes", "hosts") and text.endswith(",") and tokens:
         text += tokens.pop(0)
     if not text or (attached is None and text.startswith("-") and not text[1:].isdecimal()):
         raise UsageError(f"{option.flag} needs a value: {option.flag} {option.metavar}")
@@ -284,7 +298,7 @@ _CONVERT: dict[str, Callable[[Option, str], Any]] = {
     "profile": lambda option, text: text,
     "new": lambda option, text: text,
     "text": lambda option, text: text,
-    "texts": lambda option, text: tuple(part.strip() for part in text.split(",") if part.strip()),
+    "hosts": lambda option, text: tuple(part.strip() for part in text.split(",") if part.strip()),
 }
 
 

@@ -6,15 +6,14 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.errors import NoPool, UsageError
-from skyward_jupyter.notebook import ranks
+from skyward_jupyter.notebook import plan, ranks
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.ranks import Selection
-from skyward_jupyter.profiles import Profile
+from skyward_jupyter.profiles.profile import Profile
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
     from skyward_jupyter.config import Skyward
-    from skyward_jupyter.providers.base import Provider
 
 type Pool = ComputePool
 
@@ -45,10 +44,10 @@ async def for_cell(options: CellOptions, settings: Skyward) -> Pool:
     """The pool a cell runs on, started if there is none, grown if it may; raises UsageError when it stays too small."""
     wanted = options.nodes or 0
     if options.pool is None and not running():
-        nodes = wanted or settings.value("nodes")
-        if not nodes:
+        planned = plan.whole(Profile(nodes=options.nodes), settings)
+        if planned.nodes is None and planned.provider != "ssh":
             find(None)
-        return await start(nodes, settings.chosen)
+        return await start(planned)
     pool = find(options.pool)
     pool.check()
     if pool.state == "starting":
@@ -69,27 +68,22 @@ async def _grow(pool: Pool, wanted: int) -> None:
         await pool.scale_async(max(wanted, pool.size, 1))
 
 
-async def start(
-    nodes: int | tuple[int, int] | None,
-    profile: Profile,
-    name: str | None = None,
-    concurrency: int | None = None,
-    provider: Provider | None = None,
-) -> Pool:
-    """Start a pool, on this machine unless told otherwise; `profile` says what the other arguments leave open."""
+async def start(wanted: Profile) -> Pool:
+    """Start a pool as it is wanted."""
     import skyward
 
-    worker = {"concurrency": concurrency or profile.concurrency, "executor": profile.executor}
+    worker = {"concurrency": wanted.concurrency, "executor": wanted.executor}
     given = {
-        "name": name or profile.name,
-        "ttl": profile.ttl,
-        "timeout": profile.timeout,
-        "retries": profile.retries,
-        "max_retries": profile.max_retries,
-        "env": dict(profile.env) if profile.env is not None else None,
-        "provider": provider,
+        "name": wanted.name,
+        "ttl": wanted.ttl,
+        "timeout": wanted.timeout,
+        "retries": wanted.retries,
+        "max_retries": wanted.max_retries,
+        "env": dict(wanted.env) if wanted.env is not None else None,
+        "provider": plan.provider(wanted),
+        "image": wanted.image,
     }
-    pool = skyward.ComputePool(nodes=nodes, worker=skyward.Worker(**_said(worker)), **_said(given))
+    pool = skyward.ComputePool(nodes=wanted.nodes, worker=skyward.Worker(**_said(worker)), **_said(given))
     await pool.start_async()
     return pool
 

@@ -52,9 +52,9 @@ class SSH:
     ) -> None:
         from skyward_jupyter.ssh.hosts import parse_all
 
-        file = _file(key)
+        file = named_file(key)
         named = tuple(host.name for host in parse_all(hosts, key=file, jump=jump or ""))
-        values = (named, file, jump or "", _file(known_hosts), bool(cluster))
+        values = (named, file, jump or "", named_file(known_hosts), bool(cluster))
         for name, value in zip(("hosts", "key", "jump", "known_hosts", "cluster"), values, strict=True):
             object.__setattr__(self, name, value)
 
@@ -128,7 +128,7 @@ class SSH:
         )
 
 
-def _file(path: str | Path | None) -> str:
+def named_file(path: str | Path | None) -> str:
     """The absolute path of a file that must be there; empty for none."""
     if path is None or path == "":
         return ""

@@ -18,6 +18,19 @@ env = { SKY_TEST = "from the profile" }
 [profiles.wrong]
 nodes = 2
 ttl = "long"
+
+[profiles.far]
+hosts = "gpu1,gpu2"
+
+[profiles.mixed]
+provider = "local"
+hosts = "gpu1"
+
+[profiles.nowhere]
+provider = "ssh"
+
+[profiles.torch]
+image = { pip = ["torch"] }
 """
 
 
@@ -31,6 +44,8 @@ def test_a_pool_as_the_profile_says(kernel: Kernel) -> None:
     assert kernel.ok("%%sky --on head\nimport os\nos.environ['SKY_TEST']").text == "'from the profile'"
     assert kernel.ok("%sky start --profile two").stdout == "pool pair already runs, with 2 nodes\n"
     assert kernel.ok("%sky start --profile two --name other --nodes 1").stdout.startswith("pool other: 1 node ready")
+    said = kernel.run("%sky start --profile far").evalue
+    assert said.endswith("nodes on this machine: use %sky stop first, or %sky start --name NAME for a second pool")
     kernel.ok("%sky stop other\n%sky stop pair")
 
 
@@ -58,8 +73,25 @@ def test_a_chosen_profile_starts_the_first_cell_and_groups_it(kernel: Kernel) ->
         ("%config Skyward.profile = 'wrong'", "skyward.toml, line 9: ttl of profile wrong is 'long'"),
         (
             "%config Skyward.provider = 'aws'",
-            "there is no provider 'aws' here: profiles and settings",
+            "provider is 'aws'; it is 'local', which is this machine, or 'ssh', which are hosts that you can log in to",
         ),
+        ("%config Skyward.hosts = 'gpu1,gpu1'", "is named twice: one node for each machine"),
+        ("%config Skyward.key = 'none'", "there is no file"),
+        ("%sky start --provider ssh", "nothing says on which machines: write %sky start --hosts user@a,user@b"),
+        ("%sky start --profile two --key x", "key is about machines to log in to, and nothing says which machines"),
+        ("%sky start --profile two --hosts", "--hosts needs a value: --hosts a,b"),
+        (
+            "%sky start --profile far --provider local --hosts a",
+            "--hosts is about other machines, and --provider local",
+        ),
+        (
+            "%sky start --profile far --nodes 3",
+            "nodes is 3; a pool on 2 hosts has 1 to 2, one on each; name more hosts",
+        ),
+        ("%sky start --profile far --hosts a --nodes 2", "nodes is 2; a pool on 1 host has 1; name more hosts"),
+        ("%sky start --profile mixed", "skyward.toml, line 16: hosts of profile mixed is about other machines"),
+        ("%sky start --profile nowhere", "skyward.toml, line 19: provider of profile nowhere is 'ssh', and nothing"),
+        ("%sky start --profile torch", "image is about machines to log in to, and nothing says which machines"),
         ("%sky start --profile tow", "there is no profile 'tow'; did you mean two?"),
         ("%sky start --profile wrong", "it is a number of seconds above 0"),
     ],
@@ -71,5 +103,5 @@ def test_what_is_wrong_is_said(kernel: Kernel, code: str, said: str) -> None:
 
 
 def test_tab(kernel: Kernel) -> None:
-    assert kernel.complete("%sky start --profile ") == ["two", "wrong"]
+    assert kernel.complete("%sky start --profile ") == ["two", "wrong", "far", "mixed", "nowhere", "torch"]
     assert "Skyward.profile" in kernel.complete("%config Skyward.")

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from skyward_jupyter import profiles
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.completion import completions
+from skyward_jupyter.profiles import files
+from skyward_jupyter.ssh import aliases
 
 
 @pytest.fixture(autouse=True)
@@ -53,15 +54,18 @@ def test_values_of_options(rest: str, expected: list[str]) -> None:
 
 def test_commands_and_what_follows_them() -> None:
     assert words("%sky", "st") == ["start", "status", "stop"]
-    starts = ["--nodes", "--profile", "--name", "--concurrency", "--provider", "--hosts", "--key", "--jump"]
-    assert words("%sky", "start --") == starts
+    starts = ["--nodes", "--profile", "--name", "--concurrency", "--ttl", "--provider", "--hosts", "--key", "--jump"]
+    assert words("%sky", "start --") == [*starts, "--known-hosts", "--no-cluster"]
     assert words("%sky", "stop ") == ["local", "big"]
     assert words("%sky", "scale 3 --pool ") == ["local", "big"]
     assert words("%sky", "x.y ") == []
 
 
 def test_names_profiles_and_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(profiles, "names", lambda: ["big", "small"])
+    monkeypatch.setattr(files, "names", lambda: ["big", "small"])
+    monkeypatch.setattr(aliases, "names", lambda: ["gpu1", "gpu2"])
+    assert words("%sky", "start --hosts ") == ["gpu1", "gpu2"]
+    assert words("%sky", "start --hosts gpu1,me@") == ["gpu1", "gpu2"]
     assert words("%sky", "start --profile ") == ["big", "small"]
     assert words("%sky", "push ") == ["alpha", "beta"]
     assert words("%sky", "push alpha ") == ["beta"]

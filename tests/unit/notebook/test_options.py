@@ -11,6 +11,7 @@ from skyward_jupyter.notebook.options import (
     LINES,
     CellOptions,
     LogsOptions,
+    StartOptions,
     cell_options,
     logs_options,
     move_options,
@@ -98,18 +99,15 @@ def test_start() -> None:
 
 
 def test_start_on_other_machines() -> None:
-    options = start_options("--hosts a,me@b:2222, c --key ~/.ssh/id --jump gate")
-    assert (options.hosts, options.key, options.jump, options.nodes) == (
-        ("a", "me@b:2222", "c"),
-        "~/.ssh/id",
-        "gate",
-        None,
+    options = start_options(
+        "--hosts a,me@b:2222, c --key ~/.ssh/id --jump gate --known-hosts known --no-cluster --ttl 90"
     )
-    for line in ("--provider ssh", "--key x", "--jump x"):
-        with pytest.raises(UsageError, match="which machines"):
-            start_options(line)
-    with pytest.raises(UsageError, match="leave one of them out"):
-        start_options("--provider local --hosts a")
+    assert options == StartOptions(
+        hosts=("a", "me@b:2222", "c"), key="~/.ssh/id", jump="gate", known_hosts="known", alone=True, ttl=90.0
+    )
+    for given in ("--hosts a", "--key a", "--jump a", "--known-hosts a", "--no-cluster"):
+        with pytest.raises(UsageError, match=f"^{given.split()[0]} is about other machines, .* leave one of them out"):
+            start_options(f"--provider local {given}")
 
 
 def test_start_with_a_profile() -> None:

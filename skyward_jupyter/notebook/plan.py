@@ -1,0 +1,85 @@
+"""What pool is to be started: what a line asks for, what is set in the notebook, and what the profile says.
+
+What is said on the line counts first, together with a profile that it names; then the settings, then their profile.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from skyward_jupyter.errors import UsageError
+from skyward_jupyter.notebook.options import StartOptions
+from skyward_jupyter.profiles.files import load
+from skyward_jupyter.profiles.profile import MACHINES, NO_PROFILE, Profile
+
+if TYPE_CHECKING:
+    from skyward_jupyter.config import Skyward
+    from skyward_jupyter.providers.base import Provider
+
+
+def on_line(options: StartOptions) -> Profile:
+    """What a ``%sky start`` line says, and the profile that it names."""
+    own = Profile(
+        provider=options.provider,
+        hosts=options.hosts,
+        key=options.key,
+        jump=options.jump,
+        known_hosts=options.known_hosts,
+        cluster=False if options.alone else None,
+        nodes=options.nodes,
+        name=options.name,
+        concurrency=options.concurrency,
+        ttl=options.ttl,
+    )
+    return own.over(load(options.profile) if options.profile is not None else NO_PROFILE)
+
+
+def whole(asked: Profile, settings: Skyward, *, profiled: bool = False) -> Profile:
+    """All that is said of a pool to be started.
+
+    Parameters
+    ----------
+    asked
+        What the line says.
+    profiled
+        Whether it names a profile, which then counts in place of that of the settings.
+
+    Raises
+    ------
+    UsageError
+        It does not say which machines, or cannot be read.
+    """
+    chosen = NO_PROFILE if profiled else settings.chosen
+    found = asked.over(settings.said).over(chosen)
+    if found.provider == "ssh":
+        if found.hosts is None:
+            raise UsageError(
+                "nodes are to run over ssh, and nothing says on which machines: write %sky start --hosts user@a,user@b"
+                ", or %config Skyward.hosts = 'user@a,user@b'"
+            )
+        return found
+    # Settings may say how to reach machines that a pool has only now and then.
+    here = asked if found.provider == "local" else asked.over(chosen)
+    for key in MACHINES:
+        if getattr(here, key) is not None:
+            raise UsageError(
+                f"{key} is about machines to log in to, and nothing says which machines: write %sky start --hosts "
+                "user@a,user@b, or hosts into the profile"
+            )
+    return found
+
+
+def provider(wanted: Profile) -> Provider | None:
+    """Where its nodes run; None for this machine."""
+    if wanted.provider != "ssh":
+        return None
+    from skyward_jupyter.providers.ssh import SSH
+
+    assert wanted.hosts is not None
+    return SSH(
+        wanted.hosts,
+        key=wanted.key,
+        jump=wanted.jump,
+        known_hosts=wanted.known_hosts,
+        cluster=wanted.cluster is not False,
+    )

@@ -1,0 +1,1 @@
+"""What pools are to be like, under names, in files."""
