@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from skyward_jupyter.agent.lease import owner_gone
 
@@ -49,6 +49,7 @@ class Keeping:
         }
         self._machines: list[dict[str, Any]] = []
         self._process: subprocess.Popen[bytes] | None = None
+        self._line: Line | None = None
         self._guard: asyncio.Task[None] | None = None
         self._over = False
 
@@ -70,23 +71,26 @@ class Keeping:
             self._begin()
             self._guard = asyncio.create_task(self._replace())
         else:
-            self._say({"op": "watch", "machines": self._machines})
+            assert self._line is not None
+            self._line.say({"op": "watch", "machines": self._machines})
 
     def finish(self) -> None:
         """This process ends, and nobody shall go on with the pool: have the other one end the nodes."""
-        self._say({"op": "finish"})
-        self.close()
+        self._last_word({"op": "finish"})
 
     def close(self) -> None:
         """Renew no more."""
+        self._last_word({"op": "close"})
+
+    def _last_word(self, message: dict[str, Any]) -> None:
+        if self._over:
+            return
         self._over = True
         if self._guard is not None and not self._guard.get_loop().is_closed():
             with contextlib.suppress(RuntimeError):
                 self._guard.cancel()
-        if self._process is not None and self._process.stdin is not None:
-            self._say({"op": "close"})
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
+        if self._line is not None:
+            self._line.close(message)
 
     async def ended(self) -> None:
         """Wait, after `close`, until the process has ended."""
@@ -103,7 +107,9 @@ class Keeping:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))},
             start_new_session=True,
         )
-        self._say({"op": "watch", **self._common, "machines": self._machines})
+        assert self._process.stdin is not None
+        self._line = Line(self._process.stdin)
+        self._line.say({"op": "watch", **self._common, "machines": self._machines})
 
     async def _replace(self) -> None:
         """Start another one whenever it ends."""
@@ -114,9 +120,52 @@ class Keeping:
             await asyncio.sleep(PAUSE)
             self._begin()
 
-    def _say(self, message: dict[str, Any]) -> None:
-        if self._process is None or self._process.stdin is None:
+
+class Line:
+    """Says what is so now through a pipe, whose reader may be slow: of what it has not begun to read the last counts.
+
+    What is said is a part of the whole: what it does not name is as it was.
+    """
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        os.set_blocking(pipe.fileno(), False)
+        self._pipe = pipe
+        self._loop = asyncio.get_running_loop()
+        self._unsent = b""
+        self._next: dict[str, Any] = {}
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Say it as soon as that is possible; returns at once."""
+        if not self._pipe.closed:
+            self._next |= message
+            self._send()
+
+    def close(self, message: dict[str, Any]) -> None:
+        """Say a last word, and wait until all of it is said. The loop may be over."""
+        if self._pipe.closed:
             return
-        with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.write(json.dumps(message).encode() + b"\n")
-            self._process.stdin.flush()
+        with contextlib.suppress(RuntimeError):
+            self._loop.remove_writer(self._pipe)
+        with contextlib.suppress(OSError):
+            os.set_blocking(self._pipe.fileno(), True)
+            self._pipe.write(self._unsent + b"".join(map(_line, filter(None, (self._next, message)))))
+        with contextlib.suppress(OSError):
+            self._pipe.close()
+
+    def _send(self) -> None:
+        try:
+            while self._unsent or self._next:
+                if not self._unsent:
+                    self._unsent, self._next = _line(self._next), {}
+                self._unsent = self._unsent[os.write(self._pipe.fileno(), self._unsent) :]
+        except BlockingIOError:
+            self._loop.add_writer(self._pipe, self._send)
+            return
+        except OSError:
+            # Its reader has ended, and another one is told all of it.
+            self._unsent, self._next = b"", {}
+        self._loop.remove_writer(self._pipe)
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"

@@ -100,9 +100,7 @@ def test_a_crowd_of_nodes(until: Until) -> None:
 async def test_a_crowd_that_is_called_off(until: Until) -> None:
     crowd = sky.ComputePool(nodes=40, name="calledoff")
     starting = asyncio.create_task(crowd.start_async())
-    async with asyncio.timeout(20):
-        while not any(node.phase == "joined" for node in crowd.nodes):
-            await asyncio.sleep(0.005)
+    await asyncio.to_thread(until, lambda: any(node.phase == "joined" for node in crowd.nodes), "one has joined")
     starting.cancel()
     await asyncio.wait([starting])
     await crowd.stop_async()
