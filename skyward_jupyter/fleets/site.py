@@ -21,7 +21,7 @@ from skyward_jupyter.errors import CommandFailed, MachineError
 from skyward_jupyter.fleets.link import DoorLink, Refused, knock
 from skyward_jupyter.fleets.place import Place, Plan
 from skyward_jupyter.providers.base import Instance
-from skyward_jupyter.ssh.bootstrap import clear, prepare
+from skyward_jupyter.ssh.bootstrap import accompanied, clear, prepare
 from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.login import connection
 from skyward_jupyter.ssh.steps import Step
@@ -31,6 +31,8 @@ START_WITHIN = 60.0
 END_WITHIN = 8.0
 #: How long a machine may take to be logged in to (seconds).
 REACH_WITHIN = 30.0
+#: A machine that is prepared waits so long for word from here, with a shorter ttl too (seconds).
+LEAST_PATIENCE = 10.0
 #: Seconds between two knocks, and how much longer than its ttl a machine may be silent before it is given up.
 AGAIN = 0.5
 MARGIN = 5.0
@@ -86,6 +88,11 @@ class Site:
         """Whether its template can be told something now."""
         return self._link is not None
 
+    @property
+    def _patience(self) -> float:
+        """How long its machine goes on with being prepared when it hears nothing (seconds)."""
+        return max(self._plan.ttl, LEAST_PATIENCE)
+
     # -- its start ---------------------------------------------------------------------------------------------------
 
     async def open(self, former: Place | None = None) -> None:
@@ -96,7 +103,8 @@ class Site:
         key = f"{self._plan.key.replace('~', '-')}.{self.rank}.{secrets.token_hex(2)}"
         # From now on there may be something to remove, however far this gets.
         self.place = Place(key)
-        self.place = await self._launched(machine, key)
+        async with accompanied(machine, key, self._patience):
+            self.place = await self._launched(machine, key)
         await self._forward(machine)
         await self._take()
         self._serving = asyncio.create_task(self._serve())
@@ -130,7 +138,7 @@ class Site:
         return self._machine
 
     async def _launched(self, machine: Connection, key: str) -> Place:
-        ready = await prepare(machine, self._plan.image, self._step, key=key)
+        ready = await prepare(machine, self._plan.image, self._step, key=key, patience=self._patience)
         self.place = Place(key, ready.pool)
         self._tell("starting its template")
         certificates = f"{ready.pool}/certificates"
