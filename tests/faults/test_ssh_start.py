@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import os
 import re
@@ -19,6 +18,7 @@ import skyward as sky
 from skyward_jupyter.errors import ProvisioningFailed
 from tests.far import Machines
 from tests.faults.conftest import World
+from tests.faults.starts import phase, starting, steps
 from tests.machines import write_key
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(180)]
@@ -146,29 +146,6 @@ def keepers() -> list[psutil.Process]:
 def listening() -> set[int]:
     """The ports of tunnels, among others, that this process listens at."""
     return {found.laddr.port for found in psutil.Process().net_connections("tcp") if found.status == psutil.CONN_LISTEN}
-
-
-@contextlib.contextmanager
-def starting(pool: sky.ComputePool) -> Iterator[concurrent.futures.Future[sky.ComputePool]]:
-    """A start that goes on meanwhile, and is over in the end."""
-    with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        started = executor.submit(pool.start)
-        try:
-            yield started
-        finally:
-            concurrent.futures.wait([started], 60)
-            pool.stop()
-
-
-def phase(pool: sky.ComputePool, number: int) -> str:
-    """What a node is at."""
-    return next((view.phase for view in pool.nodes if view.rank == number), "")
-
-
-def steps(pool: sky.ComputePool, number: int) -> list[str]:
-    """The steps of a node's preparation, each as often as it was begun."""
-    told = [line.partition(": ") for line in pool.nodes[number].log]
-    return [step for what, _, step in told if what == "bootstrapping"]
 
 
 def test_a_machine_that_comes_up_late_is_waited_for_and_said_to_be(machines: Machines, world: World) -> None:
