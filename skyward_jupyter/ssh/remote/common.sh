@@ -70,7 +70,7 @@ guard() {
 
 # Notes how what runs now can be ended.
 known() {
-  [ -f "$POOL/guard" ] && read -r stat <"/proc/$$/stat" || return 0
+  [ -f "$POOL/guard" ] && read -r stat 2>/dev/null <"/proc/$$/stat" || return 0
   stat=${stat##*) }
   stat=${stat#* * }
   echo "${stat%% *} $SKYWARD_RUN" >"$POOL/running"
