@@ -99,7 +99,7 @@ async def prepare(
 @asynccontextmanager
 async def accompanied(machine: Machine, key: str, patience: float, *, home: str = HOME) -> AsyncIterator[None]:
     """Meanwhile `machine` hears again and again that somebody is there who prepares it for the pool `key`."""
-    telling = asyncio.create_task(_tell(machine, _small(key, home), patience / TELLINGS))
+    telling = asyncio.create_task(_tell(machine, _small(key, home), patience))
     try:
         yield
     finally:
@@ -107,12 +107,12 @@ async def accompanied(machine: Machine, key: str, patience: float, *, home: str 
         await asyncio.wait([telling])
 
 
-async def _tell(machine: Machine, script: Script, every: float) -> None:
+async def _tell(machine: Machine, script: Script, patience: float) -> None:
     for turn in itertools.count():
-        await asyncio.sleep(every)
+        await asyncio.sleep(patience / TELLINGS)
         # While the connection is broken nothing can be told; the machine waits longer than most breaks take.
         with suppress(MachineError, TimeoutError):
-            await machine.run("sh -s", stdin=script.alive(turn), timeout=every)
+            await machine.run("sh -s", stdin=script.alive(turn), timeout=patience)
 
 
 async def clear(machine: Machine, key: str, *, home: str = HOME) -> None:
