@@ -34,8 +34,8 @@ START_WITHIN = 60.0
 END_WITHIN = 8.0
 #: How long a machine may take to be logged in to (seconds).
 REACH_WITHIN = 60.0
-#: A machine that is prepared waits so long for word from here, with a shorter ttl too (seconds): longer than it takes to
-#: notice that the link is down.
+#: A machine that is prepared waits so long for word from here, with a shorter ttl too (seconds): for longer than it
+#: takes to notice that the link is down.
 LEAST_PATIENCE = 20.0
 #: What the path of a socket may have (bytes).
 LONGEST = 107
