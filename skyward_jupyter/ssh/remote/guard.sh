@@ -2,13 +2,31 @@
 # too long, it ends what still runs of the preparation and removes the pool's directory. Once there is a template, or no
 # directory any more, it is over. Arguments: the directory, seconds, and what this guard is called: the last one counts.
 
-heard= quiet=0
+# The first line of a file; empty where there is none.
+line() {
+  said=
+  { read -r said <"$1"; } 2>/dev/null
+}
+
+# Seconds since the machine was started: its clock may be set meanwhile.
+moment() {
+  line /proc/uptime
+  now=${said%%.*}
+}
+
+heard=
+moment
+since=$now
 while sleep 1; do
-  [ -d "$1" ] && [ ! -S "$1/door" ] && [ "$(cat "$1/guard" 2>/dev/null)" = "$3" ] || exit 0
-  now=$(cat "$1/heard" 2>/dev/null)
-  if [ "$now" = "$heard" ]; then quiet=$((quiet + 1)); else heard=$now quiet=0; fi
-  [ "$quiet" -lt "$2" ] && continue
-  read -r group token <"$1/running" && end_group "$group" "$token"
+  [ -d "$1" ] && [ ! -S "$1/door" ] || exit 0
+  line "$1/guard"
+  [ "$said" = "$3" ] || exit 0
+  moment
+  line "$1/heard"
+  [ "$said" = "$heard" ] || since=$now
+  heard=$said
+  [ $((now - since)) -ge "$2" ] || continue
+  { read -r group token <"$1/running"; } 2>/dev/null && end_group "$group" "$token"
   rm -rf "$1"
   exit 0
 done
