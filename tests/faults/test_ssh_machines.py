@@ -39,9 +39,10 @@ def told() -> list[int]:
     return list(range(LINES))
 
 
-def left(machine: BareMachine) -> str:
+def left(machine: BareMachine) -> list[str]:
     """What a pool still has on a machine: processes, and files."""
-    return machine.run("ps axo args | grep -E '[s]kyward[:/]' || :; ls /root/.skyward/pools")
+    lines = machine.run("ps axo args").splitlines() + machine.run("ls /root/.skyward/pools").splitlines()
+    return [line for line in lines if "skyward" in line or line.startswith("bare-")]
 
 
 @pytest.fixture
