@@ -98,7 +98,7 @@ class NodeStarting(NodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class NodePhase(NodeEvent):
-    """It got a step further on its way to being ready."""
+    """It got a step further on its way to being ready, or the link to its machine is down, or whole again."""
 
     phase: str
 

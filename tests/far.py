@@ -30,13 +30,14 @@ class Machines:
     servers
         Their sshd, one for each.
     home
-        The home of whoever logs in to any of them.
+        The home of whoever logs in to any of them, unless one was moved.
     """
 
     def __init__(self, folder: Path, home: Path, count: int) -> None:
         self.home = home
         self._folder = folder
         home.mkdir(parents=True, exist_ok=True)
+        self._homes = [home] * count
         self.servers: list[Sshd] = []
         for number in range(count):
             self.servers.append(self._server(number))
@@ -82,7 +83,7 @@ class Machines:
 
     def files(self, pool: str) -> list[Path]:
         """The directories of a pool there."""
-        return list(self.home.glob(f".skyward/pools/{pool}-*"))
+        return [found for home in {*self._homes} for found in home.glob(f".skyward/pools/{pool}-*")]
 
     def gone(self, pool: str) -> bool:
         """Whether nothing of a pool runs or lies there."""
@@ -95,6 +96,24 @@ class Machines:
                 process.kill()
         self.servers[number].stop()
 
+    def at_work(self, number: int | None = None) -> list[psutil.Process]:
+        """All that whoever logs in has running there, or in the home of one of them."""
+        homes = {str(home) for at, home in enumerate(self._homes) if number in (None, at)}
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.pid != os.getpid() and process.environ().get("HOME") in homes and process.cmdline():
+                    found.append(process)
+        return found
+
+    def move(self, number: int, home: Path) -> None:
+        """Give one of them a home of its own; those who are logged in are not any more."""
+        home.mkdir(parents=True, exist_ok=True)
+        self._homes[number] = home
+        self.servers[number].stop()
+        self.servers[number].configure(self._environment(home))
+        self.servers[number].start()
+
     def close(self) -> None:
         """Stop them."""
         for server in self.servers:
@@ -106,17 +125,18 @@ class Machines:
         return known
 
     def _server(self, number: int) -> Sshd:
-        server = Sshd(self._folder / f"machine{number}", started=False, config=self._environment())
+        server = Sshd(self._folder / f"machine{number}", started=False, config=self._environment(self.home))
         if number:
             # A user has one key for all of them.
             (server.folder / "authorized_keys").write_text(self.key.with_suffix(".pub").read_text())
         server.start()
         return server
 
-    def _environment(self) -> str:
+    def _environment(self, home: Path) -> str:
         given = {name: value for name, value in os.environ.items() if name.startswith(_INDEX)}
         given |= {
-            "HOME": str(self.home),
+            "HOME": str(home),
+            "UV_CACHE_DIR": f"{self.home}/.cache/uv",
             "PATH": f"{self.home}/tools:{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",
         }
         return "SetEnv " + " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())

@@ -116,6 +116,10 @@ class Sshd:
         """Have another host key from the next start on."""
         write_key(self.folder / "host_key")
 
+    def configure(self, config: str) -> None:
+        """Have another configuration from the next start on."""
+        self._more = config
+
     def start(self) -> None:
         """Start it; returns when it listens."""
         if os.geteuid() == 0:

@@ -132,13 +132,18 @@ class BareMachine:
         How much can be written to it, as ``mount`` takes it.
     shared
         Directories of this machine that it has at the same place, to read only.
+    setup
+        What it runs each time before its sshd starts.
     """
 
-    def __init__(self, network: Network, folder: Path, *, disk: str = "2G", shared: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self, network: Network, folder: Path, *, disk: str = "2G", shared: tuple[Path, ...] = (), setup: str = ""
+    ) -> None:
         self.network = network
         self.folder = folder
         self.disk = disk
         self.shared = shared
+        self.setup = setup
         self.address, self._mac = network.member()
         number = self.address.split(".")
         self.link = f"skyv{network.number}x{number[2]}x{number[3]}"
@@ -157,6 +162,10 @@ class BareMachine:
     def ledger(self) -> Ledger:
         """A ledger of the machine's own."""
         return Ledger(self.folder / "ledger")
+
+    def accept(self, key: Path) -> None:
+        """Accept another private key from the next start on."""
+        self.key.with_suffix(".pub").write_bytes(key.with_suffix(".pub").read_bytes())
 
     def connection(self, user: str = "root", watch: Watch = unwatched, **said: str) -> Connection:
         """A connection that is not open yet."""
@@ -305,6 +314,7 @@ while ! ip link show eth0 >/dev/null 2>&1; do sleep 0.01; done
 ip address add {self.address}/16 dev eth0
 ip link set eth0 up
 ip route add default via {self.network.gateway}
+{self.setup}
 set +e
 while :; do /usr/sbin/sshd -D -e; sleep 0.2; done
 """
@@ -359,11 +369,18 @@ def bare_machine(tmp_path: Path) -> Iterator[MakeMachine]:
     """Starts bare machines on one network, with the arguments of `BareMachine` but for network and folder."""
     if why := missing():
         pytest.skip(why)
+    with making(tmp_path) as make:
+        yield make
+
+
+@contextlib.contextmanager
+def making(folder: Path) -> Iterator[MakeMachine]:
+    """The same for as long as a test wants."""
     network = Network()
     made: list[BareMachine] = []
 
-    def make(*, disk: str = "2G", shared: tuple[Path, ...] = (), started: bool = True) -> BareMachine:
-        machine = BareMachine(network, tmp_path / f"machine-{len(made)}", disk=disk, shared=shared)
+    def make(*, disk: str = "2G", shared: tuple[Path, ...] = (), setup: str = "", started: bool = True) -> BareMachine:
+        machine = BareMachine(network, folder / f"machine-{len(made)}", disk=disk, shared=shared, setup=setup)
         made.append(machine)
         if started:
             machine.start()

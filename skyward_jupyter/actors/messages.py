@@ -117,6 +117,13 @@ class Meet:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """To a node actor: the link to its machine is broken, since when and why; empty once it is whole again."""
+
+    broken: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """To a node actor: the node is lost; `final` when another try would end the same way."""
 

@@ -28,6 +28,7 @@ from skyward_jupyter.actors.messages import (
     Gone,
     Joined,
     Kill,
+    Link,
     Lost,
     Meet,
     NodeDown,
@@ -53,7 +54,9 @@ _NEVER = timedelta(days=365)
 #: Seconds that a node may take to leave in order; then it is ended.
 _LEAVE_WITHIN = 8.0
 
-type NodeMessage = Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Meet | Gone | Drain | Unheard
+type NodeMessage = (
+    Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Meet | Link | Gone | Drain | Unheard
+)
 
 
 class _Node:
@@ -69,6 +72,7 @@ class _Node:
         self._draining = False
         self._leaving: asyncio.TimerHandle | None = None
         self._incarnation = ""
+        self._before = ""
         self._connected = False
         self.vigil = Vigil(hub, rank, lambda: bool(self.courier.following), lambda why: me.tell(Gone(why)))
         self._returned: list[int] = []
@@ -120,6 +124,8 @@ class _Node:
                 self.phase(phase, pid)
             case Meet():
                 self.meet()
+            case Link(broken):
+                self.link(broken)
             case Drain():
                 self._draining = True
                 self.hub.placer.tell(NodeDown(self.rank))
@@ -168,6 +174,20 @@ class _Node:
 
     def phase(self, phase: str, pid: int) -> None:
         """Take in word of the fleet."""
+        self._show(phase, pid)
+
+    def link(self, broken: str) -> None:
+        """Show for how long the link to the machine is broken: what runs there goes on, and nothing is lost so far."""
+        if broken:
+            self._before = self._before or self.view.phase
+            self._show(broken)
+        elif self._before:
+            self._show("its link is whole again")
+            self._before, before = "", self._before
+            self.view = replace(self.view, phase=before)
+            self.hub.show(self.view)
+
+    def _show(self, phase: str, pid: int = 0) -> None:
         log = (*self.view.log, phase)[-_LOG_LINES:]
         self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, log=log)
         self.hub.show(self.view)

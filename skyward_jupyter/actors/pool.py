@@ -65,7 +65,7 @@ class _Pool:
         self._ranks: dict[int, _Rank] = {}
         self._desired = 0
         self._turn = 0
-        self._given_up = False
+        self._given_up = self._adopted = False
         self._introduced = 0
         self._told: frozenset[int] = frozenset()
         self._acquainted: frozenset[int] = frozenset()
@@ -77,6 +77,7 @@ class _Pool:
             case Scale(nodes, why):
                 self.scale(nodes, why)
             case Adopt(ranks):
+                self._adopted = True
                 self._ranks.update((rank, _Rank()) for rank in ranks)
             case Taken(by):
                 self.taken(by)
@@ -157,7 +158,13 @@ class _Pool:
         self._start((rank,))
 
     def _give_up(self, rank: int, losses: int, why: str) -> None:
-        self.hub.note = NodeGivenUp(time.time(), self.hub.name, rank, losses, why).sentence
+        if self.hub.state == "starting" and not self._adopted:
+            # The start has failed; whoever waits for it need not wait for the others, which may take much longer.
+            if not self._given_up:
+                self.hub.note = f"node {rank} could not be started: {why}"
+            self.hub.settled.set()
+        else:
+            self.hub.note = NodeGivenUp(time.time(), self.hub.name, rank, losses, why).sentence
         self.hub.events.emit(NodeGivenUp, rank, losses, why)
         self._desired = min(self._desired, len(self._ranks) - 1)
         self._remove(rank)

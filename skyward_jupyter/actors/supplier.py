@@ -12,7 +12,7 @@ from casty import Context, actor
 
 from skyward_jupyter.actors.connection import connect
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Meet, Phase, Start, Unheard
+from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Link, Meet, Phase, Start, Unheard
 from skyward_jupyter.events import LogLine
 
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
@@ -120,7 +120,10 @@ class _Supplier:
                 node.tell(Phase(text))
             case "phase":
                 node.tell(Phase(text))
+            case "link":
+                node.tell(Link(text))
             case "mended":
+                node.tell(Link(""))
                 if self.hub.redial is not None:
                     self.hub.redial.mended(rank)
             case "line":

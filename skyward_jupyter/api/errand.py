@@ -10,6 +10,7 @@ import time
 
 import casty
 
+from skyward_jupyter.actors.desk import NodeState
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.caller import Call, Outcome
@@ -22,6 +23,7 @@ _LOOK = 2.0
 _AGAIN = 0.2
 #: A pool in one of these states has nodes, or is about to.
 _RUNS = ("starting", "ready")
+_UP = (NodeState.IDLE, NodeState.ACTIVE)
 
 #: Unlike those of any kernel before.
 _numbers = itertools.count(time.time_ns())
@@ -128,7 +130,7 @@ class Errands:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(hub.patience):
                 while hub.state in _RUNS:
-                    ready = [rank for rank, view in hub.desk.nodes.items() if view.phase == "ready"]
+                    ready = [rank for rank, view in hub.desk.nodes.items() if view.state in _UP]
                     if ready:
                         return _Errand(hub, self._engine, min(ready))
                     await hub.turned.wait()

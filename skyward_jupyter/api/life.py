@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from skyward_jupyter.actors import assembly
 from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.desk import NodeState
 from skyward_jupyter.actors.elastic import Autoscaler, Bounds
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Taken
@@ -32,6 +33,9 @@ from skyward_jupyter.terminal.mode import Mode
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
+
+#: Of how many nodes that are late it is said what they are at.
+NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +192,7 @@ class Life:
         try:
             await asyncio.wait_for(self.hub.settled.wait(), timeout)
         except TimeoutError:
-            slow = [str(view.rank) for _, view in sorted(self.hub.desk.nodes.items()) if view.phase != "ready"]
-            raise ProvisioningFailed(
-                f"nodes {', '.join(slow)} of pool {self.name!r} were not ready after {self.settings.terms.patience:g} s"
-            ) from None
+            raise ProvisioningFailed(_late(self.hub, self.settings.terms.patience)) from None
 
     async def stop(self) -> None:
         """End every node."""
@@ -222,6 +223,14 @@ class Life:
             hub.recorder.close()
         else:
             hub.recorder.leave()
+
+
+def _late(hub: Hub, patience: float) -> str:
+    """Which nodes are not ready, and what the first of them were at."""
+    late = [view for _, view in sorted(hub.desk.nodes.items()) if view.state in (NodeState.WAITING, NodeState.LOST)]
+    what = "; ".join(f"node {view.rank} ({hub.fleet.address(view.rank)}) was at: {view.phase}" for view in late[:NAMED])
+    ranks = ", ".join(str(view.rank) for view in late)
+    return f"nodes {ranks} of pool {hub.name!r} were not ready after {patience:g} s; {what}"
 
 
 def _place(pool: str | None) -> place.Place:

@@ -11,18 +11,21 @@ import contextlib
 import json
 import secrets
 import shlex
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import AUTHORITY, CERTIFICATE, KEY, TOKEN
-from skyward_jupyter.errors import CommandFailed, MachineError
+from skyward_jupyter.agent.controls import DOOR
+from skyward_jupyter.errors import CommandFailed, MachineError, ProvisioningFailed
 from skyward_jupyter.fleets.link import DoorLink, Refused, knock
 from skyward_jupyter.fleets.place import Place, Plan
 from skyward_jupyter.providers.base import Instance
-from skyward_jupyter.ssh.bootstrap import clear, prepare
+from skyward_jupyter.ssh.bootstrap import accompanied, clear, prepare
 from skyward_jupyter.ssh.connection import Connection
+from skyward_jupyter.ssh.keeper import State
 from skyward_jupyter.ssh.login import connection
 from skyward_jupyter.ssh.steps import Step
 
@@ -30,7 +33,12 @@ from skyward_jupyter.ssh.steps import Step
 START_WITHIN = 60.0
 END_WITHIN = 8.0
 #: How long a machine may take to be logged in to (seconds).
-REACH_WITHIN = 30.0
+REACH_WITHIN = 60.0
+#: A machine that is prepared waits so long for word from here, with a shorter ttl too (seconds): for longer than it
+#: takes to notice that the link is down.
+LEAST_PATIENCE = 20.0
+#: What the path of a socket may have (bytes).
+LONGEST = 107
 #: Seconds between two knocks, and how much longer than its ttl a machine may be silent before it is given up.
 AGAIN = 0.5
 MARGIN = 5.0
@@ -75,6 +83,7 @@ class Site:
         self._serving: asyncio.Task[None] | None = None
         self._agent = _Known()
         self._over = False
+        self._broken = self._phase = ""
 
     @property
     def located(self) -> bool:
@@ -86,6 +95,11 @@ class Site:
         """Whether its template can be told something now."""
         return self._link is not None
 
+    @property
+    def _patience(self) -> float:
+        """How long its machine goes on with being prepared when it hears nothing (seconds)."""
+        return max(self._plan.ttl, LEAST_PATIENCE)
+
     # -- its start ---------------------------------------------------------------------------------------------------
 
     async def open(self, former: Place | None = None) -> None:
@@ -96,7 +110,8 @@ class Site:
         key = f"{self._plan.key.replace('~', '-')}.{self.rank}.{secrets.token_hex(2)}"
         # From now on there may be something to remove, however far this gets.
         self.place = Place(key)
-        self.place = await self._launched(machine, key)
+        async with accompanied(machine, key, self._patience):
+            self.place = await self._launched(machine, key)
         await self._forward(machine)
         await self._take()
         self._serving = asyncio.create_task(self._serve())
@@ -125,13 +140,18 @@ class Site:
 
     async def _connected(self) -> Connection:
         self._tell("connecting")
-        self._machine = connection(self.instance)
+        self._machine = connection(self.instance, self._watched)
         await self._machine.open(REACH_WITHIN)
         return self._machine
 
     async def _launched(self, machine: Connection, key: str) -> Place:
-        ready = await prepare(machine, self._plan.image, self._step, key=key)
+        ready = await prepare(machine, self._plan.image, self._step, key=key, patience=self._patience)
         self.place = Place(key, ready.pool)
+        if len(f"{ready.pool}/{DOOR}".encode()) > LONGEST:
+            raise ProvisioningFailed(
+                f"{ready.pool} on {machine.name} is too long a path for a socket: give the pool a shorter name, or log "
+                "in as a user whose home has a shorter path"
+            )
         self._tell("starting its template")
         certificates = f"{ready.pool}/certificates"
         await self._run(machine, "its private directory", f"umask 077; mkdir -p {shlex.quote(certificates)}")
@@ -183,7 +203,22 @@ class Site:
                 self._hear({"op": "report", "what": "line", "text": f"{step.name} failed: {step.text}"})
 
     def _tell(self, phase: str) -> None:
+        if phase == self._phase:
+            return
+        self._phase = phase
         self._hear({"op": "report", "what": "phase", "text": phase})
+
+    def _watched(self, state: State, why: str) -> None:
+        """Tell people why there is no connection, and since when."""
+        if state in ("up", "closed"):
+            self._broken = ""
+        elif state != "failed" and why and not self._over:
+            self._broken = self._broken or time.strftime("%H:%M:%S")
+            if self._serving is None:
+                self._tell(f"connecting: {why} (since {self._broken})")
+            elif state == "lost":
+                text = f"its link is down since {self._broken} ({why})"
+                self._hear({"op": "report", "what": "link", "text": text})
 
     # -- its life ----------------------------------------------------------------------------------------------------
 

@@ -132,10 +132,13 @@ def _status(notebook: Notebook, line: str) -> None:
     pool = pools.find(_pool_name("status", line))
     cost = f", {pool.cost}" if any(pool.cost) else ""
     _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{cost}")
-    _say(f"{'node':>5}  {'state':<8} {'phase':<10} {'running':>7} {'done':>7}  address")
+    # Why a node was lost may have several lines.
+    phases = {node.rank: node.phase.partition("\n")[0] for node in pool.nodes}
+    width = max([10, *map(len, phases.values())])
+    _say(f"{'node':>5}  {'state':<8} {'phase':<{width}} {'running':>7} {'done':>7}  address")
     for node in pool.nodes:
-        row = f"{node.rank:>5}  {node.state!s:<8} {node.phase!s:<10} {node.running:>7} {node.done:>7}  {node.address}"
-        _say(row.rstrip())
+        what = f"{node.rank:>5}  {node.state!s:<8} {phases[node.rank]:<{width}}"
+        _say(f"{what} {node.running:>7} {node.done:>7}  {node.address}".rstrip())
 
 
 def _stop(notebook: Notebook, line: str) -> None:

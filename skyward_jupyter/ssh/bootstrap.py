@@ -11,14 +11,17 @@ This assumes a POSIX shell and `flock` on the machine, nothing else.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from skyward_jupyter.agent.accelerators import Accelerator, accelerators
-from skyward_jupyter.errors import ConnectionLost, UsageError
+from skyward_jupyter.errors import ConnectionLost, MachineError, UsageError
 from skyward_jupyter.ssh.image import Image, digest_of, redacted
 from skyward_jupyter.ssh.journal import Journal
 from skyward_jupyter.ssh.machine import Machine
@@ -33,6 +36,8 @@ from skyward_jupyter.ssh.wheel import Wheel, own_wheel, requirements
 HOME = "~/.skyward"
 #: How often a preparation is begun when the connection breaks.
 TRIES = 3
+#: How often in its patience a machine is told that somebody is there.
+TELLINGS = 5
 #: For people who run ``%pip install`` in a cell; the image has no use for it.
 EXTRA = ("pip",)
 
@@ -70,9 +75,12 @@ class Prepared:
 
 
 async def prepare(
-    machine: Machine, image: Image, events: OnStep, *, key: str = "default", home: str = HOME
+    machine: Machine, image: Image, events: OnStep, *, key: str = "default", home: str = HOME, patience: float = 0.0
 ) -> Prepared:
     """Make `machine` ready for agents of the pool `key`; do only what is left to do.
+
+    With `patience` the machine ends what runs of this, and removes what the pool has there, when for so many seconds it
+    is not `accompanied` and no template has come.
 
     Raises
     ------
@@ -84,15 +92,38 @@ async def prepare(
         What the image includes is not there.
     """
     _check(key)
-    preparation = await _Preparation.of(machine, image, events, key, home)
+    preparation = await _Preparation.of(machine, image, events, key, home, ceil(patience))
     return await preparation.run()
+
+
+@asynccontextmanager
+async def accompanied(machine: Machine, key: str, patience: float, *, home: str = HOME) -> AsyncIterator[None]:
+    """Meanwhile `machine` hears again and again that somebody is there who prepares it for the pool `key`."""
+    telling = asyncio.create_task(_tell(machine, _small(key, home), patience))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+
+
+async def _tell(machine: Machine, script: Script, patience: float) -> None:
+    for turn in itertools.count():
+        await asyncio.sleep(patience / TELLINGS)
+        # While the connection is broken nothing can be told; the machine waits longer than most breaks take.
+        with suppress(MachineError, TimeoutError):
+            await machine.run("sh -s", stdin=script.alive(turn), timeout=patience)
 
 
 async def clear(machine: Machine, key: str, *, home: str = HOME) -> None:
     """Remove what a pool has on a machine; what its image needs stays for the next pool."""
     _check(key)
-    script = Script(home=home, key=key, digest="none", wheel="none", python="3")
-    await machine.run("sh -s", stdin=script.clear())
+    await machine.run("sh -s", stdin=_small(key, home).clear())
+
+
+def _small(key: str, home: str) -> Script:
+    """What needs to know no more than where the pool's directory is."""
+    return Script(home=home, key=key, digest="none", wheel="none", python="3")
 
 
 def _check(key: str) -> None:
@@ -115,7 +146,9 @@ class _Preparation:
         self._files = files
 
     @classmethod
-    async def of(cls, machine: Machine, image: Image, events: OnStep, key: str, home: str) -> _Preparation:
+    async def of(
+        cls, machine: Machine, image: Image, events: OnStep, key: str, home: str, patience: int
+    ) -> _Preparation:
         """Gather what is needed from here."""
         wheel, files = await _gathering.done(image, lambda: asyncio.to_thread(_gathered, image))
         script = Script(
@@ -129,6 +162,7 @@ class _Preparation:
             exact=image.exact,
             env=image.env,
             manifest=manifest(files),
+            patience=patience,
         )
         return cls(machine, script, Journal(machine.name, events, redacted(image)), files)
 

@@ -26,6 +26,7 @@ from skyward_jupyter.ssh.dial import Line, NotYet
 from skyward_jupyter.ssh.keeper import PATIENCE, Keeper
 from skyward_jupyter.ssh.lines import Lines
 from skyward_jupyter.ssh.machine import Completed, OnLine
+from skyward_jupyter.ssh.sources import source
 
 #: How much of a command's standard output is kept (bytes); beyond that, its beginning is dropped.
 KEPT = 16 * 1024 * 1024
@@ -40,29 +41,6 @@ _CHUNK = 64 * 1024
 
 # The shell that sshd starts is the leader of a group of its own; `exec` keeps it the same process.
 _BEGIN = """export SKYWARD_RUN=$1; echo "$1:$$:"; exec sh -c "$2\""""
-
-# A number may have been given again after the command had ended: its leader, while there is one, must be ours. Of a
-# command that had no time to report its number, the token in its environment tells it.
-_END = """
-ours() {
-    kill -0 "-$1" 2>/dev/null || return 1
-    [ -r "/proc/$1/environ" ] || return 0
-    found=$(tr '\\0' ' ' <"/proc/$1/environ" 2>/dev/null)
-    case $found in '' | *"SKYWARD_RUN=$2"*) return 0 ;; *) return 1 ;; esac
-}
-group=$1
-if [ -z "$group" ]; then
-    one=$(grep -ls "SKYWARD_RUN=$2" /proc/[0-9]*/environ | head -n 1)
-    [ -n "$one" ] || exit 0
-    group=$(sed 's/.*) //' "${one%environ}stat" | cut -d ' ' -f 3)
-fi
-ours "$group" "$2" || exit 0
-kill -TERM "-$group" 2>/dev/null
-left=20
-while ours "$group" "$2" && [ $left -gt 0 ]; do sleep 0.1 2>/dev/null || sleep 1; left=$((left - 1)); done
-ours "$group" "$2" && kill -KILL "-$group" 2>/dev/null
-exit 0
-"""
 
 
 @dataclass(slots=True)
@@ -220,7 +198,8 @@ class Commands:
         await asyncio.wait([begun])
         if not called.asked or (called.process is not None and called.process.returncode is not None):
             return
-        shell = "exec " + shlex.join(["sh", "-c", _END, "sh", called.group, called.token])
+        text = f'{source("end.sh")}\nend_group "$1" "$2"'
+        shell = "exec " + shlex.join(["sh", "-c", text, "sh", called.group, called.token])
         while self._keeper.state not in ("failed", "closed"):
             try:
                 await self._said(await self._keeper.line(patience=None), shell)

@@ -218,7 +218,8 @@ def _denied(host: Host) -> str:
     if locked:
         advice = f"the key {locked[0]} has a passphrase: unlock it once with: ssh-add {locked[0]}"
     else:
-        advice = f"try: ssh -p {host.port} {host.user}@{host.host}, and name the key that works with key="
+        advice = f"tried: {', '.join(tried)}; " if (tried := _key_files(host)) else ""
+        advice += f"try: ssh -p {host.port} {host.user}@{host.host}, and name the key that works with key="
     return f"{host.name} accepts none of our keys for {host.user}; {advice}"
 
 

@@ -11,10 +11,9 @@ import secrets
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 
 from skyward_jupyter.agent.accelerators import COMMAND
+from skyward_jupyter.ssh.sources import source
 
 #: What a Python must have: distributions leave some of it out.
 MODULES = (
@@ -51,6 +50,8 @@ class Script:
         Of the installation and of user code.
     manifest
         The included files, as JSON.
+    patience
+        Seconds after which a machine that is not told `alive` any more removes what the pool has there; 0 for never.
     """
 
     home: str
@@ -63,6 +64,7 @@ class Script:
     exact: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     manifest: str = "{}"
+    patience: int = 0
     mark: str = field(default_factory=lambda: f"@{secrets.token_hex(8)}")
 
     def look(self) -> bytes:
@@ -81,8 +83,12 @@ class Script:
         """Remove what the pool has."""
         return self._whole('rm -rf "$POOL"')
 
+    def alive(self, turn: int) -> bytes:
+        """Say that somebody is still there who prepares the machine."""
+        return f'{self._places()}\n[ ! -d "$POOL" ] || echo {turn} >"$POOL/heard"\n'.encode()
+
     def _whole(self, call: str) -> bytes:
-        parts = [_source("common.sh"), _source("look.sh"), _source("install.sh"), *self._data(), self._main(call)]
+        parts = [source("common.sh"), source("look.sh"), source("install.sh"), *self._data(), self._main(call)]
         return "\n".join(parts).encode()
 
     def _data(self) -> list[str]:
@@ -90,7 +96,8 @@ class Script:
         return [
             self._function("environment", exports),
             self._function("manifest", self.manifest),
-            self._function("sync_program", _source("sync.py")),
+            self._function("sync_program", source("sync.py")),
+            self._function("guard_program", f"{source('end.sh')}\n{source('guard.sh')}"),
             self._function("requirements", "\n".join(self.requirements)),
         ]
 
@@ -98,18 +105,23 @@ class Script:
         """A function that prints a text as it is."""
         return f"{name}() {{\ncat <<'{self.mark}'\n{text}\n{self.mark}\n}}"
 
+    def _places(self) -> str:
+        quoted = shlex.quote
+        home = f'"$HOME"/{quoted(self.home[2:])}' if self.home.startswith("~/") else quoted(self.home)
+        return f'ROOT={home}\nPOOL="$ROOT/pools/"{quoted(self.key)}'
+
     def _main(self, call: str) -> str:
         quoted = shlex.quote
         minor = ".".join(self.python.split(".")[:2])
-        home = f'"$HOME"/{quoted(self.home[2:])}' if self.home.startswith("~/") else quoted(self.home)
         return f"""
 main() {{
 umask 077
-ROOT={home}
-MARK={self.mark} IMAGE="$ROOT/images/{self.digest}" POOL="$ROOT/pools/"{quoted(self.key)}
+{self._places()}
+MARK={self.mark} IMAGE="$ROOT/images/{self.digest}" PATIENCE={self.patience or ""}
 WHEEL="$ROOT/wheels/{self.wheel}" WANT={self.python} MINOR={minor} PYTHON=
 EXACT={"1" if self.exact else ""} INCLUDES={"" if self.manifest == "{}" else "1"}
 APT={quoted(" ".join(self.apt))} GPUS={quoted(COMMAND)} MODULES={quoted(MODULES)} AGENT={quoted(AGENT)}
+known
 {call}
 }}
 main
@@ -130,8 +142,3 @@ def fact_of(line: str, mark: str) -> Fact | None:
         return None
     name, _, text = line[len(mark) + 1 :].partition(" ")
     return Fact(name, text)
-
-
-@cache
-def _source(name: str) -> str:
-    return (files("skyward_jupyter.ssh") / "remote" / name).read_text()

@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 
 import skyward as sky
+from skyward_jupyter.ssh.dial import KEEPALIVE_COUNT, KEEPALIVE_INTERVAL
 from skyward_jupyter.ssh.image import here
 from tests.faults.conftest import World
+from tests.faults.starts import phase, starting, steps
 from tests.namespaces import BareMachine, MakeMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 #: Stands at the same place on a machine that shares it.
 PYTHON = Path(sys.base_prefix)
-LINES = 900
+LINES = 700
+#: A silent link is noticed after so long (seconds), and what a busy machine adds to that.
+NOTICED_WITHIN = KEEPALIVE_INTERVAL * (KEEPALIVE_COUNT + 1) + 10
 
 
 @sky.compute
@@ -35,31 +39,62 @@ def told() -> list[int]:
     return list(range(LINES))
 
 
-def with_python(machine: BareMachine) -> None:
-    """Give a machine the Python of these tests."""
-    machine.run(f"ln -s {PYTHON}/bin/python{here()} /usr/local/bin/python{here()}; chmod 755 /root")
+def left(machine: BareMachine) -> list[str]:
+    """What a pool still has on a machine: processes, and files."""
+    lines = machine.run("ps axo args").splitlines() + machine.run("ls /root/.skyward/pools").splitlines()
+    return [line for line in lines if "skyward" in line or line.startswith("bare-")]
 
 
 @pytest.fixture
-def far(
-    bare_machine: MakeMachine, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def three(
+    bare_machine: MakeMachine, world: World, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[list[BareMachine], sky.ComputePool]]:
-    """Three machines, and a pool on them."""
+    """Three machines with the Python of these tests, all but the last one started, and a pool that is not."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(kept / "cache"))
-    machines = [bare_machine(shared=(PYTHON,)) for _ in range(3)]
-    for machine in machines:
-        with_python(machine)
+    python = f"ln -s {PYTHON}/bin/python{here()} /usr/local/bin/python{here()}; chmod 755 /root"
+    machines = [bare_machine(shared=(PYTHON,), setup=python, started=False) for _ in range(3)]
+    for machine in machines[1:]:
         # A user has one key for all of them.
-        machine.run(f"echo '{machines[0].key.with_suffix('.pub').read_text().strip()}' >> /root/.ssh/authorized_keys")
+        machine.accept(machines[0].key)
+    for machine in machines[:2]:
+        machine.start()
     known = tmp_path / "known"
     known.touch()
     hosts = [f"root@{machine.address}" for machine in machines]
     provider = sky.SSH(hosts, key=machines[0].key, known_hosts=known)
-    with sky.ComputePool(provider=provider, name="bare", ttl=300.0, timeout=300) as made:
-        yield machines, made
+    yield machines, sky.ComputePool(provider=provider, name="bare", ttl=300.0, timeout=300)
     for machine in machines:
-        assert "skyward: " not in machine.run("ps axo args")
-        assert machine.run("ls /root/.skyward/pools") == ""
+        world.until(lambda machine=machine: not left(machine), "nothing is left on any machine")  # type: ignore[misc]
+
+
+@pytest.fixture
+def far(
+    three: tuple[list[BareMachine], sky.ComputePool],
+) -> Iterator[tuple[list[BareMachine], sky.ComputePool]]:
+    """The same with all of them, and the pool started."""
+    machines, pool = three
+    machines[2].start()
+    with pool:
+        yield three
+
+
+def test_machines_that_die_while_they_boot_and_while_they_are_prepared(
+    three: tuple[list[BareMachine], sky.ComputePool], world: World
+) -> None:
+    """Both come back as they were in the beginning, and the same start goes on; the third is not touched by it."""
+    machines, pool = three
+    with starting(pool) as started:
+        world.until(lambda: phase(pool, 2).startswith("connecting: "), "it is said what is waited for", within=60)
+        machines[2].start()
+        machines[2].kill()
+        world.until(lambda: phase(pool, 1) == "bootstrapping: packages", "packages are installed", within=100)
+        machines[1].kill()
+        for machine in machines[1:]:
+            machine.start()
+        started.result(200)
+        assert node() @ pool == [0, 1, 2]
+        counted = [{step: steps(pool, number).count(step) for step in ("look", "packages")} for number in range(2)]
+    assert counted == [{"look": 1, "packages": 1}, {"look": 2, "packages": 2}]
 
 
 def test_links_that_are_down_for_a_minute_cost_nothing(
@@ -72,9 +107,15 @@ def test_links_that_are_down_for_a_minute_cost_nothing(
     deadline = time.monotonic() + 60
     for machine in machines:
         machine.link_down()
+    world.until(
+        lambda: all(phase(pool, number).startswith("its link is down since ") for number in range(3)),
+        "it is shown",
+        within=NOTICED_WITHIN,
+    )
     world.until(lambda: time.monotonic() > deadline, "a minute has passed", within=61)
     for machine in machines:
         machine.link_up()
+    world.until(lambda: [phase(pool, number) for number in range(3)] == ["ready"] * 3, "they are whole", within=60)
     assert run.result(150) == list(range(LINES))
     said = [line.partition("] ")[2] for line in capfd.readouterr().out.splitlines() if "] line" in line]
     assert said == [f"line {n}" for n in range(LINES)]
@@ -87,7 +128,6 @@ def test_a_machine_that_dies_and_comes_back_empty(far: tuple[list[BareMachine], 
     old = pool.nodes[0].pid
     machines[0].kill()
     machines[0].start()
-    with_python(machines[0])
     world.until(
         lambda: len(pool.nodes) == 3 and pool.nodes[0].pid not in (0, old) and pool.nodes[0].phase == "ready",
         "the node is back",

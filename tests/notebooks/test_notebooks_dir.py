@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 
+from skyward_jupyter.ssh.image import here
+from tests import namespaces
+from tests.bare import index
+from tests.namespaces import BareMachine
 from tools.execute import execute
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -22,13 +29,41 @@ def of(name: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(scope="module")
+def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[BareMachine]]:
+    """Three machines that have a Python and nothing else; none where there can be no such machines."""
+    if namespaces.missing():
+        yield []
+        return
+    base = Path(sys.base_prefix)
+    setup = f"ln -s {base}/bin/python{here()} /usr/local/bin/python{here()}; chmod 755 /root; mkdir -p /etc/uv\n"
+    if url := index().get("UV_DEFAULT_INDEX", ""):
+        setup += f"echo 'index-url = \"{url}\"' >/etc/uv/uv.toml\n"
+    with namespaces.making(tmp_path_factory.mktemp("bare")) as make:
+        machines = [make(shared=(base,), setup=setup, started=False) for _ in range(3)]
+        for machine in machines:
+            machine.accept(machines[0].key)
+            machine.start()
+        yield machines
+
+
+@pytest.fixture(scope="module")
+def hosts(request: pytest.FixtureRequest, bare: list[BareMachine]) -> dict[str, str]:
+    """What the notebook about machines is told: where there can be bare ones, they are."""
+    if bare:
+        names, key = [f"root@{machine.address}" for machine in bare], bare[0].key
+    else:
+        machines = request.getfixturevalue("machines")
+        names, key = machines.names, machines.key
+    return {"SKYWARD_DEMO_HOSTS": ",".join(names), "SKYWARD_DEMO_KEY": str(key)}
+
+
+@pytest.fixture(scope="module")
 def cells(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The code cells of a notebook by id, after a fresh run."""
     with pytest.MonkeyPatch.context() as environment:
         if request.param == "04_ssh_machines":
-            machines = request.getfixturevalue("machines")
-            environment.setenv("SKYWARD_DEMO_HOSTS", ",".join(machines.names))
-            environment.setenv("SKYWARD_DEMO_KEY", str(machines.key))
+            for name, value in request.getfixturevalue("hosts").items():
+                environment.setenv(name, value)
         notebook = execute(FOLDER / f"{request.param}.ipynb", timeout=120)
     return {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
 
@@ -60,8 +95,6 @@ def test_no_cell_warns_or_fails(cells: dict[str, Any]) -> None:
 
 def test_saved_without_outputs() -> None:
     """What is committed is the source: outputs come from a run."""
-    import nbformat
-
     for path in NOTEBOOKS:
         for cell in nbformat.read(path, as_version=4).cells:
             assert not cell.get("outputs"), f"{path.name}, cell {cell.id}"
@@ -153,6 +186,27 @@ class TestMachines:
         assert re.search(r"pi is about 3\.1\d, from 12 calls", printed(cells["calls"]))
         assert printed(cells["ssh"]).startswith("ssh -p ")
         assert "pool far is stopped" in printed(cells["stop"])
+
+    def test_nothing_runs_there_afterwards(self, cells: dict[str, Any], bare: list[BareMachine]) -> None:
+        if not bare:
+            pytest.skip(namespaces.missing())
+        for machine in bare:
+            assert machine.run("ps axo args | grep '[s]kyward: ' || :; ls /root/.skyward/pools") == ""
+
+    def test_the_second_start_is_quick(
+        self, cells: dict[str, Any], hosts: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """In a kernel that is new."""
+        notebook = nbformat.read(FOLDER / "04_ssh_machines.ipynb", as_version=4)
+        notebook.cells = [cell for cell in notebook.cells if cell.id in ("hosts", "start", "who", "stop")]
+        nbformat.write(notebook, tmp_path / "again.ipynb")
+        for name, value in hosts.items():
+            monkeypatch.setenv(name, value)
+        took: dict[int, float] = {}
+        ran = execute(tmp_path / "again.ipynb", on_cell=lambda cell, seconds: took.update({cell: seconds or 0.0}))
+        assert "node 2: Python" in printed(ran.cells[2])
+        print(f"the second start took {took[1]:.2f} s")
+        assert took[1] < 15
 
 
 @of("05_runs_that_survive")

@@ -56,6 +56,26 @@ is_complete() {
       >/dev/null 2>&1 </dev/null
 }
 
+# -- its end when nobody is there any more -----------------------------------------------------------------------------
+
+# Has the pool's directory removed, and what runs here ended, when this machine is forgotten before there is a template.
+# The guard belongs to no command, and is no child of this shell, which waits for those.
+guard() {
+  mkdir -p "$POOL" && guard_program >"$POOL/guard.sh" && echo "$MARK.$$" >"$POOL/guard" ||
+    fail "the pool's files cannot be written to $POOL"
+  SETSID=$(command -v setsid) || SETSID=
+  (unset SKYWARD_RUN && exec $SETSID sh "$POOL/guard.sh" "$POOL" "$PATIENCE" "$MARK.$$" </dev/null >/dev/null 2>&1 &)
+  known
+}
+
+# Notes how what runs now can be ended.
+known() {
+  [ -f "$POOL/guard" ] && read -r stat 2>/dev/null <"/proc/$$/stat" || return 0
+  stat=${stat##*) }
+  stat=${stat#* * }
+  echo "${stat%% *} $SKYWARD_RUN" >"$POOL/running"
+}
+
 # -- Python and uv -----------------------------------------------------------------------------------------------------
 
 find_uv() {

@@ -136,5 +136,6 @@ prune() {
     flock -n "$old.lock" sh -c 'rm -f "$1/complete"; rm -rf "$1"' sh "$old" 9>&-
   done
   find "$ROOT/wheels" -type f -mtime +30 -exec rm -f {} + 2>/dev/null
+  find "$ROOT/bin" "$ROOT/wheels" -name '.*.part' -mtime +1 -exec rm -f {} + 2>/dev/null
   find "$ROOT" -maxdepth 1 -name 'uv.*' -mtime +1 -exec rm -rf {} + 2>/dev/null
 }

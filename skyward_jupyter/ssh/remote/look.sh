@@ -5,6 +5,7 @@ look() {
   mkdir -p "$ROOT/images" "$ROOT/pools" "$ROOT/wheels" "$ROOT/bin" "$ROOT/files" ||
     fail "$ROOT cannot be made: log in as a user who may write there, or give another directory"
   say root "$ROOT"
+  [ -z "$PATIENCE" ] || guard
   say system "$(uname -s) $(uname -m)"
   # Drivers take their time; the rest is looked at meanwhile.
   tell_gpus &

@@ -85,7 +85,7 @@ async def test_a_key_that_does_not_fit_is_not_tried_again(sshd: MakeSshd, tmp_pa
     server = sshd()
     write_key(tmp_path / "other")
     machine = server.connection(key=str(tmp_path / "other"))
-    with pytest.raises(AuthenticationFailed, match="accepts none of our keys for root; try: ssh"):
+    with pytest.raises(AuthenticationFailed, match=r"accepts none of our keys for root; tried: .*/other; try: ssh"):
         await machine.open()
     assert machine.state == "failed"
     refusals = "Connection closed by authenticating user"

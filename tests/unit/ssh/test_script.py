@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import socket
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from skyward_jupyter.ssh.script import Fact, Script, fact_of
@@ -57,6 +61,74 @@ def test_what_a_tool_writes_is_no_fact() -> None:
     assert fact_of("@abcd begin x", "@abc") is None
     assert fact_of("Resolved 3 packages", "@abc") is None
     assert fact_of("", "@abc") is None
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_nobody_asks_after_is_removed_and_what_runs_of_it_is_ended(tmp_path: Path, shell: str) -> None:
+    asked = script(tmp_path / "a b", patience=2)
+    # The installer, of a group of its own as sshd makes one.
+    waits = asked.install().replace(b"\ninstall\n", b'\necho "$POOL"; sleep 600\n')
+    facts(asked, asked.look(), shell)
+    place = tmp_path / "a b" / "pools" / "k"
+    assert place.is_dir()
+    env = {"PATH": "/usr/bin:/bin", "SKYWARD_RUN": "token"}
+    with subprocess.Popen(
+        command(shell), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env, start_new_session=True
+    ) as installer:
+        assert installer.stdin is not None
+        assert installer.stdout is not None
+        installer.stdin.write(waits)
+        installer.stdin.close()
+        assert installer.stdout.readline().decode() == f"{place}\n"
+        assert (place / "running").read_text() == f"{installer.pid} token\n"
+        installer.wait(20)
+    until(lambda: not place.exists())
+
+
+def test_what_somebody_asks_after_stays_until_a_template_has_it(tmp_path: Path) -> None:
+    asked = script(tmp_path, patience=2)
+    facts(asked, asked.look())
+    place = tmp_path / "pools" / "k"
+    end = time.monotonic() + 4
+    turn = 0
+    while time.monotonic() < end:
+        subprocess.run(["sh", "-s"], input=asked.alive(turn := turn + 1), check=True)
+        assert place.exists()
+        time.sleep(0.3)
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(place / "door"))
+        until(lambda: not guards(place))
+        assert place.exists()
+
+
+def test_the_guard_goes_with_the_directory(tmp_path: Path) -> None:
+    asked = script(tmp_path, patience=600)
+    facts(asked, asked.look())
+    place = tmp_path / "pools" / "k"
+    assert len(guards(place)) == 1
+    # The next connection has another one in its place.
+    facts(asked, asked.look())
+    until(lambda: len(guards(place)) == 1)
+    facts(asked, asked.clear())
+    until(lambda: not guards(place))
+
+
+def test_telling_makes_no_directory(tmp_path: Path) -> None:
+    subprocess.run(["sh", "-s"], input=script(tmp_path).alive(1), check=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def guards(place: Path) -> list[psutil.Process]:
+    """The guards of a pool's directory."""
+    found = psutil.process_iter(["cmdline"])
+    return [process for process in found if f"{place}/guard.sh" in (process.info["cmdline"] or [])]
 
 
 def test_odd_keys_and_homes_are_quoted(tmp_path: Path) -> None:

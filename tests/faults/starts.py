@@ -1,0 +1,32 @@
+"""Starts of pools that go on while a test does something to them."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import contextlib
+from collections.abc import Iterator
+
+import skyward as sky
+
+
+@contextlib.contextmanager
+def starting(pool: sky.ComputePool) -> Iterator[concurrent.futures.Future[sky.ComputePool]]:
+    """A start that goes on meanwhile, and is over in the end."""
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        started = executor.submit(pool.start)
+        try:
+            yield started
+        finally:
+            concurrent.futures.wait([started], 60)
+            pool.stop()
+
+
+def phase(pool: sky.ComputePool, number: int) -> str:
+    """What a node is at."""
+    return next((view.phase for view in pool.nodes if view.rank == number), "")
+
+
+def steps(pool: sky.ComputePool, number: int) -> list[str]:
+    """The steps of a node's preparation, each as often as it was begun."""
+    told = [line.partition(": ") for line in pool.nodes[number].log]
+    return [step for what, _, step in told if what == "bootstrapping"]
