@@ -11,7 +11,8 @@ from typing import Any
 
 from skyward_jupyter.actors.source import STATES, Delta, Ended, NodeRow, NodeState, PanelView, Snapshot
 from skyward_jupyter.events import Event
-from skyward_jupyter.widgets.dashboard import Bundle, show
+from skyward_jupyter.widgets.dashboard import show
+from skyward_jupyter.widgets.view import Bundle
 
 PHASES: dict[NodeState, str] = {
     "idle": "ready",
