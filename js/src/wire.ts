@@ -11,6 +11,10 @@ export interface NodeRow {
   rank: number;
   state: NodeState;
   phase: string;
+  /** When the phase began, in seconds since the epoch; 0 where that is not known. */
+  since: number;
+  /** The last line that the phase wrote. */
+  said: string;
   address: string;
   pid: number;
   slots: number;

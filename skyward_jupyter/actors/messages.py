@@ -112,6 +112,20 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class Wrote:
+    """To a node actor: a line that its start wrote."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """To a node actor: why its link is broken; that it is mended when `why` is empty."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """To a node actor: the node is lost; `final` when another try would end the same way."""
 

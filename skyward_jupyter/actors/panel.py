@@ -239,11 +239,13 @@ def _row(view: NodeView) -> NodeRow:
     return NodeRow(
         rank=view.rank,
         state=view.state.value,
-        phase=view.phase,
+        phase=view.doing,
+        since=view.boot.since,
+        said=view.boot.said,
         address=view.address,
         pid=view.pid,
         slots=view.slots,
-        log=list(view.log),
+        log=view.boot.lines(),
     )
 
 

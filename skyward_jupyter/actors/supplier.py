@@ -12,7 +12,7 @@ from casty import Context, actor
 
 from skyward_jupyter.actors.connection import connect
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Phase, Start, Unheard
+from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Phase, Reach, Start, Unheard, Wrote
 from skyward_jupyter.events import LogLine
 
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
@@ -112,11 +112,14 @@ class _Supplier:
                 node.tell(Phase(text))
             case "phase":
                 node.tell(Phase(text))
+            case "unreached":
+                node.tell(Reach(text))
             case "mended":
+                node.tell(Reach(""))
                 if self.hub.redial is not None:
                     self.hub.redial.mended(rank)
             case "line":
-                self.hub.events.emit(LogLine, rank, 0, "node", text)
+                node.tell(Wrote(text))
         self._maybe_connect()
 
     def _reach(self, rank: int) -> None:

@@ -103,6 +103,7 @@ class Life:
             self.name, how.spec, how.terms, self._bus, provider=how.provider, image=how.image, share=how.share
         )
         self._furnish(hub)
+        self._present()
         try:
             await self._resized(self.settings.nodes.desired)
         except BaseException:
@@ -166,6 +167,17 @@ class Life:
         place.enter(_place)
         display.enter(Displaying())
         self._list(True)
+
+    def _present(self) -> None:
+        """In a notebook, show how machines become ready, which takes a while; nodes on this one are there at once."""
+        if runtime().in_kernel and self.panel is not None and self._far and self.settings.mode != "off":
+            from skyward_jupyter.widgets.dashboard import present
+
+            present(self.panel)
+
+    @property
+    def _far(self) -> bool:
+        return self.settings.provider.name != "local"
 
     async def scale(self, nodes: int) -> None:
         """Have `nodes` nodes, and wait until it is so."""

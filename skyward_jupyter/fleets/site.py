@@ -23,6 +23,7 @@ from skyward_jupyter.fleets.place import Place, Plan
 from skyward_jupyter.providers.base import Instance
 from skyward_jupyter.ssh.bootstrap import clear, prepare
 from skyward_jupyter.ssh.connection import Connection
+from skyward_jupyter.ssh.keeper import State
 from skyward_jupyter.ssh.login import connection
 from skyward_jupyter.ssh.steps import Step
 
@@ -34,6 +35,20 @@ REACH_WITHIN = 30.0
 #: Seconds between two knocks, and how much longer than its ttl a machine may be silent before it is given up.
 AGAIN = 0.5
 MARGIN = 5.0
+
+#: The steps that make a machine ready, for people.
+_STEPS = {
+    "look": "looking what is there",
+    "upload": "sending files",
+    "wait": "waiting for another to make the image",
+    "apt": "installing apt packages",
+    "uv": "getting uv",
+    "python": "getting Python",
+    "venv": "making an environment",
+    "packages": "installing packages",
+    "check": "checking the image",
+    "files": "placing files",
+}
 
 type Heard = Callable[[Message], None]
 
@@ -75,6 +90,7 @@ class Site:
         self._serving: asyncio.Task[None] | None = None
         self._agent = _Known()
         self._over = False
+        self._why = ""
 
     @property
     def located(self) -> bool:
@@ -125,9 +141,18 @@ class Site:
 
     async def _connected(self) -> Connection:
         self._tell("connecting")
-        self._machine = connection(self.instance)
+        self._machine = connection(self.instance, self._watch)
         await self._machine.open(REACH_WITHIN)
         return self._machine
+
+    def _watch(self, state: State, why: str) -> None:
+        """Say why the machine cannot be logged in to yet, or any more."""
+        if self._serving is not None and not self._over:
+            if state in ("lost", "connecting"):
+                self._hear({"op": "report", "what": "unreached", "text": why})
+        elif state == "connecting" and why != self._why:
+            self._why = why
+            self._hear({"op": "report", "what": "line", "text": f"not yet: {why}"})
 
     async def _launched(self, machine: Connection, key: str) -> Place:
         ready = await prepare(machine, self._plan.image, self._step, key=key)
@@ -176,7 +201,7 @@ class Site:
     def _step(self, step: Step) -> None:
         match step.state:
             case "started":
-                self._tell(f"bootstrapping: {step.name}")
+                self._tell(_STEPS.get(step.name, step.name))
             case "line":
                 self._hear({"op": "report", "what": "line", "text": step.text})
             case "failed":

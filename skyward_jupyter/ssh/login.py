@@ -8,6 +8,7 @@ from skyward_jupyter.providers.base import Instance
 from skyward_jupyter.runtime.state import directory
 from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.hosts import Host, parse
+from skyward_jupyter.ssh.keeper import Watch, unwatched
 from skyward_jupyter.ssh.known import Ledger
 
 #: The keys that machines showed when they were first logged in to, beside the records of pools.
@@ -19,7 +20,7 @@ def host_of(instance: Instance) -> Host:
     return parse(instance.login, key=instance.key, jump=instance.jump, host_key=instance.host_key)
 
 
-def connection(instance: Instance) -> Connection:
-    """A connection that is not open yet."""
+def connection(instance: Instance, watch: Watch = unwatched) -> Connection:
+    """A connection that is not open yet; `watch` hears how it goes."""
     known = Path(instance.known_hosts) if instance.known_hosts else directory() / LEDGER
-    return Connection(host_of(instance), Ledger(known))
+    return Connection(host_of(instance), Ledger(known), watch)

@@ -107,7 +107,7 @@ class Picture:
         numbers = self._numbers()
         rows = []
         for place, node in enumerate(self.snapshot["nodes"][:LISTED]):
-            rows.append(_slow(node) + (_live(numbers[place]) if numbers else []))
+            rows.append(_slow(node, self.moment) + (_live(numbers[place]) if numbers else []))
         return rows
 
     def _unlisted(self) -> int:
@@ -135,8 +135,15 @@ def _drawn(times: Sequence[TaskTimes]) -> str:
     return f'<img style="{size}" alt="{escape(summary(times))}" src="data:image/svg+xml;base64,{data}">'
 
 
-def _slow(node: NodeRow) -> list[str]:
-    return [str(node["rank"]), f"{GLYPHS[node['state']]} {node['state']}", node["phase"], node["address"]]
+def doing(node: NodeRow, moment: float) -> str:
+    """What a node does, and for how long where that tells something: while it waits."""
+    if node["state"] != "waiting" or not node["since"]:
+        return node["phase"]
+    return f"{node['phase']}, {duration(moment - node['since'])}"
+
+
+def _slow(node: NodeRow, moment: float) -> list[str]:
+    return [str(node["rank"]), f"{GLYPHS[node['state']]} {node['state']}", doing(node, moment), node["address"]]
 
 
 def _live(numbers: Sequence[float]) -> list[str]:

@@ -114,7 +114,17 @@ class Pool:
 def _node(rank: int) -> NodeRow:
     state = PATTERN[rank % len(PATTERN)]
     address = f"127.0.1.{rank + 1}:25520"
-    return NodeRow(rank=rank, state=state, phase=PHASES[state], address=address, pid=4100 + rank, slots=1, log=LOG)
+    return NodeRow(
+        rank=rank,
+        state=state,
+        phase=PHASES[state],
+        since=0.0,
+        said="",
+        address=address,
+        pid=4100 + rank,
+        slots=1,
+        log=LOG,
+    )
 
 
 def _numbers(node: NodeRow, seq: int) -> tuple[float, ...]:
