@@ -142,8 +142,9 @@ class NodeGivenUp(NodeEvent):
     @property
     def sentence(self) -> str:
         """The same for a person."""
-        what = f"was lost {self.losses} times within an hour, now {self.why}"
-        return f"node {self.node} {what if self.losses else f'could not be started ({self.why})'}; {_WITHOUT}"
+        why = self.why.partition("\n")[0]
+        what = f"was lost {self.losses} times within an hour, now {why}"
+        return f"node {self.node} {what if self.losses else f'could not be started ({why})'}; {_WITHOUT}"
 
 
 _WITHOUT = "the pool goes on without it"

@@ -176,7 +176,10 @@ class _Node:
 
     def phase(self, phase: str, pid: int) -> None:
         """Take in word of the fleet."""
-        self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, boot=self.view.boot.step(phase))
+        # Which machine it is on is not known from the start.
+        address = self.view.address or self.hub.fleet.address(self.rank)
+        boot = self.view.boot.step(phase)
+        self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, address=address, boot=boot)
         self.hub.show(self.view)
         self.hub.desk.tails[self.rank].add("node", f"{phase}\n")
         self.hub.events.emit(NodePhase, self.rank, phase)

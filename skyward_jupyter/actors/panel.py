@@ -70,6 +70,7 @@ class Panel:
         hub.on_change = self.changed
         hub.events.on_listening = self._listening
         self._pending = False
+        self._final: Snapshot | None = None
 
     @property
     def watched(self) -> bool:
@@ -79,13 +80,15 @@ class Panel:
     def snapshot(self) -> Snapshot:
         """The slow state now."""
         hub = self.hub
+        # Numbers come of the others only; while a pool starts they do not matter.
+        nodes = {**hub.failed, **hub.desk.nodes}
         return Snapshot(
             pool=hub.name,
             provider=hub.fleet.name,
             state=hub.state,
             note=hub.note,
             started=hub.started,
-            nodes=[_row(view) for _, view in sorted(hub.desk.nodes.items())],
+            nodes=[_row(view) for _, view in sorted(nodes.items())],
             smallest=hub.bounds[0],
             largest=hub.bounds[1],
             per_hour=hub.cost.now.per_hour,
@@ -126,9 +129,13 @@ class Panel:
             self._pending = True
             asyncio.get_running_loop().call_later(SNAPSHOT_EVERY, self._tell_changed)
 
+    def keep(self, state: str) -> None:
+        """The start of the pool has ended before it was ready: what is shown now remains, in this state."""
+        self._final = {**self.snapshot(), "state": state, "note": ""}
+
     def close(self) -> None:
         """The pool is over: show how it ended, and let the views go."""
-        final = self.snapshot()
+        final = self._final or self.snapshot()
         for view in list(self.views):
             view.close(final)
         self.views.clear()
@@ -239,7 +246,7 @@ def _row(view: NodeView) -> NodeRow:
     return NodeRow(
         rank=view.rank,
         state=view.state.value,
-        phase=view.doing,
+        phase=view.doing.partition("\n")[0],
         since=view.boot.since,
         said=view.boot.said,
         address=view.address,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from casty import Context, actor
@@ -157,7 +157,10 @@ class _Pool:
         self._start((rank,))
 
     def _give_up(self, rank: int, losses: int, why: str) -> None:
-        self.hub.note = NodeGivenUp(time.time(), self.hub.name, rank, losses, why).sentence
+        if self.hub.state == "starting":
+            self._keep_failed(rank, why)
+        else:
+            self.hub.note = NodeGivenUp(time.time(), self.hub.name, rank, losses, why).sentence
         self.hub.events.emit(NodeGivenUp, rank, losses, why)
         self._desired = min(self._desired, len(self._ranks) - 1)
         self._remove(rank)
@@ -166,6 +169,12 @@ class _Pool:
         if self.hub.elastic is not None:
             self.hub.elastic.hold()
         self.hub.events.emit(PoolResized, self._desired, "given up")
+
+    def _keep_failed(self, rank: int, why: str) -> None:
+        """Why the pool may not become ready: what failed is shown until the start is over."""
+        view = self.hub.desk.nodes.get(rank)
+        if view is not None:
+            self.hub.failed[rank] = replace(view, phase=why)
 
     def close(self) -> None:
         """Fail what is in flight and end every node."""

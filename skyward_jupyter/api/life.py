@@ -20,6 +20,7 @@ from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls
 from skyward_jupyter.api.others import remove_remains, replace_left
 from skyward_jupyter.api.spec import Nodes
+from skyward_jupyter.api.unstarted import unstarted
 from skyward_jupyter.api.viewing.displaying import Displaying
 from skyward_jupyter.collections import display, place
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
@@ -106,7 +107,9 @@ class Life:
         self._present()
         try:
             await self._resized(self.settings.nodes.desired)
-        except BaseException:
+        except BaseException as error:
+            if self.panel is not None:
+                self.panel.keep("failed" if isinstance(error, ProvisioningFailed) else "stopped")
             await asyncio.shield(runtime().spawn(self.stop()))
             raise
 
@@ -124,6 +127,7 @@ class Life:
                 await self._let_go()
                 return False
             await self._until_settled(self.settings.terms.patience)
+            hub.failed.clear()
         except BaseException:
             await asyncio.shield(runtime().spawn(self._let_go()))
             raise
@@ -193,7 +197,8 @@ class Life:
         # Nodes that leave finish what they run, however long that takes.
         await self._until_settled(None if shrinks else self.settings.terms.patience)
         if self.hub.state != "ready" or len(self.hub.desk.nodes) < nodes:
-            raise ProvisioningFailed(self.hub.note or f"pool {self.name!r} could not start {nodes} nodes")
+            why = unstarted(self.name, nodes, self.hub.failed) or self.hub.note
+            raise ProvisioningFailed(why or f"pool {self.name!r} could not start {nodes} nodes")
 
     async def _until_settled(self, timeout: float | None) -> None:
         assert self.hub is not None

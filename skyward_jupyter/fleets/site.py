@@ -40,7 +40,7 @@ MARGIN = 5.0
 _STEPS = {
     "look": "looking what is there",
     "upload": "sending files",
-    "wait": "waiting for another to make the image",
+    "wait": "waiting for the image",
     "apt": "installing apt packages",
     "uv": "getting uv",
     "python": "getting Python",

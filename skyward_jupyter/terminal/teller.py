@@ -98,7 +98,8 @@ class Teller:
                 self._soon()
             case NodeGivenUp(node=node):
                 self._lost.pop(node, None)
-                self._tell(event.sentence)
+                if self._ready:
+                    self._tell(event.sentence)
 
     def _lose(self, node: int, why: str) -> None:
         """One that was never ready is tried again, without a word until it is given up."""

@@ -79,6 +79,8 @@ class Picture:
         nodes = snapshot["nodes"]
         census = Counter(node["state"] for node in nodes)
         facts = [snapshot["state"], snapshot["provider"], f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"]
+        if snapshot["state"] == "failed":
+            return ", ".join([*facts, f"after {duration(self.moment - snapshot['started'])}"])
         if not self.over:
             facts += [f"{census[state]} {state}" for state in STATES if census[state]]
         if self.delta is not None:

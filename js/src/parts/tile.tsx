@@ -42,6 +42,7 @@ export class Tile extends Component<TileProps, { open: boolean }> {
         <span role="rowheader" class="rank">
           <span class="aside">Node </span>
           {cell.rank}
+          {busy && cell.address !== "" && <span class="where">{cell.address}</span>}
         </span>
         <span role="cell" class="state">
           {!ended && <Glyph state={cell.state} />}
