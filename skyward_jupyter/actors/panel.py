@@ -130,8 +130,9 @@ class Panel:
             asyncio.get_running_loop().call_later(SNAPSHOT_EVERY, self._tell_changed)
 
     def keep(self, state: str) -> None:
-        """The start of the pool has ended before it was ready: what is shown now remains, in this state."""
-        self._final = {**self.snapshot(), "state": state, "note": ""}
+        """What is shown now remains, in this state: the pool ends, and with it its nodes."""
+        if self._final is None:
+            self._final = {**self.snapshot(), "state": state, "note": ""}
 
     def close(self) -> None:
         """The pool is over: show how it ended, and let the views go."""

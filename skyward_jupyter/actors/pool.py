@@ -54,6 +54,7 @@ class _Rank:
     failures: int = 0
     losses: list[float] = field(default_factory=list)
     replacing: bool = False
+    note: str = ""
     asked: float = 0.0
 
 
@@ -123,6 +124,8 @@ class _Pool:
                 self.hub.elastic.took(time.monotonic() - state.asked)
             if state.replacing:
                 state.replacing = False
+                if self.hub.note == state.note:
+                    self.hub.note = ""
                 self.hub.events.emit(NodeReplaced, rank, len(state.losses))
             self._introduce()
 
@@ -150,7 +153,7 @@ class _Pool:
             if len(state.losses) > self.hub.max_retries:
                 self._give_up(rank, len(state.losses), why)
                 return
-            self.hub.note = f"node {rank} was lost ({why}) and is being replaced"
+            self.hub.note = state.note = f"node {rank} was lost ({why}) and is being replaced"
             state.replacing = True
         state.ready = False
         self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1

@@ -13,7 +13,6 @@ from casty import Context, actor
 from skyward_jupyter.actors.connection import connect
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Phase, Reach, Start, Unheard, Wrote
-from skyward_jupyter.events import LogLine
 
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
 TOGETHER = 2.0
@@ -107,9 +106,6 @@ class _Supplier:
                 self._expected.discard(rank)
                 self.hub.cost.end(rank)
                 node.tell(Gone(text, word.final))
-            case "log":
-                self.hub.events.emit(LogLine, rank, 0, "node", text)
-                node.tell(Phase(text))
             case "phase":
                 node.tell(Phase(text))
             case "unreached":
@@ -118,7 +114,7 @@ class _Supplier:
                 node.tell(Reach(""))
                 if self.hub.redial is not None:
                     self.hub.redial.mended(rank)
-            case "line":
+            case "line" | "log":
                 node.tell(Wrote(text))
         self._maybe_connect()
 

@@ -215,6 +215,8 @@ class Life:
         hub, panel = self.hub, self.panel
         if hub is None or hub.state == "stopped":
             return
+        if panel is not None and hub.state in ("starting", "ready"):
+            panel.keep("stopped")
         await assembly.dismantle(hub)
         self._list(False)
         if panel is not None:

@@ -28,7 +28,7 @@ def unstarted(pool: str, nodes: int, failed: Mapping[int, NodeView]) -> str:
 def _alike(view: NodeView) -> str:
     """A reason without what is of this machine alone."""
     first = view.phase.partition("\n")[0]
-    return re.sub(r"\d+", "#", first.replace(view.address, "it") if view.address else first)
+    return re.sub(r"\w*\d\w*", "#", first.replace(view.address, "it") if view.address else first)
 
 
 def _told(views: Sequence[NodeView]) -> str:

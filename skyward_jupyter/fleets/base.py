@@ -71,8 +71,8 @@ class Report:
     """Word of one node, and what goes with it.
 
     It is ``started``, ``ready``, ``exited``, ``phase``, ``log``, ``line``, ``unreached`` or ``mended``.
-    ``phase`` is what is done to it now, ``line`` what that wrote, ``log`` both; ``unreached`` says why the link to it
-    is broken, ``mended`` that it is not any more.
+    ``phase`` is what is done to it now, ``line`` and ``log`` are what is written meanwhile;
+    ``unreached`` says why the link to it is broken, ``mended`` that it is not any more.
 
     ``taken``, of no node, says that another kernel took the pool over.
     """

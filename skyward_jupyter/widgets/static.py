@@ -106,6 +106,8 @@ class Picture:
         return table if len(table) == len(self.snapshot["nodes"]) else []
 
     def _rows(self) -> list[list[str]]:
+        if self.over and self.snapshot["state"] != "failed":
+            return []  # what nodes did when their pool ended says nothing any more
         numbers = self._numbers()
         rows = []
         for place, node in enumerate(self.snapshot["nodes"][:LISTED]):
@@ -113,7 +115,7 @@ class Picture:
         return rows
 
     def _unlisted(self) -> int:
-        return max(0, len(self.snapshot["nodes"]) - LISTED)
+        return max(0, len(self.snapshot["nodes"]) - LISTED) if self._rows() else 0
 
 
 def duration(seconds: float) -> str:
