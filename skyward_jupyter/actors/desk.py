@@ -65,7 +65,7 @@ class NodeView:
     slots: int
     running: int = 0
     done: int = 0
-    boot: Boot = field(default_factory=Boot)
+    boot: Boot = field(default_factory=Boot, repr=False)
     link: str = ""
 
     @property

@@ -6,7 +6,8 @@ Everything here is called on the runtime's loop. A start that fails leaves nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -104,9 +105,9 @@ class Life:
             self.name, how.spec, how.terms, self._bus, provider=how.provider, image=how.image, share=how.share
         )
         self._furnish(hub)
-        self._present()
         try:
-            await self._resized(self.settings.nodes.desired)
+            with self._presented():
+                await self._resized(self.settings.nodes.desired)
         except BaseException as error:
             if self.panel is not None:
                 self.panel.keep("failed" if isinstance(error, ProvisioningFailed) else "stopped")
@@ -172,16 +173,18 @@ class Life:
         display.enter(Displaying())
         self._list(True)
 
-    def _present(self) -> None:
+    @contextmanager
+    def _presented(self) -> Iterator[None]:
         """In a notebook, show how machines become ready, which takes a while; nodes on this one are there at once."""
-        if runtime().in_kernel and self.panel is not None and self._far and self.settings.mode != "off":
-            from skyward_jupyter.widgets.dashboard import present
+        far = self.settings.provider.name != "local"
+        if self.panel is None or not runtime().in_kernel or not far or self.settings.mode == "off":
+            yield
+            return
+        from skyward_jupyter.widgets.dashboard import present, renew
 
-            present(self.panel)
-
-    @property
-    def _far(self) -> bool:
-        return self.settings.provider.name != "local"
+        present(self.panel)
+        yield
+        renew(self.panel)
 
     async def scale(self, nodes: int) -> None:
         """Have `nodes` nodes, and wait until it is so."""

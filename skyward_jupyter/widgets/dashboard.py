@@ -66,7 +66,8 @@ class Dashboard(View):
     @property
     def picture(self) -> Picture:
         """What is known of the pool now, for the forms that are not live."""
-        return Picture(self._current, self._delta, self.ended or time.time(), self._source.ended().times)
+        snapshot = self._current if self.over else self._source.snapshot()
+        return Picture(snapshot, self._delta, self.ended or time.time(), self._source.ended().times)
 
     def still(self) -> Bundle:
         """The forms that need no kernel."""
@@ -181,6 +182,12 @@ def present(source: PanelSource) -> None:
     """Display a pool as `show` does; when it is over, only the final text and HTML remain there."""
     bundle = show(source)
     display(bundle, _dashboards.get(id(source)))
+
+
+def renew(source: PanelSource) -> None:
+    """Something has changed that a saved notebook should say."""
+    if dashboard := _dashboards.get(id(source)):
+        dashboard.renew()
 
 
 def static(picture: Picture, note: str = "") -> Bundle:

@@ -22,6 +22,9 @@ from skyward_jupyter.widgets.timeline import picture, summary
 LISTED = 32
 """The most nodes that are listed one by one."""
 
+SAID, REASON = 60, 120
+"""The most characters of a line that a node wrote, and of why it is not there."""
+
 GLYPHS = {"idle": "○", "waiting": "◐", "active": "▶", "lost": "✕"}
 
 _COLUMNS = ("node", "state", "phase", "address", "CPU", "memory", "running", "done")
@@ -106,8 +109,8 @@ class Picture:
         return table if len(table) == len(self.snapshot["nodes"]) else []
 
     def _rows(self) -> list[list[str]]:
-        if self.over and self.snapshot["state"] != "failed":
-            return []  # what nodes did when their pool ended says nothing any more
+        if self.over and all(node["state"] in ("idle", "active") for node in self.snapshot["nodes"]):
+            return []  # what nodes did when their pool ended says nothing any more; how far they got, or failed, does
         numbers = self._numbers()
         rows = []
         for place, node in enumerate(self.snapshot["nodes"][:LISTED]):
@@ -139,11 +142,17 @@ def _drawn(times: Sequence[TaskTimes]) -> str:
     return f'<img style="{size}" alt="{escape(summary(times))}" src="data:image/svg+xml;base64,{data}">'
 
 
+def brief(text: str) -> str:
+    """As much of a reason as a cell has room for; the whole is in the error, or in the boot log."""
+    return text if len(text) <= REASON else f"{text[:REASON].rstrip()} …"
+
+
 def doing(node: NodeRow, moment: float) -> str:
-    """What a node does, and for how long where that tells something: while it waits."""
+    """What a node does; while it waits also for how long, and what came of that last."""
     if node["state"] != "waiting" or not node["since"]:
-        return node["phase"]
-    return f"{node['phase']}, {duration(moment - node['since'])}"
+        return brief(node["phase"])
+    said = f" ({node['said'].strip()[:SAID]})" if node["said"] else ""
+    return f"{node['phase']}, {duration(moment - node['since'])}{said}"
 
 
 def _slow(node: NodeRow, moment: float) -> list[str]:

@@ -92,6 +92,11 @@ class View(AnyWidget):
         """Replace what `handle` displays by text and HTML when it is over."""
         self._handles.append(handle)
 
+    def renew(self) -> None:
+        """Give what was presented the text and HTML of now: they are what a saved notebook has."""
+        for handle in self._handles:
+            handle.update(self.bundle(), raw=True)
+
     def close(self) -> None:
         """Close the widget in every front end and follow nothing any longer."""
         if self._attached is not None:
@@ -104,9 +109,8 @@ class View(AnyWidget):
             self._attached()
 
     def _settled(self) -> None:
-        """It is over, and the traits say so."""
-        for handle in self._handles:
-            handle.update(self.still(), raw=True)
+        """It is over, and says so: only text and HTML remain."""
+        self.renew()
         self._handles.clear()
 
     def _receive(self, _widget: object, content: Mapping[str, object], _buffers: object) -> None:
