@@ -8,7 +8,7 @@ code host strips its inline styles. Every value is escaped.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +30,8 @@ GLYPHS = {"idle": "○", "waiting": "◐", "active": "▶", "lost": "✕"}
 _COLUMNS = ("node", "state", "phase", "address", "CPU", "memory", "running", "done")
 _NUMERIC = frozenset({"node", "CPU", "memory", "running", "done"})
 _QUIET = "opacity:.7"
+#: A state is two words that belong together.
+_ALIGNED = defaultdict(lambda: "text-align:left", right="text-align:right", state="text-align:left;white-space:nowrap")
 _CELL = "padding:2px 12px 2px 0;border:0;border-bottom:1px solid rgba(128,128,128,.3);background:none"
 
 
@@ -180,7 +182,7 @@ def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table as HTML."""
-    aligned = [f"{_CELL};text-align:{'right' if name in _NUMERIC else 'left'}" for name in columns]
+    aligned = [f"{_CELL};{_ALIGNED['right' if name in _NUMERIC else name]}" for name in columns]
 
     def line(tag: str, cells: Sequence[str]) -> str:
         body = "".join(f'<{tag} style="{style}">{escape(c)}</{tag}>' for style, c in zip(aligned, cells, strict=True))
