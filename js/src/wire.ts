@@ -15,6 +15,8 @@ export interface NodeRow {
   since: number;
   /** The last line that the phase wrote. */
   said: string;
+  /** False while it runs behind a link that is broken. */
+  reachable: boolean;
   address: string;
   pid: number;
   slots: number;

@@ -250,6 +250,7 @@ def _row(view: NodeView) -> NodeRow:
         phase=view.doing.partition("\n")[0],
         since=view.boot.since,
         said=view.boot.said,
+        reachable=not view.link,
         address=view.address,
         pid=view.pid,
         slots=view.slots,

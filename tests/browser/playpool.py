@@ -120,6 +120,7 @@ def _node(rank: int) -> NodeRow:
         phase=PHASES[state],
         since=0.0,
         said="",
+        reachable=True,
         address=address,
         pid=4100 + rank,
         slots=1,

@@ -22,6 +22,7 @@ def node(rank: int, state: NodeState = "idle", phase: str = "ready") -> NodeRow:
         phase=phase,
         since=0.0,
         said="",
+        reachable=True,
         address=f"127.0.1.{rank + 1}:25520",
         pid=4000 + rank,
         slots=1,

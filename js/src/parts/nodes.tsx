@@ -46,8 +46,8 @@ export function Nodes({ pool, over, only }: NodesProps) {
 }
 
 /** For how long a node has been at something that does not go on for ever. */
-function time({ now }: Pool, { phase, state, since }: Cell): string {
-  return since > 0 && phase !== "ready" && state !== "lost" ? duration(now - since) : "";
+function time({ now }: Pool, { reachable, state, since }: Cell): string {
+  return since > 0 && (state === "waiting" || !reachable) ? duration(now - since) : "";
 }
 
 function absent(all: Cell[], only: NodeState | undefined): string {

@@ -32,7 +32,7 @@ export class Tile extends Component<TileProps, { open: boolean }> {
     // What a node was doing when its pool ended says nothing any more; that it was lost does.
     const ended = over && cell.state !== "lost";
     // A node that is not ready does something that is worth the place of its numbers.
-    const busy = !ended && cell.phase !== "ready" && cell.phase !== "";
+    const busy = !ended && (cell.state === "waiting" || cell.state === "lost" || !cell.reachable);
     const phase = (!ended && !busy && cell.phase) || "details";
     return (
       <div

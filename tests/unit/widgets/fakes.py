@@ -18,6 +18,7 @@ def node(rank: int, **changes: object) -> NodeRow:
         phase="ready",
         since=0.0,
         said="",
+        reachable=True,
         address=f"127.0.1.{rank}:25520",
         pid=100 + rank,
         slots=1,

@@ -197,6 +197,23 @@ def test_outside_a_kernel_there_is_text_and_html_only(source: Source) -> None:
 
 
 @pytest.mark.usefixtures("kernel")
+def test_what_was_presented_can_be_renewed(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    updates: list[dict[str, Any]] = []
+
+    class Handle:
+        def update(self, bundle: dict[str, Any], raw: bool) -> None:
+            updates.append(bundle)
+
+    monkeypatch.setattr(views, "display", lambda bundle, raw, display_id: Handle())
+    module.renew(source)
+    module.present(source)
+    source.current = snapshot(node(0), state="ready", pool="now")
+    module.renew(source)
+    assert [set(bundle) for bundle in updates] == [{VIEW, "text/plain", "text/html"}]
+    assert "pool now: ready" in updates[0]["text/plain"]
+
+
+@pytest.mark.usefixtures("kernel")
 def test_what_was_presented_ends_as_text_and_html(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     updates: list[dict[str, Any]] = []
 
