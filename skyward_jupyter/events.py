@@ -98,7 +98,7 @@ class NodeStarting(NodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class NodePhase(NodeEvent):
-    """It got a step further on its way to being ready."""
+    """It got a step further on its way to being ready, or its link broke (``not reachable (WHY)``) or is mended."""
 
     phase: str
 
