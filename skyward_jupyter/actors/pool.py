@@ -260,7 +260,9 @@ class _Pool:
         elif not self._ranks and self._given_up:
             if hub.state != "failed":
                 hub.become("failed")
-                self._fail_tasks(PoolStopped(f"pool {hub.name!r} has no node left: {hub.note}"))
+                self._fail_tasks(
+                    PoolStopped(f"pool {hub.name!r} has no node left: {hub.note or 'none could be started'}")
+                )
         elif not waiting:
             hub.become("ready")
         if waiting and hub.state == "ready":

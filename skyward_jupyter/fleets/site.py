@@ -149,7 +149,7 @@ class Site:
         """Say why the machine cannot be logged in to yet, or any more."""
         if self._serving is not None and not self._over:
             if state in ("lost", "connecting"):
-                self._hear({"op": "report", "what": "unreached", "text": why})
+                self._hear({"op": "report", "what": "unreached", "text": why or "connection lost"})
         elif state == "connecting" and why != self._why:
             self._why = why
             self._hear({"op": "report", "what": "line", "text": f"not yet: {why}"})
