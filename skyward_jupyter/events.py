@@ -98,7 +98,7 @@ class NodeStarting(NodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class NodePhase(NodeEvent):
-    """It got a step further on its way to being ready, or the link to its machine is down, or whole again."""
+    """It got a step further on its way to being ready, or its link broke (``not reachable (WHY)``) or is mended."""
 
     phase: str
 
@@ -142,8 +142,9 @@ class NodeGivenUp(NodeEvent):
     @property
     def sentence(self) -> str:
         """The same for a person."""
-        what = f"was lost {self.losses} times within an hour, now {self.why}"
-        return f"node {self.node} {what if self.losses else f'could not be started ({self.why})'}; {_WITHOUT}"
+        why = self.why.partition("\n")[0]
+        what = f"was lost {self.losses} times within an hour, now {why}"
+        return f"node {self.node} {what if self.losses else f'could not be started ({why})'}; {_WITHOUT}"
 
 
 _WITHOUT = "the pool goes on without it"

@@ -73,10 +73,15 @@ export class Pool {
     return this.#gpus.get(rank);
   }
 
+  /** Seconds since the epoch by the kernel's clock, as far as that is known. */
+  get now(): number {
+    return Date.now() / 1000 + this.#skew;
+  }
+
   /** Seconds since the pool started, or that it ran. The kernel's clock may differ from the page's. */
   get age(): number {
     const ended = this.#model.get("ended") as number;
-    return (ended > 0 ? ended : Date.now() / 1000 + this.#skew) - this.snapshot.started;
+    return (ended > 0 ? ended : this.now) - this.snapshot.started;
   }
 
   /** Tasks that ended, on nodes that are still here or, once the pool is over, on all it had. */

@@ -11,6 +11,12 @@ export interface NodeRow {
   rank: number;
   state: NodeState;
   phase: string;
+  /** When the phase began, in seconds since the epoch; 0 where that is not known. */
+  since: number;
+  /** The last line that the phase wrote. */
+  said: string;
+  /** False while it runs behind a link that is broken. */
+  reachable: boolean;
   address: string;
   pid: number;
   slots: number;

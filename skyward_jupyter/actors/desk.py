@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from skyward_jupyter.actors.boot import Boot
 from skyward_jupyter.actors.feed import Feeds
 from skyward_jupyter.actors.tail import Tail
 from skyward_jupyter.wire.blobs import Blob
@@ -50,8 +51,10 @@ class NodeView:
         Of its agent; the pid is 0 until the agent runs.
     slots, running, done
         Slots it has, tasks it runs, and tasks that have ended on it.
-    log
-        The last lines of its start.
+    boot
+        What its start said.
+    link
+        Why it cannot be reached just now; empty while it can.
     """
 
     rank: int
@@ -62,7 +65,20 @@ class NodeView:
     slots: int
     running: int = 0
     done: int = 0
-    log: tuple[str, ...] = ()
+    boot: Boot = field(default_factory=Boot, repr=False)
+    link: str = ""
+
+    @property
+    def log(self) -> tuple[str, ...]:
+        """The steps of its start, and the lines that they wrote; oldest first, the last ones."""
+        return tuple(entry.text for entry in self.boot.entries)
+
+    @property
+    def doing(self) -> str:
+        """The phase, for people: of a node that cannot be reached, that, and since when."""
+        if not self.link:
+            return self.phase
+        return f"not reachable since {time.strftime('%H:%M:%S', time.localtime(self.boot.since))} ({self.link})"
 
 
 @dataclass(slots=True, eq=False)

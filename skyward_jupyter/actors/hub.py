@@ -62,6 +62,8 @@ class Hub:
         What changes the number of nodes by itself, if anything does, and between what numbers it may be.
     patience
         Seconds that nodes may take to start.
+    failed
+        The nodes that could not be started while the pool starts, as they were last, each with its reason as its phase.
     desired
         How many nodes there are to be.
     members, whole, turned
@@ -101,6 +103,7 @@ class Hub:
     max_retries: int = 0
     state: str = "starting"
     note: str = ""
+    failed: dict[int, NodeView] = field(default_factory=dict)
     started: float = field(default_factory=time.time)
     client: casty.Client | None = None
     lone: dict[int, casty.Client] = field(default_factory=dict)

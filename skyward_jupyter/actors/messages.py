@@ -117,10 +117,17 @@ class Meet:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """To a node actor: the link to its machine is broken, since when and why; empty once it is whole again."""
+class Wrote:
+    """To a node actor: a line that its start wrote."""
 
-    broken: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """To a node actor: why its link is broken; that it is mended when `why` is empty."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from casty import Context, actor
 
 from skyward_jupyter.actors import placing, results, retrying
 from skyward_jupyter.actors.adoption import adopt
+from skyward_jupyter.actors.boot import Boot
 from skyward_jupyter.actors.courier import CREDIT, Courier
 from skyward_jupyter.actors.desk import NodeState, NodeView, TaskEntry
 from skyward_jupyter.actors.hub import Hub, find, rank_of
@@ -28,34 +29,36 @@ from skyward_jupyter.actors.messages import (
     Gone,
     Joined,
     Kill,
-    Link,
     Lost,
     Meet,
     NodeDown,
     NodeUp,
     Phase,
+    Reach,
     Recall,
     Returned,
     Taken,
     Unheard,
+    Wrote,
 )
 from skyward_jupyter.actors.vigil import Vigil
 from skyward_jupyter.agent.actors import Stop
-from skyward_jupyter.events import NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
+from skyward_jupyter.events import LogLine, NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Control, Event, Owned
 
 #: Least seconds between two views of a node's work.
 PUBLISH_EVERY = 0.05
-_LOG_LINES = 40
 _CONNECT_RETRY = 0.01
 _SUPPLY_RETRY = 0.25
+#: With more nodes only the steps of their starts are shown, not what those write.
+_TALKATIVE = 32
 _NEVER = timedelta(days=365)
 #: Seconds that a node may take to leave in order; then it is ended.
 _LEAVE_WITHIN = 8.0
 
 type NodeMessage = (
-    Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Meet | Link | Gone | Drain | Unheard
+    Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Meet | Wrote | Reach | Gone | Drain | Unheard
 )
 
 
@@ -72,7 +75,6 @@ class _Node:
         self._draining = False
         self._leaving: asyncio.TimerHandle | None = None
         self._incarnation = ""
-        self._before = ""
         self._connected = False
         self.vigil = Vigil(hub, rank, lambda: bool(self.courier.following), lambda why: me.tell(Gone(why)))
         self._returned: list[int] = []
@@ -89,7 +91,8 @@ class _Node:
             epoch=hub.epoch,
             taken=lambda who: hub.pool.tell(Taken(who)),
         )
-        self.view = NodeView(rank, NodeState.WAITING, "starting", hub.fleet.address(rank), 0, hub.spec.concurrency)
+        address, boot = hub.fleet.address(rank), Boot(since=time.time())
+        self.view = NodeView(rank, NodeState.WAITING, "starting", address, 0, hub.spec.concurrency, boot=boot)
         hub.show(self.view)
         hub.events.emit(NodeStarting, rank, self.view.address)
 
@@ -124,8 +127,10 @@ class _Node:
                 self.phase(phase, pid)
             case Meet():
                 self.meet()
-            case Link(broken):
-                self.link(broken)
+            case Wrote(text):
+                self.wrote(text)
+            case Reach(why):
+                self.reach(why)
             case Drain():
                 self._draining = True
                 self.hub.placer.tell(NodeDown(self.rank))
@@ -174,22 +179,10 @@ class _Node:
 
     def phase(self, phase: str, pid: int) -> None:
         """Take in word of the fleet."""
-        self._show(phase, pid)
-
-    def link(self, broken: str) -> None:
-        """Show for how long the link to the machine is broken: what runs there goes on, and nothing is lost so far."""
-        if broken:
-            self._before = self._before or self.view.phase
-            self._show(broken)
-        elif self._before:
-            self._show("its link is whole again")
-            self._before, before = "", self._before
-            self.view = replace(self.view, phase=before)
-            self.hub.show(self.view)
-
-    def _show(self, phase: str, pid: int = 0) -> None:
-        log = (*self.view.log, phase)[-_LOG_LINES:]
-        self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, log=log)
+        # Which machine it is on is not known from the start.
+        address = self.view.address or self.hub.fleet.address(self.rank)
+        boot = self.view.boot.step(phase)
+        self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, address=address, boot=boot)
         self.hub.show(self.view)
         self.hub.desk.tails[self.rank].add("node", f"{phase}\n")
         self.hub.events.emit(NodePhase, self.rank, phase)
@@ -198,6 +191,29 @@ class _Node:
         """Connect to the node, which has joined."""
         if self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
+
+    def wrote(self, text: str) -> None:
+        """Take in a line that its start wrote."""
+        self.hub.desk.tails[self.rank].add("node", f"{text}\n")
+        self.hub.events.emit(LogLine, self.rank, 0, "node", text)
+        if len(self.hub.desk.nodes) <= _TALKATIVE:
+            self.view = replace(self.view, boot=self.view.boot.line(text))
+            self.hub.show(self.view)
+
+    def reach(self, why: str) -> None:
+        """Its link is broken, or mended when there is no reason: it is known to run, whatever it does meanwhile."""
+        if why == self.view.link or self.view.state is NodeState.LOST:
+            return
+        if why and self.view.link:
+            # Another reason why it is not reachable yet: since when is what it was.
+            self.view = replace(self.view, link=why)
+            self.hub.show(self.view)
+            return
+        boot = self.view.boot.step(f"not reachable ({why})" if why else "reachable again")
+        self.view = replace(self.view, link=why, boot=boot)
+        self.hub.desk.tails[self.rank].add("node", f"{boot.entries[-1].text}\n")
+        self.hub.show(self.view)
+        self.hub.events.emit(NodePhase, self.rank, self.view.doing)
 
     async def _connect(self) -> None:
         """Wait until the node answers this kernel."""
@@ -211,7 +227,8 @@ class _Node:
             self.hub.pool.tell(Taken(owned.taken))
             return
         self._incarnation = self.hub.incarnation(self.rank)
-        self.view = replace(self.view, state=NodeState.IDLE, phase="ready", address=self.hub.fleet.address(self.rank))
+        boot, address = self.view.boot.step("ready"), self.hub.fleet.address(self.rank)
+        self.view = replace(self.view, state=NodeState.IDLE, phase="ready", address=address, boot=boot)
         self.hub.show(self.view)
         self._connected = True
         self._flush()
@@ -368,7 +385,8 @@ class _Node:
         self.hub.desk.seen.pop(self.rank, None)
         self.hub.desk.turnaround.pop(self.rank, None)
         self.hub.desk.sessions.discard(self.rank)
-        self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0)
+        boot = self.view.boot.step(f"gone: {why}")
+        self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0, boot=boot, link="")
         self.hub.desk.tails[self.rank].add("node", f"gone: {why}\n")
         self.hub.show(self.view)
         if self.hub.state == "ready" and not self._draining:

@@ -70,6 +70,7 @@ class Panel:
         hub.on_change = self.changed
         hub.events.on_listening = self._listening
         self._pending = False
+        self._final: Snapshot | None = None
 
     @property
     def watched(self) -> bool:
@@ -79,13 +80,15 @@ class Panel:
     def snapshot(self) -> Snapshot:
         """The slow state now."""
         hub = self.hub
+        # Numbers come of the others only; while a pool starts they do not matter.
+        nodes = {**hub.failed, **hub.desk.nodes}
         return Snapshot(
             pool=hub.name,
             provider=hub.fleet.name,
             state=hub.state,
             note=hub.note,
             started=hub.started,
-            nodes=[_row(view) for _, view in sorted(hub.desk.nodes.items())],
+            nodes=[_row(view) for _, view in sorted(nodes.items())],
             smallest=hub.bounds[0],
             largest=hub.bounds[1],
             per_hour=hub.cost.now.per_hour,
@@ -126,9 +129,14 @@ class Panel:
             self._pending = True
             asyncio.get_running_loop().call_later(SNAPSHOT_EVERY, self._tell_changed)
 
+    def keep(self, state: str) -> None:
+        """What is shown now remains, in this state: the pool ends, and with it its nodes."""
+        if self._final is None:
+            self._final = {**self.snapshot(), "state": state, "note": ""}
+
     def close(self) -> None:
         """The pool is over: show how it ended, and let the views go."""
-        final = self.snapshot()
+        final = self._final or self.snapshot()
         for view in list(self.views):
             view.close(final)
         self.views.clear()
@@ -239,11 +247,14 @@ def _row(view: NodeView) -> NodeRow:
     return NodeRow(
         rank=view.rank,
         state=view.state.value,
-        phase=view.phase,
+        phase=view.doing.partition("\n")[0],
+        since=view.boot.since,
+        said=view.boot.said,
+        reachable=not view.link,
         address=view.address,
         pid=view.pid,
         slots=view.slots,
-        log=list(view.log),
+        log=view.boot.lines(),
     )
 
 

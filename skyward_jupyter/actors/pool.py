@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from casty import Context, actor
@@ -39,6 +39,8 @@ from skyward_jupyter.wire.events import Failure
 ATTEMPTS = 3
 #: Losses longer ago than this do not count (seconds).
 WINDOW = 3600.0
+#: Of nodes that fail in a start, others that fail within so many seconds are told with the first.
+ALIKE = 1.0
 #: How long the nodes may take to answer that they know each other (seconds).
 INTRODUCE_WITHIN = 5.0
 
@@ -54,6 +56,7 @@ class _Rank:
     failures: int = 0
     losses: list[float] = field(default_factory=list)
     replacing: bool = False
+    note: str = ""
     asked: float = 0.0
 
 
@@ -124,6 +127,8 @@ class _Pool:
                 self.hub.elastic.took(time.monotonic() - state.asked)
             if state.replacing:
                 state.replacing = False
+                if self.hub.note == state.note:
+                    self.hub.note = ""
                 self.hub.events.emit(NodeReplaced, rank, len(state.losses))
             self._introduce()
 
@@ -151,7 +156,7 @@ class _Pool:
             if len(state.losses) > self.hub.max_retries:
                 self._give_up(rank, len(state.losses), why)
                 return
-            self.hub.note = f"node {rank} was lost ({why}) and is being replaced"
+            self.hub.note = state.note = f"node {rank} was lost ({why}) and is being replaced"
             state.replacing = True
         state.ready = False
         self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
@@ -159,10 +164,9 @@ class _Pool:
 
     def _give_up(self, rank: int, losses: int, why: str) -> None:
         if self.hub.state == "starting" and not self._adopted:
+            self._keep_failed(rank, why)
             # The start has failed; whoever waits for it need not wait for the others, which may take much longer.
-            if not self._given_up:
-                self.hub.note = f"node {rank} could not be started: {why}"
-            self.hub.settled.set()
+            asyncio.get_running_loop().call_later(ALIKE, self.hub.settled.set)
         else:
             self.hub.note = NodeGivenUp(time.time(), self.hub.name, rank, losses, why).sentence
         self.hub.events.emit(NodeGivenUp, rank, losses, why)
@@ -173,6 +177,12 @@ class _Pool:
         if self.hub.elastic is not None:
             self.hub.elastic.hold()
         self.hub.events.emit(PoolResized, self._desired, "given up")
+
+    def _keep_failed(self, rank: int, why: str) -> None:
+        """Why the pool may not become ready: what failed is shown until the start is over."""
+        view = self.hub.desk.nodes.get(rank)
+        if view is not None:
+            self.hub.failed[rank] = replace(view, phase=why)
 
     def close(self) -> None:
         """Fail what is in flight and end every node."""
@@ -255,7 +265,9 @@ class _Pool:
         elif not self._ranks and self._given_up:
             if hub.state != "failed":
                 hub.become("failed")
-                self._fail_tasks(PoolStopped(f"pool {hub.name!r} has no node left: {hub.note}"))
+                self._fail_tasks(
+                    PoolStopped(f"pool {hub.name!r} has no node left: {hub.note or 'none could be started'}")
+                )
         elif not waiting:
             hub.become("ready")
         if waiting and hub.state == "ready":

@@ -37,13 +37,17 @@ MOST = 2000
 class NodeRow(TypedDict):
     """One node's slow state.
 
-    `log` holds the last lines of the node's boot log, oldest first; `pid` is 0 while no process is
-    known.
+    `since` is when its phase began, in seconds since the epoch, and `said` the last line that it wrote. One that is not
+    `reachable` runs, behind a link that is broken. `log` holds the
+    last lines of the node's boot log, oldest first; `pid` is 0 while no process is known.
     """
 
     rank: int
     state: NodeState
     phase: str
+    since: float
+    said: str
+    reachable: bool
     address: str
     pid: int
     slots: int

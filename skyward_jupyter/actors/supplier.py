@@ -12,8 +12,20 @@ from casty import Context, actor
 
 from skyward_jupyter.actors.connection import connect
 from skyward_jupyter.actors.hub import Hub, find
-from skyward_jupyter.actors.messages import Adopt, Dead, Dismiss, Gone, Heard, Kill, Link, Meet, Phase, Start, Unheard
-from skyward_jupyter.events import LogLine
+from skyward_jupyter.actors.messages import (
+    Adopt,
+    Dead,
+    Dismiss,
+    Gone,
+    Heard,
+    Kill,
+    Meet,
+    Phase,
+    Reach,
+    Start,
+    Unheard,
+    Wrote,
+)
 
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
 TOGETHER = 2.0
@@ -115,19 +127,16 @@ class _Supplier:
                 self._unmet.discard(rank)
                 self.hub.cost.end(rank)
                 node.tell(Gone(text, word.final))
-            case "log":
-                self.hub.events.emit(LogLine, rank, 0, "node", text)
-                node.tell(Phase(text))
             case "phase":
                 node.tell(Phase(text))
-            case "link":
-                node.tell(Link(text))
+            case "unreached":
+                node.tell(Reach(text))
             case "mended":
-                node.tell(Link(""))
+                node.tell(Reach(""))
                 if self.hub.redial is not None:
                     self.hub.redial.mended(rank)
-            case "line":
-                self.hub.events.emit(LogLine, rank, 0, "node", text)
+            case "line" | "log":
+                node.tell(Wrote(text))
         self._maybe_connect()
 
     def _introduce(self, rank: int) -> None:

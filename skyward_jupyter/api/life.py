@@ -6,13 +6,13 @@ Everything here is called on the runtime's loop. A start that fails leaves nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skyward_jupyter.actors import assembly
 from skyward_jupyter.actors.bus import Bus
-from skyward_jupyter.actors.desk import NodeState
 from skyward_jupyter.actors.elastic import Autoscaler, Bounds
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Taken
@@ -21,6 +21,7 @@ from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls
 from skyward_jupyter.api.others import remove_remains, replace_left
 from skyward_jupyter.api.spec import Nodes
+from skyward_jupyter.api.unstarted import late, unstarted
 from skyward_jupyter.api.viewing.displaying import Displaying
 from skyward_jupyter.collections import display, place
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
@@ -33,9 +34,6 @@ from skyward_jupyter.terminal.mode import Mode
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
-
-#: Of how many nodes that are late it is said what they are at.
-NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +106,11 @@ class Life:
         )
         self._furnish(hub)
         try:
-            await self._resized(self.settings.nodes.desired)
-        except BaseException:
+            with self._presented():
+                await self._resized(self.settings.nodes.desired)
+        except BaseException as error:
+            if self.panel is not None:
+                self.panel.keep("failed" if isinstance(error, ProvisioningFailed) else "stopped")
             await asyncio.shield(runtime().spawn(self.stop()))
             raise
 
@@ -127,6 +128,7 @@ class Life:
                 await self._let_go()
                 return False
             await self._until_settled(self.settings.terms.patience)
+            hub.failed.clear()
         except BaseException:
             await asyncio.shield(runtime().spawn(self._let_go()))
             raise
@@ -171,6 +173,19 @@ class Life:
         display.enter(Displaying())
         self._list(True)
 
+    @contextmanager
+    def _presented(self) -> Iterator[None]:
+        """In a notebook, show how machines become ready, which takes a while; nodes on this one are there at once."""
+        far = self.settings.provider.name != "local"
+        if self.panel is None or not runtime().in_kernel or not far or self.settings.mode == "off":
+            yield
+            return
+        from skyward_jupyter.widgets.dashboard import present, renew
+
+        present(self.panel)
+        yield
+        renew(self.panel)
+
     async def scale(self, nodes: int) -> None:
         """Have `nodes` nodes, and wait until it is so."""
         self.check()
@@ -185,20 +200,23 @@ class Life:
         # Nodes that leave finish what they run, however long that takes.
         await self._until_settled(None if shrinks else self.settings.terms.patience)
         if self.hub.state != "ready" or len(self.hub.desk.nodes) < nodes:
-            raise ProvisioningFailed(self.hub.note or f"pool {self.name!r} could not start {nodes} nodes")
+            why = unstarted(self.name, nodes, self.hub.failed) or self.hub.note
+            raise ProvisioningFailed(why or f"pool {self.name!r} could not start {nodes} nodes")
 
     async def _until_settled(self, timeout: float | None) -> None:
         assert self.hub is not None
         try:
             await asyncio.wait_for(self.hub.settled.wait(), timeout)
         except TimeoutError:
-            raise ProvisioningFailed(_late(self.hub, self.settings.terms.patience)) from None
+            raise ProvisioningFailed(late(self.name, self.hub.desk.nodes, self.settings.terms.patience)) from None
 
     async def stop(self) -> None:
         """End every node."""
         hub, panel = self.hub, self.panel
         if hub is None or hub.state == "stopped":
             return
+        if panel is not None and hub.state in ("starting", "ready"):
+            panel.keep("stopped")
         await assembly.dismantle(hub)
         self._list(False)
         if panel is not None:
@@ -223,14 +241,6 @@ class Life:
             hub.recorder.close()
         else:
             hub.recorder.leave()
-
-
-def _late(hub: Hub, patience: float) -> str:
-    """Which nodes are not ready, and what the first of them were at."""
-    late = [view for _, view in sorted(hub.desk.nodes.items()) if view.state in (NodeState.WAITING, NodeState.LOST)]
-    what = "; ".join(f"node {view.rank} ({hub.fleet.address(view.rank)}) was at: {view.phase}" for view in late[:NAMED])
-    ranks = ", ".join(str(view.rank) for view in late)
-    return f"nodes {ranks} of pool {hub.name!r} were not ready after {patience:g} s; {what}"
 
 
 def _place(pool: str | None) -> place.Place:

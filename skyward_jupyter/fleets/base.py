@@ -70,9 +70,9 @@ class Terms:
 class Report:
     """Word of one node, and what goes with it.
 
-    It is ``started``, ``ready``, ``exited``, ``phase``, ``log``, ``line`` or ``mended``.
-    ``phase`` is what is done to it now, ``line`` what that wrote, ``log`` both; ``mended`` says that the link to it was
-    broken, and is not any more.
+    It is ``started``, ``ready``, ``exited``, ``phase``, ``log``, ``line``, ``unreached`` or ``mended``.
+    ``phase`` is what is done to it now, ``line`` and ``log`` are what is written meanwhile;
+    ``unreached`` says why the link to it is broken, ``mended`` that it is not any more.
 
     ``taken``, of no node, says that another kernel took the pool over.
     """

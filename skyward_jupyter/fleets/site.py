@@ -11,7 +11,6 @@ import contextlib
 import json
 import secrets
 import shlex
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -42,6 +41,20 @@ LONGEST = 107
 #: Seconds between two knocks, and how much longer than its ttl a machine may be silent before it is given up.
 AGAIN = 0.5
 MARGIN = 5.0
+
+#: The steps that make a machine ready, for people.
+STEPS = {
+    "look": "looking what is there",
+    "upload": "sending files",
+    "wait": "waiting for the image",
+    "apt": "installing apt packages",
+    "uv": "getting uv",
+    "python": "getting Python",
+    "venv": "making an environment",
+    "packages": "installing packages",
+    "check": "checking the image",
+    "files": "placing files",
+}
 
 type Heard = Callable[[Message], None]
 
@@ -83,7 +96,7 @@ class Site:
         self._serving: asyncio.Task[None] | None = None
         self._agent = _Known()
         self._over = False
-        self._broken = self._phase = ""
+        self._why = ""
 
     @property
     def located(self) -> bool:
@@ -140,9 +153,21 @@ class Site:
 
     async def _connected(self) -> Connection:
         self._tell("connecting")
-        self._machine = connection(self.instance, self._watched)
+        self._machine = connection(self.instance, self._watch)
         await self._machine.open(REACH_WITHIN)
         return self._machine
+
+    def _watch(self, state: State, why: str) -> None:
+        """Say why the machine cannot be logged in to yet, or any more."""
+        if state == "up":
+            self._why = ""
+        elif state not in ("lost", "connecting") or self._over:
+            return
+        elif self._serving is not None:
+            self._hear({"op": "report", "what": "unreached", "text": why or "connection lost"})
+        elif why and why != self._why:
+            self._why = why
+            self._hear({"op": "report", "what": "line", "text": f"not yet: {why}"})
 
     async def _launched(self, machine: Connection, key: str) -> Place:
         ready = await prepare(machine, self._plan.image, self._step, key=key, patience=self._patience)
@@ -196,29 +221,14 @@ class Site:
     def _step(self, step: Step) -> None:
         match step.state:
             case "started":
-                self._tell(f"bootstrapping: {step.name}")
+                self._tell(STEPS.get(step.name, step.name))
             case "line":
                 self._hear({"op": "report", "what": "line", "text": step.text})
             case "failed":
                 self._hear({"op": "report", "what": "line", "text": f"{step.name} failed: {step.text}"})
 
     def _tell(self, phase: str) -> None:
-        if phase == self._phase:
-            return
-        self._phase = phase
         self._hear({"op": "report", "what": "phase", "text": phase})
-
-    def _watched(self, state: State, why: str) -> None:
-        """Tell people why there is no connection, and since when."""
-        if state in ("up", "closed"):
-            self._broken = ""
-        elif state != "failed" and why and not self._over:
-            self._broken = self._broken or time.strftime("%H:%M:%S")
-            if self._serving is None:
-                self._tell(f"connecting: {why} (since {self._broken})")
-            elif state == "lost":
-                text = f"its link is down since {self._broken} ({why})"
-                self._hear({"op": "report", "what": "link", "text": text})
 
     # -- its life ----------------------------------------------------------------------------------------------------
 

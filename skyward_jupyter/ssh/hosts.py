@@ -154,6 +154,6 @@ def overrides(user: str, port: int | None, config: str) -> dict[str, object]:
         said["username"] = user
     if port:
         said["port"] = port
-    if config:
-        said["config"] = [config]
+    # An empty tuple stands for the user's own; without it asyncssh.connect reads that, its options alone do not.
+    said["config"] = [config] if config else ()
     return said

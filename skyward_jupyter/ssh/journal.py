@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections import deque
@@ -22,6 +23,8 @@ LAST = 15
 LOGS = 100
 #: Lines of a log that are kept: of a longer one, its beginning is dropped.
 LINES = 20_000
+#: Characters of a command that a sentence has; the whole of it is told with what it wrote.
+BRIEF = 60
 #: With less than this (MiB), a disk counts as the reason.
 SCARCE = 200
 
@@ -130,7 +133,7 @@ class Journal:
             # A shell around it says so by a number above 128.
             signal = -ended if ended < 0 else max(ended - 128, 0)
             return f"its shell was ended by signal {signal}" if signal else f"its shell ended with status {ended}"
-        why = f"`{self._command}` ended with status {self.facts['status']}"
+        why = f"`{_brief(self._command)}` ended with status {self.facts['status']}"
         free = self.facts.get("free", "")
         if free.isdigit() and int(free) < SCARCE * 1024:
             why += f"; only {int(free) // 1024} MiB are free there: make room on that disk"
@@ -152,6 +155,15 @@ class Journal:
             path.write_text("\n".join(self._log) + "\n")
             return str(path)
         return ""
+
+
+def _brief(command: str) -> str:
+    """A command in a sentence: of a long one, the program and what it is to do."""
+    if len(command) <= BRIEF:
+        return command
+    program, *words = command.split()
+    what = itertools.takewhile(lambda word: word.isalpha(), words[:3])
+    return " ".join([program.rpartition("/")[2], *what, "…"])
 
 
 def _written(path: Path) -> float:

@@ -21,6 +21,6 @@ def host_of(instance: Instance) -> Host:
 
 
 def connection(instance: Instance, watch: Watch = unwatched) -> Connection:
-    """A connection that is not open yet."""
+    """A connection that is not open yet; `watch` hears how it goes."""
     known = Path(instance.known_hosts) if instance.known_hosts else directory() / LEDGER
     return Connection(host_of(instance), Ledger(known), watch)

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from skyward_jupyter.actors.source import STATES, Delta, NodeRow, Snapshot
-from skyward_jupyter.widgets.static import GLYPHS, LISTED, Picture, duration, memory
+from skyward_jupyter.widgets.static import GLYPHS, LISTED, Picture, doing, duration, memory
 
 #: With more nodes than these, or no room for them, their states are counted.
 ROWS = 12
@@ -68,7 +68,9 @@ def listing(snapshot: Snapshot, delta: Delta | None, moment: float, width: int |
     if snapshot["note"]:
         parts.append(Text(f"  {snapshot['note']}"))
     if snapshot["nodes"]:
-        parts.append(_table(snapshot["nodes"][:LISTED], _numbers(snapshot, delta), console.width, addresses=True))
+        parts.append(
+            _table(snapshot["nodes"][:LISTED], _numbers(snapshot, delta), console.width, moment, addresses=True)
+        )
     if (rest := len(snapshot["nodes"]) - LISTED) > 0:
         parts.append(Text(f"  … and {rest} more"))
     return "\n".join(line.rstrip() for line in _lines(console, Group(*parts)))
@@ -102,7 +104,7 @@ def _block(snapshot: Snapshot, delta: Delta | None, moment: float, width: int, r
     parts: list[RenderableType] = [_head(snapshot, delta, moment, width)]
     note = _note(snapshot)
     if nodes and len(nodes) <= min(ROWS, room - 2 - bool(note)):
-        parts.append(_table(nodes, numbers, width))
+        parts.append(_table(nodes, numbers, width, moment))
     elif nodes:
         parts += _summary(nodes, numbers, width)
     if note:
@@ -132,7 +134,9 @@ def _note(snapshot: Snapshot) -> str:
     return "" if settled else snapshot["note"]
 
 
-def _table(nodes: Sequence[NodeRow], numbers: Sequence[Numbers], width: int, *, addresses: bool = False) -> Table:
+def _table(
+    nodes: Sequence[NodeRow], numbers: Sequence[Numbers], width: int, moment: float, *, addresses: bool = False
+) -> Table:
     """A row per node; a narrow terminal gets the columns that say most."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     names = [name for name in _COLUMNS if width >= _WIDE or name not in ("memory", "running")]
@@ -148,7 +152,7 @@ def _table(nodes: Sequence[NodeRow], numbers: Sequence[Numbers], width: int, *, 
             "state": Text(f"{GLYPHS[node['state']]} {node['state']}", style=_STYLES[node["state"]]),
             **_live(node, numbers[place] if numbers else None, bars=bars),
         }
-        last = [node["address"]] * addresses + [node["phase"] if node["phase"] != "ready" else ""] * phases
+        last = [node["address"]] * addresses + [doing(node, moment) if node["phase"] != "ready" else ""] * phases
         table.add_row(*(cells[name] for name in names), *map(Text, last))
     return table
 

@@ -4,20 +4,16 @@ One collection has one widget model and one feed, however often it is displayed;
 When the pool is over the model keeps what was seen last. To display one reads it once, for the forms that need no
 kernel, within seconds; where a cell may not wait, it is displayed without.
 
-A front end's messages may arrive on a subshell thread: they are handed to the runtime's loop, where the feed lives and
-where alone traits are set.
+What a page says is handed to the runtime's loop, where the feed lives.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import traitlets
-from anywidget import AnyWidget
-from IPython.display import DisplayHandle, display
 
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.api import registry
@@ -25,31 +21,22 @@ from skyward_jupyter.api.viewing.feed import Feed, glance
 from skyward_jupyter.api.viewing.keylist import Window
 from skyward_jupyter.errors import SkywardError
 from skyward_jupyter.runtime.bridge import runtime, wait
-from skyward_jupyter.widgets.dashboard import STATIC, UNBUILT
 from skyward_jupyter.widgets.sketch import Sketch
+from skyward_jupyter.widgets.view import UNBUILT, Bundle, View, built, page
+from skyward_jupyter.widgets.view import present as display
 
 if TYPE_CHECKING:
     from skyward_jupyter.collections.collection import Collection
 
-type Bundle = dict[str, Any]
 type Content = dict[str, Any]
 
-SCRIPT = STATIC / "collection.js"
-STYLE = STATIC / "collection.css"
-
-_VIEW = "application/vnd.jupyter.widget-view+json"
-_STUB = f"export default {{ render({{ el }}) {{ el.textContent = {json.dumps(UNBUILT)}; }} }};"
+FAMILY = "collection"
 
 _views: dict[tuple[str, str, str], CollectionView] = {}
 """The view of each collection by its pool's name, its kind and its name: of the pool that had this name last."""
 
 
-def built() -> bool:
-    """Tell whether the page's script is there."""
-    return SCRIPT.is_file() and STYLE.is_file()
-
-
-class CollectionView(AnyWidget):
+class CollectionView(View):
     """The widget model of one collection.
 
     Parameters
@@ -58,8 +45,7 @@ class CollectionView(AnyWidget):
         What is known of it now; empty for nothing.
     """
 
-    _esm = SCRIPT if built() else _STUB
-    _css = STYLE if built() else ""
+    _esm, _css = page(FAMILY)
 
     about = traitlets.Dict().tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)
@@ -67,17 +53,24 @@ class CollectionView(AnyWidget):
 
     def __init__(self, collection: Collection, hub: Hub, first: Content) -> None:
         self.hub = hub
-        self._handles: list[DisplayHandle] = []
         super().__init__(about=about(collection), shown=first)
         self._feed = Feed(collection.pool, hub, collection.address, _Screen(self))
-        self.on_msg(self._receive)
-        self._detach = registry.pool(collection.pool).panel.attach(self._feed)
+        self._attached = registry.pool(collection.pool).panel.attach(self._feed)
+
+    @property
+    def over(self) -> bool:
+        """Whether its pool is."""
+        return bool(self.ended)
 
     @property
     def sketch(self) -> Sketch:
         """What is known of it now, for the forms that are not live."""
         known = max(self.shown, self._feed.known(), key=_read_at)
-        return Sketch(self.about, known, over=bool(self.ended))
+        return Sketch(self.about, known, over=self.over)
+
+    def still(self) -> Bundle:
+        """The forms that need no kernel."""
+        return forms(self.sketch)
 
     @property
     def fresh(self) -> bool:
@@ -86,45 +79,26 @@ class CollectionView(AnyWidget):
 
     def refresh(self, content: Content) -> None:
         """Views that appear from now on begin with this."""
-        if content and not self.ended and _read_at(content) >= _read_at(self.shown):
+        if content and not self.over and _read_at(content) >= _read_at(self.shown):
             self.shown = content
 
     def finish(self, content: Content) -> None:
         """Show what was seen last; nothing follows."""
-        self._detach()
+        self._leave()
         with self.hold_sync():
             self.shown = max(self.shown, content, key=_read_at)
             self.ended = time.time()
-        for handle in self._handles:
-            handle.update(forms(self.sketch), raw=True)
-        self._handles.clear()
+        self._settled()
 
-    def settle(self, handle: DisplayHandle) -> None:
-        """Replace what `handle` displays by text and HTML when the pool is over."""
-        self._handles.append(handle)
+    def _forget(self) -> None:
+        self._feed.leave()
+        _views.pop(_place(self.about), None)
 
-    def close(self) -> None:
-        """Close the widget in every front end and follow the collection no longer."""
-        if hasattr(self, "_detach"):
-            self._detach()
-            self._feed.leave()
-            _views.pop(_place(self.about), None)
-        super().close()
+    def _see(self, view: str, visible: bool) -> None:
+        runtime().call_soon(self._feed.see, view, visible)
 
-    def bundle(self) -> Bundle:
-        """What displays it now: the widget while the pool lives, text and HTML always."""
-        bundle = forms(self.sketch)
-        if not self.ended:
-            bundle[_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return bundle
-
-    def _repr_mimebundle_(self, **kwargs: object) -> tuple[Bundle, Bundle]:
-        return self.bundle(), {}
-
-    def _receive(self, widget: object, content: Mapping[str, object], buffers: object) -> None:
+    def _hear(self, content: Mapping[str, object]) -> None:
         match content:
-            case {"kind": "visible", "visible": bool(visible), "view": str(view)}:
-                runtime().call_soon(self._feed.see, view, visible)
             case {"kind": "window", "view": str(view)}:
                 runtime().call_soon(self._feed.look, view, Window.asked(content))
 
@@ -154,21 +128,16 @@ def show(collection: Collection) -> Bundle:
     sketch = Sketch(about(collection), content, note)
     if hub is None or not runtime().in_kernel:
         return forms(sketch)
-    if not built():
+    if not built(FAMILY):
         return forms(Sketch(sketch.about, content, UNBUILT))
     view = _views[_place(sketch.about)] = CollectionView(collection, hub, content)
     return view.bundle()
 
 
 def present(collection: Collection) -> None:
-    """Display a collection as `show` does; when its pool is over, only text and HTML remain there.
-
-    Those alone stay readable in a saved notebook that is opened where no widget can run.
-    """
-    handle = display(show(collection), raw=True, display_id=True)
-    view = _views.get(_place(about(collection)))
-    if view is not None and handle is not None and not view.ended:
-        view.settle(handle)
+    """Display a collection as `show` does; when its pool is over, only text and HTML remain there."""
+    bundle = show(collection)
+    display(bundle, _views.get(_place(about(collection))))
 
 
 def forms(sketch: Sketch) -> Bundle:

@@ -3,38 +3,25 @@
 One pool has one widget model, however often it is displayed. While the pool lives the model follows
 its `PanelSource`; when the pool is over it keeps the final state and follows nothing.
 
-A front end's messages may arrive on a subshell thread, so the handlers here touch no trait: they
-pass on to the source, which is thread-safe. Traits are set on the runtime's loop only. A view that
-is on screen says so every 20 seconds; one that has been silent for `LEASE` counts as gone, so that
-a closed laptop does not keep the pool's metrics flowing.
-
-Without the built script (a fresh checkout before `make`) everything here still works, and `show`
-gives the text and HTML forms only.
+What a page says is passed on to the source, which is thread-safe. Without the built script `show` gives the text and
+HTML forms only.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import traitlets
-from anywidget import AnyWidget
-from IPython.display import DisplayHandle, display
 
 from skyward_jupyter.actors.source import OVER, Delta, Ended, PanelSource, Snapshot
-from skyward_jupyter.widgets.sight import Sights
 from skyward_jupyter.widgets.static import Picture
 from skyward_jupyter.widgets.tasks import packed
+from skyward_jupyter.widgets.view import UNBUILT, Bundle, View, built, page
+from skyward_jupyter.widgets.view import present as display
 
-type Bundle = dict[str, Any]
-
-STATIC = Path(__file__).parent.parent / "static"
-SCRIPT = STATIC / "dashboard.js"
-STYLE = STATIC / "dashboard.css"
+FAMILY = "dashboard"
 
 FOLDED = -1
 """What a view says instead of how many tasks it has, when it shows none."""
@@ -42,21 +29,11 @@ FOLDED = -1
 LOGGED = 200
 """The most lines of a node's boot log that travel to the page."""
 
-UNBUILT = "The live dashboard is not built here: run `make` in the project's folder, then restart the kernel."
-
-_VIEW = "application/vnd.jupyter.widget-view+json"
-_STUB = f"export default {{ render({{ el }}) {{ el.textContent = {json.dumps(UNBUILT)}; }} }};"
-
 _dashboards: dict[int, Dashboard] = {}
 """The dashboard of each source by the source's id, which stays its own: a dashboard keeps its source."""
 
 
-def built() -> bool:
-    """Tell whether the page's script is there."""
-    return SCRIPT.is_file() and STYLE.is_file()
-
-
-class Dashboard(AnyWidget):
+class Dashboard(View):
     """The widget model of one pool.
 
     Parameters
@@ -65,8 +42,7 @@ class Dashboard(AnyWidget):
         The pool to follow until it is over or this widget is closed.
     """
 
-    _esm = SCRIPT if built() else _STUB
-    _css = STYLE if built() else ""
+    _esm, _css = page(FAMILY)
 
     snapshot = traitlets.Dict().tag(sync=True)
     logs = traitlets.Dict().tag(sync=True)
@@ -77,18 +53,25 @@ class Dashboard(AnyWidget):
         self._source = source
         self._current = source.snapshot()
         self._delta: Delta | None = None
-        self._sights = Sights()
         self._drawing: set[str] = set()
-        self._handles: list[DisplayHandle] = []
         super().__init__(snapshot=_slim(self._current), logs=_logs(self._current))
-        self.on_msg(self._receive)
-        self._view = _View(self)
-        self._detach = source.attach(self._view)
+        self._screen = _Screen(self)
+        self._attached = source.attach(self._screen)
+
+    @property
+    def over(self) -> bool:
+        """Whether the pool is."""
+        return bool(self.ended)
 
     @property
     def picture(self) -> Picture:
         """What is known of the pool now, for the forms that are not live."""
-        return Picture(self._current, self._delta, self.ended or time.time(), self._source.ended().times)
+        snapshot = self._current if self.over else self._source.snapshot()
+        return Picture(snapshot, self._delta, self.ended or time.time(), self._source.ended().times)
+
+    def still(self) -> Bundle:
+        """The forms that need no kernel."""
+        return static(self.picture)
 
     def take(self, snapshot: Snapshot) -> None:
         """Show the pool's slow state; logs travel only when they changed."""
@@ -117,44 +100,22 @@ class Dashboard(AnyWidget):
 
     def finish(self, snapshot: Snapshot) -> None:
         """Show the final state and follow the pool no longer."""
-        self._detach()
+        self._leave()
         with self.hold_sync():
             self.last = _totals(self._delta) | _tasks(self._source.ended())
             self.ended = time.time()
             self.take(snapshot)
-        for handle in self._handles:
-            handle.update(static(self.picture), raw=True)
-        self._handles.clear()
+        self._settled()
 
-    def settle(self, handle: DisplayHandle) -> None:
-        """Replace what `handle` displays by the final text and HTML when the pool is over."""
-        self._handles.append(handle)
+    def _forget(self) -> None:
+        _dashboards.pop(id(self._source), None)
 
-    def close(self) -> None:
-        """Close the widget in every front end and follow the pool no longer."""
-        if hasattr(self, "_detach"):
-            self._detach()
-            _dashboards.pop(id(self._source), None)
-        super().close()
-
-    def _repr_mimebundle_(self, **kwargs: object) -> tuple[Bundle, Bundle]:
-        return self.bundle(), {}
-
-    def bundle(self) -> Bundle:
-        """Return what displays the pool now: the widget while the pool lives, text and HTML always."""
-        bundle = static(self.picture)
-        if not self.ended:
-            bundle[_VIEW] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return bundle
-
-    def _receive(self, widget: object, content: Mapping[str, object], buffers: object) -> None:
+    def _hear(self, content: Mapping[str, object]) -> None:
         match content:
-            case {"kind": "visible", "visible": bool(visible), "view": str(view)}:
-                self._see(view, visible)
             case {"kind": "tasks", "after": int(after), "view": str(view)}:
                 self._draw(view, after)
-            case {"kind": str()} if not self.ended:
-                self._source.command(self._view, content)
+            case {"kind": str()} if not self.over:
+                self._source.command(self._screen, content)
 
     def _see(self, view: str, visible: bool) -> None:
         """Tell the source at every renewal too, so that a tick that expired the view just now is mended."""
@@ -164,21 +125,21 @@ class Dashboard(AnyWidget):
             return
         else:
             self._draw(view, FOLDED)
-        if not self.ended:
-            self._source.visible(self._view, bool(self._sights))
+        if not self.over:
+            self._source.visible(self._screen, bool(self._sights))
 
     def _draw(self, view: str, after: int) -> None:
         """A page's view has the tasks up to the `after`-th and wants the next ones, or shows none."""
         if after != FOLDED:
             self._drawing.add(view)
-            self._source.draw(self._view, after)
+            self._source.draw(self._screen, after)
         elif view in self._drawing:
             self._drawing.discard(view)
             if not self._drawing:
-                self._source.draw(self._view, None)
+                self._source.draw(self._screen, None)
 
 
-class _View:
+class _Screen:
     """The dashboard as its source knows it: a widget's own `close` means another thing."""
 
     def __init__(self, dashboard: Dashboard) -> None:
@@ -211,21 +172,22 @@ def show(source: PanelSource) -> Bundle:
     picture = Picture(snapshot, None, time.time(), source.ended().times)
     if snapshot["state"] in OVER or not _in_kernel():
         return static(picture)
-    if not built():
+    if not built(FAMILY):
         return static(picture, UNBUILT)
     _dashboards[id(source)] = dashboard = Dashboard(source)
     return dashboard.bundle()
 
 
 def present(source: PanelSource) -> None:
-    """Display a pool as `show` does; when it is over, only the final text and HTML remain there.
+    """Display a pool as `show` does; when it is over, only the final text and HTML remain there."""
+    bundle = show(source)
+    display(bundle, _dashboards.get(id(source)))
 
-    Those alone stay readable in a saved notebook that is opened where no widget can run.
-    """
-    handle = display(show(source), raw=True, display_id=True)
-    dashboard = _dashboards.get(id(source))
-    if dashboard is not None and handle is not None and not dashboard.ended:
-        dashboard.settle(handle)
+
+def renew(source: PanelSource) -> None:
+    """Something has changed that a saved notebook should say."""
+    if dashboard := _dashboards.get(id(source)):
+        dashboard.renew()
 
 
 def static(picture: Picture, note: str = "") -> Bundle:

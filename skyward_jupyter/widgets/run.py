@@ -8,35 +8,24 @@ HTML that need no kernel, and the model is closed.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
 import traitlets
-from anywidget import AnyWidget
 
-from skyward_jupyter.widgets.dashboard import STATIC, UNBUILT, Bundle
 from skyward_jupyter.widgets.runsource import Log, LoggedLine, RunSource
-from skyward_jupyter.widgets.sight import Sights
+from skyward_jupyter.widgets.view import Bundle, View, page
 
-SCRIPT = STATIC / "run.js"
-STYLE = STATIC / "run.css"
+FAMILY = "run"
 
 TICK = 0.1
 #: Characters and lines of the log in one message: together at most a quarter of what a server lets through.
 CHARACTERS = 24_000
 LINES = 1_000
 
-_VIEW = "application/vnd.jupyter.widget-view+json"
-_STUB = f"export default {{ render({{ el }}) {{ el.textContent = {json.dumps(UNBUILT)}; }} }};"
 _LINE_COST = 24
-
-
-def built() -> bool:
-    """Tell whether the page's script is there."""
-    return SCRIPT.is_file() and STYLE.is_file()
 
 
 class Unsent:
@@ -94,7 +83,7 @@ def _fitting(lines: Sequence[LoggedLine], room: int) -> tuple[Sequence[LoggedLin
     return lines, room
 
 
-class RunWidget(AnyWidget):
+class RunWidget(View):
     """The widget model of one run.
 
     Parameters
@@ -105,8 +94,7 @@ class RunWidget(AnyWidget):
         Whether its log is open from the start.
     """
 
-    _esm = SCRIPT if built() else _STUB
-    _css = STYLE if built() else ""
+    _esm, _css = page(FAMILY)
 
     snapshot = traitlets.Dict().tag(sync=True)
     opened = traitlets.Bool(False).tag(sync=True)
@@ -117,7 +105,6 @@ class RunWidget(AnyWidget):
 
         self._runtime = runtime()
         self._source = source
-        self._sights = Sights()
         self._unsent = Unsent(source.log)
         self._ticking = False
         self._over = False
@@ -127,13 +114,16 @@ class RunWidget(AnyWidget):
         self._pictures: list[tuple[str, str]] = []
         self._bounds: tuple[int, int, int] = (0, 0, 0)
         super().__init__(snapshot=source.snapshot(), opened=opened, name=uuid4().hex)
-        self.on_msg(self._receive)
-        self._detach = source.attach(self)
+        self._attached = source.attach(self)
 
-    def bundle(self) -> Bundle:
-        """Return what displays the run while it goes on: the widget, and text and HTML for who cannot show that."""
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {**self._source.still(), _VIEW: view}
+    @property
+    def over(self) -> bool:
+        """Whether it is closed: `runs` replaces what displays a run at its end."""
+        return self._over
+
+    def still(self) -> Bundle:
+        """The forms that need no kernel."""
+        return self._source.still()
 
     def changed(self) -> None:
         """Show the slow state, with the next tick."""
@@ -143,21 +133,19 @@ class RunWidget(AnyWidget):
     def close(self) -> None:
         """Close the widget in every front end."""
         self._over = True
-        if hasattr(self, "_detach"):
-            self._detach()
         super().close()
 
-    def _receive(self, _widget: object, content: Mapping[str, object], _buffers: object) -> None:
-        """Take a message of a page; it may come on any thread, so what it leads to happens on the loop."""
+    def _see(self, view: str, visible: bool) -> None:
+        self._runtime.call_soon(lambda: self._sight(view, visible))
+
+    def _hear(self, content: Mapping[str, object]) -> None:
         match content:
-            case {"kind": "visible", "visible": bool(visible), "view": str(view)}:
-                self._runtime.call_soon(lambda: self._see(view, visible))
             case {"kind": "want"}:
                 self._runtime.call_soon(self._again)
             case {"kind": "stop"}:
                 self._source.cancel()
 
-    def _see(self, view: str, visible: bool) -> None:
+    def _sight(self, view: str, visible: bool) -> None:
         if visible:
             self._sights.see(view)
         else:

@@ -38,9 +38,10 @@ def live(run: Run, *, opened: bool) -> dict[str, object] | None:
     """Return the bundle that shows a run live; None where no front end can, or when it is over."""
     if run.done or kernel_shell() is None:
         return None
-    from skyward_jupyter.widgets.run import RunWidget, built
+    from skyward_jupyter.widgets.run import FAMILY, RunWidget
+    from skyward_jupyter.widgets.view import built
 
-    if not built():
+    if not built(FAMILY):
         return None
     if id(run) not in _widgets:
         _widgets[id(run)] = RunWidget(run, opened=opened)

@@ -8,7 +8,7 @@ code host strips its inline styles. Every value is escaped.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,11 +22,16 @@ from skyward_jupyter.widgets.timeline import picture, summary
 LISTED = 32
 """The most nodes that are listed one by one."""
 
+SAID, REASON = 60, 120
+"""The most characters of a line that a node wrote, and of why it is not there."""
+
 GLYPHS = {"idle": "○", "waiting": "◐", "active": "▶", "lost": "✕"}
 
 _COLUMNS = ("node", "state", "phase", "address", "CPU", "memory", "running", "done")
 _NUMERIC = frozenset({"node", "CPU", "memory", "running", "done"})
 _QUIET = "opacity:.7"
+#: A state is two words that belong together.
+_ALIGNED = defaultdict(lambda: "text-align:left", right="text-align:right", state="text-align:left;white-space:nowrap")
 _CELL = "padding:2px 12px 2px 0;border:0;border-bottom:1px solid rgba(128,128,128,.3);background:none"
 
 
@@ -79,6 +84,8 @@ class Picture:
         nodes = snapshot["nodes"]
         census = Counter(node["state"] for node in nodes)
         facts = [snapshot["state"], snapshot["provider"], f"{len(nodes)} node{'' if len(nodes) == 1 else 's'}"]
+        if snapshot["state"] == "failed":
+            return ", ".join([*facts, f"after {duration(self.moment - snapshot['started'])}"])
         if not self.over:
             facts += [f"{census[state]} {state}" for state in STATES if census[state]]
         if self.delta is not None:
@@ -104,14 +111,16 @@ class Picture:
         return table if len(table) == len(self.snapshot["nodes"]) else []
 
     def _rows(self) -> list[list[str]]:
+        if self.over and all(node["state"] in ("idle", "active") for node in self.snapshot["nodes"]):
+            return []  # what nodes did when their pool ended says nothing any more; how far they got, or failed, does
         numbers = self._numbers()
         rows = []
         for place, node in enumerate(self.snapshot["nodes"][:LISTED]):
-            rows.append(_slow(node) + (_live(numbers[place]) if numbers else []))
+            rows.append(_slow(node, self.moment) + (_live(numbers[place]) if numbers else []))
         return rows
 
     def _unlisted(self) -> int:
-        return max(0, len(self.snapshot["nodes"]) - LISTED)
+        return max(0, len(self.snapshot["nodes"]) - LISTED) if self._rows() else 0
 
 
 def duration(seconds: float) -> str:
@@ -135,8 +144,21 @@ def _drawn(times: Sequence[TaskTimes]) -> str:
     return f'<img style="{size}" alt="{escape(summary(times))}" src="data:image/svg+xml;base64,{data}">'
 
 
-def _slow(node: NodeRow) -> list[str]:
-    return [str(node["rank"]), f"{GLYPHS[node['state']]} {node['state']}", node["phase"], node["address"]]
+def brief(text: str) -> str:
+    """As much of a reason as a cell has room for; the whole is in the error, or in the boot log."""
+    return text if len(text) <= REASON else f"{text[:REASON].rstrip()} …"
+
+
+def doing(node: NodeRow, moment: float) -> str:
+    """What a node does; while it waits also for how long, and what came of that last."""
+    if node["state"] != "waiting" or not node["since"]:
+        return brief(node["phase"])
+    said = f" ({node['said'].strip()[:SAID]})" if node["said"] else ""
+    return f"{node['phase']}, {duration(moment - node['since'])}{said}"
+
+
+def _slow(node: NodeRow, moment: float) -> list[str]:
+    return [str(node["rank"]), f"{GLYPHS[node['state']]} {node['state']}", doing(node, moment), node["address"]]
 
 
 def _live(numbers: Sequence[float]) -> list[str]:
@@ -160,7 +182,7 @@ def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table as HTML."""
-    aligned = [f"{_CELL};text-align:{'right' if name in _NUMERIC else 'left'}" for name in columns]
+    aligned = [f"{_CELL};{_ALIGNED['right' if name in _NUMERIC else name]}" for name in columns]
 
     def line(tag: str, cells: Sequence[str]) -> str:
         body = "".join(f'<{tag} style="{style}">{escape(c)}</{tag}>' for style, c in zip(aligned, cells, strict=True))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, Route
 
-from skyward_jupyter.widgets.dashboard import STATIC, built
+from skyward_jupyter.widgets.view import STATIC, built
 
 HOST = "http://widgets.test"
 MOCK = Path(__file__).with_name("mock.html")
@@ -30,7 +30,7 @@ class BarePage:
     family: str
 
     def __post_init__(self) -> None:
-        if not built():
+        if not built(self.family):
             pytest.skip("the widgets are not built; `make` builds them")
         self.page.route(f"{HOST}/**", self._serve)
         self.page.goto(f"{HOST}/mock.html?family={self.family}")

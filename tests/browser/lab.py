@@ -212,7 +212,8 @@ def _environment(folder: Path) -> dict[str, str]:
         file = folder / "settings" / "@jupyterlab" / f"{name}.jupyterlab-settings"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings))
-    return {**os.environ, **{name: str(folder / place) for name, place in own.items()}}
+    # Pools show themselves, whatever other tests want of them.
+    return {**os.environ, "SKYWARD_PANEL": "auto", **{name: str(folder / place) for name, place in own.items()}}
 
 
 def _free_port() -> int:

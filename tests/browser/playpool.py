@@ -11,7 +11,8 @@ from typing import Any
 
 from skyward_jupyter.actors.source import STATES, Delta, Ended, NodeRow, NodeState, PanelView, Snapshot
 from skyward_jupyter.events import Event
-from skyward_jupyter.widgets.dashboard import Bundle, show
+from skyward_jupyter.widgets.dashboard import show
+from skyward_jupyter.widgets.view import Bundle
 
 PHASES: dict[NodeState, str] = {
     "idle": "ready",
@@ -113,7 +114,18 @@ class Pool:
 def _node(rank: int) -> NodeRow:
     state = PATTERN[rank % len(PATTERN)]
     address = f"127.0.1.{rank + 1}:25520"
-    return NodeRow(rank=rank, state=state, phase=PHASES[state], address=address, pid=4100 + rank, slots=1, log=LOG)
+    return NodeRow(
+        rank=rank,
+        state=state,
+        phase=PHASES[state],
+        since=0.0,
+        said="",
+        reachable=True,
+        address=address,
+        pid=4100 + rank,
+        slots=1,
+        log=LOG,
+    )
 
 
 def _numbers(node: NodeRow, seq: int) -> tuple[float, ...]:

@@ -17,7 +17,16 @@ def node(rank: int, state: NodeState = "idle", phase: str = "ready") -> NodeRow:
     """A node as a local pool has it."""
     log = ["12:00:01 forked from the template", f"12:00:01 joined the cluster as node {rank}", "12:00:01 1 slot ready"]
     return NodeRow(
-        rank=rank, state=state, phase=phase, address=f"127.0.1.{rank + 1}:25520", pid=4000 + rank, slots=1, log=log
+        rank=rank,
+        state=state,
+        phase=phase,
+        since=0.0,
+        said="",
+        reachable=True,
+        address=f"127.0.1.{rank + 1}:25520",
+        pid=4000 + rank,
+        slots=1,
+        log=log,
     )
 
 

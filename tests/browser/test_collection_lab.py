@@ -7,10 +7,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from skyward_jupyter.widgets.collection import built
+from skyward_jupyter.widgets.view import built
 from tests.browser.lab import Lab, Notebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built(), reason="the widgets are not built")]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built("collection"), reason="the widgets are not built")]
 
 MIME = "application/vnd.jupyter.widget-view+json"
 LOAD = "%load_ext skyward\nimport skyward as sky"

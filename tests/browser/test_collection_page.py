@@ -9,11 +9,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from skyward_jupyter.api.viewing.table import SORTABLE
-from skyward_jupyter.widgets.collection import built
+from skyward_jupyter.widgets.view import built
 from tests.browser.axe import grave_faults
 from tests.browser.shelf import CollectionPage
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built(), reason="the widgets are not built")]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built("collection"), reason="the widgets are not built")]
 
 MANY = 100_000
 KINDS = ("dict", "set", "counter", "queue", "barrier", "lock")

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from skyward_jupyter.widgets.dashboard import built
+from skyward_jupyter.widgets.view import built
 from tests.browser.lab import Lab, Notebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built(), reason="the widgets are not built")]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built("dashboard"), reason="the widgets are not built")]
 
 CELLS = ("import asyncio\nfrom playpool import *", "source = Source(8)\nPool(source)")
 

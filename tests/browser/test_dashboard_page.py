@@ -60,6 +60,29 @@ def test_a_delta_of_another_pool_size_changes_no_node(stage: Stage) -> None:
     expect(stage.panel.get_by_role("button", name="Idle 2")).to_be_visible()
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_a_node_that_is_not_ready_says_what_it_does(stage: Stage, count: int) -> None:
+    since = stage.at - 61
+    waits = {"state": "waiting", "phase": "installing packages", "since": since, "said": "Downloaded numpy"}
+    away = {"state": "active", "phase": "not reachable (connection refused)", "since": since, "reachable": False}
+    nodes = [node(rank) for rank in range(count)]
+    nodes[0] |= waits  # type: ignore[typeddict-item]
+    nodes[1] |= away  # type: ignore[typeddict-item]
+    nodes[2] = node(2, "lost", "me@gpu2 accepts none of our keys for me")
+    stage.show(snapshot(*nodes, state="starting"))
+    tiles = stage.panel.locator(".tile")
+    expect(tiles.nth(0).locator(".doing")).to_contain_text(re.compile("installing packages1m 0\\ds"))
+    expect(tiles.nth(1).locator(".doing")).to_contain_text(re.compile(r"not reachable \(connection refused\)1m 0\ds"))
+    expect(tiles.nth(2).locator(".doing")).to_have_text("me@gpu2 accepts none of our keys for me")
+    expect(tiles.nth(0).locator(".load")).to_have_count(0)
+    assert grave_faults(stage.page, ".skyward") == []
+    right = "element => element.getBoundingClientRect().right"
+    inside = f"tile => [...tile.querySelectorAll('*')].every(it => ({right})(it) <= ({right})(tile) + 1)"
+    assert all(tiles.nth(place).evaluate(inside) for place in range(3))
+    stage.change(snapshot(*[node(rank) for rank in range(count)]))
+    expect(tiles.nth(0).locator(".load")).to_be_visible()
+
+
 def test_an_older_delta_is_ignored(stage: Stage) -> None:
     stage.show(snapshot(node(0)))
     stage.delta([[0, 1, 1, 0, 30, 0]])

@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Locator, Page, expect
 
-from skyward_jupyter.widgets.dashboard import built
+from skyward_jupyter.widgets.view import built
 from tests.browser.lab import Lab, Notebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built(), reason="the widgets are not built")]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built("dashboard"), reason="the widgets are not built")]
 
 LOAD = "%load_ext skyward"
 LOOP = "%%sky\nimport time\nprint('begun', flush=True)\nwhile True:\n    time.sleep(0.05)"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from skyward_jupyter.widgets.dashboard import built
+from skyward_jupyter.widgets.view import built
 from tests.browser.axe import grave_faults
 from tests.browser.lab import Lab, Notebook
 
-pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built(), reason="the widgets are not built")]
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built("run"), reason="the widgets are not built")]
 
 ABOUT = "import os, sys, time\nfrom tqdm.auto import tqdm\nfrom skyward import instance_info\nn = instance_info().node"
 SHORT = "%%sky\nfor _ in tqdm(range(20), desc='short'): pass\nprint('plain')"

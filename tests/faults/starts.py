@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 
 import skyward as sky
+from skyward_jupyter.fleets.site import STEPS
 
 
 @contextlib.contextmanager
@@ -22,11 +23,16 @@ def starting(pool: sky.ComputePool) -> Iterator[concurrent.futures.Future[sky.Co
 
 
 def phase(pool: sky.ComputePool, number: int) -> str:
-    """What a node is at."""
-    return next((view.phase for view in pool.nodes if view.rank == number), "")
+    """What a node is at, or that it cannot be reached."""
+    return next((view.doing for view in pool.nodes if view.rank == number), "")
+
+
+def said(pool: sky.ComputePool, number: int) -> str:
+    """What came last of what a node is at."""
+    return next((view.boot.said for view in pool.nodes if view.rank == number), "")
 
 
 def steps(pool: sky.ComputePool, number: int) -> list[str]:
     """The steps of a node's preparation, each as often as it was begun."""
-    told = [line.partition(": ") for line in pool.nodes[number].log]
-    return [step for what, _, step in told if what == "bootstrapping"]
+    names = {text: name for name, text in STEPS.items()}
+    return [names[line] for line in pool.nodes[number].log if line in names]

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 import skyward as sky
+from skyward_jupyter.fleets.site import STEPS
 from skyward_jupyter.ssh.dial import KEEPALIVE_COUNT, KEEPALIVE_INTERVAL
 from skyward_jupyter.ssh.image import here
 from tests.faults.conftest import World
-from tests.faults.starts import phase, starting, steps
+from tests.faults.starts import phase, said, starting, steps
 from tests.namespaces import BareMachine, MakeMachine
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -84,10 +85,10 @@ def test_machines_that_die_while_they_boot_and_while_they_are_prepared(
     """Both come back as they were in the beginning, and the same start goes on; the third is not touched by it."""
     machines, pool = three
     with starting(pool) as started:
-        world.until(lambda: phase(pool, 2).startswith("connecting: "), "it is said what is waited for", within=60)
+        world.until(lambda: said(pool, 2).startswith("not yet: "), "it is said what is waited for", within=60)
         machines[2].start()
         machines[2].kill()
-        world.until(lambda: phase(pool, 1) == "bootstrapping: packages", "packages are installed", within=100)
+        world.until(lambda: phase(pool, 1) == STEPS["packages"], "packages are installed", within=100)
         machines[1].kill()
         for machine in machines[1:]:
             machine.start()
@@ -108,7 +109,7 @@ def test_links_that_are_down_for_a_minute_cost_nothing(
     for machine in machines:
         machine.link_down()
     world.until(
-        lambda: all(phase(pool, number).startswith("its link is down since ") for number in range(3)),
+        lambda: all(phase(pool, number).startswith("not reachable since ") for number in range(3)),
         "it is shown",
         within=NOTICED_WITHIN,
     )

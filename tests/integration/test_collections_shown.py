@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 import skyward as sky
-from skyward_jupyter.api.viewing import feed as module
+from skyward_jupyter.api.viewing import sight
 from skyward_jupyter.api.viewing.feed import Feed
 from skyward_jupyter.api.viewing.keylist import Window
 from skyward_jupyter.collections.address import Address, Kind
@@ -105,7 +105,7 @@ def test_nothing_is_followed_or_told_while_nobody_looks(
         assert told.contents == []
         told.feed.see("v", True)
         await told.until(lambda: told.body.get("value") == "1")
-        monkeypatch.setattr(module, "LEASE", 0.0)  # the view is not heard of again
+        monkeypatch.setattr(sight, "LEASE", 0.0)  # the view is not heard of again
         await told.until(lambda: not told.feed.fresh)
         count = len(told.contents)
         await counter.increment_async()

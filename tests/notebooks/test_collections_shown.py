@@ -7,10 +7,10 @@ import signal
 
 import pytest
 
-from skyward_jupyter.widgets.collection import built
+from skyward_jupyter.widgets.view import built
 from tests.notebooks.kernel import Kernel
 
-pytestmark = [pytest.mark.kernel, pytest.mark.skipif(not built(), reason="the widgets are not built")]
+pytestmark = [pytest.mark.kernel, pytest.mark.skipif(not built("collection"), reason="the widgets are not built")]
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 

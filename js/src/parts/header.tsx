@@ -23,7 +23,7 @@ export function Header({ pool, over, said }: HeaderProps) {
           {plural(nodes.length, "node")}
         </span>
         <span>
-          {over ? "ran" : "up"} <span class="age">{duration(pool.age)}</span>
+          {over ? "ran" : state === "starting" ? "for" : "up"} <span class="age">{duration(pool.age)}</span>
         </span>
         {(per_hour > 0 || pool.spent > 0) && (
           <span class="cost" title="What the nodes cost per hour, and have cost so far">

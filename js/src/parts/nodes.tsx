@@ -1,6 +1,6 @@
 /** The nodes: a tile each, smaller ones for many, a row per state for very many. */
 
-import { plural } from "../format";
+import { duration, plural } from "../format";
 import type { Cell, Pool } from "../pool";
 import type { NodeState } from "../wire";
 import { Aggregate } from "./aggregate";
@@ -35,6 +35,7 @@ export function Nodes({ pool, over, only }: NodesProps) {
             key={cell.rank}
             cell={cell}
             over={over}
+            time={time(pool, cell)}
             log={pool.log(cell.rank)}
             gpus={pool.gpus(cell.rank)}
           />
@@ -42,6 +43,11 @@ export function Nodes({ pool, over, only }: NodesProps) {
       </div>
     </div>
   );
+}
+
+/** For how long a node has been at something that does not go on for ever. */
+function time({ now }: Pool, { reachable, state, since }: Cell): string {
+  return since > 0 && (state === "waiting" || !reachable) ? duration(now - since) : "";
 }
 
 function absent(all: Cell[], only: NodeState | undefined): string {

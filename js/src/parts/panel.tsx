@@ -30,6 +30,9 @@ export function Panel({ pool, send, fold }: PanelProps) {
   }, [said]);
   const { snapshot } = pool;
   const over = ["stopped", "failed", "taken"].includes(snapshot.state);
+  // Before its first node is ready there is nothing to count.
+  const empty =
+    snapshot.state === "starting" && !pool.cells.some((cell) => cell.pid > 0) && pool.queued === 0;
   const heard = pool.refusal === "" && !over ? said : "";
   const ask = (command: Command) => {
     pool.refuse("");
@@ -44,7 +47,7 @@ export function Panel({ pool, send, fold }: PanelProps) {
       </header>
       <Refusal pool={pool} />
       <Note note={snapshot.note} />
-      {over ? <FinalFigures pool={pool} /> : <Figures pool={pool} />}
+      {over ? <FinalFigures pool={pool} /> : !empty && <Figures pool={pool} />}
       {!over && <CensusBar census={pool.census} only={only} choose={setOnly} />}
       <Nodes pool={pool} over={over} only={over ? undefined : only} />
       <Timeline pool={pool} fold={fold} />

@@ -9,6 +9,8 @@ import { Glyph } from "./glyph";
 interface TileProps {
   cell: Cell;
   over: boolean;
+  /** For how long it has been at its phase, where that tells something. */
+  time: string;
   log: string[];
   gpus: Gpu[] | undefined;
 }
@@ -19,34 +21,34 @@ export class Tile extends Component<TileProps, { open: boolean }> {
   /** A hundred nodes change ten times a second, few of them each time. */
   override shouldComponentUpdate(next: TileProps, state: { open: boolean }): boolean {
     if (state.open !== this.state.open || next.over !== this.props.over) return true;
+    if (next.time !== this.props.time) return true;
     if (state.open && (next.log !== this.props.log || next.gpus !== this.props.gpus)) return true;
     const [before, after] = [this.props.cell, next.cell];
     return (Object.keys(after) as (keyof Cell)[]).some((key) => before[key] !== after[key]);
   }
 
-  override render({ cell, over, log, gpus }: TileProps, { open }: { open: boolean }) {
+  override render({ cell, over, time, log, gpus }: TileProps, { open }: { open: boolean }) {
     const live = cell.known && !over && cell.state !== "lost";
     // What a node was doing when its pool ended says nothing any more; that it was lost does.
     const ended = over && cell.state !== "lost";
-    const phase = (!ended && cell.phase) || "details";
+    // A node that is not ready does something that is worth the place of its numbers.
+    const busy = !ended && (cell.state === "waiting" || cell.state === "lost" || !cell.reachable);
+    const phase = (!ended && !busy && cell.phase) || "details";
     return (
-      <div role="row" class={`tile ${ended ? "ended" : cell.state}${open ? " open" : ""}`}>
+      <div
+        role="row"
+        class={`tile ${ended ? "ended" : cell.state}${busy ? " telling" : ""}${open ? " open" : ""}`}
+      >
         <span role="rowheader" class="rank">
           <span class="aside">Node </span>
           {cell.rank}
+          {busy && cell.address !== "" && <span class="where">{cell.address}</span>}
         </span>
         <span role="cell" class="state">
           {!ended && <Glyph state={cell.state} />}
           {ended ? "ended" : cell.state}
         </span>
-        <Load cell={cell} shown={live} />
-        <span role="cell" class="memory">
-          {live && cell.memory > 0 ? memory(cell.memory) : "–"}
-        </span>
-        <span role="cell" class="tasks">
-          <span>{count(cell.done)} done</span>
-          {live && cell.running > 0 && <b>{count(cell.running)} running</b>}
-        </span>
+        {busy ? <Doing cell={cell} time={time} /> : <Usage cell={cell} live={live} />}
         <div role="cell" class="more">
           <details open={open} onToggle={(event) => this.setState({ open: event.currentTarget.open })}>
             <summary title={`${phase}: address, process and boot log`}>
@@ -59,6 +61,34 @@ export class Tile extends Component<TileProps, { open: boolean }> {
       </div>
     );
   }
+}
+
+function Usage({ cell, live }: { cell: Cell; live: boolean }) {
+  return (
+    <>
+      <Load cell={cell} shown={live} />
+      <span role="cell" class="memory">
+        {live && cell.memory > 0 ? memory(cell.memory) : "–"}
+      </span>
+      <span role="cell" class="tasks">
+        <span>{count(cell.done)} done</span>
+        {live && cell.running > 0 && <b>{count(cell.running)} running</b>}
+      </span>
+    </>
+  );
+}
+
+/** What a node does that is not ready, for how long, and the last line that came of it. */
+function Doing({ cell, time }: { cell: Cell; time: string }) {
+  return (
+    <span role="cell" class="doing" aria-colspan={3} title={cell.said || cell.phase}>
+      <span class="now">
+        <span class="what-now">{cell.phase}</span>
+        {time !== "" && <span class="time">{time}</span>}
+      </span>
+      {cell.said !== "" && <code class="last">{cell.said}</code>}
+    </span>
+  );
 }
 
 /** CPU as a share of what the node's slots can use; the number is the truth where it uses more. */

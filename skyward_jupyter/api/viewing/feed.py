@@ -1,8 +1,7 @@
 """What feeds the views of one collection: reads it while somebody looks, and tells them ten times a second at most.
 
-Everything here is called on the runtime's loop. While no view is on a screen nothing is followed, read or told. A view
-that has been silent for `LEASE` seconds counts as gone. What is known stays when the nodes do not answer and when the
-pool is over; a sentence says so.
+Everything here is called on the runtime's loop. While no view is on a screen nothing is followed, read or told. What
+is known stays when the nodes do not answer and when the pool is over; a sentence says so.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from skyward_jupyter.actors.source import OVER, Snapshot
 from skyward_jupyter.api.collections import find
 from skyward_jupyter.api.viewing.gauges import BarrierGauge, CounterGauge, LockGauge, QueueGauge
 from skyward_jupyter.api.viewing.keylist import MOST, Window
+from skyward_jupyter.api.viewing.sight import Sights
 from skyward_jupyter.api.viewing.table import Body, Table, Windows
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.engine import Engine
@@ -27,8 +27,6 @@ from skyward_jupyter.runtime.bridge import runtime
 
 #: Seconds between two messages.
 EVERY = 0.1
-#: Seconds for which a view counts as seen after it last said so.
-LEASE = 60.0
 #: Seconds that reading may take before what is known is told without it, and before it is given up.
 _QUICK, _WITHIN = 0.05, 6.0
 #: Seconds after which something that failed is tried again, and silent views are looked for.
@@ -106,7 +104,7 @@ class Feed:
         self._address = address
         self._screen = screen
         self._subject = subject(address, lambda: sorted(hub.members))
-        self._seen: dict[str, float] = {}
+        self._seen = Sights()
         self._windows: dict[str, Window] = {}
         self._note = ""
         self._read_at = 0.0
@@ -118,14 +116,14 @@ class Feed:
     def see(self, view: str, visible: bool) -> None:
         """A view is on a screen, or not any more."""
         if not visible:
-            self._seen.pop(view, None)
+            self._seen.leave(view)
             self._windows.pop(view, None)
             self._woken.set()
             return
         if view not in self._seen:
             self._told = {}  # it knows nothing yet
             self._woken.set()
-        self._seen[view] = time.monotonic()
+        self._seen.see(view)
         if not self.over and (self._running is None or self._running.done()):
             self._running = runtime().spawn(self._run())
 
@@ -184,8 +182,7 @@ class Feed:
         return {**self._windows, "": Window()}
 
     def _is_seen(self) -> bool:
-        now = time.monotonic()
-        for view in [view for view, seen in self._seen.items() if now - seen > LEASE]:
+        for view in self._seen.silent():
             self.see(view, False)
         return bool(self._seen)
 

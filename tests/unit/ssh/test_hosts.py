@@ -74,6 +74,16 @@ def test_the_configuration_completes_a_name(config: Path) -> None:
     assert read.path == "[10.0.0.5]:2222<[bastion.example]:22"
 
 
+def test_the_users_own_configuration_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text(
+        "Host gpu\n  HostName 10.0.0.7\n  Port 2222\n  User me\n  ProxyJump out\n"
+    )
+    monkeypatch.setenv("HOME", str(tmp_path))
+    read = parse("gpu")
+    assert (read.user, read.host, read.port, [hop.name for hop in read.jump]) == ("me", "10.0.0.7", 2222, ["out"])
+
+
 def test_what_is_written_goes_first(config: Path) -> None:
     read = parse("root@gpu:22", config=config, jump="me@other:99")
     assert (read.user, read.host, read.port) == ("root", "10.0.0.5", 22)

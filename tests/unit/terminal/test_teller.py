@@ -159,14 +159,19 @@ async def test_nodes_that_leave_are_no_loss(said: list[str], gone: tuple[object,
 async def test_a_node_that_cannot_be_started_is_told_once_it_is_given_up(said: list[str]) -> None:
     pool = Pool(said)
     await pool.start(1)
-    await pool.emit((PoolResized, 2, "asked"))
-    await pool.emit(*3 * [(NodeLost, 1, "signal 9")], (NodeGivenUp, 1, 0, "signal 9"), (PoolResized, 1, "given up"))
+    await pool.emit(
+        (PoolResized, 2, "asked"),
+        *3 * [(NodeLost, 1, "signal 9")],
+        (NodeGivenUp, 1, 0, "signal 9"),
+        (PoolResized, 1, "given up"),
+    )
     assert said == ["pool lab: node 1 could not be started (signal 9); the pool goes on without it"]
 
 
 async def test_a_start_that_fails_is_told_by_its_exception(said: list[str]) -> None:
     pool = Pool(said)
-    await pool.emit((PoolResized, 2, "asked"), (NodeLost, 1, "no key"), (NodeGivenUp, 1, 0, "no key"))
+    await pool.emit((PoolResized, 2, "asked"), (NodeReady, 0, "a:1"))
+    await pool.emit((NodeLost, 1, "no such key"), (NodeGivenUp, 1, 0, "no such key"), (PoolResized, 1, "given up"))
     await pool.stop()
     assert said == []
 

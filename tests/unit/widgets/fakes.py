@@ -13,7 +13,16 @@ from skyward_jupyter.events import Event, TaskTimes
 
 def node(rank: int, **changes: object) -> NodeRow:
     base = NodeRow(
-        rank=rank, state="idle", phase="ready", address=f"127.0.1.{rank}:25520", pid=100 + rank, slots=1, log=["up"]
+        rank=rank,
+        state="idle",
+        phase="ready",
+        since=0.0,
+        said="",
+        reachable=True,
+        address=f"127.0.1.{rank}:25520",
+        pid=100 + rank,
+        slots=1,
+        log=["up"],
     )
     return {**base, **changes}  # type: ignore[typeddict-item]
 

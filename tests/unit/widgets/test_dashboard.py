@@ -11,11 +11,13 @@ import pytest
 
 from skyward_jupyter.actors.source import Ended
 from skyward_jupyter.agent.accelerators import GpuLoad
+from skyward_jupyter.api.viewing.sight import LEASE
 from skyward_jupyter.events import TaskTimes
 from skyward_jupyter.widgets import dashboard as module
-from skyward_jupyter.widgets.dashboard import LOGGED, UNBUILT, Dashboard, show
-from skyward_jupyter.widgets.sight import LEASE
+from skyward_jupyter.widgets import view as views
+from skyward_jupyter.widgets.dashboard import LOGGED, Dashboard, show
 from skyward_jupyter.widgets.tasks import packed
+from skyward_jupyter.widgets.view import UNBUILT
 from tests.unit.widgets.fakes import Source, delta, node, snapshot
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -45,7 +47,7 @@ def sent(dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> list[tuple[An
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A kernel with a built widget."""
     monkeypatch.setattr(module, "_in_kernel", lambda: True)
-    monkeypatch.setattr(module, "built", lambda: True)
+    monkeypatch.setattr(module, "built", lambda family: True)
     yield
     for known in list(module._dashboards.values()):
         known.close()
@@ -135,7 +137,7 @@ def test_a_view_that_fell_silent_is_forgotten(
     dashboard: Dashboard, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = 100.0
-    monkeypatch.setattr("skyward_jupyter.widgets.sight.time.monotonic", lambda: clock)
+    monkeypatch.setattr("skyward_jupyter.api.viewing.sight.time.monotonic", lambda: clock)
     page_says(dashboard, kind="visible", visible=True, view="a")
     clock += LEASE + 1
     source.views[0].delta(delta((0, 0, 0, 0, 0, 0), (0, 0, 0, 0, 0, 0)))
@@ -183,7 +185,7 @@ def test_a_pool_that_is_over_is_shown_without_a_widget() -> None:
 def test_without_the_built_script_text_and_html_say_how_to_build_it(
     source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "built", lambda: False)
+    monkeypatch.setattr(module, "built", lambda family: False)
     bundle = show(source)
     assert set(bundle) == {"text/plain", "text/html"}
     assert bundle["text/plain"].endswith(UNBUILT)
@@ -195,6 +197,23 @@ def test_outside_a_kernel_there_is_text_and_html_only(source: Source) -> None:
 
 
 @pytest.mark.usefixtures("kernel")
+def test_what_was_presented_can_be_renewed(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    updates: list[dict[str, Any]] = []
+
+    class Handle:
+        def update(self, bundle: dict[str, Any], raw: bool) -> None:
+            updates.append(bundle)
+
+    monkeypatch.setattr(views, "display", lambda bundle, raw, display_id: Handle())
+    module.renew(source)
+    module.present(source)
+    source.current = snapshot(node(0), state="ready", pool="now")
+    module.renew(source)
+    assert [set(bundle) for bundle in updates] == [{VIEW, "text/plain", "text/html"}]
+    assert "pool now: ready" in updates[0]["text/plain"]
+
+
+@pytest.mark.usefixtures("kernel")
 def test_what_was_presented_ends_as_text_and_html(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     updates: list[dict[str, Any]] = []
 
@@ -203,7 +222,7 @@ def test_what_was_presented_ends_as_text_and_html(source: Source, monkeypatch: p
             assert raw
             updates.append(bundle)
 
-    monkeypatch.setattr(module, "display", lambda bundle, raw, display_id: Handle())
+    monkeypatch.setattr(views, "display", lambda bundle, raw, display_id: Handle())
     module.present(source)
     source.views[0].close(snapshot(state="stopped"))
     assert [set(bundle) for bundle in updates] == [{"text/plain", "text/html"}]

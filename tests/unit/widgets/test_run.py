@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from skyward_jupyter.api.viewing.sight import LEASE, Sights
 from skyward_jupyter.notebook.logbook import LogBook
-from skyward_jupyter.widgets import run as module
 from skyward_jupyter.widgets.run import CHARACTERS, RunWidget, Unsent
 from skyward_jupyter.widgets.runsource import RunSnapshot, RunView
-from skyward_jupyter.widgets.sight import LEASE, Sights
+from skyward_jupyter.widgets.view import page
 
 
 @dataclass
@@ -190,7 +190,9 @@ def test_it_ends_with_the_run(widget: RunWidget, source: Source, loop: Loop, sen
 
 
 def test_without_the_built_script_it_says_so() -> None:
-    assert "make" in module._STUB
+    script, style = page("unbuilt")
+    assert "make" in str(script)
+    assert style == ""
 
 
 # -- which lines go first
@@ -255,7 +257,7 @@ def test_lines_that_went_meanwhile_are_not_waited_for() -> None:
 
 def test_a_view_that_falls_silent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("skyward_jupyter.widgets.sight.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("skyward_jupyter.api.viewing.sight.time.monotonic", lambda: now[0])
     sights = Sights()
     sights.see("a")
     sights.see("b")

@@ -53,6 +53,23 @@ def test_plain_text_names_the_pool_and_every_node() -> None:
     assert lines[4].split() == ["1", "▶", "active", "running", "127.0.1.1:25520", "100%", "2.0", "GiB", "1", "1000"]
 
 
+def test_a_node_that_waits_says_how_long_and_what_came_last() -> None:
+    waits = node(1, state="waiting", phase="installing packages", since=1_000_003.0, said="Downloaded numpy")
+    text = picture(snapshot(node(0), waits, state="starting")).plain()
+    assert "installing packages, 1m 2s (Downloaded numpy)" in text
+    assert "ready," not in text.splitlines()[2]
+
+
+def test_a_start_that_failed_keeps_its_nodes_and_one_that_ended_does_not() -> None:
+    lost = node(1, state="lost", phase="gpu1 " + "x" * 300)
+    text = picture(snapshot(node(0), lost, state="failed")).plain()
+    assert text.startswith("pool lab: failed, local, 2 nodes, after 1m 5s\n")
+    assert "x" * 100 in text
+    assert "x" * 120 not in text
+    assert "…" in text
+    assert "127.0.1.0" not in picture(snapshot(node(0), node(1), state="stopped")).plain()
+
+
 def test_without_live_numbers_their_columns_are_left_out() -> None:
     text = picture(snapshot(node(0))).plain()
     assert "CPU" not in text

@@ -22,6 +22,13 @@ class Sights:
         """Whether any is seen."""
         return bool(self._seen)
 
+    def __contains__(self, view: str) -> bool:
+        return view in self._seen
+
+    def clear(self) -> None:
+        """None is seen any longer."""
+        self._seen.clear()
+
     def see(self, view: str) -> None:
         """A view says that it is seen."""
         self._seen[view] = time.monotonic()
