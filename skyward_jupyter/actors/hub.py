@@ -208,13 +208,20 @@ class Hub:
         found = [m.node.incarnation.hex for m in members if m.node.address == address and m.status != "dead"]
         return found[0] if len(found) == 1 else ""
 
+    def unreached(self, rank: int) -> bool:
+        """Whether the link to the machine of a node is known to be broken."""
+        view = self.desk.nodes.get(rank)
+        return view is not None and bool(view.link)
+
     def alive(self, rank: int) -> bool:
         """Whether a node that does not answer may well run: its fleet says so, and it is not silent alone.
 
-        To a client whose link is broken all nodes look dead; one that is dead beside others is.
+        To a client whose links are broken all nodes look dead; one that is dead beside others is, unless its own link
+        is known to be broken.
         """
         living = self.living(rank)
-        return self.fleet.alive(rank) and (not living or self.fleet.address(rank) in living)
+        silent_alone = bool(living) and self.fleet.address(rank) not in living
+        return self.fleet.alive(rank) and (self.unreached(rank) or not silent_alone)
 
     def living(self, rank: int = -1) -> set[str | None]:
         """The addresses at which the cluster, or that of a node where each is one, has a member that is not dead."""

@@ -97,9 +97,9 @@ class _Node:
         hub.events.emit(NodeStarting, rank, self.view.address)
 
     def _runs(self) -> bool:
-        """Whether it runs although it does not answer: its link is broken, and it is dialled anew."""
+        """Whether it runs although it does not answer: it is dialled anew, unless that waits for its link."""
         runs = self.hub.alive(self.rank)
-        if runs and self.hub.redial is not None:
+        if runs and self.hub.redial is not None and not self.hub.unreached(self.rank):
             self.hub.redial.missed(self.rank)
         return runs
 
@@ -209,6 +209,9 @@ class _Node:
             self.view = replace(self.view, link=why)
             self.hub.show(self.view)
             return
+        self.hub.placing.away(self.rank, bool(why))
+        if not why:
+            placing.assign(self.hub)
         boot = self.view.boot.step(f"not reachable ({why})" if why else "reachable again")
         self.view = replace(self.view, link=why, boot=boot)
         self.hub.desk.tails[self.rank].add("node", f"{boot.entries[-1].text}\n")

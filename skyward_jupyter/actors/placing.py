@@ -30,13 +30,14 @@ STUCK_AFTER = 0.05
 
 @dataclass(slots=True)
 class Seat:
-    """A node as the placer sees it."""
+    """A node as the placer sees it; one that is `away` cannot be reached just now."""
 
     rank: int
     slots: int
     given: int = 0
     seconds: float | None = None
     moved: bool = True
+    away: bool = False
 
     @property
     def window(self) -> int:
@@ -71,6 +72,11 @@ class Placer:
     def down(self, rank: int) -> None:
         """It does not any more."""
         self._seats.pop(rank, None)
+
+    def away(self, rank: int, away: bool) -> None:
+        """A node cannot be reached, or can again: what it has is its own, and it is given no more while others are."""
+        if (seat := self._seats.get(rank)) is not None:
+            seat.away = away
 
     def job(self, rank: int, change: int) -> None:
         """An executor of this process has one job more on a node, or one less."""
@@ -143,7 +149,7 @@ class Placer:
         return seat.slots - self._jobs[seat.rank]
 
     def _turn(self, room: Callable[[Seat], int]) -> Seat | None:
-        ranks = sorted(self._seats)
+        ranks = sorted(rank for rank, seat in self._seats.items() if not seat.away) or sorted(self._seats)
         for step in range(len(ranks)):
             seat = self._seats[ranks[step if self.packed else (self._next + step) % len(ranks)]]
             if seat.given < room(seat):

@@ -1,7 +1,8 @@
 """Whether a node that says nothing is still there.
 
-A node that has something to do and is silent is asked now and then. One that the cluster gave up is believed to be dead
-only if another node answers and it does not: to a kernel whose link is broken, all of them seem dead.
+A node that has something to do and is silent is asked now and then. To a kernel whose link to a machine is broken, the
+node there seems dead, and all of them if every link is: so one that does not answer is believed to be dead only if
+other nodes answer, and do not hear from it either.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 import casty
 
 from skyward_jupyter.actors.hub import Hub
-from skyward_jupyter.wire.messages import Measure
+from skyward_jupyter.wire.messages import Hears, Measure
 
 #: A node with something to do that says nothing for so long is asked whether it is there, twice (seconds).
 QUIET = 10.0
@@ -80,16 +81,35 @@ class Vigil:
     async def _inquire(self) -> None:
         """Ask it twice: a kernel that was busy itself may have missed the first answer."""
         here = await self._answers(self._rank) or await self._answers(self._rank)
-        if here or (self._hub.fleet.alive(self._rank) and not await self._others_answer()):
-            # One that runs and does not answer, nor does any other, is behind a broken link, which may be mended.
+        if here or (self._hub.fleet.alive(self._rank) and await self._behind_a_link()):
             self._timer = self._loop.call_later(QUIET, self._look)
         else:
             self._gone(f"it has not answered for {QUIET + 2 * ANSWER_WITHIN:g} s")
 
+    async def _behind_a_link(self) -> bool:
+        """Whether a node that runs does not answer because no link, or not that to its machine, is whole."""
+        if self._hub.unreached(self._rank):
+            return not await self._given_up()
+        return not await self._others(Measure())
+
     async def _confirm(self) -> None:
         await asyncio.sleep(PROVIDER_FIRST)  # it knows better what happened, if it knows
-        if not await self._comes_back() and await self._others_answer():
-            self._gone("the other nodes do not hear from it any more")
+        while not await self._comes_back():
+            if await self._given_up():
+                self._gone("the other nodes do not hear from it any more")
+                return
+
+    async def _given_up(self) -> bool:
+        """Whether other nodes answer, and none of them hears from it."""
+        if self._hub.fleet.alone:
+            return False
+        heard = await self._others(Hears(self._hub.fleet.address(self._rank)))
+        return bool(heard) and not any(heard)
+
+    async def _others(self, question: Measure | Hears) -> list[object]:
+        """What those of the other nodes say that answer."""
+        asked = [self._answer(rank, question) for rank in self._hub.takers if rank != self._rank]
+        return [answer for answer in await asyncio.gather(*asked) if answer is not None]
 
     async def _comes_back(self) -> bool:
         """Whether it answers before long: the connection to one node may be mended later than that to another."""
@@ -100,16 +120,18 @@ class Vigil:
             await asyncio.sleep(_AGAIN)
         return False
 
-    async def _others_answer(self) -> bool:
-        asked = [self._answers(rank) for rank in self._hub.takers if rank != self._rank]
-        return any(await asyncio.gather(*asked))
-
     async def _answers(self, rank: int) -> bool:
-        try:
-            async with asyncio.timeout(ANSWER_WITHIN):
-                await self._hub.worker(rank).ask(Measure())
-        except (casty.Unavailable, TimeoutError):
+        """Whether a node answers."""
+        if await self._answer(rank, Measure()) is None:
             return False
         if rank == self._rank:
             self.heard()
         return True
+
+    async def _answer(self, rank: int, question: Measure | Hears) -> object:
+        """What a node answers; None when it does not."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await self._hub.worker(rank).ask(question)
+        except (casty.Unavailable, TimeoutError):
+            return None

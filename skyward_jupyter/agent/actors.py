@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from casty import Askable, Context, Ref, System, actor
+from casty import ActorSystem, Askable, Context, Ref, System, actor
 
 from skyward_jupyter.agent.cluster import PATIENCE
 from skyward_jupyter.agent.config import Peer
@@ -21,6 +21,7 @@ from skyward_jupyter.wire.messages import (
     Exchange,
     FetchPiece,
     HasBlobs,
+    Hears,
     Measure,
     Own,
     Part,
@@ -52,7 +53,7 @@ class Stop:
 
 
 type Payload = PutPiece | FetchPiece | HasBlobs | DropBlob
-type WorkerMessage = Exchange | Own | Renew | Relay | Payload | Measure | Peers | Stop
+type WorkerMessage = Exchange | Own | Renew | Hears | Relay | Payload | Measure | Peers | Stop
 
 _hosted: list[Agent] = []
 _tasks: set[asyncio.Task[None]] = set()
@@ -80,6 +81,11 @@ class Others:
         if address not in self._known:
             self._known[address] = self._system.ref(worker, KEY, at=address)
         return self._known[address]
+
+    def hears(self, address: str) -> bool:
+        """Whether the node at `address` is heard from, or at least not given up."""
+        members = self._system.members if isinstance(self._system, ActorSystem) else ()
+        return any(member.node.address == address and member.status != "dead" for member in members)
 
 
 @actor(pinned=True, initial=0, ask_timeout=PATIENCE, idle_after=_NEVER)
@@ -111,6 +117,8 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 message.reply_to.tell(True)
             case Renew(epoch):
                 agent.renew(epoch)
+            case Hears(address):
+                message.reply_to.tell(others.hears(address))
             case Stop():
                 agent.leave()
 

@@ -219,6 +219,13 @@ class Own(Askable[Owned]):
 
 
 @dataclass(frozen=True)
+class Hears(Askable[bool]):
+    """Ask a node whether it hears from the one at `address`, or at least has not given it up."""
+
+    address: str
+
+
+@dataclass(frozen=True)
 class Renew:
     """The kernel that drives the pool in this epoch, on another machine, is alive."""
 

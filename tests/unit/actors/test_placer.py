@@ -169,3 +169,15 @@ def test_slots_without_a_job_come_first() -> None:
         made.job(rank, -1)
     made.queue.extend([8, 9])
     assert made.place() == {2: [8]}, "as if there had been none"
+
+
+def test_a_node_that_cannot_be_reached_gets_nothing_while_others_can() -> None:
+    made = placer((0, 1), (1, 1), tasks=3)
+    made.away(1, True)
+    assert made.place() == {0: [0]}
+    made.away(1, False)
+    assert made.place() == {1: [1]}
+    made.away(0, True)
+    made.away(1, True)
+    made.settled(0, 1, 1.0)
+    assert made.place() == {0: [2]}
