@@ -129,20 +129,24 @@ class ComputePool:
         ProvisioningFailed
             The nodes did not start; nothing of them is left.
         """
+        __tracebackhide__ = True
         wait(self.start_async(), "await pool.start_async()")
         return self
 
     async def start_async(self) -> Self:
         """`start`, to await."""
+        __tracebackhide__ = True
         await bridge(self._life.start())
         return self
 
     def stop(self) -> None:
         """End every node and whatever runs on it; does nothing when none run."""
+        __tracebackhide__ = True
         wait(self.stop_async(), "await pool.stop_async()")
 
     async def stop_async(self) -> None:
         """`stop`, to await."""
+        __tracebackhide__ = True
         await bridge(self._life.stop())
 
     def scale(self, nodes: int) -> None:
@@ -150,13 +154,16 @@ class ComputePool:
 
         A pool that is elastic goes on from there, within its bounds.
         """
+        __tracebackhide__ = True
         wait(self.scale_async(nodes), "await pool.scale_async(n)")
 
     async def scale_async(self, nodes: int) -> None:
         """`scale`, to await."""
+        __tracebackhide__ = True
         await bridge(self._life.scale(self._checked_size(nodes)))
 
     def __enter__(self) -> Self:
+        __tracebackhide__ = True
         return self.start()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
