@@ -13,7 +13,7 @@ from benchmarks.ssh import stream
 from benchmarks.ssh.rows import Connections
 from benchmarks.ssh.servers import Servers
 from benchmarks.ssh.tunnel import PACKET, use
-from benchmarks.ssh.weight import loop_stall, memory, threads
+from benchmarks.ssh.weight import longest, loop_stall, memory, threads
 from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.hosts import parse
 from skyward_jupyter.ssh.known import Ledger
@@ -37,6 +37,7 @@ async def _measure(servers: Servers, row: Connections) -> None:
             row.streamed = await _took(asyncio.gather(*map(_streamed, machines)))
         row.processor, row.memory, row.threads = time.process_time() - used, memory() - before, threads()
         row.stall, row.stream_stall = stall.seconds, stream_stall.seconds
+        row.own = longest(stall, stream_stall)
         # Whoever uses a tunnel is another thread, as the client of the pool's cluster is.
         await asyncio.to_thread(use, ports[0], row)
         await asyncio.gather(*(machine.close() for machine in machines))

@@ -114,7 +114,7 @@ async def _started(pool: sky.ComputePool, row: Start) -> None:
         await pool.start_async()
         row.ready = perf_counter() - began
     off()
-    row.stall, row.busy = stall.seconds, stall.busy
+    row.stall, row.own = stall.seconds, stall.own
     row.memory, row.threads = memory() - before, threads()
 
 

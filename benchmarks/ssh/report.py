@@ -25,7 +25,8 @@ All on one event loop in one thread, beside a thread for each connection with [P
 Every machine is logged in to, answers through a tunnel, and then runs a command that writes {lines} lines, in bursts,
 with pauses of 2 seconds in all, as a machine does that is being prepared; every line must come. A stall is the longest
 time in which the loop (with Paramiko: another thread) did not get to run: while logging in and tunnelling, and while
-the lines came. A round trip of 200 bytes and the throughput are those of one tunnel.
+the lines came; own is the longest without what it waited for a processor, which others had. A round trip of 200 bytes
+and the throughput are those of one tunnel.
 
 {connections}
 
@@ -35,9 +36,8 @@ the lines came. A round trip of 200 bytes and the throughput are those of one tu
 without a pause, on a local pool of two nodes: all on the same loop, in the same thread. The machines share a home in
 which a pool of one node has made the image before, so this is the start on machines that were used before. Connected,
 prepared (its template may start) and joined are when the last node was so far. The stall is the longest time until the
-loop had its next turn, and computed the most processor time that its thread used in one: the rest of a stall is
-waiting for a processor. Memory and threads are the kernel's; idle is what it uses of one processor with both pools
-ready and nothing to do; left are the processes that the stopped pool still has.
+loop had its next turn; own is as above. Memory and threads are the kernel's; idle is what it uses of one
+processor with both pools ready and nothing to do; left are the processes that the stopped pool still has.
 
 {pools}
 
@@ -66,6 +66,7 @@ CONNECTIONS: tuple[Column[Connections], ...] = (
     ("streams", lambda row: _seconds(row.streamed)),
     ("stall", lambda row: _milliseconds(row.stall)),
     ("in streams", lambda row: _milliseconds(row.stream_stall)),
+    ("own", lambda row: _milliseconds(row.own)),
     ("processor", lambda row: _seconds(row.processor)),
     ("memory", lambda row: _mib(row.memory)),
     ("threads", lambda row: _count(row.threads)),
@@ -79,7 +80,7 @@ POOLS: tuple[Column[Start], ...] = (
     ("joined", lambda row: _seconds(row.joined)),
     ("ready", lambda row: _seconds(row.ready)),
     ("stall", lambda row: _milliseconds(row.stall)),
-    ("computed", lambda row: _milliseconds(row.busy)),
+    ("own", lambda row: _milliseconds(row.own)),
     ("call before p50, p99", lambda row: _both(row.before, row.before_worst)),
     ("call during p50, p99", lambda row: _both(row.during, row.during_worst)),
     ("memory", lambda row: _mib(row.memory)),

@@ -24,6 +24,8 @@ class Connections:
     stall, stream_stall
         The longest time in which the loop, or another thread, did not get to run: while connections and tunnels were
         made, and while the streams came.
+    own
+        The longest of all of these without what the thread waited for a processor: that is the machine's.
     processor
         What the process used in all that (seconds of one processor).
     memory
@@ -43,6 +45,7 @@ class Connections:
     streamed: float | None = None
     stall: float | None = None
     stream_stall: float | None = None
+    own: float | None = None
     processor: float | None = None
     memory: float | None = None
     threads: int | None = None
@@ -61,9 +64,9 @@ class Start:
         tasks.
     ready
         Until the call that starts the pool returned.
-    stall, busy
-        The longest time until the loop had its next turn, and the most processor time that its thread used in one:
-        the rest of a stall is the machine's.
+    stall, own
+        The longest time until the loop had its next turn, and the longest without what its thread waited for a
+        processor: that is the machine's.
     before, before_worst, during, during_worst
         Of a call on the other pool, the median and the 99th percentile: before the start, and during it.
     calls
@@ -88,7 +91,7 @@ class Start:
     joined: float = 0.0
     ready: float = 0.0
     stall: float = 0.0
-    busy: float = 0.0
+    own: float | None = None
     before: float = 0.0
     before_worst: float = 0.0
     during: float = 0.0

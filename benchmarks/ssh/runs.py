@@ -29,7 +29,8 @@ def connections(nodes: int) -> Iterator[Connections]:
         if system == PEER and importlib.util.find_spec("paramiko") is None:
             print("Paramiko is not installed and left out (make bench-ssh installs it)")
             continue
-        with serving(nodes) as servers:
+        # An empty home: what a login shell reads there is not what is measured.
+        with tempfile.TemporaryDirectory() as home, serving(nodes, Path(home)) as servers:
             yield Connections(**_measured(system, servers))
 
 

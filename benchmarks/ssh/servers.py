@@ -48,13 +48,12 @@ class Servers:
 
 
 @contextlib.contextmanager
-def serving(nodes: int, home: Path | None = None) -> Iterator[Servers]:
-    """Run so many machines; with `home`, it is that of whoever logs in."""
+def serving(nodes: int, home: Path) -> Iterator[Servers]:
+    """Run so many machines, on which `home` is that of whoever logs in."""
     from tests.machines import Sshd
 
     with tempfile.TemporaryDirectory() as folder, _echoing() as port:
-        config = "LogLevel ERROR" if home is None else f"LogLevel ERROR\n{_environment(home)}"
-        server = Sshd(Path(folder), nodes, config=config)
+        server = Sshd(Path(folder), nodes, config=f"LogLevel ERROR\n{_environment(home)}")
         found = Servers(server.addresses, server.port, server.user, str(server.key), server.host_key, folder, port)
         Path(found.known_hosts).touch(mode=0o600)
         try:

@@ -17,7 +17,7 @@ from benchmarks.ssh import stream
 from benchmarks.ssh.rows import Connections
 from benchmarks.ssh.servers import Servers
 from benchmarks.ssh.tunnel import PACKET, read, use
-from benchmarks.ssh.weight import memory, thread_stall, threads
+from benchmarks.ssh.weight import longest, memory, thread_stall, threads
 
 
 def measure(servers: Servers, row: Connections) -> None:
@@ -37,6 +37,7 @@ def measure(servers: Servers, row: Connections) -> None:
             row.streamed, _ = all_of(_streamed, clients)
         row.processor, row.memory, row.threads = time.process_time() - used, memory() - before, threads()
     row.stall, row.stream_stall = stall.seconds, stream_stall.seconds
+    row.own = longest(stall, stream_stall)
     use(ports[0], row)
     for client in clients:
         client.close()

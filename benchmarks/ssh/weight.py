@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Future
+from pathlib import Path
 from time import perf_counter
 
 import psutil
@@ -16,61 +16,94 @@ MIB = 1024 * 1024
 _TICK = 0.005
 
 
-@dataclass
 class Stall:
-    """The longest one so far.
+    """The longest time in which a loop, or another thread, did not get to run; of the thread that makes it.
 
     Attributes
     ----------
     seconds
-        For how long a loop, or another thread, did not get to run.
-    busy
-        The most processor time that the loop's thread used in such a time; the rest it waited for a processor.
+        The longest one so far.
+    own
+        The longest one without what the thread waited for a processor meanwhile, which is the machine's; None where
+        the system does not tell (it is Linux that does).
     """
 
-    seconds: float = 0.0
-    busy: float = 0.0
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.own: float | None = None
+        try:
+            self._waits = Path("/proc/thread-self/schedstat").open("rb", buffering=0)  # noqa: SIM115  closed by `end`
+        except OSError:
+            self._waits = None
+        self._at, self._waited = perf_counter(), self._wait()
+
+    def turn(self) -> None:
+        """It runs, and last did so a tick ago if all is well."""
+        now, waited = perf_counter(), self._wait()
+        late = max(0.0, now - self._at - _TICK)
+        self.seconds = max(self.seconds, late)
+        if self._waits is not None:
+            self.own = max(self.own or 0.0, late - (waited - self._waited))
+        self._at, self._waited = now, waited
+
+    def end(self) -> None:
+        """It is not watched any longer."""
+        self.turn()
+        if self._waits is not None:
+            self._waits.close()
+
+    def _wait(self) -> float:
+        """For how long this thread has waited for a processor so far."""
+        if self._waits is None:
+            return 0.0
+        self._waits.seek(0)
+        # What it ran and what it waited, in nanoseconds, and how often.
+        return int(self._waits.read(100).split()[1]) / 1e9
 
 
 @contextlib.asynccontextmanager
 async def loop_stall() -> AsyncIterator[Stall]:
     """Note the longest time in which the loop did nothing else."""
-    found = Stall()
+    stall = Stall()
 
     async def tick() -> None:
         while True:
-            began, used = perf_counter(), time.thread_time()
             await asyncio.sleep(_TICK)
-            found.seconds = max(found.seconds, perf_counter() - began - _TICK)
-            found.busy = max(found.busy, time.thread_time() - used)
+            stall.turn()
 
     task = asyncio.create_task(tick())
     try:
-        yield found
+        yield stall
     finally:
         task.cancel()
+        stall.end()
 
 
 @contextlib.contextmanager
 def thread_stall() -> Iterator[Stall]:
     """Note the longest time in which another thread did not get to run."""
-    found = Stall()
     over = threading.Event()
+    made: Future[Stall] = Future()
 
     def tick() -> None:
-        while True:
-            began = perf_counter()
-            if over.wait(_TICK):
-                return
-            found.seconds = max(found.seconds, perf_counter() - began - _TICK)
+        stall = Stall()
+        made.set_result(stall)
+        while not over.wait(_TICK):
+            stall.turn()
+        stall.end()
 
     thread = threading.Thread(target=tick, daemon=True)
     thread.start()
     try:
-        yield found
+        yield made.result()
     finally:
         over.set()
         thread.join()
+
+
+def longest(*stalls: Stall) -> float | None:
+    """The longest of them without what was waited for a processor."""
+    return max((stall.own for stall in stalls if stall.own is not None), default=None)
 
 
 def memory() -> float:
