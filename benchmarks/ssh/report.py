@@ -16,8 +16,11 @@ PAGE = """\
 # Many machines over SSH
 
 How time, memory and the loop's delay grow with the number of machines. Measured on {date} with {cpus} processors
-({system}), Python {python}, {versions}. The machines are addresses of OpenSSH servers on loopback: **they, and every
-process of a node, share these {cpus} processors** with what is measured. Real machines have their own.
+({system}), Python {python}, {versions}.
+
+The machines are addresses of OpenSSH servers on loopback. **They, and every process of every node, share these
+{cpus} processors** with what is measured, where real machines have their own: most of the seconds and the stalls of
+many nodes are waiting for a processor.
 
 ## Connections
 
@@ -25,8 +28,8 @@ All on one event loop in one thread, beside a thread for each connection with [P
 Every machine is logged in to, answers through a tunnel, and then runs a command that writes {lines} lines, in bursts,
 with pauses of 2 seconds in all, as a machine does that is being prepared; every line must come. A stall is the longest
 time in which the loop (with Paramiko: another thread) did not get to run: while logging in and tunnelling, and while
-the lines came; own is the longest without what it waited for a processor, which others had. A round trip of 200 bytes
-and the throughput are those of one tunnel.
+the lines came; own is the longest without what it waited for a processor that another process had. A round trip of 200
+bytes and the throughput are those of one tunnel.
 
 {connections}
 
@@ -36,8 +39,8 @@ and the throughput are those of one tunnel.
 without a pause, on a local pool of two nodes: all on the same loop, in the same thread. The machines share a home in
 which a pool of one node has made the image before, so this is the start on machines that were used before. Connected,
 prepared (its template may start) and joined are when the last node was so far. The stall is the longest time until the
-loop had its next turn; own is as above. Memory and threads are the kernel's; idle is what it uses of one
-processor with both pools ready and nothing to do; left are the processes that the stopped pool still has.
+loop had its next turn; own is as above. Memory and threads are the kernel's; idle is what it uses of one processor with
+both pools ready and nothing to do; left are the processes that the stopped pool still has.
 
 {pools}
 

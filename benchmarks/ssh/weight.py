@@ -7,7 +7,7 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
-from pathlib import Path
+from io import FileIO
 from time import perf_counter
 
 import psutil
@@ -31,10 +31,7 @@ class Stall:
     def __init__(self) -> None:
         self.seconds = 0.0
         self.own: float | None = None
-        try:
-            self._waits = Path("/proc/thread-self/schedstat").open("rb", buffering=0)  # noqa: SIM115  closed by `end`
-        except OSError:
-            self._waits = None
+        self._waits = _waits()
         self._at, self._waited = perf_counter(), self._wait()
 
     def turn(self) -> None:
@@ -59,6 +56,13 @@ class Stall:
         self._waits.seek(0)
         # What it ran and what it waited, in nanoseconds, and how often.
         return int(self._waits.read(100).split()[1]) / 1e9
+
+
+def _waits() -> FileIO | None:
+    try:
+        return FileIO("/proc/thread-self/schedstat")
+    except OSError:
+        return None
 
 
 @contextlib.asynccontextmanager
