@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report import write, write_json
 from benchmarks.ssh import report, runs
@@ -26,45 +31,56 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def connections(sizes: list[int]) -> list[Connections]:
-    """Measure connections to so many machines each."""
-    found = []
-    for nodes in sizes:
-        for row in runs.connections(nodes):
-            print(f"{row.system}: {nodes} connected", flush=True)
-            found.append(row)
-    return found
+def connections(sizes: list[int]) -> list[Connections | None]:
+    """Measure connections to so many machines each; None is what failed."""
+    systems = runs.installed()
+    return [attempt(partial(runs.connections, system, nodes), system, nodes) for nodes in sizes for system in systems]
 
 
-def pools(sizes: list[int], home: Path | None) -> list[Start]:
-    """Measure pools of so many nodes each."""
-    found = []
-    print("a pool of one node makes the image", flush=True)
-    with runs.warmed(home) as there:
-        for nodes in sizes:
-            found.append(runs.pool(nodes, there))
-            print(f"pool: {nodes} nodes ready after {found[-1].ready:.1f} s", flush=True)
-    return found
+def pools(sizes: list[int], home: Path | None) -> list[Start | None]:
+    """Measure pools of so many nodes each; None is what failed."""
+    with runs.at_home(home) as there:
+        if attempt(partial(runs.warm, there), "a pool that makes the image", 1) is None:
+            return [None]
+        return [attempt(partial(runs.pool, nodes, there), "a pool", nodes) for nodes in sizes]
 
 
-def main() -> None:
-    """Run the command."""
+def attempt[R](measure: Callable[[], R], what: str, nodes: int) -> R | None:
+    """Measure one thing: its failure, of which its process has told on stderr, must not cost the others theirs."""
+    print(f"{what}, {nodes} nodes", flush=True)
+    try:
+        return measure()
+    except subprocess.CalledProcessError as error:
+        print(f"{what}, {nodes} nodes: failed, its process ended with {error.returncode}", file=sys.stderr)
+        return None
+
+
+def measured(options: argparse.Namespace) -> tuple[dict[str, Any], bool]:
+    """Measure what was asked for; return it and whether something failed."""
+    rows = connections(options.nodes) if "connections" in options.only else []
+    starts = pools(options.nodes, options.home) if "pools" in options.only else []
+    found = report.document([row for row in rows if row is not None], [row for row in starts if row is not None])
+    return found, None in rows or None in starts
+
+
+def main() -> int:
+    """Run the command; return 1 if something failed."""
     options = arguments()
+    failed = False
     if options.measure:
         runs.be(options.measure)
-        return
+        return 0
     if options.source is not None:
         found = json.loads(options.source.read_text(encoding="utf-8"))
     else:
-        many = connections(options.nodes) if "connections" in options.only else []
-        found = report.document(many, pools(options.nodes, options.home) if "pools" in options.only else [])
-    rows, starts = report.rows(found)
-    print("", report.text(report.CONNECTIONS, rows), "", report.text(report.POOLS, starts), sep="\n")
+        found, failed = measured(options)
+    print(report.texts(found))
     if options.json is not None:
         write_json(options.json, found)
     if options.record is not None:
         write(options.record, report.page(found))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -109,6 +109,13 @@ def text[R](columns: tuple[Column[R], ...], rows: list[R]) -> str:
     return aligned(cells(columns, rows), "<" + ">" * (len(columns) - 1))
 
 
+def texts(found: dict[str, Any]) -> str:
+    """Return the tables of a `document` for a terminal."""
+    connections, pools = rows(found)
+    there = [text(CONNECTIONS, connections)] * bool(connections) + [text(POOLS, pools)] * bool(pools)
+    return "".join(f"\n{table}\n" for table in there)
+
+
 def document(connections: list[Connections], pools: list[Start]) -> dict[str, Any]:
     """Return everything that was measured, as JSON's types."""
     return {

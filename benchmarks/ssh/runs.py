@@ -23,15 +23,19 @@ POOL, WARM = "pool", "warm"
 WHAT = (*SYSTEMS, POOL, WARM)
 
 
-def connections(nodes: int) -> Iterator[Connections]:
-    """Measure connections to so many machines, each way that is installed."""
-    for system in SYSTEMS:
-        if system == PEER and importlib.util.find_spec("paramiko") is None:
-            print("Paramiko is not installed and left out (make bench-ssh installs it)")
-            continue
-        # An empty home: what a login shell reads there is not what is measured.
-        with tempfile.TemporaryDirectory() as home, serving(nodes, Path(home)) as servers:
-            yield Connections(**_measured(system, servers))
+def installed() -> list[str]:
+    """The ways to have connections that can be measured; says which is left out."""
+    found = [system for system in SYSTEMS if system != PEER or importlib.util.find_spec("paramiko")]
+    if PEER not in found:
+        print("Paramiko is not installed and left out (make bench-ssh installs it)")
+    return found
+
+
+def connections(system: str, nodes: int) -> Connections:
+    """Measure connections to so many machines."""
+    # An empty home: what a login shell reads there is not what is measured.
+    with tempfile.TemporaryDirectory() as home, serving(nodes, Path(home)) as servers:
+        return Connections(**_measured(system, servers))
 
 
 def pool(nodes: int, home: Path) -> Start:
@@ -40,14 +44,18 @@ def pool(nodes: int, home: Path) -> Start:
         return Start(**_measured(POOL, servers))
 
 
+def warm(home: Path) -> Start:
+    """Have a pool make the image in this home."""
+    with serving(1, home) as servers:
+        return Start(**_measured(WARM, servers))
+
+
 @contextmanager
-def warmed(home: Path | None) -> Iterator[Path]:
-    """Have a home in which the image is made; one that is given stays."""
+def at_home(home: Path | None) -> Iterator[Path]:
+    """A home for machines; one that is given stays, with the image in it."""
     with tempfile.TemporaryDirectory() as folder:
-        found = home or Path(folder) / "home"
+        found = home or Path(folder)
         found.mkdir(parents=True, exist_ok=True)
-        with serving(1, found) as servers:
-            _measured(WARM, servers)
         yield found
 
 

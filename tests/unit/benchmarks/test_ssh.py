@@ -9,6 +9,7 @@ from time import perf_counter
 
 import pytest
 
+from benchmarks.ssh import __main__ as main
 from benchmarks.ssh import report, stream
 from benchmarks.ssh.rows import Connections, Start, Wrong
 from benchmarks.ssh.weight import longest, loop_stall, thread_stall
@@ -42,6 +43,22 @@ def test_a_pool_says_what_its_start_cost() -> None:
     assert (said["stall"], said["own"]) == ("200 ms", "10 ms")
     assert (said["call before p50, p99"], said["call during p50, p99"]) == ("1.00, 2 ms", "3.00, 40 ms")
     assert (said["memory"], said["idle"], said["left"]) == ("17 MiB", "1.3 %", "2")
+
+
+def test_a_terminal_has_the_tables_that_have_rows() -> None:
+    assert report.texts(report.document([], [POOL])).split("\n\n") == ["\n" + report.text(report.POOLS, [POOL]) + "\n"]
+    both = report.texts(report.document([OURS], [POOL]))
+    assert both == f"\n{report.text(report.CONNECTIONS, [OURS])}\n\n{report.text(report.POOLS, [POOL])}\n"
+    assert report.texts(report.document([], [])) == ""
+
+
+def test_what_fails_does_not_cost_the_others_theirs(capfd: pytest.CaptureFixture[str]) -> None:
+    def fails() -> None:
+        subprocess.run(["sh", "-c", "exit 3"], check=True)
+
+    assert main.attempt(lambda: OURS, "ours", 30) is OURS
+    assert main.attempt(fails, "theirs", 30) is None
+    assert "theirs, 30 nodes: failed, its process ended with 3" in capfd.readouterr().err
 
 
 def test_the_page_is_made_of_what_was_written() -> None:
