@@ -15,7 +15,7 @@ SOURCES := pyproject.toml $(wildcard hatch_build.py) \
 QUICK := $(wildcard tests/unit tests/integration)
 REST := $(wildcard tests/notebooks tests/faults tests/browser)
 
-.PHONY: help demo lab test test-quick check check-js format docs bench setup clean
+.PHONY: help demo lab test test-quick check check-js format docs bench bench-ssh setup clean
 .NOTPARALLEL:
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make format       let ruff and biome write'
 	@echo 'make docs         build the site into docs/_build/html'
 	@echo 'make bench        measure beside ipyparallel, Dask and Ray; ARGS="--only trivial --repeat 3"'
+	@echo 'make bench-ssh    measure 10, 30 and 100 machines over SSH, beside Paramiko; ARGS="--nodes 3"'
 	@echo 'make setup        only the environment'
 	@echo 'make clean        as after a fresh checkout'
 
@@ -67,6 +68,10 @@ docs: $(VENV)/.docs
 
 bench: $(VENV)/.bench
 	$(RUN) -m benchmarks --json $(BUILD)/benchmarks.json $(ARGS)
+
+# Takes OpenSSH's server, as the tests do.
+bench-ssh: $(VENV)/.bench
+	$(RUN) -m benchmarks.ssh --json $(BUILD)/benchmarks-ssh.json $(ARGS)
 
 $(READY): $(SOURCES)
 	@python=$$(PYTHON='$(PYTHON)' sh tools/find-python.sh) || exit 1; \

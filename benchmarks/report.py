@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from benchmarks.rows import OURS, ROWS, Medians, Row, Samples, verdict
 
 COLUMNS = (OURS, "ipyparallel", "Dask", "Ray", "limit")
+VERSIONS = ("skyward-jupyter", "casty", "ipyparallel", "distributed", "ray")
 WORDS = {True: "holds", False: "MISSED", None: "?"}
 
 PAGE = """\
@@ -42,10 +44,10 @@ def number(value: float | None) -> str:
     return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.4f}"
 
 
-def machine() -> dict[str, Any]:
-    """Tell what the run ran on, without anything that names the machine."""
+def machine(names: Sequence[str] = VERSIONS) -> dict[str, Any]:
+    """Tell what the run ran on, with the versions of what is installed of `names`; nothing names the machine."""
     versions = {}
-    for name in ("skyward-jupyter", "casty", "ipyparallel", "distributed", "ray"):
+    for name in names:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
@@ -114,13 +116,23 @@ def lines(samples: Samples) -> list[list[str]]:
 
 def text(samples: Samples) -> str:
     """Return the table for a terminal."""
-    table = lines(samples)
+    return aligned(lines(samples), "<<" + ">" * (len(COLUMNS) + 1) + "<<")
+
+
+def aligned(table: list[list[str]], sides: str) -> str:
+    """Return a table's cells in columns, each to its side (``<`` or ``>``)."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    aligned = ("<", "<", *">" * (len(COLUMNS) + 1), "<", "<")
     return "\n".join(
-        "  ".join(f"{cell:{align}{width}}" for cell, align, width in zip(row, aligned, widths, strict=True)).rstrip()
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=True)).rstrip()
         for row in table
     )
+
+
+def markdown(table: list[list[str]], sides: str) -> str:
+    """Return a table's cells, header first, in Markdown."""
+    header, *rest = table
+    rule = ["---:" if side == ">" else "---" for side in sides]
+    return "\n".join("| " + " | ".join(row) + " |" for row in [header, rule, *rest])
 
 
 def page(found: dict[str, Any]) -> str:
@@ -128,8 +140,7 @@ def page(found: dict[str, Any]) -> str:
     samples = {row["id"]: row["values"] for row in found["rows"]}
     header, *rest = [[*row[:-2], f"{row[-2]}: {row[-1]}" if row[-1] else ""] for row in lines(samples)]
     header[-1] = "budget"
-    rule = ["---", "---", *["---:"] * (len(COLUMNS) + 1), "---"]
-    table = "\n".join("| " + " | ".join(row) + " |" for row in [header, rule, *rest])
+    table = markdown([header, *rest], "<<" + ">" * (len(COLUMNS) + 1) + "<")
     on = found["machine"]
     return PAGE.format(
         repeat=found["repeat"],
