@@ -13,8 +13,9 @@ from skyward_jupyter.agent.lease import started
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.records import NodeRecord, PoolRecord, WaitingRun
 
-#: Nodes come and go in groups: what changes is written after so many seconds.
-WRITE_AFTER = 0.05
+#: Nodes come and go in groups: what changes is written after so many seconds, and so many more for each node, as writing
+#: takes longer then.
+WRITE_AFTER, MORE_FOR_EACH = 0.05, 0.004
 #: Calls that wait in the queue for so many seconds are recorded, as so many runs at most.
 NOTE_AFTER = 1.0
 MOST_NOTED = 100
@@ -50,7 +51,8 @@ class Recorder:
     def changed(self) -> None:
         """Something of the pool changed."""
         if self._writing is None and not self._closed:
-            self._writing = asyncio.get_running_loop().call_later(WRITE_AFTER, self._write)
+            after = WRITE_AFTER + MORE_FOR_EACH * len(self._hub.desk.nodes)
+            self._writing = asyncio.get_running_loop().call_later(after, self._write)
 
     def waits(self) -> None:
         """Calls wait in the queue: those that still do after a while are recorded."""
