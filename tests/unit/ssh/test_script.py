@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -135,3 +136,18 @@ def test_odd_keys_and_homes_are_quoted(tmp_path: Path) -> None:
     asked = script(tmp_path / "it's $HOME `id`", key="a.b-c_d")
     facts(asked, asked.look())
     assert (tmp_path / "it's $HOME `id`" / "images").is_dir()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_old_images_go_and_nothing_that_has_a_part_of_their_name(tmp_path: Path, shell: str) -> None:
+    asked = script(tmp_path / "a b")
+    facts(asked, asked.look(), shell)
+    old = tmp_path / "a b" / "images" / "old"
+    old.mkdir()
+    (old / "complete").touch()
+    os.utime(old / "complete", (time.time() - 40 * 86400,) * 2)
+    other = tmp_path / "a" / "precious"
+    other.mkdir(parents=True)
+    facts(asked, asked.install().replace(b"\ninstall\n", b"\nprune\n"), shell)
+    assert not old.exists()
+    assert other.exists()
