@@ -83,9 +83,9 @@ class Script:
         """Remove what the pool has."""
         return self._whole('rm -rf "$POOL"')
 
-    def alive(self, turn: int) -> bytes:
-        """Say that somebody is still there who prepares the machine."""
-        return f'{self._places()}\n[ ! -d "$POOL" ] || echo {turn} >"$POOL/heard"\n'.encode()
+    def alive(self, turn: int) -> str:
+        """Say that somebody is still there who prepares the machine: a command."""
+        return f'{self._places()}\n[ ! -d "$POOL" ] || echo {turn} >"$POOL/heard"'
 
     def _whole(self, call: str) -> bytes:
         parts = [source("common.sh"), source("look.sh"), source("install.sh"), *self._data(), self._main(call)]

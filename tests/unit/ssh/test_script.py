@@ -100,7 +100,7 @@ def test_what_somebody_asks_after_stays_until_a_template_has_it(tmp_path: Path) 
     end = time.monotonic() + 4
     turn = 0
     while time.monotonic() < end:
-        subprocess.run(["sh", "-s"], input=asked.alive(turn := turn + 1), check=True)
+        subprocess.run(["sh", "-c", asked.alive(turn := turn + 1)], check=True)
         assert place.exists()
         time.sleep(0.3)
     with socket.socket(socket.AF_UNIX) as door:
@@ -122,7 +122,7 @@ def test_the_guard_goes_with_the_directory(tmp_path: Path) -> None:
 
 
 def test_telling_makes_no_directory(tmp_path: Path) -> None:
-    subprocess.run(["sh", "-s"], input=script(tmp_path).alive(1), check=True)
+    subprocess.run(["sh", "-c", script(tmp_path).alive(1)], check=True)
     assert list(tmp_path.iterdir()) == []
 
 
