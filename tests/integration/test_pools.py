@@ -113,7 +113,7 @@ async def test_a_crowd_that_another_kernel_takes(until: Until) -> None:
     crowd = sky.ComputePool(nodes=16, name="takenoff", ttl=1.0)
     starting = asyncio.create_task(crowd.start_async())
     async with asyncio.timeout(20):
-        while not any(node.phase == "joined" for node in crowd.nodes):
+        while not any(node.phase == "joined" for node in crowd.nodes):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
     hub = crowd.hub
     assert hub is not None
