@@ -249,7 +249,7 @@ def _row(view: NodeView) -> NodeRow:
     return NodeRow(
         rank=view.rank,
         state=view.state.value,
-        phase=view.doing.partition("\n")[0],
+        phase=view.now,
         since=view.boot.since,
         said=view.boot.said,
         reachable=not view.link,

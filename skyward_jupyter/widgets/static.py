@@ -157,8 +157,8 @@ def brief(text: str) -> str:
 
 
 def doing(node: NodeRow, moment: float) -> str:
-    """What a node does; while it waits also for how long, and what came of that last."""
-    if node["state"] != "waiting" or not node["since"]:
+    """What a node does; while it waits or is not reachable also for how long, and what came of that last."""
+    if (node["state"] != "waiting" and node["reachable"]) or not node["since"]:
         return brief(node["phase"])
     said = f" ({node['said'].strip()[:SAID]})" if node["said"] else ""
     return f"{node['phase']}, {duration(moment - node['since'])}{said}"
