@@ -98,7 +98,13 @@ class NodeStarting(NodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class NodePhase(NodeEvent):
-    """It got a step further on its way to being ready, or its link broke (``not reachable (WHY)``) or is mended."""
+    """It got a step further on its way to being ready, or its link broke or is mended.
+
+    Attributes
+    ----------
+    phase
+        The step, or ``not reachable (WHY)``, or ``reachable again``.
+    """
 
     phase: str
 

@@ -74,6 +74,11 @@ class NodeView:
         return tuple(entry.text for entry in self.boot.entries)
 
     @property
+    def now(self) -> str:
+        """What it is at, in a line, for views that show for how long."""
+        return (f"not reachable ({self.link})" if self.link else self.phase).partition("\n")[0]
+
+    @property
     def doing(self) -> str:
         """The phase, for people: of a node that cannot be reached, that, and since when."""
         if not self.link:

@@ -105,7 +105,7 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """To a node actor: word of its fleet (``started``, ``ready``, ``joined``), with the process id when known."""
+    """To a node actor: what it is at now, as its fleet says, with the process id when known."""
 
     phase: str
     pid: int = 0

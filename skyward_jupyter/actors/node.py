@@ -184,6 +184,9 @@ class _Node:
         boot = self.view.boot.step(phase)
         self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, address=address, boot=boot)
         self.hub.show(self.view)
+        self._tell(phase)
+
+    def _tell(self, phase: str) -> None:
         self.hub.desk.tails[self.rank].add("node", f"{phase}\n")
         self.hub.events.emit(NodePhase, self.rank, phase)
 
@@ -195,7 +198,7 @@ class _Node:
     def wrote(self, text: str) -> None:
         """Take in a line that its start wrote."""
         self.hub.desk.tails[self.rank].add("node", f"{text}\n")
-        self.hub.events.emit(LogLine, self.rank, 0, "node", text)
+        self.hub.events.emit(LogLine, self.rank, 0, "node", f"{text}\n")
         if len(self.hub.desk.nodes) <= _TALKATIVE:
             self.view = replace(self.view, boot=self.view.boot.line(text))
             self.hub.show(self.view)
@@ -209,14 +212,19 @@ class _Node:
             self.view = replace(self.view, link=why)
             self.hub.show(self.view)
             return
+<<<<<<< HEAD
         self.hub.placing.away(self.rank, bool(why))
         if not why:
             placing.assign(self.hub)
         boot = self.view.boot.step(f"not reachable ({why})" if why else "reachable again")
         self.view = replace(self.view, link=why, boot=boot)
         self.hub.desk.tails[self.rank].add("node", f"{boot.entries[-1].text}\n")
+=======
+        what = f"not reachable ({why})" if why else "reachable again"
+        self.view = replace(self.view, link=why, boot=self.view.boot.step(what))
+>>>>>>> h5-review
         self.hub.show(self.view)
-        self.hub.events.emit(NodePhase, self.rank, self.view.doing)
+        self._tell(what)
 
     async def _connect(self) -> None:
         """Wait until the node answers this kernel."""

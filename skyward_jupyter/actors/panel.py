@@ -78,8 +78,10 @@ class Panel:
         return any(self.views.values()) or self.hub.events.wants(Metric)
 
     def snapshot(self) -> Snapshot:
-        """The slow state now."""
+        """The slow state now; of a pool that is over, what remains of it."""
         hub = self.hub
+        if self._final is not None and hub.state in OVER:
+            return {**self._final, "per_hour": hub.cost.now.per_hour, "so_far": hub.cost.now.so_far}
         # Numbers come of the others only; while a pool starts they do not matter.
         nodes = {**hub.failed, **hub.desk.nodes}
         return Snapshot(
@@ -136,7 +138,7 @@ class Panel:
 
     def close(self) -> None:
         """The pool is over: show how it ended, and let the views go."""
-        final = self._final or self.snapshot()
+        final = self.snapshot()
         for view in list(self.views):
             view.close(final)
         self.views.clear()
@@ -247,7 +249,7 @@ def _row(view: NodeView) -> NodeRow:
     return NodeRow(
         rank=view.rank,
         state=view.state.value,
-        phase=view.doing.partition("\n")[0],
+        phase=view.now,
         since=view.boot.since,
         said=view.boot.said,
         reachable=not view.link,

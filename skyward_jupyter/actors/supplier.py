@@ -171,6 +171,12 @@ class _Supplier:
             self._nodes[rank].tell(Meet())
         self._unmet.clear()
 
+    def close(self) -> None:
+        """The pool is over: wait for no node any more."""
+        for task in (self._gathering, *self._reaching.values()):
+            if task is not None:
+                task.cancel()
+
     def _reach(self, rank: int) -> None:
         """Connect to a node that no other one reaches."""
         if self.hub.fleet.alone:
@@ -204,5 +210,8 @@ async def supplier(ctx: Context[int, SupplierMessage]) -> None:
     if hub is None:
         return
     it = _Supplier(hub)
-    async for message in ctx.inbox:
-        it.handle(message)
+    try:
+        async for message in ctx.inbox:
+            it.handle(message)
+    finally:
+        it.close()

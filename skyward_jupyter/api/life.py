@@ -128,7 +128,6 @@ class Life:
                 await self._let_go()
                 return False
             await self._until_settled(self.settings.terms.patience)
-            hub.failed.clear()
         except BaseException:
             await asyncio.shield(runtime().spawn(self._let_go()))
             raise

@@ -30,6 +30,8 @@ def unstarted(pool: str, nodes: int, failed: Mapping[int, NodeView]) -> str:
 def late(pool: str, nodes: Mapping[int, NodeView], patience: float) -> str:
     """Which nodes are not ready in time (seconds), and what the first of them are at."""
     slow = [view for _, view in sorted(nodes.items()) if view.state in (NodeState.WAITING, NodeState.LOST)]
+    if not slow:  # all are there, and do not know each other yet
+        return f"pool {pool!r} was not ready after {patience:g} s"
     which = f"node{'s' * (len(slow) != 1)} {', '.join(str(view.rank) for view in slow)}"
     was = "was" if len(slow) == 1 else "were"
     return "\n".join([f"{which} of pool {pool!r} {was} not ready after {patience:g} s:", *map(_at, slow[:_TOLD])])

@@ -51,7 +51,7 @@ class Admission:
         return waited
 
     def close(self) -> tuple[int, ...]:
-        """Nobody joins any more; returns those whose turn had not come."""
+        """None of those who asked joins any more; returns those whose turn had not come."""
         waited = tuple(self._waiting)
         self._waiting.clear()
         for rank in tuple(self._joining):

@@ -190,8 +190,8 @@ async def serve() -> None:
 
 
 async def _read(keeper: Keeper, reader: asyncio.StreamReader) -> str:
-    """Take in what the kernel says; returns its last word, empty when it had none."""
-    while line := await reader.readline():
+    """Take in what the kernel says; returns its last word, empty when it had none. A part of a line is none."""
+    while (line := await reader.readline()).endswith(b"\n"):
         message = json.loads(line)
         op = message.pop("op")
         if op != "watch":

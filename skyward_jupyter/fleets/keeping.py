@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 #: A process that ends at once is not started again at once (seconds).
 PAUSE = 5.0
+#: How long the last word waits for a process that reads nothing (seconds); then its end is all that this one hears.
+LAST_WITHIN = 2.0
 
 
 class Keeping:
@@ -117,6 +121,8 @@ class Keeping:
             assert self._process is not None
             await owner_gone(self._process.pid)
             self._process.wait()
+            assert self._line is not None
+            self._line.close()
             await asyncio.sleep(PAUSE)
             self._begin()
 
@@ -140,17 +146,22 @@ class Line:
             self._next |= message
             self._send()
 
-    def close(self, message: dict[str, Any]) -> None:
-        """Say a last word, and wait until all of it is said. The loop may be over."""
+    def close(self, message: dict[str, Any] | None = None) -> None:
+        """Say a last word, and wait until all of it is said, but not for long. The loop may be over."""
         if self._pipe.closed:
             return
         with contextlib.suppress(RuntimeError):
             self._loop.remove_writer(self._pipe)
         with contextlib.suppress(OSError):
-            os.set_blocking(self._pipe.fileno(), True)
-            self._pipe.write(self._unsent + b"".join(map(_line, filter(None, (self._next, message)))))
+            self._write(self._unsent + b"".join(map(_line, filter(None, (self._next, message)))))
         with contextlib.suppress(OSError):
             self._pipe.close()
+
+    def _write(self, rest: bytes) -> None:
+        room, until = select.poll(), time.monotonic() + LAST_WITHIN
+        room.register(self._pipe, select.POLLOUT)
+        while rest and room.poll(max(0.0, until - time.monotonic()) * 1000):
+            rest = rest[os.write(self._pipe.fileno(), rest) :]
 
     def _send(self) -> None:
         try:

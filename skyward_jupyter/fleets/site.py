@@ -161,13 +161,18 @@ class Site:
         """Say why the machine cannot be logged in to yet, or any more."""
         if state == "up":
             self._why = ""
-        elif state not in ("lost", "connecting") or self._over:
+        elif state not in ("lost", "connecting") or self._over or self._is_given_up:
             return
         elif self._serving is not None:
             self._hear({"op": "report", "what": "unreached", "text": why or "connection lost"})
         elif why and why != self._why:
             self._why = why
             self._hear({"op": "report", "what": "line", "text": f"not yet: {why}"})
+
+    @property
+    def _is_given_up(self) -> bool:
+        """Whether it was said that there is no template any more: what is heard now is not about the next one."""
+        return self._serving is not None and self._serving.done()
 
     async def _launched(self, machine: Connection, key: str) -> Place:
         ready = await prepare(machine, self._plan.image, self._step, key=key, patience=self._patience)

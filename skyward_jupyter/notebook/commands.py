@@ -133,7 +133,7 @@ def _status(notebook: Notebook, line: str) -> None:
     cost = f", {pool.cost}" if any(pool.cost) else ""
     _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{cost}")
     # Why a node was lost may have several lines.
-    phases = {node.rank: node.phase.partition("\n")[0] for node in pool.nodes}
+    phases = {node.rank: node.doing.partition("\n")[0] for node in pool.nodes}
     width = max([10, *map(len, phases.values())])
     _say(f"{'node':>5}  {'state':<8} {'phase':<{width}} {'running':>7} {'done':>7}  address")
     for node in pool.nodes:

@@ -13,16 +13,18 @@ from pathlib import Path
 
 _LINE = re.compile(r"\s*(host|include)(?:\s*=\s*|\s+)(.+)", re.IGNORECASE)
 _PATTERN = set("*?!")
-#: Files that include each other end here, as they do for ssh.
-_DEPTH = 16
 
 
 def names(config: Path | None = None) -> list[str]:
     """The names in a configuration file, the user's own when not given, and in those that it includes."""
-    return list(dict.fromkeys(_names(config or Path.home() / ".ssh" / "config", _DEPTH)))
+    return list(dict.fromkeys(_names(config or Path.home() / ".ssh" / "config", set())))
 
 
-def _names(path: Path, depth: int) -> Iterator[str]:
+def _names(path: Path, read: set[Path]) -> Iterator[str]:
+    """Those of a file, unless it was read before: files may include each other."""
+    if path in read:
+        return
+    read.add(path)
     try:
         lines = path.read_text("utf-8", errors="replace").splitlines()
     except OSError:
@@ -31,9 +33,9 @@ def _names(path: Path, depth: int) -> Iterator[str]:
         words = _words(found[2])
         if found[1].lower() == "host":
             yield from (word for word in words if not _PATTERN & set(word))
-        elif depth:
+        else:
             for file in (file for word in words for file in _included(word)):
-                yield from _names(file, depth - 1)
+                yield from _names(file, read)
 
 
 def _words(text: str) -> list[str]:
@@ -45,5 +47,8 @@ def _words(text: str) -> list[str]:
 
 def _included(pattern: str) -> list[Path]:
     """Relative paths are below ``~/.ssh``, as they are for ssh."""
-    whole = Path.home() / ".ssh" / Path(pattern).expanduser()
-    return sorted(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
+    try:
+        whole = Path.home() / ".ssh" / Path(pattern).expanduser()
+        return sorted(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
+    except (RuntimeError, ValueError, IndexError, OSError):  # a user that is not there, or what is no pattern
+        return []

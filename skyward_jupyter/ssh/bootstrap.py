@@ -112,7 +112,7 @@ async def _tell(machine: Machine, script: Script, patience: float) -> None:
         await asyncio.sleep(patience / TELLINGS)
         # While the connection is broken nothing can be told; the machine waits longer than most breaks take.
         with suppress(MachineError, TimeoutError):
-            await machine.run("sh -s", stdin=script.alive(turn), timeout=patience)
+            await machine.tell(script.alive(turn), timeout=patience)
 
 
 async def clear(machine: Machine, key: str, *, home: str = HOME) -> None:

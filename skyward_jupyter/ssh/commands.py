@@ -105,6 +105,14 @@ class Commands:
             finally:
                 del self._running[called.token]
 
+    async def tell(self, command: str, *, timeout: float) -> None:
+        """Run a short command for what it does; see `skyward_jupyter.ssh.machine.Machine.tell`."""
+        async with asyncio.timeout(timeout):
+            try:
+                await self._said(await self._keeper.line(), "exec " + shlex.join(["sh", "-c", command]))
+            except (asyncssh.Error, OSError, NotYet) as error:
+                raise ConnectionLost(self._name, f"{self._name} could not be told ({error})") from error
+
     async def close(self) -> None:
         """End what runs, and give up what cannot be ended in time."""
         self._over.set()
@@ -211,7 +219,7 @@ class Commands:
             called.process.close()
 
     async def _said(self, line: Line, shell: str) -> None:
-        """Run what ends a command; over a connection of its own where this one has no channel left for that."""
+        """Run what takes no time; over a connection of its own where this one has no channel left for that."""
         try:
             await line.ssh.run(shell, stdin=asyncssh.DEVNULL, stdout=asyncssh.DEVNULL)
         except asyncssh.ChannelOpenError as error:

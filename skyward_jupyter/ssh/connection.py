@@ -95,6 +95,10 @@ class Connection:
         """Run a shell command there; see `skyward_jupyter.ssh.machine.Machine.run`."""
         return await self._commands.run(command, stdin=stdin, timeout=timeout, on_line=on_line)
 
+    async def tell(self, command: str, *, timeout: float) -> None:
+        """Run a short command there for what it does; see `skyward_jupyter.ssh.machine.Machine.tell`."""
+        await self._commands.tell(command, timeout=timeout)
+
     async def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
         """Write a file there, as a whole or not at all; its directory exists."""
         await self._files.write(path, content, mode)

@@ -60,6 +60,18 @@ class Machine(Protocol):
         """
         ...
 
+    async def tell(self, command: str, *, timeout: float) -> None:
+        """Run a short command there for what it does, also where no other may run beside those that do.
+
+        Raises
+        ------
+        ConnectionLost
+            The connection is broken; whether it was run is not known.
+        TimeoutError
+            It took longer than `timeout` seconds.
+        """
+        ...
+
     async def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
         """Write a file there, as a whole or not at all; its directory exists."""
         ...

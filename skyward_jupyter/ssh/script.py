@@ -83,9 +83,9 @@ class Script:
         """Remove what the pool has."""
         return self._whole('rm -rf "$POOL"')
 
-    def alive(self, turn: int) -> bytes:
-        """Say that somebody is still there who prepares the machine."""
-        return f'{self._places()}\n[ ! -d "$POOL" ] || echo {turn} >"$POOL/heard"\n'.encode()
+    def alive(self, turn: int) -> str:
+        """Say that somebody is still there who prepares the machine: a command, in one line for any login shell."""
+        return f'{self._places("; ")}; if [ -d "$POOL" ]; then echo {turn} >"$POOL/heard"; fi'
 
     def _whole(self, call: str) -> bytes:
         parts = [source("common.sh"), source("look.sh"), source("install.sh"), *self._data(), self._main(call)]
@@ -105,10 +105,10 @@ class Script:
         """A function that prints a text as it is."""
         return f"{name}() {{\ncat <<'{self.mark}'\n{text}\n{self.mark}\n}}"
 
-    def _places(self) -> str:
+    def _places(self, between: str = "\n") -> str:
         quoted = shlex.quote
         home = f'"$HOME"/{quoted(self.home[2:])}' if self.home.startswith("~/") else quoted(self.home)
-        return f'ROOT={home}\nPOOL="$ROOT/pools/"{quoted(self.key)}'
+        return f'ROOT={home}{between}POOL="$ROOT/pools/"{quoted(self.key)}'
 
     def _main(self, call: str) -> str:
         quoted = shlex.quote

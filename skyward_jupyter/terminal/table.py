@@ -63,15 +63,14 @@ def drawn(
 def listing(snapshot: Snapshot, delta: Delta | None, moment: float, width: int | None = None) -> str:
     """A pool as plain text: a line about it, then a line per node."""
     console = _console(width or Console().width, terminal=False)
-    first = Picture(snapshot, delta, moment).plain().partition("\n")[0]
-    parts: list[RenderableType] = [Text(first)]
+    picture = Picture(snapshot, delta, moment)
+    nodes = picture.nodes
+    parts: list[RenderableType] = [Text(picture.plain().partition("\n")[0])]
     if snapshot["note"]:
         parts.append(Text(f"  {snapshot['note']}"))
-    if snapshot["nodes"]:
-        parts.append(
-            _table(snapshot["nodes"][:LISTED], _numbers(snapshot, delta), console.width, moment, addresses=True)
-        )
-    if (rest := len(snapshot["nodes"]) - LISTED) > 0:
+    if nodes:
+        parts.append(_table(nodes[:LISTED], _numbers(snapshot, delta), console.width, moment, addresses=True))
+    if (rest := len(nodes) - LISTED) > 0:
         parts.append(Text(f"  … and {rest} more"))
     return "\n".join(line.rstrip() for line in _lines(console, Group(*parts)))
 

@@ -52,6 +52,15 @@ class Picture:
     def over(self) -> bool:
         return self.snapshot["state"] in OVER
 
+    @property
+    def nodes(self) -> list[NodeRow]:
+        """Those that are worth a line.
+
+        What nodes did when their pool ended says nothing any more; how far they got, or why they failed, does.
+        """
+        nodes = self.snapshot["nodes"]
+        return [] if self.over and all(node["state"] in ("idle", "active") for node in nodes) else nodes
+
     def plain(self) -> str:
         """Render as text: a line for the pool, then a line per node."""
         lines = [f"pool {self.snapshot['pool']}: {self._facts()}"]
@@ -111,16 +120,14 @@ class Picture:
         return table if len(table) == len(self.snapshot["nodes"]) else []
 
     def _rows(self) -> list[list[str]]:
-        if self.over and all(node["state"] in ("idle", "active") for node in self.snapshot["nodes"]):
-            return []  # what nodes did when their pool ended says nothing any more; how far they got, or failed, does
         numbers = self._numbers()
         rows = []
-        for place, node in enumerate(self.snapshot["nodes"][:LISTED]):
+        for place, node in enumerate(self.nodes[:LISTED]):
             rows.append(_slow(node, self.moment) + (_live(numbers[place]) if numbers else []))
         return rows
 
     def _unlisted(self) -> int:
-        return max(0, len(self.snapshot["nodes"]) - LISTED) if self._rows() else 0
+        return max(0, len(self.nodes) - LISTED)
 
 
 def duration(seconds: float) -> str:
@@ -150,8 +157,8 @@ def brief(text: str) -> str:
 
 
 def doing(node: NodeRow, moment: float) -> str:
-    """What a node does; while it waits also for how long, and what came of that last."""
-    if node["state"] != "waiting" or not node["since"]:
+    """What a node does; while it waits or is not reachable also for how long, and what came of that last."""
+    if (node["state"] != "waiting" and node["reachable"]) or not node["since"]:
         return brief(node["phase"])
     said = f" ({node['said'].strip()[:SAID]})" if node["said"] else ""
     return f"{node['phase']}, {duration(moment - node['since'])}{said}"

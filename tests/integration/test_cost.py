@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 import skyward as sky
+from skyward_jupyter.actors.source import Delta, Snapshot
 from skyward_jupyter.fleets import choice
 from skyward_jupyter.fleets.local import LocalFleet
 from skyward_jupyter.widgets.static import Picture
@@ -22,6 +23,25 @@ class Charging(LocalFleet):
 
     def hourly_cost(self, rank: int) -> float:
         return 3600.0 if rank == 0 else 1800.0
+
+
+class View:
+    """Keeps what it is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[Snapshot] = []
+
+    def show(self, snapshot: Snapshot) -> None:
+        self.shown.append(snapshot)
+
+    def delta(self, delta: Delta) -> None:
+        """Not what this is about."""
+
+    def refuse(self, sentence: str) -> None:
+        raise AssertionError(sentence)
+
+    def close(self, snapshot: Snapshot) -> None:
+        self.shown.append(snapshot)
 
 
 @pytest.fixture
@@ -56,6 +76,21 @@ def test_cost_follows_the_nodes(until: Until) -> None:
         expected += event.per_hour * (after.at - event.at) / 3600
     assert told[-1].so_far == pytest.approx(expected, rel=0.05, abs=0.05)
     assert pool.cost == (0.0, told[-1].so_far)
+
+
+@pytest.mark.usefixtures("priced")
+def test_what_remains_on_show_is_what_it_cost(until: Until) -> None:
+    view = View()
+    with sky.ComputePool(nodes=2, name="dear") as pool:
+        pool.panel.attach(view)
+        until(lambda: view.shown, "it is shown")
+    last = view.shown[-1]
+    assert (last["state"], len(last["nodes"])) == ("stopped", 2)
+    assert (last["per_hour"], last["so_far"]) == pool.cost
+    # Whoever looks later sees the same.
+    pool.panel.attach(late := View())
+    until(lambda: late.shown, "it is shown")
+    assert late.shown == [last] == [pool.panel.snapshot()]
 
 
 def test_nodes_on_this_machine_are_free(pool: sky.ComputePool) -> None:

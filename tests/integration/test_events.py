@@ -11,6 +11,7 @@ import time
 import pytest
 
 import skyward as sky
+from skyward_jupyter.actors.messages import Reach, Wrote
 from skyward_jupyter.runtime.bridge import runtime
 from tests.integration.conftest import Until
 
@@ -185,3 +186,19 @@ def test_the_timeline_follows_the_clock(pool: sky.ComputePool) -> None:
     assert [0.2 <= times.seconds < 5 for times in mine[:2]] == [True, True]
     assert {times.node for times in mine[2:]} == {0, 1, 2}
     assert pool.timeline._repr_svg_().startswith("<svg")
+
+
+def test_who_follows_hears_what_the_log_has(until: Until) -> None:
+    """What a start writes, line by line, and what becomes of a link."""
+    told: list[str] = []
+    with sky.ComputePool(nodes=1, name="followed") as pool:
+        pool.on(E.LogLine, lambda line: told.append(line.text))
+        pool.on(E.NodePhase, lambda event: told.append(f"{event.phase}\n"))
+        hub = pool.hub
+        assert hub is not None
+        for message in (Wrote("one"), Wrote("two"), Reach("no route"), Reach("still none"), Reach("")):
+            runtime().call_soon(hub.node(0).tell, message)
+        until(lambda: len(told) >= 4, "all is told")
+        assert "".join(told) == "one\ntwo\nnot reachable (no route)\nreachable again\n"
+        lines = [line.text for line in pool.logs()[0]]
+        assert lines[-4:] == "".join(told).splitlines()

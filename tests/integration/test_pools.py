@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 import skyward as sky
-from skyward_jupyter.actors.messages import Introduced
+from skyward_jupyter.actors.messages import Introduced, Taken
+from skyward_jupyter.errors import ProvisioningFailed
 from skyward_jupyter.runtime.bridge import runtime
 from tests.integration.conftest import Until
 
@@ -104,6 +105,24 @@ async def test_a_crowd_that_is_called_off(until: Until) -> None:
     starting.cancel()
     await asyncio.wait([starting])
     await crowd.stop_async()
+    until(lambda: not left_of(crowd), "nothing of it is left")
+
+
+async def test_a_crowd_that_another_kernel_takes(until: Until) -> None:
+    """Its nodes are waited for no more here, though nothing is heard of their end."""
+    crowd = sky.ComputePool(nodes=16, name="takenoff", ttl=1.0)
+    starting = asyncio.create_task(crowd.start_async())
+    async with asyncio.timeout(20):
+        while not any(node.phase == "joined" for node in crowd.nodes):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+    hub = crowd.hub
+    assert hub is not None
+    runtime().call_soon(hub.pool.tell, Taken("another"))
+    with pytest.raises(ProvisioningFailed, match="taken over by another"):
+        await starting
+    work = [str(task.get_coro()) for task in asyncio.all_tasks(runtime().loop)]
+    assert not [name for name in work if "_Supplier" in name]
+    await (await sky.attach_async(crowd.name, force=True)).stop_async()
     until(lambda: not left_of(crowd), "nothing of it is left")
 
 

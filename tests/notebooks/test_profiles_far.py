@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -48,6 +49,19 @@ def test_a_pool_as_the_profile_says(kernel: Kernel, machines: Machines) -> None:
     said = kernel.run(f"%sky start --profile far --hosts {machines.names[0]}").evalue
     assert said == f"pool {NAME} already runs, with 3 nodes on {', '.join(machines.names)}: use %sky stop first"
     assert len((kernel.folder / "known").read_text().splitlines()) >= 3
+    kernel.ok("%sky stop")
+
+
+def test_status_says_which_machine_is_not_reachable(kernel: Kernel, machines: Machines) -> None:
+    kernel.ok("%sky start --profile far")
+    machines.servers[1].stop()
+    try:
+        deadline = time.monotonic() + 60
+        while "not reachable since" not in (said := kernel.ok("%sky status").stdout):
+            assert time.monotonic() < deadline, said
+        assert [line.split()[0] for line in said.splitlines() if "not reachable since" in line] == ["1"]
+    finally:
+        machines.servers[1].start()
     kernel.ok("%sky stop")
 
 

@@ -130,10 +130,10 @@ check() {
 
 # Images that no pool here has, and that none has used for a month.
 prune() {
-  for old in $(find "$ROOT/images" -mindepth 2 -maxdepth 2 -name complete -mtime +30 2>/dev/null); do
+  find "$ROOT/images" -mindepth 2 -maxdepth 2 -name complete -mtime +30 2>/dev/null | while IFS= read -r old; do
     old=${old%/complete}
     cat "$ROOT"/pools/*/image 2>/dev/null | grep -qx "${old##*/}" && continue
-    flock -n "$old.lock" sh -c 'rm -f "$1/complete"; rm -rf "$1"' sh "$old" 9>&-
+    flock -n "$old.lock" sh -c 'rm -f "$1/complete"; rm -rf "$1"' sh "$old" 9>&- </dev/null
   done
   find "$ROOT/wheels" -type f -mtime +30 -exec rm -f {} + 2>/dev/null
   find "$ROOT/bin" "$ROOT/wheels" -name '.*.part' -mtime +1 -exec rm -f {} + 2>/dev/null

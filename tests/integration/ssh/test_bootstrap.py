@@ -16,10 +16,11 @@ import pytest
 
 import skyward as sky
 from skyward_jupyter.errors import BootstrapFailed
-from skyward_jupyter.ssh.bootstrap import clear
+from skyward_jupyter.ssh.bootstrap import accompanied, clear
 from skyward_jupyter.ssh.image import here
 from skyward_jupyter.ssh.wheel import own_wheel, requirements
 from tests.bare import Bares
+from tests.machines import MakeSshd, until
 
 ALL = ["look", "upload", "python", "venv", "packages", "check", "files"]
 
@@ -320,3 +321,22 @@ def _toy(folder: Path) -> Path:
         archive.writestr("toy-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr("toy-1.dist-info/RECORD", "")
     return path
+
+
+# -- while it is prepared ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sessions", [10, 1])
+async def test_a_machine_hears_that_somebody_is_there(sshd: MakeSshd, tmp_path: Path, sessions: int) -> None:
+    """Also one whose sshd allows no command beside the one that installs."""
+    heard, began = tmp_path / "it's here/pools/k/heard", asyncio.Event()
+    heard.parent.mkdir(parents=True)
+    home = str(heard.parent.parent.parent)
+    async with sshd(config=f"MaxSessions {sessions}").connection() as machine:
+        installing = asyncio.create_task(machine.run("echo began; sleep 600", on_line=lambda *_: began.set()))
+        await asyncio.wait_for(began.wait(), 20)
+        async with accompanied(machine, "k", 1.0, home=home):
+            await until(lambda: heard.exists() and int(heard.read_text() or 0) > 1)
+        assert not installing.done()
+        installing.cancel()
+        await asyncio.wait([installing])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from skyward_jupyter.actors.desk import NodeState, NodeView
-from skyward_jupyter.api.unstarted import unstarted
+from skyward_jupyter.api.unstarted import late, unstarted
 
 
 def failed(rank: int, why: str, address: str = "") -> NodeView:
@@ -43,3 +43,12 @@ def test_causes_that_differ_are_each_told_up_to_a_few() -> None:
 def test_of_one_node_and_of_none() -> None:
     assert unstarted("lab", 1, views(failed(0, "no key"))).startswith("pool 'lab' was not started, its node failed:")
     assert unstarted("lab", 1, {}) == ""
+
+
+def test_who_is_late_and_at_what() -> None:
+    ready = NodeView(0, NodeState.IDLE, "ready", "me@gpu0", 7, 1)
+    waits = NodeView(1, NodeState.WAITING, "installing packages", "me@gpu1", 0, 1)
+    assert late("lab", views(ready, waits), 60.0) == (
+        "node 1 of pool 'lab' was not ready after 60 s:\nnode 1 (me@gpu1) was at: installing packages"
+    )
+    assert late("lab", views(ready), 60.0) == "pool 'lab' was not ready after 60 s"

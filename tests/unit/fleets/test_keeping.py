@@ -11,6 +11,7 @@ from typing import IO, Any
 
 import pytest
 
+from skyward_jupyter.fleets import keeping
 from skyward_jupyter.fleets.keeping import Line
 
 #: More than a pipe holds.
@@ -68,3 +69,17 @@ async def test_a_reader_that_ended_is_no_error(pipe: tuple[IO[bytes], IO[bytes]]
     line.say({"op": "watch", "machines": [LONG]})
     line.say({"op": "watch", "machines": []})
     line.close({"op": "close"})
+
+
+async def test_the_last_word_waits_for_no_reader_that_reads_nothing(
+    pipe: tuple[IO[bytes], IO[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "LAST_WITHIN", 0.1)
+    line = Line(pipe[1])
+    line.say({"op": "watch", "machines": [LONG]})
+    # In a thread, as it may never return.
+    closing = threading.Thread(target=line.close, args=[{"op": "close"}], daemon=True)
+    closing.start()
+    await asyncio.to_thread(closing.join, 10)
+    assert not closing.is_alive()
+    assert pipe[1].closed

@@ -35,3 +35,14 @@ def test_files_that_are_included(folder: Path) -> None:
 
 def test_no_configuration_has_no_names() -> None:
     assert names() == []
+
+
+@pytest.mark.parametrize("word", ["~nobody-of-this-name/x", "more/**x", "/", '""', "no\0thing"])
+def test_what_cannot_be_included_has_no_names(folder: Path, word: str) -> None:
+    (folder / "config").write_text(f"Include {word}\nHost gpu1\n")
+    assert names() == ["gpu1"]
+
+
+def test_a_file_that_includes_itself_twice(folder: Path) -> None:
+    (folder / "config").write_text("Include config\nInclude config\nHost gpu1\n")
+    assert names() == ["gpu1"]

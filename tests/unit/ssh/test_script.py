@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -99,7 +100,7 @@ def test_what_somebody_asks_after_stays_until_a_template_has_it(tmp_path: Path) 
     end = time.monotonic() + 4
     turn = 0
     while time.monotonic() < end:
-        subprocess.run(["sh", "-s"], input=asked.alive(turn := turn + 1), check=True)
+        subprocess.run(["sh", "-c", asked.alive(turn := turn + 1)], check=True)
         assert place.exists()
         time.sleep(0.3)
     with socket.socket(socket.AF_UNIX) as door:
@@ -121,7 +122,7 @@ def test_the_guard_goes_with_the_directory(tmp_path: Path) -> None:
 
 
 def test_telling_makes_no_directory(tmp_path: Path) -> None:
-    subprocess.run(["sh", "-s"], input=script(tmp_path).alive(1), check=True)
+    subprocess.run(["sh", "-c", script(tmp_path).alive(1)], check=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -135,3 +136,18 @@ def test_odd_keys_and_homes_are_quoted(tmp_path: Path) -> None:
     asked = script(tmp_path / "it's $HOME `id`", key="a.b-c_d")
     facts(asked, asked.look())
     assert (tmp_path / "it's $HOME `id`" / "images").is_dir()
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_old_images_go_and_nothing_that_has_a_part_of_their_name(tmp_path: Path, shell: str) -> None:
+    asked = script(tmp_path / "a b")
+    facts(asked, asked.look(), shell)
+    old = tmp_path / "a b" / "images" / "old"
+    old.mkdir()
+    (old / "complete").touch()
+    os.utime(old / "complete", (time.time() - 40 * 86400,) * 2)
+    other = tmp_path / "a" / "precious"
+    other.mkdir(parents=True)
+    facts(asked, asked.install().replace(b"\ninstall\n", b"\nprune\n"), shell)
+    assert not old.exists()
+    assert other.exists()

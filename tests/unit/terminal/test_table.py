@@ -136,3 +136,8 @@ def test_a_listing_of_very_many_nodes_is_cut() -> None:
     lines = listing(many(100), None, 1_000_065.0, 80).splitlines()
     assert lines[-1] == "  … and 68 more"
     assert len(lines) == 35
+
+
+def test_what_nodes_did_when_their_pool_ended_is_not_listed() -> None:
+    assert len(listing({**many(3), "state": "stopped"}, None, 1_000_065.0, 80).splitlines()) == 1
+    assert len(listing({**many(3, state="lost"), "state": "failed"}, None, 1_000_065.0, 80).splitlines()) == 5

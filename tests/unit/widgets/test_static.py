@@ -147,3 +147,8 @@ def test_durations(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(("mebibytes", "text"), [(0, "0 MiB"), (1023, "1023 MiB"), (1536, "1.5 GiB")])
 def test_amounts_of_memory(mebibytes: float, text: str) -> None:
     assert memory(mebibytes) == text
+
+
+def test_a_node_behind_a_broken_link_says_for_how_long() -> None:
+    broken = node(1, state="active", phase="not reachable (no route)", since=1_000_000.0, reachable=False)
+    assert "not reachable (no route), 1m 5s" in Picture(snapshot(node(0), broken), None, 1_000_065.0).plain()
