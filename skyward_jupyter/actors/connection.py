@@ -8,7 +8,9 @@ ends when nobody waits for an answer of it any more.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import functools
+import weakref
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,6 +23,7 @@ from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certifi
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.hub import Hub
+    from skyward_jupyter.fleets.base import Fleet
 
 #: How often the client asks for the members (seconds): how long a new node may stay unknown.
 SYNC = 0.25
@@ -40,31 +43,51 @@ async def connect(hub: Hub, ranks: Iterable[int]) -> casty.Client:
     client = casty.Client(
         seeds=tuple(hub.fleet.address(rank) for rank in sorted(ranks)),
         name=hub.fleet.cluster,
-        address_map=hub.fleet.dial,
+        address_map=_dialling(hub.fleet),
         tls=certificates(hub.fleet.certificates),
         limits=LIMITS,
         compression=COMPRESSION,
         ask_timeout=PATIENCE,
         sync_every=timedelta(seconds=SYNC),
         observer=_Observer(hub),
-        runtime=casty.Runtime(threads=1),
+        runtime=_transport(),
     )
     return await client.__aenter__()
 
 
+@functools.cache
+def _transport() -> casty.Runtime:
+    """The thread that all connections of this process run on. What one of its own opens is never closed again."""
+    return casty.Runtime(threads=1)
+
+
+def _dialling(fleet: Fleet) -> Callable[[str], str]:
+    """Where a fleet says an agent is reached; a client that has ended keeps what it was given, and so no fleet."""
+    known = weakref.ref(fleet)
+
+    def dial(address: str) -> str:
+        fleet = known()
+        return address if fleet is None else fleet.dial(address)
+
+    return dial
+
+
 class _Observer:
-    """Passes on which members the others have given up."""
+    """Passes on which members the others have given up. It keeps no pool."""
 
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+        self._hub = weakref.ref(hub)
 
     def wants(self, kind: type[Event], /) -> bool:
         """Nothing but changes of members."""
         return kind is casty.MemberChanged
 
     def __call__(self, event: Event, /) -> None:
-        if isinstance(event, casty.MemberChanged) and event.status == "dead" and event.node.address is not None:
-            self._hub.supplier.tell(Dead(event.node.address, event.node.incarnation.hex))
+        hub = self._hub()
+        if hub is None or not isinstance(event, casty.MemberChanged):
+            return
+        if event.status == "dead" and event.node.address is not None:
+            hub.supplier.tell(Dead(event.node.address, event.node.incarnation.hex))
 
 
 @dataclass(slots=True)

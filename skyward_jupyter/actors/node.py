@@ -212,17 +212,11 @@ class _Node:
             self.view = replace(self.view, link=why)
             self.hub.show(self.view)
             return
-<<<<<<< HEAD
         self.hub.placing.away(self.rank, bool(why))
         if not why:
             placing.assign(self.hub)
-        boot = self.view.boot.step(f"not reachable ({why})" if why else "reachable again")
-        self.view = replace(self.view, link=why, boot=boot)
-        self.hub.desk.tails[self.rank].add("node", f"{boot.entries[-1].text}\n")
-=======
         what = f"not reachable ({why})" if why else "reachable again"
         self.view = replace(self.view, link=why, boot=self.view.boot.step(what))
->>>>>>> h5-review
         self.hub.show(self.view)
         self._tell(what)
 

@@ -13,8 +13,8 @@ from skyward_jupyter.agent.lease import started
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.records import NodeRecord, PoolRecord, WaitingRun
 
-#: Nodes come and go in groups: what changes is written after so many seconds, and so many more for each node, as writing
-#: takes longer then.
+#: Nodes come and go in groups: what changes is written after so many seconds, and so many more for each node, as
+#: writing takes longer then.
 WRITE_AFTER, MORE_FOR_EACH = 0.05, 0.004
 #: Calls that wait in the queue for so many seconds are recorded, as so many runs at most.
 NOTE_AFTER = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import psutil
 import pytest
 
 import skyward as sky
+from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Introduced, Taken
 from skyward_jupyter.errors import ProvisioningFailed
 from skyward_jupyter.runtime.bridge import runtime
@@ -89,6 +91,25 @@ async def test_starting_it_at_the_same_time() -> None:
     finally:
         await asyncio.gather(pool.stop_async(), pool.stop_async())
     assert pool.state == "stopped"
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="what a process has open is told by /proc")
+def test_a_pool_that_is_over_is_forgotten(until: Until) -> None:
+    """Neither its objects nor anything it opened stay in the process."""
+
+    def hubs() -> int:
+        gc.collect()
+        return sum(isinstance(it, Hub) and it.name.startswith("forgotten") for it in gc.get_objects())
+
+    counted = []
+    for number in range(4):
+        with sky.ComputePool(nodes=2, name=f"forgotten{number}") as pool:
+            assert double(1) >> pool == 2
+        del pool
+        until(lambda: not hubs(), "it is gone")
+        counted.append(len(os.listdir("/proc/self/fd")))
+    # The first ones make what the process keeps.
+    assert counted[3] == counted[2]
 
 
 def test_a_crowd_of_nodes(until: Until) -> None:
