@@ -21,6 +21,8 @@ ANSWER_WITHIN = 5.0
 #: How long the fleet may take to say that a node's process has ended, once the cluster gave it up (seconds).
 PROVIDER_FIRST = 0.3
 _AGAIN = 0.25
+#: How often it is looked whether a node is heard from that nobody hears from any more.
+LOOKS = 2
 
 
 class Vigil:
@@ -100,11 +102,18 @@ class Vigil:
                 return
 
     async def _given_up(self) -> bool:
-        """Whether other nodes answer, and none of them hears from it."""
+        """Whether other nodes answer, and none of them hears from it.
+
+        Links that were broken together are mended one after another, and nodes that were apart take each other for dead
+        until then: one whose process is not known to have ended is asked for some time more.
+        """
         if self._hub.fleet.alone:
             return False
-        heard = await self._others(Hears(self._hub.fleet.address(self._rank)))
-        return bool(heard) and not any(heard)
+        for _ in range(LOOKS if self._hub.fleet.alive(self._rank) else 1):
+            heard = await self._others(Hears(self._hub.fleet.address(self._rank)))
+            if not heard or any(heard) or await self._comes_back():
+                return False
+        return True
 
     async def _others(self, question: Measure | Hears) -> list[object]:
         """What those of the other nodes say that answer."""
