@@ -358,12 +358,19 @@ class _Node:
             placing.settled(self.hub, self.rank, pooled, seconds / pooled)
 
     def publish(self) -> None:
-        """Show what the node is doing, shortly: many tasks may come and go meanwhile."""
-        if self._publishing is None:
+        """Show what the node is doing, shortly: many tasks may come and go meanwhile.
+
+        That it has nothing to do any more is shown at once, as whoever waited for it may look next.
+        """
+        if self.view.state is NodeState.ACTIVE and not self.courier.following:
+            self._publish()
+        elif self._publishing is None:
             self._publishing = asyncio.get_running_loop().call_later(PUBLISH_EVERY, self._publish)
 
     def _publish(self) -> None:
-        self._publishing = None
+        if self._publishing is not None:
+            self._publishing.cancel()
+            self._publishing = None
         if self.view.state in (NodeState.WAITING, NodeState.LOST):
             return
         running = len(self.courier.following)

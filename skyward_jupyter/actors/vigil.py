@@ -86,7 +86,7 @@ class Vigil:
         if here or (self._hub.fleet.alive(self._rank) and await self._behind_a_link()):
             self._timer = self._loop.call_later(QUIET, self._look)
         else:
-            self._gone(f"it has not answered for {QUIET + 2 * ANSWER_WITHIN:g} s")
+            self._gone(f"it has not answered for {self._loop.time() - self._last:.0f} s")
 
     async def _behind_a_link(self) -> bool:
         """Whether a node that runs does not answer because no link, or not that to its machine, is whole."""

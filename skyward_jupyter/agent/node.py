@@ -355,6 +355,8 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
     # One that has not joined yet has nothing to leave; leaving in order takes a moment.
     await asyncio.wait([member], timeout=_LEAVE if agent.leaving else _LEAVE_ALL)
     agent.lease.end()
+    if member.done() and (error := member.exception()) is not None:
+        agent.report("failed", why=f"its agent failed: {error or type(error).__name__}")
     member.cancel()
 
 

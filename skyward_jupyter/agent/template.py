@@ -6,8 +6,6 @@ they ended, kills the slots of an agent that is gone, and takes all of them with
 without its kernel for as long as an agent lives, lets another kernel take over one of the pools meanwhile, and removes
 the files of a pool that nobody drives once its last agent has ended. On a machine of its own it serves one pool, and
 what counts as its kernel's life is when that was last heard of; see `skyward_jupyter.agent.outpost`.
-
-Where forking is not safe (macOS) the same children are spawned.
 """
 
 from __future__ import annotations
@@ -15,39 +13,37 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
-import json
 import os
 import selectors
 import signal
 import socket
-import subprocess
 import sys
 import time
-import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from setproctitle import setproctitle
 
 from skyward_jupyter.agent.channel import Channel, Message
-from skyward_jupyter.agent.child import become
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.controls import Control, Pool, opened
+from skyward_jupyter.agent.launch import kill, kill_group, launch
 
 #: Imported before the first request, and while there is nothing else to do.
 FIRST = ("skyward_jupyter.agent.node", "skyward_jupyter.agent.slot")
 LATER = ("IPython.core.interactiveshell", "skyward_jupyter.agent.session", "skyward_jupyter.agent.http_server")
 
-FORK = sys.platform == "linux" and os.environ.get("SKYWARD_START") != "spawn"
-
 
 @dataclass(slots=True)
 class _Agent:
+    """An agent that was started; its successor is started when it has ended."""
+
     config: AgentConfig
     pid: int
     channel: Channel
     slots: dict[int, int] = field(default_factory=dict)
     reports: dict[str, Message] = field(default_factory=dict)
+    successor: AgentConfig | None = None
 
 
 class Template:
@@ -177,8 +173,7 @@ class Template:
             self._flush(former)
         agents = [
             {"rank": agent.config.rank, "pid": agent.pid, "reports": list(agent.reports.values())}
-            for agent in self._agents.values()
-            if agent.config.key == key
+            for agent in self._agents_of(key)
         ]
         config = pool.config.to_json() if pool.config is not None else ""
         self._tell(control, {"op": "yours", "pool": key, "config": config, "agents": agents})
@@ -186,7 +181,7 @@ class Template:
     def _renew(self, message: Message, control: Control) -> None:
         """The kernel of an epoch, on another machine, is alive."""
         pool = self._pools.get(message["pool"])
-        agents = [agent for agent in self._agents.values() if agent.config.key == message["pool"]]
+        agents = self._agents_of(message["pool"])
         for agent in agents:
             with contextlib.suppress(OSError):
                 agent.channel.send({"op": "renew", "epoch": message["epoch"], "spread": message["spread"]})
@@ -215,7 +210,7 @@ class Template:
     def _prune(self, key: str) -> None:
         """Let go of a pool that has no agent and no kernel, or whose kernel has let go of it."""
         pool = self._pools.get(key)
-        if pool is None or any(agent.config.key == key for agent in self._agents.values()):
+        if pool is None or self._agents_of(key):
             return
         if pool.control is None and not self._linger:
             self._remove(pool)
@@ -252,12 +247,21 @@ class Template:
         if not self._obeys(config.key, control):
             return
         self._pools[config.key].config = config
+        former = self._agents_of(config.key, config.rank)
+        if former:
+            # It has the node's address until it has ended, which takes a while if it has much memory.
+            former[0].successor = config
+            self._end(former[0])
+        else:
+            self._start(config)
+
+    def _start(self, config: AgentConfig) -> None:
         ours, theirs = socket.socketpair()
         try:
-            pid = self._launch("agent", config, "", [theirs])
+            pid = launch("agent", config, "", [theirs])
         except OSError as error:
             ours.close()
-            self._tell_kernel({"op": "exited", "pool": config.key, "rank": config.rank, "pid": 0, "why": str(error)})
+            self._tell_exited(config, 0, str(error))
             return
         finally:
             theirs.close()
@@ -273,7 +277,7 @@ class Template:
         pairs = [socket.socketpair() for _ in range(count)]
         label = f".{slot}" if slot >= 0 else ".session"
         try:
-            pid = self._launch("slot", agent.config, label, [theirs for _, theirs in pairs])
+            pid = launch("slot", agent.config, label, [theirs for _, theirs in pairs])
             agent.slots[pid] = slot
             fds = tuple(ours.fileno() for ours, _ in pairs)
             agent.channel.send({"op": "slot", "slot": slot, "pid": pid}, fds)
@@ -285,42 +289,25 @@ class Template:
                 ours.close()
                 theirs.close()
 
-    def _launch(self, role: str, config: AgentConfig, label: str, sockets: list[socket.socket]) -> int:
-        fds = [sock.fileno() for sock in sockets]
-        if not FORK:
-            return _spawn(role, config, label, fds)
-        parent = os.getpid()
-        pid = os.fork()
-        if pid:
-            return pid
-        try:
-            self._leave(set(fds))
-            become(role, config, label, fds, parent)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(0)
-
-    def _leave(self, keep: set[int]) -> None:
-        """In a fresh child: drop everything that is the template's (its selector too, by its descriptor)."""
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for name in os.listdir("/proc/self/fd"):
-            fd = int(name)
-            if fd > 2 and fd not in keep:
-                with contextlib.suppress(OSError):
-                    os.close(fd)
-
     def _kill_agents(self, key: str, rank: int | None = None) -> None:
-        """End the agent of a rank, or all of a pool."""
-        for agent in self._agents.values():
-            if agent.config.key == key and rank in (None, agent.config.rank):
-                self._kill_slots(agent)
-                _kill(agent.pid)
+        """End the agent of a rank, or all of a pool, and those that were to come after them."""
+        for agent in self._agents_of(key, rank):
+            if agent.successor is not None:
+                self._tell_exited(agent.successor, 0, "it was ended before it had started")
+                agent.successor = None
+            self._end(agent)
+
+    def _agents_of(self, key: str, rank: int | None = None) -> list[_Agent]:
+        """The agent of a rank, or all of a pool."""
+        return [it for it in self._agents.values() if it.config.key == key and rank in (None, it.config.rank)]
+
+    def _end(self, agent: _Agent) -> None:
+        self._kill_slots(agent)
+        kill(agent.pid)
 
     def _kill_slots(self, agent: _Agent) -> None:
         for pid in agent.slots:
-            _kill(pid)
+            kill(pid)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -337,21 +324,36 @@ class Template:
     def _ended(self, pid: int, code: int) -> None:
         agent = self._agents.pop(pid, None)
         if agent is not None:
-            self._kill_slots(agent)
-            if agent.channel.fileno() >= 0:
-                self._selector.unregister(agent.channel)
-                agent.channel.close()
-            why = f"signal {-code}" if code < 0 else f"exit status {code}"
-            config = agent.config
-            self._tell_kernel({"op": "exited", "pool": config.key, "rank": config.rank, "pid": pid, "why": why})
-            self._prune(config.key)
+            self._agent_ended(agent, code)
             return
         for agent in self._agents.values():
             slot = agent.slots.pop(pid, None)
             if slot is not None:
-                _kill_group(pid)
+                kill_group(pid)
                 with contextlib.suppress(OSError):
                     agent.channel.send({"op": "slot_exited", "slot": slot, "pid": pid, "code": code})
+
+    def _agent_ended(self, agent: _Agent, code: int) -> None:
+        self._kill_slots(agent)
+        if agent.channel.fileno() >= 0:
+            self._hear_the_last(agent)
+            self._selector.unregister(agent.channel)
+            agent.channel.close()
+        ended = f"signal {-code}" if code < 0 else f"exit status {code}"
+        self._tell_exited(agent.config, agent.pid, agent.reports.get("failed", {}).get("why", ended))
+        if agent.successor is not None:
+            self._start(agent.successor)
+        self._prune(agent.config.key)
+
+    def _hear_the_last(self, agent: _Agent) -> None:
+        """What an agent said before it ended may not have been read yet."""
+        agent.channel.sock.setblocking(False)
+        for message, _ in agent.channel.receive() or ():
+            if message["op"] == "report":
+                self._reported(agent, message)
+
+    def _tell_exited(self, config: AgentConfig, pid: int, why: str) -> None:
+        self._tell_kernel({"op": "exited", "pool": config.key, "rank": config.rank, "pid": pid, "why": why})
 
     def _tell_kernel(self, message: Message) -> None:
         """Tell whoever has the pool that the message is about."""
@@ -366,27 +368,6 @@ class Template:
     def _flush(self, control: Control) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if control.flush() else 0)
         self._selector.modify(control, events, control)
-
-
-def _spawn(role: str, config: AgentConfig, label: str, fds: list[int]) -> int:
-    spec = {"role": role, "config": config.to_json(), "label": label, "fds": fds, "parent": os.getpid()}
-    command = [sys.executable, "-P", "-m", "skyward_jupyter.agent.child"]
-    child = subprocess.Popen(command, pass_fds=fds, stdin=subprocess.PIPE)
-    assert child.stdin is not None
-    with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
-        pipe.write(json.dumps(spec).encode())
-    return child.pid
-
-
-def _kill(pid: int) -> None:
-    _kill_group(pid)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def main() -> None:
