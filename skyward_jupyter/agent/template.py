@@ -249,7 +249,8 @@ class Template:
         self._pools[config.key].config = config
         former = self._agents_of(config.key, config.rank)
         if former:
-            # It has the node's address until it has ended, which takes a while if it has much memory.
+            # It may not answer any more, and has the node's address until it has ended: that takes a while if it has
+            # much memory.
             former[0].successor = config
             self._end(former[0])
         else:

@@ -147,11 +147,9 @@ class LocalFleet:
         self._divide(ranks, [peer.rank for peer in peers])
         known = tuple(replace(peer, accelerators=self.accelerators(peer.rank)) for peer in peers)
         for rank in ranks:
-            if rank in self._asked and not self._admission.leave(rank):
-                # One that does not answer any more still holds the address; its end is not the new one's.
-                self._end(rank)
-                self._pids.pop(rank, None)
-                self._http.pop(rank, None)
+            # Of one that does not answer any more: the template ends it first, and its end is not the new one's.
+            self._pids.pop(rank, None)
+            self._http.pop(rank, None)
             self._asked.add(rank)
             config = self._config(rank, known, seeds)
             self._admission.ask(rank, partial(self._send, {"op": "start", "config": config.to_json()}))
@@ -216,14 +214,11 @@ class LocalFleet:
         if self._admission.leave(rank):
             self._never(rank)
         else:
-            self._end(rank)
+            self._send({"op": "kill", "pool": self._key, "rank": rank})
 
     def _never(self, rank: int) -> None:
         self._asked.discard(rank)
         self._heard(Report(rank, "exited", {"why": "it was ended"}))
-
-    def _end(self, rank: int) -> None:
-        self._send({"op": "kill", "pool": self._key, "rank": rank})
 
     def _send(self, message: Message) -> None:
         if self._link is not None:

@@ -210,7 +210,6 @@ class RemoteFleet:
         """The machine of a rank, with a template that listens."""
         site = self._sites.get(rank)
         if site is not None and site.up:
-            site.send({"op": "kill", "rank": rank})
             return site
         former = self._former.pop(rank, None)
         if site is not None:
