@@ -211,6 +211,7 @@ async def dismantle(hub: Hub) -> None:
         hub.elastic.close()
     hub.cost.close()
     hub.become("stopped")
+    hub.settled.set()  # for whoever still waits for it to start
     hub.events.close()
     if hub.connecting is not None:
         hub.connecting.cancel()

@@ -215,8 +215,9 @@ class _Node:
         self.hub.placing.away(self.rank, bool(why))
         if not why:
             placing.assign(self.hub)
-        what = f"not reachable ({why})" if why else "reachable again"
-        self.view = replace(self.view, link=why, boot=self.view.boot.step(what))
+        away = replace(self.view, link=why)
+        what = away.now if why else "reachable again"
+        self.view = replace(away, boot=self.view.boot.step(what))
         self.hub.show(self.view)
         self._tell(what)
 

@@ -73,6 +73,7 @@ class _Pool:
         self._told: frozenset[int] = frozenset()
         self._acquainted: frozenset[int] = frozenset()
         self._introducing: set[asyncio.Task[None]] = set()
+        self._alike: asyncio.TimerHandle | None = None
 
     def handle(self, message: PoolMessage) -> None:
         """React to a message."""
@@ -166,7 +167,7 @@ class _Pool:
         if self.hub.state == "starting" and not self._adopted:
             self._keep_failed(rank, why)
             # The start has failed; whoever waits for it need not wait for the others, which may take much longer.
-            asyncio.get_running_loop().call_later(ALIKE, self.hub.settled.set)
+            self._alike = self._alike or asyncio.get_running_loop().call_later(ALIKE, self.hub.settled.set)
         else:
             self.hub.note = NodeGivenUp(time.time(), self.hub.name, rank, losses, why).sentence
         self.hub.events.emit(NodeGivenUp, rank, losses, why)
@@ -191,6 +192,8 @@ class _Pool:
         if self.hub.state == "taken":
             self.hub.ended.set()
             return
+        if self._alike is not None:
+            self._alike.cancel()
         self.hub.become("stopping")
         self._fail_tasks(PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended"))
         self.hub.fleet.close()

@@ -93,7 +93,7 @@ class Life:
     async def start(self) -> None:
         """Start the nodes and wait until they are ready."""
         if self.hub is not None and self.state in ("starting", "ready"):
-            await self.hub.settled.wait()
+            await self._also_started(self.hub)
             return
         if self.state == "taken":
             await self.stop()
@@ -113,6 +113,15 @@ class Life:
                 self.panel.keep("failed" if isinstance(error, ProvisioningFailed) else "stopped")
             await asyncio.shield(runtime().spawn(self.stop()))
             raise
+
+    async def _also_started(self, hub: Hub) -> None:
+        """Wait for the end of a start that is under way; one that fails, or is called off, fails for all who wait."""
+        await hub.settled.wait()
+        self.check()
+        if why := unstarted(self.name, self.settings.nodes.desired, hub.failed):
+            raise ProvisioningFailed(why)
+        if hub.state != "ready":
+            raise ProvisioningFailed(hub.note or f"pool {self.name!r} was stopped before it was ready")
 
     def _refuse_second(self) -> None:
         if any(pool.name == self.name and pool.state != "taken" for pool in registry.pools()):

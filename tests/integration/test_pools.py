@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +18,9 @@ import pytest
 import skyward as sky
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Introduced, Taken
+from skyward_jupyter.agent.config import PORT
 from skyward_jupyter.errors import ProvisioningFailed
+from skyward_jupyter.fleets import local
 from skyward_jupyter.runtime.bridge import runtime
 from tests.integration.conftest import Until
 
@@ -90,6 +93,39 @@ async def test_starting_it_at_the_same_time() -> None:
         assert await asyncio.gather(start(), start(), start()) == ["ready"] * 3
     finally:
         await asyncio.gather(pool.stop_async(), pool.stop_async())
+    assert pool.state == "stopped"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nodes share an address")
+async def test_a_start_that_fails_fails_for_all_who_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    block = f"127.63.{os.getpid() % 256}"
+    monkeypatch.setattr(local, "_free_block", lambda: block)
+    pool = sky.ComputePool(nodes=2, name="occupied")
+    with socket.socket() as other:
+        other.bind((f"{block}.2", PORT))
+        other.listen()
+        first, second = await asyncio.gather(pool.start_async(), pool.start_async(), return_exceptions=True)
+    assert isinstance(first, ProvisioningFailed)
+    assert str(first) == (
+        "pool 'occupied' was not started, 1 of 2 nodes failed:\n"
+        "node 1: its agent failed: Address already in use (os error 98)"
+    )
+    assert str(second) == str(first)
+    await pool.start_async()
+    await pool.stop_async()
+
+
+async def test_a_start_that_is_called_off_is_so_for_all_who_wait_for_it() -> None:
+    pool = sky.ComputePool(nodes=8, name="called-off")
+    first, second = (asyncio.ensure_future(pool.start_async()) for _ in range(2))
+    async for event in pool.events():
+        if isinstance(event, sky.events.NodeStarting):
+            break
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    with pytest.raises(ProvisioningFailed, match="pool 'called-off' was stopped before it was ready"):
+        await second
     assert pool.state == "stopped"
 
 
