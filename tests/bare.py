@@ -7,13 +7,10 @@ that this machine is set up for; what uv fetched is kept for the whole session o
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import shlex
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -28,29 +25,11 @@ from skyward_jupyter.ssh.image import Image
 from skyward_jupyter.ssh.machine import Completed, OnLine
 from skyward_jupyter.ssh.steps import Step
 from skyward_jupyter.ssh.uv import NoUv, uv_for
-from tests.machines import MakeSshd, Sshd
+from tests.index import index, settings
+from tests.machines import MakeSshd, Sshd, until
 
 #: What a machine has not unless a test says so.
 ABSENT = ("python*", "pip*", "uv", "uvx", "apt*", "dpkg*", "nvidia-smi", "conda*")
-#: What the index is reached by here.
-_INDEX = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-
-
-@functools.cache
-def index() -> dict[str, str]:
-    """The index that pip is set up for here, as uv is told of it; nothing where it is the usual one."""
-    asked = [sys.executable, "-m", "pip", "config", "list"]
-    said = subprocess.run(asked, capture_output=True, text=True, check=False).stdout
-    found = {line.partition("=")[0].rpartition(".")[2]: line.partition("=")[2].strip("'") for line in said.splitlines()}
-    return {"UV_DEFAULT_INDEX": found["index-url"]} if "index-url" in found else {}
-
-
-async def until(condition: Callable[[], object], within: float = 60.0) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, "it never came true"
-        await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -190,8 +169,7 @@ class Bares:
         return bare
 
     def _environment(self, home: Path, programs: Path, cache: bool) -> str:
-        given = {name: value for name, value in os.environ.items() if name.startswith(_INDEX)}
-        given |= index() | {"HOME": str(home), "PATH": str(programs), "UV_PYTHON_DOWNLOADS": "manual"}
+        given = settings() | index() | {"HOME": str(home), "PATH": str(programs), "UV_PYTHON_DOWNLOADS": "manual"}
         given |= {"UV_CACHE_DIR": str(self._kept / "uv" if cache else home / ".cache" / "uv")}
         return "SetEnv " + " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
 

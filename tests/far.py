@@ -16,10 +16,8 @@ import psutil
 import pytest
 
 import skyward as sky
+from tests.index import settings
 from tests.machines import Sshd, missing
-
-#: What the package index is reached by here.
-_INDEX = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 class Machines:
@@ -133,8 +131,7 @@ class Machines:
         return server
 
     def _environment(self, home: Path) -> str:
-        given = {name: value for name, value in os.environ.items() if name.startswith(_INDEX)}
-        given |= {
+        given = settings() | {
             "HOME": str(home),
             "UV_CACHE_DIR": f"{self.home}/.cache/uv",
             "PATH": f"{self.home}/tools:{sys.base_prefix}/bin:/usr/local/bin:/usr/bin:/bin",

@@ -204,12 +204,12 @@ async def program(*words: str | Path, env: dict[str, str] | None = None) -> None
     assert process.returncode == 0, said.decode()
 
 
-async def until(condition: Callable[[], object], within: float = 20.0) -> None:
+async def until(condition: Callable[[], object], within: float = 60.0) -> None:
     """Wait for a condition; fails the test when it does not come true in time."""
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"not within {within:g} s"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.005)
 
 
 def write_key(path: Path) -> None:

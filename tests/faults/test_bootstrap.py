@@ -18,7 +18,8 @@ import skyward as sky
 from skyward_jupyter.errors import BootstrapFailed
 from skyward_jupyter.runtime.state import directory
 from skyward_jupyter.ssh import journal
-from tests.bare import Bare, Bares, until
+from tests.bare import Bare, Bares
+from tests.machines import until
 
 pytestmark = pytest.mark.fault
 

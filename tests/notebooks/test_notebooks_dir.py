@@ -13,7 +13,7 @@ import pytest
 
 from skyward_jupyter.ssh.image import here
 from tests import namespaces
-from tests.bare import index
+from tests.index import index
 from tests.namespaces import BareMachine
 from tools.execute import execute
 

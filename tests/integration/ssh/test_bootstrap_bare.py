@@ -14,7 +14,7 @@ from skyward_jupyter.ssh.bootstrap import prepare
 from skyward_jupyter.ssh.image import here
 from skyward_jupyter.ssh.script import Fact, Script, fact_of
 from skyward_jupyter.ssh.steps import Step
-from tests.bare import index
+from tests.index import index
 from tests.namespaces import BareMachine, MakeMachine
 
 pytestmark = pytest.mark.slow
