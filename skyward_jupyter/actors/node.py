@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 import casty
@@ -13,9 +12,8 @@ from casty import Context, actor
 
 from skyward_jupyter.actors import placing, results, retrying
 from skyward_jupyter.actors.adoption import adopt
-from skyward_jupyter.actors.boot import Boot
 from skyward_jupyter.actors.courier import CREDIT, Courier
-from skyward_jupyter.actors.desk import NodeState, NodeView, TaskEntry
+from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub, find, rank_of
 from skyward_jupyter.actors.messages import (
     Act,
@@ -41,18 +39,15 @@ from skyward_jupyter.actors.messages import (
     Unheard,
     Wrote,
 )
+from skyward_jupyter.actors.shown import Shown
 from skyward_jupyter.actors.vigil import Vigil
 from skyward_jupyter.agent.actors import Stop
-from skyward_jupyter.events import LogLine, NodeLost, NodePhase, NodeReady, NodeStarting, NodeStopped, TaskSent
+from skyward_jupyter.events import NodeLost, NodeReady, NodeStopped, TaskSent
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Control, Event, Owned
 
-#: Least seconds between two views of a node's work.
-PUBLISH_EVERY = 0.05
 _CONNECT_RETRY = 0.01
 _SUPPLY_RETRY = 0.25
-#: With more nodes only the steps of their starts are shown, not what those write.
-_TALKATIVE = 32
 _NEVER = timedelta(days=365)
 #: Seconds that a node may take to leave in order; then it is ended.
 _LEAVE_WITHIN = 8.0
@@ -70,8 +65,6 @@ class _Node:
         self.rank = rank
         self._pooled = 0
         self._seconds = 0.0
-        self._done = 0
-        self._publishing: asyncio.TimerHandle | None = None
         self._draining = False
         self._leaving: asyncio.TimerHandle | None = None
         self._incarnation = ""
@@ -91,10 +84,7 @@ class _Node:
             epoch=hub.epoch,
             taken=lambda who: hub.pool.tell(Taken(who)),
         )
-        address, boot = hub.fleet.address(rank), Boot(since=time.time())
-        self.view = NodeView(rank, NodeState.WAITING, "starting", address, 0, hub.spec.concurrency, boot=boot)
-        hub.show(self.view)
-        hub.events.emit(NodeStarting, rank, self.view.address)
+        self.shown = Shown(hub, rank, lambda: len(self.courier.following))
 
     def _runs(self) -> bool:
         """Whether it runs although it does not answer: it is dialled anew, unless that waits for its link."""
@@ -124,11 +114,11 @@ class _Node:
                 self.courier.feed(feed)
                 self._flush()
             case Phase(phase, pid):
-                self.phase(phase, pid)
+                self.shown.phase(phase, pid)
             case Meet():
                 self.meet()
             case Wrote(text):
-                self.wrote(text)
+                self.shown.wrote(text)
             case Reach(why):
                 self.reach(why)
             case Drain():
@@ -159,7 +149,7 @@ class _Node:
         entry = self.hub.desk.tasks.get(number)
         if entry is not None and not entry.outcome.done():
             self.courier.following[number] = False
-            self.publish()
+            self.shown.work()
             self._flush()
 
     def recall(self) -> None:
@@ -177,49 +167,17 @@ class _Node:
         self.courier.flush()
         self.vigil.keep()
 
-    def phase(self, phase: str, pid: int) -> None:
-        """Take in word of the fleet."""
-        # Which machine it is on is not known from the start.
-        address = self.view.address or self.hub.fleet.address(self.rank)
-        boot = self.view.boot.step(phase)
-        self.view = replace(self.view, phase=phase, pid=pid or self.view.pid, address=address, boot=boot)
-        self.hub.show(self.view)
-        self._tell(phase)
-
-    def _tell(self, phase: str) -> None:
-        self.hub.desk.tails[self.rank].add("node", f"{phase}\n")
-        self.hub.events.emit(NodePhase, self.rank, phase)
-
     def meet(self) -> None:
         """Connect to the node, which has joined."""
         if self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
-    def wrote(self, text: str) -> None:
-        """Take in a line that its start wrote."""
-        self.hub.desk.tails[self.rank].add("node", f"{text}\n")
-        self.hub.events.emit(LogLine, self.rank, 0, "node", f"{text}\n")
-        if len(self.hub.desk.nodes) <= _TALKATIVE:
-            self.view = replace(self.view, boot=self.view.boot.line(text))
-            self.hub.show(self.view)
-
     def reach(self, why: str) -> None:
         """Its link is broken, or mended when there is no reason: it is known to run, whatever it does meanwhile."""
-        if why == self.view.link or self.view.state is NodeState.LOST:
-            return
-        if why and self.view.link:
-            # Another reason why it is not reachable yet: since when is what it was.
-            self.view = replace(self.view, link=why)
-            self.hub.show(self.view)
-            return
-        self.hub.placing.away(self.rank, bool(why))
-        if not why:
-            placing.assign(self.hub)
-        away = replace(self.view, link=why)
-        what = away.now if why else "reachable again"
-        self.view = replace(away, boot=self.view.boot.step(what))
-        self.hub.show(self.view)
-        self._tell(what)
+        if self.shown.reach(why):
+            self.hub.placing.away(self.rank, bool(why))
+            if not why:
+                placing.assign(self.hub)
 
     async def _connect(self) -> None:
         """Wait until the node answers this kernel."""
@@ -233,14 +191,12 @@ class _Node:
             self.hub.pool.tell(Taken(owned.taken))
             return
         self._incarnation = self.hub.incarnation(self.rank)
-        boot, address = self.view.boot.step("ready"), self.hub.fleet.address(self.rank)
-        self.view = replace(self.view, state=NodeState.IDLE, phase="ready", address=address, boot=boot)
-        self.hub.show(self.view)
+        self.shown.ready()
         self._connected = True
         self._flush()
         self.hub.takers[self.rank] = self.assign
-        self.hub.placer.tell(NodeUp(self.rank, self.view.slots, self._adopt(owned)))
-        self.hub.events.emit(NodeReady, self.rank, self.view.address)
+        self.hub.placer.tell(NodeUp(self.rank, self.shown.view.slots, self._adopt(owned)))
+        self.hub.events.emit(NodeReady, self.rank, self.shown.view.address)
         self.hub.pool.tell(Joined(self.rank))
 
     def _adopt(self, owned: Owned) -> int:
@@ -249,7 +205,7 @@ class _Node:
         self.courier.start_after(owned.after)
         self.hub.handed.extend(owned.handed)
         for known in owned.tasks:
-            pooled = not known.session and taken < self.view.slots
+            pooled = not known.session and taken < self.shown.view.slots
             taken += pooled
             self.courier.follow(adopt(self.hub, self.rank, known).id, pooled)
             if known.streams:
@@ -305,7 +261,7 @@ class _Node:
             self.hub.events.emit(TaskSent, entry.id, entry.name, self.rank)
         if entry.stopping:
             self.courier.control(Control(entry.id, entry.stopping))
-        self.publish()
+        self.shown.work()
 
     def deliver(self, event: Event) -> None:
         """Hand an event to whoever waits for it."""
@@ -313,7 +269,7 @@ class _Node:
         kind = Kind(event.kind)
         self.hub.desk.seen[self.rank] = event.seq
         if kind.final:
-            self._done += 1
+            self.shown.done += 1
             if entry is not None:
                 entry.arrived, entry.seconds = time.time(), event.seconds
             if self.courier.following.pop(event.task, False):
@@ -339,7 +295,7 @@ class _Node:
         """Take an event that the head handed over; if others of this node come before it, pull them first."""
         if self.courier.advance(event):
             self.deliver(event)
-            self.publish()
+            self.shown.work()
             self._maybe_leave()
         elif not self.courier.has(event):
             self.courier.following.setdefault(event.task, False)
@@ -348,7 +304,7 @@ class _Node:
     def settled(self) -> None:
         """After a batch: what came back is placed anew, and the place of pooled tasks that ended is free."""
         self.vigil.heard()
-        self.publish()
+        self.shown.work()
         if self._returned:
             self.hub.placer.tell(Returned(self.rank, tuple(self._returned)))
             self._returned.clear()
@@ -358,36 +314,13 @@ class _Node:
             self._pooled, self._seconds = 0, 0.0
             placing.settled(self.hub, self.rank, pooled, seconds / pooled)
 
-    def publish(self) -> None:
-        """Show what the node is doing, shortly: many tasks may come and go meanwhile.
-
-        That it has nothing to do any more is shown at once, as whoever waited for it may look next.
-        """
-        if self.view.state is NodeState.ACTIVE and not self.courier.following:
-            self._publish()
-        elif self._publishing is None:
-            self._publishing = asyncio.get_running_loop().call_later(PUBLISH_EVERY, self._publish)
-
-    def _publish(self) -> None:
-        if self._publishing is not None:
-            self._publishing.cancel()
-            self._publishing = None
-        if self.view.state in (NodeState.WAITING, NodeState.LOST):
-            return
-        running = len(self.courier.following)
-        state = NodeState.ACTIVE if running else NodeState.IDLE
-        if (state, running, self._done) != (self.view.state, self.view.running, self.view.done):
-            self.view = replace(self.view, state=state, running=running, done=self._done)
-            self.hub.show(self.view)
-
     def lose(self, why: str, final: bool = False) -> None:
         """The node is gone: fail what ran on it, and say so."""
         self.courier.close()
         if self.hub.takers.get(self.rank) == self.assign:
             del self.hub.takers[self.rank]
-        for timer in (self._publishing, self._leaving):
-            if timer is not None:
-                timer.cancel()
+        if self._leaving is not None:
+            self._leaving.cancel()
         self.vigil.close()
         for work in (self._connecting, *self._supplying):
             if work is not None:
@@ -398,10 +331,7 @@ class _Node:
         self.hub.desk.seen.pop(self.rank, None)
         self.hub.desk.turnaround.pop(self.rank, None)
         self.hub.desk.sessions.discard(self.rank)
-        boot = self.view.boot.step(f"gone: {why}")
-        self.view = replace(self.view, state=NodeState.LOST, phase=why, running=0, boot=boot, link="")
-        self.hub.desk.tails[self.rank].add("node", f"gone: {why}\n")
-        self.hub.show(self.view)
+        self.shown.lost(why)
         if self.hub.state == "ready" and not self._draining:
             # Whoever learns of the loss may wait for the one in its place before the pool's actor has heard of it.
             self.hub.settled.clear()

@@ -1,0 +1,122 @@
+"""What a node shows of itself: its view, its log, and the events of its start."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from skyward_jupyter.actors.boot import Boot
+from skyward_jupyter.actors.desk import NodeState, NodeView
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.events import LogLine, NodePhase, NodeStarting
+
+#: Least seconds between two views of a node's work.
+PUBLISH_EVERY = 0.05
+#: With more nodes only the steps of their starts are shown, not what those write.
+_TALKATIVE = 32
+
+
+class Shown:
+    """One node as others see it, from its start on.
+
+    Parameters
+    ----------
+    running
+        Says how many tasks it runs.
+
+    Attributes
+    ----------
+    view
+        As of now, but for tasks that came or ended a moment ago.
+    done
+        The tasks that have ended on it.
+    """
+
+    def __init__(self, hub: Hub, rank: int, running: Callable[[], int]) -> None:
+        self._hub = hub
+        self._rank = rank
+        self._running = running
+        self._publishing: asyncio.TimerHandle | None = None
+        self.done = 0
+        address, boot = hub.fleet.address(rank), Boot(since=time.time())
+        self.view = NodeView(rank, NodeState.WAITING, "starting", address, 0, hub.spec.concurrency, boot=boot)
+        self._show(self.view)
+        hub.events.emit(NodeStarting, rank, address)
+
+    def phase(self, phase: str, pid: int) -> None:
+        """It has got to a step of its start."""
+        # Which machine it is on is not known from the start.
+        address = self.view.address or self._hub.fleet.address(self._rank)
+        boot = self.view.boot.step(phase)
+        self._show(replace(self.view, phase=phase, pid=pid or self.view.pid, address=address, boot=boot))
+        self._tell(phase)
+
+    def wrote(self, text: str) -> None:
+        """A step of its start wrote a line."""
+        self._log(text)
+        self._hub.events.emit(LogLine, self._rank, 0, "node", f"{text}\n")
+        if len(self._hub.desk.nodes) <= _TALKATIVE:
+            self._show(replace(self.view, boot=self.view.boot.line(text)))
+
+    def reach(self, why: str) -> bool:
+        """Its link is broken, for this reason, or mended when there is none; returns whether that was not known."""
+        if why == self.view.link or self.view.state is NodeState.LOST:
+            return False
+        view = replace(self.view, link=why)
+        if why and self.view.link:
+            # Another reason why it is not reachable yet: since when is what it was.
+            self._show(view)
+            return False
+        what = view.now if why else "reachable again"
+        self._show(replace(view, boot=view.boot.step(what)))
+        self._tell(what)
+        return True
+
+    def ready(self) -> None:
+        """It takes tasks."""
+        boot, address = self.view.boot.step("ready"), self._hub.fleet.address(self._rank)
+        self._show(replace(self.view, state=NodeState.IDLE, phase="ready", address=address, boot=boot))
+
+    def work(self) -> None:
+        """Show what it is doing, shortly: many tasks may come and go meanwhile.
+
+        That it has nothing to do any more is shown at once, as whoever waited for it may look next.
+        """
+        if self.view.state is NodeState.ACTIVE and not self._running():
+            self._publish()
+        elif self._publishing is None:
+            self._publishing = asyncio.get_running_loop().call_later(PUBLISH_EVERY, self._publish)
+
+    def lost(self, why: str) -> None:
+        """It is gone; nothing more is shown of it."""
+        self._unpublish()
+        boot = self.view.boot.step(f"gone: {why}")
+        self._log(f"gone: {why}")
+        self._show(replace(self.view, state=NodeState.LOST, phase=why, running=0, boot=boot, link=""))
+
+    def _publish(self) -> None:
+        self._unpublish()
+        if self.view.state in (NodeState.WAITING, NodeState.LOST):
+            return
+        running = self._running()
+        state = NodeState.ACTIVE if running else NodeState.IDLE
+        if (state, running, self.done) != (self.view.state, self.view.running, self.view.done):
+            self._show(replace(self.view, state=state, running=running, done=self.done))
+
+    def _unpublish(self) -> None:
+        if self._publishing is not None:
+            self._publishing.cancel()
+            self._publishing = None
+
+    def _show(self, view: NodeView) -> None:
+        self.view = view
+        self._hub.show(view)
+
+    def _tell(self, phase: str) -> None:
+        self._log(phase)
+        self._hub.events.emit(NodePhase, self._rank, phase)
+
+    def _log(self, text: str) -> None:
+        self._hub.desk.tails[self._rank].add("node", f"{text}\n")
