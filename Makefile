@@ -13,7 +13,10 @@ SOURCES := pyproject.toml $(wildcard hatch_build.py) \
 	$(shell find js -name node_modules -prune -o -type f -print 2>/dev/null)
 
 QUICK := $(wildcard tests/unit tests/integration)
-REST := $(wildcard tests/notebooks tests/faults tests/browser)
+REST := $(wildcard tests/faults tests/notebooks tests/browser)
+# Most tests wait most of the time, so two cores have room for three at once; a file's tests run one after another.
+JOBS ?= 3
+PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo lab test test-quick check check-js format docs bench bench-ssh setup clean
 .NOTPARALLEL:
@@ -43,10 +46,10 @@ $(DEMO): notebooks/01_quickstart.ipynb | $(READY)
 	@$(RUN) -m tools.demo notebooks/01_quickstart.ipynb $(BUILD)/demo
 
 test: check
-	$(RUN) -m pytest $(QUICK) $(REST) $(ARGS)
+	$(PYTEST) $(QUICK) $(REST) $(ARGS)
 
 test-quick: check
-	$(RUN) -m pytest $(QUICK) -m 'not slow and not browser' $(ARGS)
+	$(PYTEST) $(QUICK) -m 'not slow and not browser' $(ARGS)
 
 check: $(READY) check-js
 	$(BIN)/ruff check .
