@@ -210,15 +210,17 @@ class LocalFleet:
         return 0.0
 
     def kill(self, rank: int) -> None:
-        """End a node at once; one that has not started yet never does."""
+        """End a node at once; one that has not started yet never does, and the one that it was to follow ends."""
         if self._admission.leave(rank):
             self._never(rank)
-        else:
-            self._send({"op": "kill", "pool": self._key, "rank": rank})
+        self._kill(rank)
 
     def _never(self, rank: int) -> None:
         self._asked.discard(rank)
         self._heard(Report(rank, "exited", {"why": "it was ended"}))
+
+    def _kill(self, rank: int | None = None) -> None:
+        self._send({"op": "kill", "pool": self._key, "rank": rank})
 
     def _send(self, message: Message) -> None:
         if self._link is not None:
@@ -253,8 +255,7 @@ class LocalFleet:
         self._closed = True
         for rank in self._admission.close():
             self._never(rank)
-        for rank in sorted(self._asked):
-            self.kill(rank)
+        self._kill()
         self._send({"op": "forget", "pool": self._key})
         shutil.rmtree(self.store, ignore_errors=True)
 

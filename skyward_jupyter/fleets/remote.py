@@ -352,13 +352,15 @@ class RemoteFleet:
 
     def kill(self, rank: int) -> None:
         """End a node at once; it is reported as exited."""
-        site = self._sites.get(rank)
+        starting, site = self._starting.get(rank), self._sites.get(rank)
+        waits = starting is not None and not starting.done()
+        if starting is not None:
+            starting.cancel()
         if site is not None and site.up:
+            # There may be one that was to be followed by the one that waits; its end is not that one's.
             site.send({"op": "kill", "rank": rank})
-            if rank in self._pids or site.asked:
+            if not waits and (rank in self._pids or site.asked):
                 return
-        if (task := self._starting.get(rank)) is not None:
-            task.cancel()
         self._exited(rank, "it was ended")
 
     def release(self, rank: int) -> None:

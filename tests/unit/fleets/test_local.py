@@ -184,3 +184,22 @@ async def test_of_many_nodes_only_some_start_at_a_time(
     assert heard[-1] == Report(AT_ONCE + 1, "exited", {"why": "it was ended"})
     fleet.close()
     assert AT_ONCE + 2 not in {config.rank for config in template.configs}
+
+
+async def test_one_that_is_called_off_before_its_turn_ends_the_one_it_was_to_follow(
+    fleet: LocalFleet, template: Template, heard: list[Report]
+) -> None:
+    many = range(AT_ONCE + 1)
+    peers = [Peer(rank, "") for rank in many]
+    fleet.start((0,), peers, (0,))
+    fleet._hear({"op": "started", "rank": 0, "pid": 10})
+    fleet._hear({"op": "report", "rank": 0, "what": "ready"})
+    fleet.start(many[1:], peers, (0,))
+    fleet.start((0,), peers, (1,))
+    assert [config.rank for config in template.configs] == list(many)
+    fleet.kill(0)
+    assert heard[-1] == Report(0, "exited", {"why": "it was ended"})
+    assert template.sent[-1] == {"op": "kill", "pool": "unit", "rank": 0}
+    before = len(heard)
+    fleet._hear({"op": "exited", "rank": 0, "pid": 10, "why": "signal 9"})
+    assert len(heard) == before
