@@ -8,9 +8,14 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 
 pytest_plugins = ["tests.machines", "tests.namespaces", "tests.bare", "tests.far"]
+
+# A shell that has the tests run in the background hands on that interrupts are ignored, and many tests are about them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before anything of the project runs, and for every process that a test starts.
 _STATE = tempfile.mkdtemp(prefix="skyward-state-")
