@@ -9,10 +9,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 import skyward as sky
+from skyward_jupyter.actors.messages import Gone
 from skyward_jupyter.fleets import site
+from skyward_jupyter.fleets.admission import AT_ONCE, WITHIN
+from skyward_jupyter.fleets.remote import RemoteFleet
+from skyward_jupyter.runtime.bridge import wait
 from tests.far import Machines
 from tests.faults.conftest import World
 
@@ -63,6 +68,15 @@ def pool(machines: Machines, world: World) -> Iterator[sky.ComputePool]:
     with machines.pool(NAME, ttl=20.0, timeout=300) as made:
         yield made
     world.until(lambda: machines.gone(NAME), "nothing of the pool is left")
+
+
+async def lost_in_a_crowd(pool: sky.ComputePool, rank: int) -> None:
+    """A node is taken for lost while its agent runs, and so many others join that the next one waits for its turn."""
+    hub = pool.hub
+    assert isinstance(hub.fleet, RemoteFleet)
+    for other in range(AT_ONCE):
+        hub.fleet._admission.ask(1000 + other, lambda: None)
+    hub.node(rank).tell(Gone("it did not answer"))
 
 
 def ready(pool: sky.ComputePool, nodes: int) -> bool:
@@ -244,3 +258,17 @@ def test_what_cannot_be_removed_is_kept_in_the_record_until_it_is(machines: Mach
         machines.servers[2].start()
     with machines.pool(f"next{os.getpid()}"):
         world.until(lambda: machines.gone(name) and not world.records(name), "the next pool's start removes it")
+
+
+def test_a_lost_node_and_the_one_that_waits_to_follow_it_end_when_neither_is_wanted(
+    pool: sky.ComputePool, machines: Machines, world: World
+) -> None:
+    agent = pool.nodes[2].pid
+    wait(lost_in_a_crowd(pool, 2), "")
+    world.until(lambda: pool.nodes[2].phase == "starting", "another one is to follow")
+    assert psutil.pid_exists(agent)
+    started = time.monotonic()
+    pool.scale(2)
+    assert time.monotonic() - started < WITHIN
+    assert node() @ pool == [0, 1]
+    world.until(lambda: not machines.of_node(NAME, 2), "nothing of it is left")
