@@ -19,6 +19,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+from tools.kernels import reached_in
+
 type CellHook = Callable[[int, float | None], None]
 """Called with a code cell's position and None as it starts, and with its seconds when it ended."""
 
@@ -55,7 +57,7 @@ def execute(source: Path, *, timeout: float = 300, on_cell: CellHook | None = No
 
     with tempfile.TemporaryDirectory(prefix="skyward-profile-") as profile:
         # No folders to look in: what is left is the kernel of the Python that runs this.
-        manager = AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+        manager = reached_in(AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[])), profile)
         client = NotebookClient(
             notebook,
             km=manager,

@@ -222,14 +222,17 @@ def work(number):
     _nothing_is_left(world, name, template)
 
 
-def test_cells_and_the_names_they_bound(another: Another, world: World) -> None:
+def test_cells_and_the_names_they_bound(another: Another, world: World, tmp_path: Path) -> None:
     name = f"cells-{os.getpid()}"
     first = another()
     first.ok(f"pool = sky.ComputePool(nodes=2, name={name!r}, ttl=30).start()")
     first.ok("given = 5\nbig = list(range(300))")
-    first.ok("%%sky\nimport time\nown = [given, len(big)]\ndef plus(x): return x + given")
+    first.ok("%%sky\nimport os, time\nown = [given, len(big)]\ndef plus(x): return x + given")
     template, pid = _template(first), _pid(first)
-    first.ok("%%sky --bg\nfor i in range(20): print('number', i); time.sleep(0.05)\nlate = 7\nlate + given")
+    mark = f"{tmp_path}/begun-"
+    loop = f"for i in range(20): print('number', i); open(f'{mark}{{os.getpid()}}', 'w').close(); time.sleep(0.05)"
+    first.ok(f"%%sky --bg\n{loop}\nlate = 7\nlate + given")
+    world.until(lambda: len(list(tmp_path.glob("begun-*"))) == 2, "both nodes have it")
     _kill(pid, world)
     second = another()
     second.ok(f"own = 'of the notebook'\ngiven = 100\n%sky attach {name}")

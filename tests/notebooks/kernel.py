@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import KernelManager
+
+from tools.kernels import reached_in
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _TIMEOUT = 60
@@ -100,7 +103,8 @@ class Kernel:
     """
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
-        self._manager = KernelManager()
+        self._sockets = tempfile.TemporaryDirectory(prefix="skyward-kernel-")
+        self._manager = reached_in(KernelManager(), self._sockets.name)
         spec = self._manager.kernel_spec
         assert spec is not None
         spec.argv[:] = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -196,6 +200,7 @@ class Kernel:
         self._stopped = True
         self._client.stop_channels()
         self._manager.shutdown_kernel()
+        self._sockets.cleanup()
 
     def _reply(self, request: str) -> dict[str, Any]:
         while (message := self._client.get_shell_msg(timeout=_TIMEOUT))["parent_header"].get("msg_id") != request:

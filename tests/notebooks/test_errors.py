@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from tests.notebooks.conftest import ABOUT
 from tests.notebooks.kernel import Kernel
+from tools.execute import Stopped, execute
 
 pytestmark = pytest.mark.kernel
 
@@ -185,9 +185,11 @@ def test_a_timeout(nodes: Kernel) -> None:
     assert nodes.ok("%%sky\n1").text == "[0-2] 1"
 
 
-def test_run_all_stops() -> None:
+def test_run_all_stops(tmp_path: Path) -> None:
     cells = ["%load_ext skyward", "%%sky --nodes 2\n1 / 0", "after = 1"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
-        NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
-    assert notebook.cells[2].execution_count is None
+    source = tmp_path / "stops.ipynb"
+    source.write_text(nbformat.writes(notebook))
+    with pytest.raises(Stopped, match="ZeroDivisionError") as caught:
+        execute(source, timeout=60)
+    assert caught.value.notebook.cells[2].execution_count is None

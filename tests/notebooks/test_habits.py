@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -56,8 +57,13 @@ def test_nbconvert_executes(tmp_path: Path) -> None:
         "--output",
         "done.ipynb",
         "run.ipynb",
+        # Not at ports that others may have meanwhile.
+        "--ConnectionFileMixin.transport=ipc",
     ]
-    ran = subprocess.run(command, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory(prefix="skyward-kernel-") as sockets:
+        command.append(f"--ConnectionFileMixin.ip={sockets}/kernel")
+        env = environment(tmp_path)
+        ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     done = nbformat.read(tmp_path / "done.ipynb", as_version=4)
     assert done.cells[2].outputs[0].text == "[0-1] on a node\n"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from typing import Any
 
 import nbformat
 import pytest
+from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter, MarkdownExporter
 from nbformat import NotebookNode
 
 from tests.notebooks.conftest import environment
+from tools.kernels import reached_in
 
 pytestmark = pytest.mark.kernel
 
@@ -37,8 +40,10 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> NotebookNode:
     """The notebook after Run All; its kernel is gone."""
     folder = tmp_path_factory.mktemp("saved")
     book: NotebookNode = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
-    client = NotebookClient(book, timeout=120, kernel_name="python3", store_widget_state=True)
-    client.execute(env=environment(folder), cwd=str(folder))
+    with tempfile.TemporaryDirectory(prefix="skyward-kernel-") as sockets:
+        manager = reached_in(AsyncKernelManager(kernel_name="python3"), sockets)
+        client = NotebookClient(book, km=manager, timeout=120, store_widget_state=True)
+        client.execute(env=environment(folder), cwd=str(folder), cleanup_kc=True)
     nbformat.validate(book)
     return book
 
