@@ -18,6 +18,7 @@ import pytest
 import skyward as sky
 from tests.index import settings
 from tests.machines import Sshd, missing
+from tests.processes import line_of, parents_of, words_of
 
 
 class Machines:
@@ -60,24 +61,18 @@ class Machines:
 
     def processes(self, pool: str) -> list[psutil.Process]:
         """Templates, agents and slots of a pool."""
-        found = []
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                line = " ".join(process.cmdline())
-                if line.startswith("skyward: ") and (f" {pool}/" in line or f" {pool}~" in line):
-                    found.append(process)
-        return found
+        ours = (f" {pool}/", f" {pool}~")
+        lines = ((process, line_of(process)) for process in psutil.process_iter())
+        return [it for it, line in lines if line.startswith("skyward: ") and any(name in line for name in ours)]
 
     def of_node(self, pool: str, node: int) -> list[psutil.Process]:
         """All processes of one node, its template included."""
-        agents = [
-            it for it in self.processes(pool) if " ".join(it.cmdline()).startswith(f"skyward: agent {pool}/{node}")
-        ]
-        return [it for agent in agents for it in (agent.parent(), agent, *self._slots(pool, node)) if it is not None]
+        agents = [it for it in self.processes(pool) if line_of(it).startswith(f"skyward: agent {pool}/{node}")]
+        return [it for agent in agents for it in (*parents_of(agent), agent, *self._slots(pool, node))]
 
     def _slots(self, pool: str, node: int) -> list[psutil.Process]:
         start = f"skyward: slot {pool}/{node}."
-        return [it for it in self.processes(pool) if " ".join(it.cmdline()).startswith(start)]
+        return [it for it in self.processes(pool) if line_of(it).startswith(start)]
 
     def files(self, pool: str) -> list[Path]:
         """The directories of a pool there."""
@@ -100,7 +95,7 @@ class Machines:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.pid != os.getpid() and process.environ().get("HOME") in homes and process.cmdline():
+                if process.pid != os.getpid() and process.environ().get("HOME") in homes and words_of(process):
                     found.append(process)
         return found
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from skyward_jupyter.widgets.view import built
 from tests.browser.lab import Lab, Notebook
+from tests.processes import line_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built("dashboard"), reason="the widgets are not built")]
 
@@ -136,15 +137,8 @@ def test_shutting_the_kernel_down_leaves_nothing(lab: Lab, page: Page) -> None:
     kernel = int(notebook.evaluate("import os\nprint(os.getpid())"))
     lab.shut_down_kernels()
     for _ in range(400):
-        left = [p for p in psutil.process_iter() if " shut-lab/" in " ".join(_cmdline(p))]
+        left = [p for p in psutil.process_iter() if " shut-lab/" in line_of(p)]
         if not left and not list(Path("/dev/shm").glob(f"skyward-{kernel}-*")):
             return
         page.wait_for_timeout(50)
     pytest.fail(f"still there: {left}")
-
-
-def _cmdline(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline()
-    except psutil.Error:
-        return []

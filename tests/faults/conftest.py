@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 import skyward as sky
+from tests.processes import line_of
 
 
 class World:
@@ -30,22 +31,13 @@ class World:
 
     def processes(self, pool: str) -> list[psutil.Process]:
         """Agents and slots of a pool, by the names they show in ps."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                line = " ".join(process.cmdline())
-            except psutil.Error:
-                continue
-            if line.startswith("skyward: ") and f" {pool}/" in line:
-                found.append(process)
-        return found
+        lines = ((process, line_of(process)) for process in psutil.process_iter())
+        return [process for process, line in lines if line.startswith("skyward: ") and f" {pool}/" in line]
 
     def slots(self, pool: str, node: int) -> list[psutil.Process]:
         """The slot processes of one node."""
         return [
-            process
-            for process in self.processes(pool)
-            if " ".join(process.cmdline()).startswith(f"skyward: slot {pool}/{node}.")
+            process for process in self.processes(pool) if line_of(process).startswith(f"skyward: slot {pool}/{node}.")
         ]
 
     def files(self, pool: str) -> list[Path]:

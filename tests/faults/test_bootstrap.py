@@ -20,6 +20,7 @@ from skyward_jupyter.runtime.state import directory
 from skyward_jupyter.ssh import journal
 from tests.bare import Bare, Bares
 from tests.machines import until
+from tests.processes import line_of, words_of
 
 pytestmark = pytest.mark.fault
 
@@ -229,10 +230,8 @@ async def test_a_machine_that_dies_while_it_waits_lets_go_of_the_image(bare: Bar
     two = asyncio.create_task(second.prepare(key="b"))
     await second.at("wait")
     first.sshd.stop()
-    for process in psutil.process_iter(["cmdline"]):
-        if (process.info["cmdline"] or [])[1:3] == ["pip", "install"] and str(first.home) in " ".join(
-            process.cmdline()
-        ):
+    for process in psutil.process_iter():
+        if words_of(process)[1:3] == ["pip", "install"] and str(first.home) in line_of(process):
             process.send_signal(signal.SIGKILL)
     await two
     assert len(second.images()) == 1

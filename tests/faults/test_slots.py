@@ -11,6 +11,7 @@ import pytest
 
 import skyward as sky
 from tests.faults.conftest import World
+from tests.processes import words_of
 
 
 @sky.compute
@@ -139,13 +140,7 @@ def test_children_of_a_dead_slot_are_ended(pool: sky.ComputePool, world: World) 
         start_child() >> pool
 
     def left() -> list[int]:
-        found = []
-        for process in psutil.process_iter():
-            try:
-                if process.pid not in before and process.cmdline() == ["sleep", "600"]:
-                    found.append(process.pid)
-            except psutil.Error:
-                continue
-        return found
+        new = [process for process in psutil.process_iter() if process.pid not in before]
+        return [process.pid for process in new if words_of(process) == ["sleep", "600"]]
 
     world.until(lambda: not left(), "the child that the slot had started is gone")

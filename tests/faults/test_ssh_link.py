@@ -16,6 +16,7 @@ from skyward_jupyter.errors import ConnectionLost
 from skyward_jupyter.ssh.dial import KEEPALIVE_COUNT, KEEPALIVE_INTERVAL
 from tests.machines import MakeSshd, until
 from tests.namespaces import BareMachine, MakeMachine
+from tests.processes import line_of
 
 pytestmark = pytest.mark.fault
 
@@ -140,7 +141,7 @@ async def test_a_break_says_nothing_by_itself(sshd: MakeSshd, caplog: pytest.Log
 
 async def there(machine: BareMachine) -> list[str]:
     """What runs on a machine."""
-    return [" ".join(process.cmdline()) for process in machine.processes()]
+    return [line_of(process) for process in machine.processes()]
 
 
 async def test_a_short_break_costs_nothing(bare_machine: MakeMachine) -> None:
@@ -198,7 +199,7 @@ async def test_closing_while_the_link_is_down(bare_machine: MakeMachine) -> None
     connection = machine.connection()
     await connection.open()
     running = asyncio.create_task(connection.run("sleep 1000"))
-    await until(lambda: any("sleep 1000" in " ".join(process.cmdline()) for process in machine.processes()))
+    await until(lambda: any("sleep 1000" in line_of(process) for process in machine.processes()))
     machine.link_down()
     began = time.monotonic()
     await connection.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import subprocess
@@ -20,6 +19,7 @@ from tests.far import Machines
 from tests.faults.conftest import World
 from tests.faults.starts import phase, said, starting, steps
 from tests.machines import write_key
+from tests.processes import line_of, words_of
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(180)]
 
@@ -135,12 +135,7 @@ def gone(machines: Machines, world: World, within: float = 20.0) -> None:
 
 def keepers() -> list[psutil.Process]:
     """The processes here that renew leases."""
-    found = []
-    for child in psutil.Process().children(recursive=True):
-        with contextlib.suppress(psutil.Error):
-            if " ".join(child.cmdline()).startswith("skyward: keeper"):
-                found.append(child)
-    return found
+    return [it for it in psutil.Process().children(recursive=True) if line_of(it).startswith("skyward: keeper")]
 
 
 def listening() -> set[int]:
@@ -213,7 +208,7 @@ def test_a_preparation_that_is_cut_goes_on(
         machines.servers[1].start()
         world.until(lambda: len(installers.began) == 2, "they are installed again", within=60)
         # The installer that was cut has ended: there is one.
-        assert len([it for it in machines.at_work(1) if it.cmdline()[2:4] == ["pip", "install"]]) == 1
+        assert len([it for it in machines.at_work(1) if words_of(it)[2:4] == ["pip", "install"]]) == 1
         installers.go()
         started.result(90)
         assert node() @ pool == [0, 1, 2]

@@ -21,6 +21,7 @@ from skyward_jupyter.errors import ProvisioningFailed
 from skyward_jupyter.fleets import local
 from skyward_jupyter.runtime.bridge import runtime
 from tests.integration.conftest import Until
+from tests.processes import line_of
 
 
 @sky.compute
@@ -43,10 +44,7 @@ def left_of(pool: sky.ComputePool) -> list[str]:
     """Processes and files of a pool."""
     found = [path for path in os.listdir("/dev/shm") if f"-{pool.name}-" in path] if os.path.isdir("/dev/shm") else []
     for process in psutil.process_iter():
-        try:
-            line = " ".join(process.cmdline())
-        except psutil.Error:
-            continue
+        line = line_of(process)
         if line.startswith("skyward: ") and f" {pool.name}/" in line:
             found.append(line)
     return found
