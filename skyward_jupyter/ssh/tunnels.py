@@ -38,19 +38,31 @@ class Tunnel:
         self.local = 0
         self._keeper = keeper
         self._server: asyncio.Server | None = None
+        self._closed = False
         self._near: set[_Near] = set()
         self._opening: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Near(self), "127.0.0.1", 0, backlog=256)
+        self._server = await loop.create_server(lambda: _Near(self), "127.0.0.1", 0, backlog=256, start_serving=False)
         self.local = self._server.sockets[0].getsockname()[1]
+        try:
+            await self._server.start_serving()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
-        """Listen no more, and close what is open."""
+        """Listen no more, refuse who has just connected, and close what is open."""
+        self._closed = True
         if self._server is not None:
-            self._server.close()
+            # asyncio takes in whoever it has accepted one turn later, and would forget them, unclosed, in a server that
+            # has been closed meanwhile.
+            loop = self._server.get_loop()
+            for listener in self._server.sockets:
+                loop.remove_reader(listener.fileno())
+            loop.call_soon(self._server.close)
         for task in list(self._opening):
             task.cancel()
         for near in list(self._near):
@@ -58,6 +70,9 @@ class Tunnel:
 
     def joined(self, near: _Near, peer: tuple[str, int]) -> None:
         """Someone connected here."""
+        if self._closed:
+            near.drop()
+            return
         self._near.add(near)
         task = asyncio.create_task(self._lead(near, peer), name=f"tunnel {self.local}")
         self._opening.add(task)
