@@ -171,7 +171,9 @@ def test_a_job_that_kills_its_slot(http: httpx.Client) -> None:
 )
 def test_bytes_that_are_no_http_are_refused(pool: sky.ComputePool, http: httpx.Client, data: bytes) -> None:
     with contextlib.suppress(ConnectionError), raw(pool, data) as connection:
-        connection.shutdown(socket.SHUT_WR)
+        # A connection that was refused before all had come has no half left to close.
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_WR)
         assert not answer(connection).startswith(b"HTTP/1.1 2")
 
 
