@@ -62,7 +62,7 @@ class BarePage:
     def until_sent(self, kind: str, count: int = 1) -> list[dict[str, object]]:
         """Wait until the page has sent `count` messages of one kind, and return them."""
         enough = "([kind, count]) => mock.sent.filter(sent => sent.kind === kind).length >= count"
-        self.page.wait_for_function(enough, arg=[kind, count], timeout=5000)
+        self.page.wait_for_function(enough, arg=[kind, count])
         return self.sent(kind)
 
     @staticmethod

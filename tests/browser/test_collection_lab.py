@@ -134,7 +134,7 @@ def test_a_reloaded_page_goes_on_and_keeps_what_was_seen_last(lab: Lab, page: Pa
     page.wait_for_function("window.jupyterapp !== undefined")
     notebook.open()
     shown = view(notebook, 3)
-    expect(shown.locator("tbody tr")).to_contain_text("the last value", timeout=30_000)
+    expect(shown.locator("tbody tr")).to_contain_text("the last value")
     notebook.evaluate("runs['a'] = 'the very last value'\nruns['b'] = 2")
     expect(shown.locator("tbody tr").first).to_contain_text("the very last value")
     notebook.evaluate("sky.pool().stop()")

@@ -324,7 +324,7 @@ def test_cleanup_leaves_nothing_running(stage: Stage) -> None:
     assert stage.page.evaluate("alive().listeners") > before["listeners"]
     stage.page.evaluate("mock.cleanup()")
     assert stage.page.evaluate("mock.listening()") == 0
-    stage.page.wait_for_function("alive().frames === 0", timeout=5000)
+    stage.page.wait_for_function("alive().frames === 0")
     assert stage.page.evaluate("alive()") == before
     assert stage.page.evaluate("document.getElementById('host').childElementCount") == 0
     assert stage.sent("visible")[-1]["visible"] is False

@@ -263,7 +263,7 @@ def test_cleanup_leaves_nothing_running(stage: RunStage) -> None:
     expect(stage.panel.get_by_text("line 499:")).to_be_visible()
     stage.page.evaluate("mock.cleanup()")
     assert stage.page.evaluate("mock.listening()") == 0
-    stage.page.wait_for_function("alive().frames === 0", timeout=5000)
+    stage.page.wait_for_function("alive().frames === 0")
     assert stage.page.evaluate("alive()") == before
     assert stage.sent("visible")[-1]["visible"] is False
 
