@@ -65,6 +65,7 @@ def speak(count: int) -> None:
 
 def sleep_until(path: str) -> str:
     try:
+        Path(path).with_suffix(".begun").touch()
         while not Path(path).exists():
             time.sleep(0.002)
     except KeyboardInterrupt:
@@ -227,7 +228,8 @@ def test_more_output_than_is_kept_is_counted(http: httpx.Client) -> None:
 def test_cancelling_stops_the_code(http: httpx.Client, tmp_path: Path, until: Until) -> None:
     path = tmp_path / "never"
     name = submitted(http, sleep_until, str(path))
-    until(lambda: http.get(f"/v1/jobs/{name}").json()["state"] == "running", "it runs")
+    until(path.with_suffix(".begun").exists, "it runs")
+    assert http.get(f"/v1/jobs/{name}").json()["state"] == "running"
     assert http.post(f"/v1/jobs/{name}/cancel").status_code in (200, 202)
     response = result(http, name)
     assert (response.status_code, response.json()["state"]) == (409, "cancelled")
