@@ -1,7 +1,7 @@
 """A real JupyterLab, driven through its own commands.
 
-One server serves a test session; each test opens its own notebook in a page of its own. Nothing
-here sleeps: every wait is for a condition in the page, with a deadline.
+One server serves a test session; each test opens its own notebook in a page of its own. Every
+wait is for a condition, with a deadline.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -103,11 +104,22 @@ class Lab:
 
     def shut_down_kernels(self) -> None:
         """End every kernel, in order, as the menu does."""
-        with urllib.request.urlopen(f"{self.url}/api/kernels", timeout=START_S) as answer:
-            kernels = json.load(answer)
-        for kernel in kernels:
+        for kernel in self._kernels():
             request = urllib.request.Request(f"{self.url}/api/kernels/{kernel['id']}", method="DELETE")
             urllib.request.urlopen(request, timeout=START_S).close()
+
+    def _kernels(self) -> list[dict[str, Any]]:
+        """The kernels that run; asked again while one of them is just being started, which the server cannot list."""
+        deadline = time.monotonic() + START_S
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.url}/api/kernels", timeout=START_S) as answer:
+                    kernels: list[dict[str, Any]] = json.load(answer)
+                    return kernels
+            except urllib.error.HTTPError as error:
+                if error.code < 500 or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.1)
 
     def _until_up(self, server: subprocess.Popen[bytes], log: Path) -> None:
         """Wait for the server's first answer: each refused connection is tried again until the deadline."""
