@@ -107,8 +107,6 @@ class Loaded:
         interrupts = CellInterrupts(self.notebook, shell.kernel)
         interrupts.install()
         self._undo.append(interrupts.remove)
-        shell.events.register("pre_execute", interrupts.cell_starts)
-        self._undo.append(_unregister(shell, "pre_execute", interrupts.cell_starts))
 
 
 def load(shell: InteractiveShell) -> None:

@@ -195,18 +195,22 @@ def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
     """Wait on the kernel's own loop, from inside a cell that runs on it."""
     try:
         block = _suspended if suspends() else _nesting(here)
-    except BlockingRefused:
+    except BaseException:
         _drop(awaitable)
         raise
-    task = asyncio.ensure_future(awaitable, loop=here.loop)
-    stay_awake(here.loop, task)
+    tasks: list[asyncio.Future[T]] = []
     interrupted: list[bool] = []
 
     def interrupt() -> None:
         interrupted.append(True)
-        here.loop.call_soon_threadsafe(task.cancel)
+        for task in tasks:
+            here.loop.call_soon_threadsafe(task.cancel)
 
-    with on_sigint(interrupt):
+    with on_sigint(interrupt):  # before the task is made: an interrupt in between would leave it running for nobody
+        tasks.append(task := asyncio.ensure_future(awaitable, loop=here.loop))
+        if interrupted:
+            task.cancel()
+        stay_awake(here.loop, task)
         try:
             result: T = block(task)
         except BaseException as error:

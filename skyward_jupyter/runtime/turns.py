@@ -172,10 +172,10 @@ def _noted(note: Callable[[int, FrameType | None], None], bell: int) -> Iterator
     """
     found = {number: signal.getsignal(number) for number in _SIGNALS}
     handlers: _Handlers = {number: handler for number, handler in found.items() if callable(handler)}
-    for number in handlers:
-        signal.signal(number, note)
     before = signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
     try:
+        for number in handlers:
+            signal.signal(number, note)
         yield handlers
     finally:
         signal.set_wakeup_fd(before)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from jupyter_client.manager import KernelManager
@@ -210,7 +211,10 @@ class Kernel:
 
     def _read(self, shown: Shown) -> bool:
         """Take the next message; returns whether the cell has ended."""
-        message = self._client.get_iopub_msg(timeout=_TIMEOUT)
+        try:
+            message = self._client.get_iopub_msg(timeout=_TIMEOUT)
+        except Empty:
+            raise AssertionError(f"the cell shows nothing for {_TIMEOUT} s; so far: {shown}") from None
         parent = message["parent_header"].get("msg_id")
         if parent != self._request:
             if parent in self._cells:
