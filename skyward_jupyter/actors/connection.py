@@ -32,8 +32,8 @@ SYNC = 0.25
 AFTER = 2.0
 WITHIN = 5.0
 PAUSE = 1.0
-#: A node that nobody missed for so long has answered.
-FORGET = 0.5
+#: A node that nobody missed for so long is not asked for anything any more.
+FORGET = 5.0
 #: How often it is looked whether a client that was replaced still waits for answers, until it ends anyway.
 LOOKS = 30
 
@@ -112,13 +112,22 @@ class Redial:
     def missed(self, rank: int) -> None:
         """A node that runs does not answer; said again and again for as long as it is so."""
         now = asyncio.get_running_loop().time()
-        silence = self._silent.get(rank)
-        if silence is None or now - silence.said > FORGET:
+        if not self.misses(rank):
             self._silent[rank] = _Silence(now, now)
             return
+        silence = self._silent[rank]
         silence.said = now
         if now - silence.since >= AFTER and (self._trying is None or self._trying.done()):
             self._trying = asyncio.get_running_loop().create_task(self._try(rank))
+
+    def answered(self, rank: int) -> None:
+        """A node answers."""
+        self._silent.pop(rank, None)
+
+    def misses(self, rank: int) -> bool:
+        """Whether a node that ran did not answer a moment ago, and has not answered since."""
+        silence = self._silent.get(rank)
+        return silence is not None and asyncio.get_running_loop().time() - silence.said <= FORGET
 
     def mended(self, rank: int) -> None:
         """The link to a machine was broken and is whole again.
@@ -175,8 +184,7 @@ class Redial:
             return
 
     def _is_silent(self) -> bool:
-        now = asyncio.get_running_loop().time()
-        return any(now - silence.said <= FORGET for silence in self._silent.values())
+        return any(map(self.misses, self._silent))
 
     def _replace(self, client: casty.Client, rank: int) -> None:
         self._silent.clear()

@@ -89,6 +89,7 @@ class Courier:
         self._running: set[asyncio.Task[None]] = set()
         self._turn = 0
         self._silent_since: float | None = None
+        self._retrying = False
         self.following: dict[int, bool] = {}
         self.closed = False
 
@@ -252,7 +253,11 @@ class Courier:
         if now - self._silent_since > self._patience:
             self._unreachable(why)
             return
+        if self._retrying:
+            return  # one of those that failed together asks for all of them
+        self._retrying = True
         await asyncio.sleep(_RETRY)
+        self._retrying = False
         if not self.closed:
             self.flush()
 

@@ -87,11 +87,19 @@ class _Node:
         self.shown = Shown(hub, rank, lambda: len(self.courier.following))
 
     def _runs(self) -> bool:
-        """Whether it runs although it does not answer: it is dialled anew, unless that waits for its link."""
-        runs = self.hub.alive(self.rank)
-        if runs and self.hub.redial is not None and not self.hub.unreached(self.rank):
-            self.hub.redial.missed(self.rank)
-        return runs
+        """Whether it runs although it does not answer: it is dialled anew, unless that waits for its link.
+
+        Of nodes that were silent together, casty may reach one long before another: that one is missed further, and not
+        given up for being the only one.
+        """
+        hub, redial = self.hub, self.hub.redial
+        runs = hub.alive(self.rank)
+        if redial is None or hub.unreached(self.rank):
+            return runs
+        if not runs and not (redial.misses(self.rank) and hub.fleet.alive(self.rank)):
+            return False
+        redial.missed(self.rank)
+        return True
 
     def handle(self, message: NodeMessage) -> bool:
         """React to a message; returns whether the node lives on."""
@@ -304,6 +312,8 @@ class _Node:
     def settled(self) -> None:
         """After a batch: what came back is placed anew, and the place of pooled tasks that ended is free."""
         self.vigil.heard()
+        if self.hub.redial is not None:
+            self.hub.redial.answered(self.rank)
         self.shown.work()
         if self._returned:
             self.hub.placer.tell(Returned(self.rank, tuple(self._returned)))

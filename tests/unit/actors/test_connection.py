@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from skyward_jupyter.actors import connection
+from skyward_jupyter.actors import connection, node
 from skyward_jupyter.actors.connection import Redial
 
 
@@ -96,6 +96,44 @@ async def test_a_node_that_answers_again_is_left_alone(tried: list[object], monk
     redial.missed(0)
     await asyncio.sleep(0.02)
     assert pool.client is former
+    await redial.close()
+
+
+async def test_one_that_answers_is_missed_no_more(tried: list[object]) -> None:
+    pool = Pool()
+    former = pool.client
+    tried.append(Client())
+    redial: Any = Redial(pool)  # type: ignore[arg-type]
+    for _ in range(30):
+        redial.missed(0)
+        assert redial.misses(0)
+        redial.answered(0)
+        assert not redial.misses(0)
+        await asyncio.sleep(0.01)
+    assert pool.client is former
+    await redial.close()
+
+
+async def test_of_nodes_that_were_silent_together_none_is_given_up_before_the_other() -> None:
+    """casty dials one again long before another, which is the only silent one then."""
+    pool, living, processes = Pool(), {0, 1}, {0, 1}
+    redial = Redial(pool)  # type: ignore[arg-type]
+    hub = SimpleNamespace(redial=redial, alive=lambda rank: rank in living, unreached=lambda rank: False)
+    hub.fleet = SimpleNamespace(alive=lambda rank: rank in processes)
+
+    def runs(rank: int) -> bool:
+        return node._Node._runs(SimpleNamespace(hub=hub, rank=rank))  # type: ignore[arg-type]
+
+    assert runs(0)
+    assert runs(1)
+    redial.answered(0)
+    living.remove(1)
+    assert runs(1)
+    processes.remove(1)
+    assert not runs(1), "its process has ended"
+    processes.add(1)
+    redial.answered(1)
+    assert not runs(1), "it fell silent alone"
     await redial.close()
 
 

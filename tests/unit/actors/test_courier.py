@@ -181,6 +181,17 @@ async def test_random_losses() -> None:
     assert sorted(node.ran) == list(range(1, 101))
 
 
+async def test_what_failed_together_is_asked_for_once() -> None:
+    node = Node()
+    node.lose.extend(["request"] * 20)
+    kernel = Kernel(node)
+    for number in range(1, 21):
+        kernel.send(entry(number))
+    await kernel.until(40)
+    kernel.check(list(range(1, 21)))
+    assert [len(exchange.tasks) for exchange in node.asked[:21]] == [1] * 20 + [20]
+
+
 async def test_a_lost_function_is_sent_again() -> None:
     node = Node()
     node.lose.append("request")
