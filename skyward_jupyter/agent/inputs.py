@@ -13,12 +13,12 @@ import pickle
 import queue
 import select
 import socket
-import threading
 from collections import deque
 from collections.abc import AsyncIterator, Buffer, Callable, Iterator
 from typing import Any
 
 from skyward_jupyter.agent.frames import Frame, Order, Reader
+from skyward_jupyter.agent.helpers import helper
 from skyward_jupyter.wire.blobs import Blob, BlobStore
 from skyward_jupyter.wire.codec import unpack
 from skyward_jupyter.wire.feeds import BYTES_WINDOW, FIRST_WINDOW, LAST_WINDOW, Fed, Grant, Item, error_of, items_of
@@ -145,8 +145,7 @@ class Inputs:
         self._streams: list[Input[Any]] = [Input(number, store, want) for number in range(count)]
         self._others: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         self._wake, self._waker = socket.socketpair()
-        self._thread = threading.Thread(target=self._run, name="skyward-inputs", daemon=True)
-        self._thread.start()
+        self._thread = helper("skyward-inputs", self._run)
 
     def place(self, value: object) -> object:
         """The stream that an argument stands for, or the argument."""

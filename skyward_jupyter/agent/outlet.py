@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from skyward_jupyter.agent.frames import frame
+from skyward_jupyter.agent.helpers import helper
 from skyward_jupyter.wire.events import Kind
 
 _GATHER = 0.03
@@ -157,7 +158,7 @@ class _Flusher:
     def wake(self) -> None:
         if not self._started:
             self._started = True
-            threading.Thread(target=self._run, name="skyward-flush", daemon=True).start()
+            helper("skyward-flush", self._run)
         if self._wakes.empty():
             self._wakes.put(None)  # an interrupt in here leaves nothing locked, as it would in an Event
 
@@ -247,7 +248,7 @@ class Pipes:
         self._ready = select.poll()
         for read in self._names:
             self._ready.register(read, select.POLLIN)
-        threading.Thread(target=self._run, name="skyward-pipes", daemon=True).start()
+        helper("skyward-pipes", self._run)
 
     def drain(self) -> None:
         """Take what was written so far, C's own buffers included."""

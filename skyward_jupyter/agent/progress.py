@@ -20,6 +20,7 @@ from types import CodeType
 from typing import Any
 
 from skyward_jupyter.agent import outlet
+from skyward_jupyter.agent.helpers import helper
 from skyward_jupyter.wire.progress import Bar, State, bundle
 
 #: Messages a second,
@@ -156,7 +157,7 @@ class Bars:
     def _wake(self) -> None:
         if not self._thread:
             self._thread = True
-            threading.Thread(target=self._run, name="skyward-bars", daemon=True).start()
+            helper("skyward-bars", self._run)
         if self._wakes.empty():
             self._wakes.put(None)
 

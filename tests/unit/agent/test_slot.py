@@ -390,6 +390,20 @@ def test_interrupts_of_an_idle_slot_do_nothing(slot: Slot) -> None:
         assert slot.run(lambda n: n, n) == n
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="what a thread takes is read from /proc")
+def test_only_the_main_thread_takes_interrupts(slot: Slot) -> None:
+    def blocked(values: Iterator[int]) -> dict[str, bool]:
+        print("a thread flushes this")
+        names = {str(thread.native_id): thread.name for thread in threading.enumerate()}
+        status = {path.parent.name: path.read_text() for path in Path("/proc/self/task").glob("*/status")}
+        masks = {tid: int(text.partition("SigBlk:")[2].split()[0], 16) for tid, text in status.items()}
+        return {names[tid]: bool(mask >> (signal.SIGINT - 1) & 1) for tid, mask in masks.items() if tid in names}
+
+    slot.start(blocked, Fed(0), streams=1)
+    found = slot.events()[-1][1]
+    assert found == {"MainThread": False, "skyward-pipes": True, "skyward-flush": True, "skyward-inputs": True}
+
+
 def test_interrupts_at_any_moment_leave_it_whole(slot: Slot) -> None:
     def chatter() -> None:
         for n in range(2000):
