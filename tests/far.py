@@ -83,11 +83,11 @@ class Machines:
         return not self.processes(pool) and not self.files(pool)
 
     def kill(self, number: int, pool: str) -> None:
-        """A machine dies: its sshd, and all that a pool has there."""
+        """A machine dies: its sshd, so that nobody who notices starts anything there, and all that a pool has there."""
+        self.servers[number].stop()
         for process in self.of_node(pool, number):
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        self.servers[number].stop()
 
     def at_work(self, number: int | None = None) -> list[psutil.Process]:
         """All that whoever logs in has running there, or in the home of one of them."""
