@@ -123,6 +123,56 @@ def test_places_count_not_ranks() -> None:
     assert parts(list(range(6)), ranks=(1, 4)) == [[0, 2, 4], [1, 3, 5]]
 
 
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3)], ids=["pairs", "halves"])
+def test_pairs_of_different_lengths(shuffle: bool, drop_last: bool, order: tuple[int, ...]) -> None:
+    train, test = np.arange(10), list(range(100, 107))
+    given = (train, train * 2, test, [-value for value in test])
+    found = parts(*(given[at] for at in order), shuffle=shuffle, drop_last=drop_last)
+    for part in found:
+        x_train, y_train, x_test, y_test = (part[order.index(at)] for at in range(4))
+        assert list(y_train) == [2 * value for value in x_train]
+        assert y_test == [-value for value in x_test]
+    whole = not drop_last
+    assert sum(len(part[0]) for part in found) == (10 if whole else 9)
+    assert sum(len(part[order.index(2)]) for part in found) == (7 if whole else 6)
+
+
+def test_three_lengths_in_pairs() -> None:
+    found = parts([1, 2, 3], "abc", [4, 5], "de", [], "")
+    assert found == [([1], "a", [4], "d", [], ""), ([2], "b", [5], "e", [], ""), ([3], "c", [], "", [], "")]
+
+
+def test_a_part_that_is_named() -> None:
+    assert sky.shard("abcdefg", node=1, total_nodes=3) == "be"
+    assert [sky.shard([1, 2, 3], "xyz", node=np.int64(at), total_nodes=2) for at in range(2)] == [
+        ([1, 3], "xz"),
+        ([2], "y"),
+    ]
+    with on_node(2, (0, 2)):
+        assert sky.shard("abcd") == "bd"
+        assert sky.shard("abcd", node=0) == "ac"
+        assert sky.shard("abcd", total_nodes=4) == "b"
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({"node": 3, "total_nodes": 3}, r"node is 3, and total_nodes is 3: the parts are 0 to 2"),
+        ({"node": -1, "total_nodes": 3}, "node is -1"),
+        ({"node": 1}, "node is 1, and total_nodes is 1"),
+        ({"node": 0, "total_nodes": 0}, "total_nodes is 0"),
+        ({"node": "a"}, "node is 'a'; give a whole number"),
+        ({"total_nodes": 2.0}, "total_nodes is 2.0; give a whole number"),
+        ({"node": True, "total_nodes": 2}, "node is True"),
+    ],
+)
+def test_parts_that_there_are_not(how: dict[str, Any], words: str) -> None:
+    with pytest.raises(sky.UsageError, match=words):
+        sky.shard("abc", **how)
+
+
 def test_outside_a_pool_everything_is_ours() -> None:
     assert sky.shard([1, 2, 3]) == [1, 2, 3]
     assert sky.shard(range(4), "abcd") == (range(4), "abcd")
@@ -133,6 +183,7 @@ def test_outside_a_pool_everything_is_ours() -> None:
     [
         (lambda: (), "at least one"),
         (lambda: ([1], [1, 2]), r"different lengths \(1, 2\)"),
+        (lambda: ("abc", [1, 2, 3], "ab"), r"different lengths \(2, 3\), and none is as long as the one of 2"),
         (lambda: ({1, 2},), "set cannot be sharded"),
         (lambda: ({"a": 1},), "dict cannot be sharded"),
     ],
