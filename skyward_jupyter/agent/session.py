@@ -15,8 +15,6 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-import cloudpickle
-
 from skyward_jupyter.agent import outlet
 from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Holdings, fingerprint
 from skyward_jupyter.agent.progress import Bars
@@ -26,6 +24,7 @@ from skyward_jupyter.agent.tqdm_bars import watch
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.byvalue import by_value
 from skyward_jupyter.wire.codec import dumps, loads
+from skyward_jupyter.wire.pickler import Pickler
 
 _IPYTHONS = ("In", "Out", "exit", "quit", "get_ipython", "_exit_code")
 
@@ -169,7 +168,7 @@ def unpicklable(name: str, value: object) -> str | None:
     """Why `value` cannot leave the node, as a sentence; None when it can."""
     try:
         with by_value():
-            cloudpickle.Pickler(_Nowhere(), protocol=5, buffer_callback=lambda _: None).dump(value)
+            Pickler(_Nowhere(), protocol=5, buffer_callback=lambda _: None).dump(value)
     except Exception:
         error = explain(name, value)
         return f"{error.path} (a {error.kind}) cannot leave the node: {error.reason}"

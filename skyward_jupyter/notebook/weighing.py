@@ -16,6 +16,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.wire.blame import explain
+from skyward_jupyter.wire.pickler import Pickler
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def weigh(name: str, value: object, limit: int | None, cells: re.Pattern[bytes] 
         return Weight(f"module {value.__name__}", 0)
     scale = _Scale(limit, cells)
     try:
-        cloudpickle.Pickler(scale, protocol=5, buffer_callback=scale.aside).dump(value)
+        Pickler(scale, protocol=5, buffer_callback=scale.aside).dump(value)
     except _TooLarge:
         raise too_large(name, value, limit or 0) from None
     except Exception:

@@ -12,11 +12,11 @@ import pickle
 from collections.abc import Buffer, Callable
 from typing import Any
 
-import cloudpickle
 import lz4.frame
 
 from skyward_jupyter.wire.blobs import INLINE_LIMIT, Blob, digest
 from skyward_jupyter.wire.byvalue import by_value
+from skyward_jupyter.wire.pickler import Pickler
 
 __all__ = ["blobs_of", "digest", "dumps", "loads", "pack", "unpack"]
 
@@ -92,7 +92,7 @@ def blobs_of(data: bytes) -> tuple[Blob, ...]:
 def _dump(obj: object, aside: Callable[[pickle.PickleBuffer], bool] | None) -> bytes:
     file = io.BytesIO()
     with by_value():
-        cloudpickle.Pickler(file, protocol=5, buffer_callback=aside).dump(obj)
+        Pickler(file, protocol=5, buffer_callback=aside).dump(obj)
     return file.getvalue()
 
 
