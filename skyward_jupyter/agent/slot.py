@@ -30,6 +30,7 @@ from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, current, interr
 from skyward_jupyter.agent.reach import enter as enter_collections
 from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.runner import Runner
+from skyward_jupyter.agent.threads import divide
 from skyward_jupyter.collections.link import Link
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import BlobStore
@@ -73,7 +74,9 @@ class Slot:
                     self._outlet.end(Kind.CALM, b"")
 
     def _know(self, body: bytes) -> None:
-        enter(instance_info().among(self._config, tuple(Peer(*peer) for peer in pickle.loads(body))))
+        peers = tuple(Peer(*peer) for peer in pickle.loads(body))
+        enter(instance_info().among(self._config, peers))
+        divide(self._config, peers)
 
     def _next(self) -> Frame | None:
         while True:
@@ -256,6 +259,7 @@ def _prepare(config: AgentConfig, slot: str) -> None:
         os.environ[DEVICES] = _devices(config, slot)
     peers = config.peers or (Peer(config.rank, config.address, len(config.accelerators)),)
     enter(InstanceInfo.of(config, peers))
+    divide(config, peers)
 
 
 def _devices(config: AgentConfig, slot: str) -> str:
