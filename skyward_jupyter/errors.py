@@ -11,6 +11,7 @@
     │   ├── KeyRefused         a key that could not be the same key on another node (also TypeError)
     │   ├── ValueTooLarge      a key or value too large for a collection
     │   └── LockMisused        a lock released by who does not hold it, or taken twice by the same (also RuntimeError)
+    ├── NoKeyboard             code on a node that asks somebody (also EOFError)
     ├── NoRoom                 shared memory, or the disk, is full
     ├── NotPicklable           a value that cannot travel; names the path to the part at fault
     ├── ResultGone             a result that went to a kernel that has ended, or a call that never left it
@@ -127,6 +128,24 @@ class NotPicklable(SkywardError, TypeError):
         self.reason = reason
         advice = advice or "make it on the node instead, or leave it out of what you send"
         super().__init__(f"{path} (a {kind}) cannot be sent to a node: {reason}; {advice}")
+
+
+class NoKeyboard(SkywardError, EOFError):
+    """Code on a node asks for what nobody can type there.
+
+    Attributes
+    ----------
+    what
+        What asks.
+    """
+
+    def __init__(self, what: str, instead: str) -> None:
+        super().__init__(f"a node has no keyboard, so {what} gets no answer: {instead}")
+        self.what = what
+        self._instead = instead
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.what, self._instead)
 
 
 class NoRoom(SkywardError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import fnmatch
 import linecache
 import os
 import re
@@ -20,15 +21,17 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, cast
 
+from IPython.core.autocall import ExitAutocall
 from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
-from traitlets import Type
+from traitlets import Any as AnyTrait
+from traitlets import Type, default
 from traitlets.config import Config
 
-from skyward_jupyter.agent import outlet
+from skyward_jupyter.agent import keyboard, outlet
 from skyward_jupyter.agent.cells import Bundle, LineKeepingTransformer, Source
 from skyward_jupyter.agent.repeats import without_repeats
 
@@ -136,9 +139,39 @@ class SessionCompiler(CachingCompiler):
             raise
 
 
+class SessionExit(ExitAutocall):
+    """``exit`` and ``quit``: they end the cell as they end a script, and leave the session as it is."""
+
+    def __call__(self, code: object = None) -> None:
+        """Raise SystemExit."""
+        __tracebackhide__ = True
+        if code is None:
+            raise SystemExit
+        raise SystemExit(code)
+
+
+class SessionStore(dict[str, Any]):
+    """What IPython keeps for the next time, as bookmarks and the last directories: kept as long as the session."""
+
+    def keys(self, pattern: str = "*") -> Any:
+        """The keys that match a pattern of file names."""
+        return super().keys() if pattern == "*" else [key for key in self if fnmatch.fnmatchcase(key, pattern)]
+
+    def __delitem__(self, key: str) -> None:
+        """Forget a key; it need not be there."""
+        self.pop(key, None)
+
+
+class _NoProfile:
+    """Stands where IPython looks for its profile's directory while it is made (8.31): there is none."""
+
+    location = os.path.join(tempfile.gettempdir(), "no-ipython", "profile_default")
+
+
 class SessionShell(InteractiveShell):
     """IPython in a session process."""
 
+    profile_dir = AnyTrait()
     displayhook_class = Type(SessionHook)
     display_pub_class = Type(SessionPublisher)
     compiler_class = Type(SessionCompiler)
@@ -148,8 +181,33 @@ class SessionShell(InteractiveShell):
         self.failure: tuple[BaseException, str] | None = None
         self.code = ""
         self._shift = 0
+        self._kept = SessionStore()
         super().__init__(**kwargs)
+        self.profile_dir = None
         self.input_transformer_manager = LineKeepingTransformer()
+
+    @property
+    def db(self) -> SessionStore:
+        """What IPython keeps for the next time."""
+        return self._kept
+
+    @db.setter
+    def db(self, value: object) -> None:
+        """Leave it: IPython's own is a directory of the profile."""
+
+    @property
+    def call_pdb(self) -> bool:
+        """Whether a debugger is to ask after an error: never."""
+        return False
+
+    @call_pdb.setter
+    def call_pdb(self, wanted: bool) -> None:
+        if wanted:
+            keyboard.refuse_debugger()
+
+    @default("exiter")
+    def _session_exit(self) -> SessionExit:
+        return SessionExit(self)
 
     def know_source(self, name: str, label: str, text: str) -> None:
         """Have the text of a cell of the notebook whose functions are here."""
@@ -197,7 +255,8 @@ class SessionShell(InteractiveShell):
             value.__traceback__ = user_part(tb)
             self._showtraceback(kind, value, [self._with_cells("".join(traceback.format_exception(value)))])
         elif isinstance(value, SystemExit):
-            self._showtraceback(kind, value, [f"SystemExit: {value}"])
+            said = "" if value.code is None else f": {value}"
+            self._showtraceback(kind, value, [f"SystemExit{said}"])
         else:
             _cut_ours(value.__traceback__)
             left_out = without_repeats(value.__traceback__, cast(SessionCompiler, self.compile).knows)
@@ -230,7 +289,7 @@ class SessionShell(InteractiveShell):
 
     def init_profile_dir(self, profile_dir: Any) -> None:
         """A session has no profile."""
-        self.profile_dir = profile_dir
+        self.profile_dir = _NoProfile()
 
 
 def make_shell() -> SessionShell:
@@ -243,7 +302,10 @@ def make_shell() -> SessionShell:
     config.InteractiveShell.cache_size = 0
     config.InteractiveShell.separate_in = ""
     config.IPCompleter.use_jedi = False
-    return SessionShell.instance(config=config)
+    shell = SessionShell.instance(config=config)
+    extensions: Any = shell.extension_manager
+    extensions.load_extension("storemagic")  # which every IPython has
+    return shell
 
 
 def _elsewhere(data: dict[str, Any]) -> dict[str, Any]:
@@ -252,10 +314,11 @@ def _elsewhere(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cut_ours(tb: TracebackType | None) -> None:
-    """Leave out the frame of our signal handler, where KeyboardInterrupt is raised."""
+    """Leave out the frames of our own that raise: the signal handler's, and those of what has no keyboard."""
+    ours = outlet.__file__, keyboard.__file__, __file__
     while tb is not None:
         following = tb.tb_next
-        if following is not None and following.tb_frame.f_code.co_filename == outlet.__file__:
+        if following is not None and following.tb_frame.f_code.co_filename in ours:
             tb.tb_next = None
         tb = tb.tb_next
 

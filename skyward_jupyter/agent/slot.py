@@ -19,6 +19,7 @@ from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
+from skyward_jupyter.agent import keyboard
 from skyward_jupyter.agent.accelerators import DEVICES, ORDER, visible
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
@@ -220,6 +221,7 @@ def run_process(config: AgentConfig, sockets: list[socket.socket], label: str) -
     """
     _prepare(config, label.removeprefix("."))
     pipes = capture()
+    keyboard.install()
     link = enter_collections(config, _task)
     if len(sockets) == 1:
         signal.signal(signal.SIGINT, interrupts.handle)

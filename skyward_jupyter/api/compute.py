@@ -101,7 +101,10 @@ class PendingCompute[R]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingGroup:
-    """Several calls that run side by side; made by ``&`` (gives a tuple) or `gather` (gives a list)."""
+    """Several calls that run side by side; made by ``&`` (gives a tuple) or `gather` (gives a list).
+
+    Those of generator functions are refused: they stream, each by itself.
+    """
 
     calls: tuple[PendingCompute[Any], ...]
     form: Callable[[list[Any]], Any] = list
@@ -109,6 +112,13 @@ class PendingGroup:
     ordered: bool = True
 
     def __post_init__(self) -> None:
+        for call in self.calls:
+            if call.streams:
+                name = getattr(call.function, "__name__", "a call")
+                raise UsageError(
+                    f"{name} yields its results one by one, and calls side by side give one each: read it alone, with "
+                    f"`for x in {name}(...) >> pool`, or send a function that returns list({name}(...))"
+                )
         refuse_shared(source for call in self.calls for source in call.sources)
 
     def __and__(self, other: PendingCompute[Any] | PendingGroup) -> PendingGroup:

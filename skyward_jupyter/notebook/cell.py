@@ -47,6 +47,8 @@ class Cell:
         Whether it gives the values of its last expression.
     moves
         Whether it has no code of its own and only moves names, which is how it is spoken of then.
+    expression
+        Whether it is the one of ``%sky EXPR``, which shows the values itself: only what it writes is shown here.
 
     Attributes
     ----------
@@ -65,12 +67,14 @@ class Cell:
         *,
         wants_value: bool = False,
         moves: bool = False,
+        expression: bool = False,
     ) -> None:
         self._notebook = notebook
         self._options = options
         self._source = source
         self._names = names_in(tree)
-        self._wants_value = wants_value or options.into is not None or options.bg
+        self._expression = expression
+        self._wants_value = wants_value or expression or options.into is not None or options.bg
         self._moves = moves
         self.sizes: dict[str, int] = {}
         self.outcomes: dict[int, CellOutcome] = {}
@@ -215,7 +219,7 @@ class Cell:
 
     def _take(self, event: TaskEvent) -> None:
         self._run.nodes[event.node].take(event)
-        if not self._options.quiet:
+        if self._expression or not self._options.quiet:
             self._grouped.take(event)
 
     async def _finish(self) -> Verdict:

@@ -57,10 +57,10 @@ def _expression(notebook: Notebook, text: str) -> object:
     except SyntaxError:
         raise UsageError(_neither(text)) from None
     source = Source(f"%sky {code}", code, 0, notebook.number)
-    cell = Cell(notebook, CellOptions(quiet=True), source, compiled(notebook.shell, source), wants_value=True)
+    cell = Cell(notebook, CellOptions(quiet=True), source, compiled(notebook.shell, source), expression=True)
     values = blocking(cell)
     shown = {rank: done.shown for rank, done in cell.outcomes.items() if done.shown is not None}
-    return NodeValues(values, shown)
+    return NodeValues(values, shown, notebook.shell.execution_count)
 
 
 def _neither(text: str) -> str:

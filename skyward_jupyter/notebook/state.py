@@ -97,6 +97,7 @@ class Notebook:
 
     def before_cell(self, info: Any = None) -> None:
         """A cell starts."""
+        _forget_failed_display(self.shell)
         if info is not None:
             count = int(self.shell.execution_count)
             self.raw = info.raw_cell or ""
@@ -109,3 +110,15 @@ class Notebook:
     def leave(self) -> None:
         """It ended."""
         self.depth = max(0, self.depth - 1)
+
+
+def _forget_failed_display(shell: Any) -> None:
+    """Have a cell not be called failed because the value of an earlier one could not be shown.
+
+    ipykernel notes such a failure in the shell. It forgets it when the next cell starts, but not when that one is
+    awaited, as a ``%%sky`` cell is (7.4).
+    """
+    if getattr(shell, "_last_traceback_during_displayhook", False):
+        shell._last_traceback_during_displayhook = False
+    if getattr(shell.displayhook, "msg", None) is not None:
+        shell.displayhook.msg = None

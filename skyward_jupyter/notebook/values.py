@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from IPython.core.getipython import get_ipython
+
 from skyward_jupyter.agent.cells import Bundle
 from skyward_jupyter.notebook.displays import equal_bundles
 from skyward_jupyter.notebook.ranks import label
 
 
 class NodeValues(list[Any]):
-    """An expression's values in node order; shows equal ones once, with their nodes."""
+    """An expression's values in node order; shows equal ones once, with their nodes.
 
-    def __init__(self, values: list[Any], shown: Mapping[int, Bundle]) -> None:
+    In the cell that asked, values that are all None show as nothing, as one does: `made_in` is its number.
+    """
+
+    def __init__(self, values: list[Any], shown: Mapping[int, Bundle], made_in: int = -1) -> None:
         super().__init__(values)
         self._shown = dict(shown)
+        self._made_in = made_in
+
+    def _ipython_display_(self) -> None:
+        shell: Any = get_ipython()
+        if shell is None or shell.execution_count != self._made_in or any(value is not None for value in self):
+            raise NotImplementedError  # which has IPython look for the other forms
 
     def __reduce__(self) -> tuple[Any, ...]:
         return list, (list(self),)

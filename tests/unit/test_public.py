@@ -35,6 +35,7 @@ PUBLIC = [
     "LockMisused",
     "MachineError",
     "NoPool",
+    "NoKeyboard",
     "NoRoom",
     "NodeLost",
     "Nodes",

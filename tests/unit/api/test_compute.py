@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, assert_type
 
 import cloudpickle
@@ -206,6 +206,25 @@ def test_gather() -> None:
 def test_gather_takes_calls(wrong: Any) -> None:
     with pytest.raises(sky.UsageError, match="gather takes calls"):
         sky.gather(add(1), wrong)
+
+
+def test_generators_are_not_sent_side_by_side() -> None:
+    @sky.compute
+    def count(n: int) -> Iterator[int]:
+        yield from range(n)
+
+    @sky.compute
+    async def later(n: int) -> AsyncIterator[int]:
+        yield n
+
+    for joined in (
+        lambda: sky.gather(count(2)),
+        lambda: sky.gather(add(1), later(2), stream=True),
+        lambda: count(1) & add(2),
+        lambda: add(1) & (add(2) & later(3)),
+    ):
+        with pytest.raises(sky.UsageError, match=r"yields its results one by one.*for x in"):
+            joined()
 
 
 @pytest.mark.parametrize("target", [3, None, "pool", pickle])
