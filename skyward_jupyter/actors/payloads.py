@@ -17,6 +17,7 @@ import casty
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import Blob, BlobMemory, BlobStore
 from skyward_jupyter.wire.codec import blobs_of, pack, unpack
+from skyward_jupyter.wire.contained import contained
 from skyward_jupyter.wire.messages import DropBlob, FetchPiece, HasBlobs, PutPiece
 
 #: One piece of a blob (bytes), and how many are in flight.
@@ -58,7 +59,8 @@ class Payloads:
             blobs.append(blob)
             return blob
 
-        return pack(value, put), tuple(blobs)
+        with contained("pickling"):
+            return pack(value, put), tuple(blobs)
 
     def pack_once(self, value: object) -> tuple[bytes, tuple[Blob, ...]]:
         """`value` packed for one reader, who removes its blobs; from any thread. `forget` those that nobody reads."""
@@ -68,7 +70,8 @@ class Payloads:
             blobs.append(self.store.hand_over(data))
             return blobs[-1]
 
-        return pack(value, put), tuple(blobs)
+        with contained("pickling"):
+            return pack(value, put), tuple(blobs)
 
     def forget(self, blobs: Sequence[Blob], worker: casty.Ref[Any] | None) -> None:
         """Nobody will read blobs that were packed for one reader; `worker` is the node they may have reached."""

@@ -53,7 +53,7 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
     kind = Kind(event.kind)
     try:
         value = content()
-    except Exception as error:
+    except BaseException as error:  # whatever code of the value raised: it is this task's alone
         if entry.adopted and isinstance(error, FileNotFoundError):
             _had(hub, entry, rank, kind, event.seconds)
             return

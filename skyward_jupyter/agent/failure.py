@@ -60,7 +60,7 @@ def describe(error: BaseException, how: str = "raised") -> Failed:
     """
     try:
         return _described(error, how)
-    except Exception:
+    except BaseException:
         return Failed(how, type(error).__qualname__, _text(error))
 
 
@@ -83,7 +83,7 @@ def rebuild(failed: Failed, node: int) -> BaseException:
         error = loads(failed.pickled) if failed.pickled is not None else None  # type: ignore[assignment]
         if not isinstance(error, Exception) or isinstance(error, _NOT_RAISED_HERE):
             raise TypeError
-    except Exception:
+    except BaseException:  # whatever code of it raised
         error = RemoteError(failed.type_name, failed.text, node)
     for link in _chain(error):
         localize(link)
@@ -140,7 +140,7 @@ def _behind(error: BaseException) -> BaseException | None:
 def _text(error: object) -> str:
     try:
         return str(error)
-    except Exception:
+    except BaseException:
         return "(its text cannot be shown)"
 
 
@@ -151,7 +151,7 @@ def _pickled(error: BaseException) -> bytes | None:
         return None
     try:
         return dumps(_linked(error, portable, {id(error)}))
-    except Exception:
+    except BaseException:
         return dumps(portable)
 
 
@@ -160,7 +160,7 @@ def _portable(error: BaseException) -> object | None:
     for candidate in (error, _Parts(error)):
         try:
             back = loads(dumps(candidate))
-        except Exception:
+        except BaseException:
             continue
         if type(back) is type(error) and _text(back) == _text(error):
             return candidate

@@ -169,7 +169,7 @@ def unpicklable(name: str, value: object) -> str | None:
     try:
         with by_value():
             Pickler(_Nowhere(), protocol=5, buffer_callback=lambda _: None).dump(value)
-    except Exception:
+    except BaseException:
         error = explain(name, value)
         return f"{error.path} (a {error.kind}) cannot leave the node: {error.reason}"
     return None
@@ -179,7 +179,7 @@ def _pickled(error: BaseException) -> bytes | None:
     try:
         data = dumps(error)
         return data if isinstance(loads(data), type(error)) else None
-    except Exception:
+    except BaseException:
         return None
 
 

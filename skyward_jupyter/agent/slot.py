@@ -129,7 +129,7 @@ class Slot:
             if self._inputs is not None:
                 positional = tuple(map(self._inputs.place, positional))
                 named = {name: self._inputs.place(value) for name, value in named.items()}
-        except Exception as error:
+        except BaseException as error:
             return Kind.ERROR, self._pack(describe(error, "input"))
         try:
             if self.runner is None:
@@ -154,7 +154,7 @@ class Slot:
             return Kind.VALUE, self._pack(value)
         except NoRoom as error:
             return Kind.ERROR, self._pack(describe(error))
-        except Exception as error:
+        except BaseException as error:
             return Kind.ERROR, self._pack(describe(error, "result"))
 
     def _call[T](self, work: Callable[[], T]) -> T:

@@ -25,6 +25,7 @@ from skyward_jupyter.runtime.bridge import runtime, wait
 from skyward_jupyter.wire import envelope
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.codec import dumps
+from skyward_jupyter.wire.contained import contained
 from skyward_jupyter.wire.functions import reads, same
 
 type _Function = Callable[..., Any]
@@ -97,7 +98,8 @@ class Executor(concurrent.futures.Executor):
             raise RuntimeError(CLOSED)
         pickled = self._pickled(function)
         try:
-            rest = dumps((args, kwargs))
+            with contained("pickling"):
+                rest = dumps((args, kwargs))
         except Exception as error:
             raise blame(Call(function, args, kwargs), error) from None
         if len(pickled) + len(rest) > envelope.LIMIT:
@@ -182,7 +184,8 @@ class Executor(concurrent.futures.Executor):
         if known is not None and same(known[0], now):
             return known[1]
         try:
-            pickled = dumps(function)
+            with contained("pickling"):
+                pickled = dumps(function)
         except Exception:
             raise explain(getattr(function, "__name__", "the function"), function) from None
         if now is not None:

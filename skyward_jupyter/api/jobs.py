@@ -178,7 +178,7 @@ class NodeJobs:
     def _loaded(self, content: bytes) -> object:
         try:
             return loads(content)
-        except Exception as error:
+        except BaseException as error:  # whatever code of the value raised
             text = f"what the job on node {self.rank} returned cannot be loaded here: {type(error).__name__}: {error}"
             raise TaskFailed(text, self.rank) from error
 

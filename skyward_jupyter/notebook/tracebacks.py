@@ -129,7 +129,7 @@ def _exception(rank: int, error: Failed) -> BaseException:
         return error
     try:
         loaded = loads(error.pickled) if error.pickled is not None else None
-    except Exception:
+    except BaseException:  # whatever code of it raised
         loaded = None
     if not isinstance(loaded, BaseException):
         loaded = TaskFailed(_joined(error.name, error.text), rank)

@@ -30,7 +30,7 @@ def explain(name: str, value: object) -> NotPicklable:
 def _failure(value: object) -> str | None:
     try:
         dumps(value)
-    except Exception as error:
+    except BaseException as error:
         if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
             return _TOO_DEEP
         return str(error) or type(error).__name__

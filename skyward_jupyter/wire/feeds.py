@@ -54,7 +54,7 @@ def packed_error(error: BaseException) -> bytes:
         data = dumps(error)
         if type(loads(data)) is type(error):
             return data
-    except Exception:
+    except BaseException:
         pass
     return dumps(RuntimeError(f"{type(error).__name__}: {_text(error)}"))
 
@@ -63,7 +63,7 @@ def error_of(data: bytes) -> BaseException:
     """The exception that ended a stream."""
     try:
         error = loads(data)
-    except Exception as why:
+    except BaseException as why:
         return RuntimeError(f"the stream was ended by an error that cannot be loaded here: {type(why).__name__}: {why}")
     return error if isinstance(error, BaseException) else RuntimeError(str(error))
 

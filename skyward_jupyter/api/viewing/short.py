@@ -71,7 +71,7 @@ def of_value(data: bytes) -> Short:
         return Short(f"{_size(len(data))}, too large to be shown", "", (98, len(data)), odd=True)
     try:
         return of(_Careful(io.BytesIO(data)).load())
-    except Exception as error:
+    except BaseException as error:  # whatever code of the value raised
         return Short(_reason(error), "", (98, len(data)), odd=True)
 
 
@@ -111,7 +111,7 @@ def _subimport(module: str) -> Any:
     return sys.modules[module]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     if isinstance(error, _Absent):
         return str(error)
     said = " ".join(str(error).split())[:80]
