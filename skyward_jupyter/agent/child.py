@@ -19,9 +19,10 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-def become(role: str, config: AgentConfig, label: str, fds: Sequence[int], parent: int) -> None:
+def become(role: str, config: AgentConfig, label: str, fds: Sequence[int], parent: int, ends: Sequence[int]) -> None:
     """Run as `role` (``agent`` or ``slot``) until it is over; the caller ends the process then.
 
+    `fds` are its sockets, `ends` a slot's pipes (see `skyward_jupyter.agent.pipes`).
     The process ends with its parent, forms a process group of its own, and names itself for ``ps``.
     """
     os.setpgid(0, 0)
@@ -33,9 +34,10 @@ def become(role: str, config: AgentConfig, label: str, fds: Sequence[int], paren
 
         run_agent(config, sockets[0])
     else:
+        from skyward_jupyter.agent.pipes import Ends
         from skyward_jupyter.agent.slot import run_process
 
-        run_process(config, sockets, label)
+        run_process(config, sockets, label, Ends.of(list(ends)))
 
 
 def die_with_parent(parent: int) -> None:
@@ -51,7 +53,8 @@ def main() -> None:
     spec = json.loads(sys.stdin.buffer.read())
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     with contextlib.suppress(KeyboardInterrupt):
-        become(spec["role"], AgentConfig.from_json(spec["config"]), spec["label"], spec["fds"], spec["parent"])
+        config = AgentConfig.from_json(spec["config"])
+        become(spec["role"], config, spec["label"], spec["fds"], spec["parent"], spec["ends"])
     os._exit(0)
 
 

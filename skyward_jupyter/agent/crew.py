@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.config import AgentConfig, Peer
-from skyward_jupyter.agent.slots import Heard, Running, SlotLink, connect
+from skyward_jupyter.agent.slots import Heard, Running, Said, SlotLink, connect
 
 #: The slot index of the session.
 SESSION = -1
@@ -27,6 +27,8 @@ class Crew:
         Takes a message for the template.
     heard
         Called with what a slot says of its task.
+    said
+        Called with text that code of a slot's task wrote past Python.
     free
         Called when a slot may have become free.
     died
@@ -40,6 +42,7 @@ class Crew:
         config: AgentConfig,
         send: Callable[[Message], None],
         heard: Heard,
+        said: Said,
         free: Callable[[], None],
         died: Callable[[Running, int], None],
         log: Callable[[str], None],
@@ -47,6 +50,7 @@ class Crew:
         self._config = config
         self._send = send
         self._heard = heard
+        self._said = said
         self._free = free
         self._died = died
         self._log = log
@@ -89,7 +93,9 @@ class Crew:
 
     def began(self, message: Message, fds: tuple[int, ...]) -> None:
         """The template started a slot's process."""
-        work = asyncio.get_running_loop().create_task(self.connect(message["slot"], message["pid"], fds))
+        *sockets, out, err, page = fds
+        connecting = self.connect(message["slot"], message["pid"], tuple(sockets), (out, err, page))
+        work = asyncio.get_running_loop().create_task(connecting)
         self._starting.add(work)
         work.add_done_callback(self._starting.discard)
 
@@ -100,7 +106,11 @@ class Crew:
 
     def ended(self, slot: int, pid: int, code: int) -> None:
         """A slot's process ended; another takes its place, but for the session, which is asked for when needed."""
-        for link in [link for link in self._slots.values() if link.pid == pid]:
+        links = [link for link in self._slots.values() if link.pid == pid]
+        if links and (piped := links[0].piped) is not None:
+            piped.drain()
+            piped.close()
+        for link in links:
             link.close()
             del self._slots[link.index]
             if link.running is not None:
@@ -110,9 +120,9 @@ class Crew:
         else:
             self._replace(slot, code)
 
-    async def connect(self, index: int, pid: int, fds: tuple[int, ...]) -> None:
-        """Have the slots of a process, at the other ends of `fds`."""
-        for link in await connect(index, pid, fds, self._heard):
+    async def connect(self, index: int, pid: int, fds: tuple[int, ...], ends: tuple[int, int, int]) -> None:
+        """Have the slots of a process, at the other ends of `fds`, with its pipes."""
+        for link in await connect(index, pid, fds, self._heard, ends, self._said):
             self._slots[link.index] = link
             self._since[link.index] = asyncio.get_running_loop().time()
             if self._peers != self._config.peers:

@@ -21,8 +21,12 @@ from skyward_jupyter.agent.config import AgentConfig
 FORK = sys.platform == "linux" and os.environ.get("SKYWARD_START") != "spawn"
 
 
-def launch(role: str, config: AgentConfig, label: str, sockets: Sequence[socket.socket]) -> int:
+def launch(
+    role: str, config: AgentConfig, label: str, sockets: Sequence[socket.socket], ends: Sequence[int] = ()
+) -> int:
     """Start a process that is a `role` (``agent`` or ``slot``) and has `sockets`, none other; returns its pid.
+
+    A slot has the `ends` of its pipes as well.
 
     Raises
     ------
@@ -31,14 +35,14 @@ def launch(role: str, config: AgentConfig, label: str, sockets: Sequence[socket.
     """
     fds = [sock.fileno() for sock in sockets]
     if not FORK:
-        return _spawn(role, config, label, fds)
+        return _spawn(role, config, label, fds, ends)
     parent = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     try:
-        _leave(set(fds))
-        become(role, config, label, fds, parent)
+        _leave({*fds, *ends})
+        become(role, config, label, fds, parent, ends)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -69,10 +73,11 @@ def _leave(keep: set[int]) -> None:
                 os.close(fd)
 
 
-def _spawn(role: str, config: AgentConfig, label: str, fds: Sequence[int]) -> int:
-    spec = {"role": role, "config": config.to_json(), "label": label, "fds": list(fds), "parent": os.getpid()}
+def _spawn(role: str, config: AgentConfig, label: str, fds: Sequence[int], ends: Sequence[int]) -> int:
+    has = {"fds": list(fds), "ends": list(ends)}
+    spec = {"role": role, "config": config.to_json(), "label": label, **has, "parent": os.getpid()}
     command = [sys.executable, "-P", "-m", "skyward_jupyter.agent.child"]
-    child = subprocess.Popen(command, pass_fds=fds, stdin=subprocess.PIPE)
+    child = subprocess.Popen(command, pass_fds=[*fds, *ends], stdin=subprocess.PIPE)
     assert child.stdin is not None
     with contextlib.suppress(BrokenPipeError), child.stdin as pipe:
         pipe.write(json.dumps(spec).encode())

@@ -27,6 +27,7 @@ from skyward_jupyter.agent.http import listen
 from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.lease import Lease, Owner
 from skyward_jupyter.agent.metrics import Meter
+from skyward_jupyter.agent.pipes import kept
 from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
 from skyward_jupyter.collections.steward import drop_kernels
@@ -65,7 +66,7 @@ class Agent:
         self.others: actors.Others | None = None
         owner = Owner(config.owner, config.owner_since, config.owner_name)
         self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self._expired, renewed=config.renewed)
-        self.crew = Crew(config, template.send, self._heard, self._dispatch, self._died, self._note)
+        self.crew = Crew(config, template.send, self._heard, self._said, self._dispatch, self._died, self._note)
         self.gpus = GpuMeter([gpu.index for gpu in config.accelerators], config.env.get("PATH"))
         self._template = template
         self._clients: dict[str, Client] = {}
@@ -234,6 +235,12 @@ class Agent:
         slot.ended()
         self._end(running, kind, body[SECONDS.size :], seconds)
         self._dispatch()
+
+    def _said(self, slot: SlotLink, stream: str, text: str) -> None:
+        """C code or a child process of a slot's task wrote."""
+        running = slot.running
+        if running is not None and stream in kept(running.task.flags):
+            self.client(running.client).tell(running.task.id, Kind.OUTPUT, pack((stream, text), self.store.put))
 
     def _died(self, running: Running, code: int) -> None:
         how = "killed" if running.stopping == "interrupted" else "died"

@@ -1,7 +1,7 @@
 """What user code writes and displays, on its way out of a slot.
 
 `sys.stdout` and `sys.stderr` are replaced by streams that belong to the task that writes; descriptors 1 and 2 are pipes
-that are read here, so that what C code and child processes write is not lost either. Text is gathered for a few
+that the agent reads, so that what C code and child processes write is not lost either. Text is gathered for a few
 hundredths of a second, never longer than the task.
 """
 
@@ -22,11 +22,25 @@ from collections.abc import Callable, Iterator, Mapping
 
 from skyward_jupyter.agent.frames import frame
 from skyward_jupyter.agent.helpers import helper
+from skyward_jupyter.agent.pipes import MARK, Ends, Page, kept, unread
 from skyward_jupyter.wire.events import Kind
 
 _GATHER = 0.03
 _PIECE = 64 * 1024
-_libc = ctypes.CDLL(None)
+#: How often the slot looks how much went through its pipes while its agent reads: some times at once, then all
+#: together for seconds, in which an agent that is alive has its turn.
+_SPIN, _TRIES, _LOOK = 20, 20_000, 0.0002
+_sleep = time.sleep
+_libc, _held_libc = ctypes.CDLL(None), ctypes.PyDLL(None)
+
+type Marks = tuple[int, int]
+type _Piece = tuple[str, str, Marks]
+
+
+class _Polled(ctypes.Structure):
+    """What the system's ``poll`` takes."""
+
+    _fields_ = (("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short))
 
 
 class Interrupts:
@@ -83,33 +97,43 @@ interrupts = Interrupts()
 class Outlet:
     """The way out of one slot: its socket, and the text of its current task that was not sent yet."""
 
-    def __init__(self, sock: socket.socket, pack: Callable[[object], bytes]) -> None:
+    def __init__(self, sock: socket.socket, pack: Callable[[object], bytes], pipes: Pipes, number: int) -> None:
         self._sock = sock
         self.pack = pack
+        self._pipes = pipes
+        self._number = number
+        self._marked = (0, 0)
         self._send_lock = threading.Lock()
         self._text_lock = threading.RLock()
         self._flush_lock = threading.RLock()
-        self._pending: list[tuple[str, str]] = []
+        self._pending: list[_Piece] = []
         self._size = 0
         self.task = 0
         self.active = False
-        self.kept: frozenset[str] = frozenset(("stdout", "stderr"))
+        self.kept = kept("")
 
     def begin(self, task: int, flags: str) -> None:
         """From here on, output belongs to `task`; `flags` says which streams it keeps."""
         self.task = task
         self.active = True
-        self.kept = frozenset(flags.split(",")) if flags else frozenset(("stdout", "stderr"))
+        self.kept = kept(flags)
 
     def end(self, kind: int, body: bytes) -> None:
         """Send the last frame of the current task."""
         self.active = False
-        self.send(kind, body)
+        self._send(kind, body, self._marked)
 
     def send(self, kind: int, body: bytes) -> None:
         """Send one frame of the current task."""
+        self._send(kind, body, self._pipes.at())
+
+    def _send(self, kind: int, body: bytes, at: Marks) -> None:
+        """Send one frame; what went through the pipes up to `at` comes before it."""
         data = frame(kind, self.task, body)
         with interrupts, self._send_lock:
+            if at != self._marked:
+                self._marked = at
+                data = frame(Kind.MARK, self.task, MARK.pack(*at)) + data
             self._sock.sendall(data)
 
     def write(self, stream: str, text: str) -> None:
@@ -118,7 +142,9 @@ class Outlet:
             return
         with interrupts:
             with self._text_lock:
-                self._pending.append((stream, text))
+                if not self._pending:
+                    self._pipes.page.hold(self._number, True)
+                self._pending.append((stream, text, self._pipes.at()))
                 self._size += len(text)
                 full = self._size >= _PIECE
             if full:
@@ -131,19 +157,22 @@ class Outlet:
         with interrupts, self._flush_lock:
             with self._text_lock:
                 pending, self._pending, self._size = self._pending, [], 0
-            for stream, text in _joined(pending):
+            for stream, text, at in _joined(pending):
                 for start in range(0, len(text), _PIECE):
-                    self.send(Kind.OUTPUT, self.pack((stream, text[start : start + _PIECE])))
+                    self._send(Kind.OUTPUT, self.pack((stream, text[start : start + _PIECE])), at)
+            with self._text_lock:
+                if pending and not self._pending:
+                    self._pipes.page.hold(self._number, False)
 
 
-def _joined(pending: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _joined(pending: list[_Piece]) -> Iterator[_Piece]:
     index = 0
     while index < len(pending):
-        stream = pending[index][0]
+        stream, _, at = pending[index]
         end = index
-        while end < len(pending) and pending[end][0] == stream:
+        while end < len(pending) and pending[end][0] == stream and pending[end][2] == at:
             end += 1
-        yield stream, "".join(text for _, text in pending[index:end])
+        yield stream, "".join(text for _, text, _ in pending[index:end]), at
         index = end
 
 
@@ -189,11 +218,6 @@ def current() -> Outlet:
     return _current.get(None) or _fallback[0]
 
 
-def _busy() -> Outlet:
-    """The outlet of a task that runs: the only one, unless threads share the process; then nobody can tell."""
-    return next((outlet for outlet in _flusher.outlets if outlet.active), _fallback[0])
-
-
 class TaskStream(io.TextIOBase):
     """`sys.stdout` or `sys.stderr` of user code."""
 
@@ -234,50 +258,48 @@ class TaskStream(io.TextIOBase):
 
 
 class Pipes:
-    """Descriptors 1 and 2 of the process, read here."""
+    """Descriptors 1 and 2 of the process, which its agent reads."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._names: dict[int, str] = {}
-        for fd, name in ((1, "stdout"), (2, "stderr")):
-            read, write = os.pipe()
+    def __init__(self, ends: Ends) -> None:
+        self.page = Page(ends.page)
+        for fd, write in zip((1, 2), ends.writes, strict=True):
             os.dup2(write, fd)
             os.close(write)
-            os.set_blocking(read, False)
-            self._names[read] = name
-        self._ready = select.poll()
-        for read in self._names:
-            self._ready.register(read, select.POLLIN)
-        helper("skyward-pipes", self._run)
+        for read in ends.reads:  # to see how much waits there
+            os.set_inheritable(read, False)
+        self._reads = ends.reads
+        self._polled = (_Polled * len(self._reads))(*(_Polled(read, select.POLLIN, 0) for read in self._reads))
+        self._known: tuple[int, Marks] = (0, (0, 0))
 
-    def drain(self) -> None:
-        """Take what was written so far, C's own buffers included."""
+    def at(self) -> Marks:
+        """How much has gone through each so far."""
+        turn, marks = self._known
+        # Not the call of the standard library: that lets other threads run, each time that something is printed.
+        if not _held_libc.poll(self._polled, len(self._reads), 0) and self.page.turn == turn:
+            return marks
+        for tried in range(_TRIES):
+            turn = self.page.turn
+            marks = self._count()
+            if turn % 2 == 0 and self.page.turn == turn:
+                self._known = turn, marks
+                break
+            if tried > _SPIN:  # the agent was about to read, and has to wait for a processor
+                _sleep(_LOOK)
+        return marks
+
+    def _count(self) -> Marks:
+        out, err = (self.page.taken(stream) + unread(read) for stream, read in enumerate(self._reads))
+        return out, err
+
+    @staticmethod
+    def flush() -> None:
+        """Have C's own buffers written."""
         _libc.fflush(None)
-        with self._lock:
-            for fd, _ in self._ready.poll(0):
-                self._read(fd, self._names[fd])
-
-    def _run(self) -> None:
-        fds = list(self._names)
-        while True:
-            for fd in select.select(fds, [], [])[0]:
-                with self._lock:
-                    self._read(fd, self._names[fd])
-
-    def _read(self, fd: int, name: str) -> None:
-        while True:
-            try:
-                data = os.read(fd, _PIECE)
-            except BlockingIOError:
-                return
-            if not data:
-                return
-            _busy().write(name, data.decode("utf-8", "replace"))
 
 
-def capture() -> Pipes:
-    """Replace the process's output by what this module reads."""
-    pipes = Pipes()
+def capture(ends: Ends) -> Pipes:
+    """Replace the process's output by what goes to its agent."""
+    pipes = Pipes(ends)
     sys.stdout = TaskStream("stdout", 1)
     sys.stderr = TaskStream("stderr", 2)
     sys.__stdout__ = sys.stdout  # type: ignore[misc, assignment]

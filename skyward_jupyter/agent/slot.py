@@ -28,6 +28,7 @@ from skyward_jupyter.agent.failure import describe
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.inputs import Inputs
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, current, interrupts, use
+from skyward_jupyter.agent.pipes import Ends
 from skyward_jupyter.agent.reach import enter as enter_collections
 from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.runner import Runner
@@ -49,14 +50,16 @@ _edits = Refresher()
 class Slot:
     """Runs the tasks that come over one socket: where it is served, or, given a name, in a thread of that name."""
 
-    def __init__(self, sock: socket.socket, config: AgentConfig, pipes: Pipes, link: Link, thread: str = "") -> None:
+    def __init__(
+        self, sock: socket.socket, config: AgentConfig, pipes: Pipes, link: Link, thread: str = "", number: int = 0
+    ) -> None:
         self._link = link
         self._reader = Reader(sock)
         self._config = config
         self._pipes = pipes
         self._store = BlobStore(Path(config.store))
         self._codes: OrderedDict[str, Callable[..., Any] | bytes] = OrderedDict()
-        self._outlet = Outlet(sock, self._pack)
+        self._outlet = Outlet(sock, self._pack, pipes, number)
         self._credit = 0
         self._inputs: Inputs | None = None
         self.runner = Runner(thread, lambda: use(self._outlet)) if thread else None
@@ -100,7 +103,7 @@ class Slot:
         except KeyboardInterrupt as error:
             interrupts.clear()
             kind, result = Kind.ERROR, self._pack(describe(error, "interrupted"))
-        self._pipes.drain()
+        self._pipes.flush()
         self._outlet.flush()
         if self._inputs is not None:
             self._end_inputs(self._inputs)
@@ -213,14 +216,14 @@ def _called(function: Callable[..., Any], positional: tuple[Any, ...], named: di
         _edits.remember()
 
 
-def run_process(config: AgentConfig, sockets: list[socket.socket], label: str) -> None:
+def run_process(config: AgentConfig, sockets: list[socket.socket], label: str, ends: Ends) -> None:
     """Be a slot process: one socket is served by the main thread, several by a thread each.
 
     With several, the last socket carries the orders to interrupt a thread. `label` is its number after a dot, or else
-    it is the session.
+    it is the session. What it writes goes to `ends`.
     """
     _prepare(config, label.removeprefix("."))
-    pipes = capture()
+    pipes = capture(ends)
     keyboard.install()
     link = enter_collections(config, _task)
     if len(sockets) == 1:
@@ -229,7 +232,7 @@ def run_process(config: AgentConfig, sockets: list[socket.socket], label: str) -
         return
     *served, control = sockets
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    slots = [Slot(sock, config, pipes, link, f"skyward-slot-{index}") for index, sock in enumerate(served)]
+    slots = [Slot(sock, config, pipes, link, f"skyward-slot-{index}", index) for index, sock in enumerate(served)]
     for slot in slots:
         threading.Thread(target=slot.serve, name="skyward-serve", daemon=True).start()
     reader = Reader(control)

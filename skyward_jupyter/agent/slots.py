@@ -15,6 +15,8 @@ from dataclasses import astuple, dataclass, field
 
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.agent.frames import Order, Parser, frame
+from skyward_jupyter.agent.piped import Piped
+from skyward_jupyter.agent.pipes import MARK
 from skyward_jupyter.agent.slot import CODES
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Feed, Task
@@ -23,6 +25,7 @@ from skyward_jupyter.wire.messages import Feed, Task
 GRACE = 5.0
 
 type Heard = Callable[["SlotLink", int, Kind, bytes], None]
+type Said = Callable[["SlotLink", str, str], None]
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class SlotLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._codes: OrderedDict[str, None] = OrderedDict()
         self.control: socket.socket | None = None
+        self.piped: Piped | None = None
 
     @property
     def free(self) -> bool:
@@ -84,10 +88,17 @@ class SlotLink(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio's callback."""
-        for kind, task, body in self._parser.feed(data):
-            if kind == Kind.CALM:
+        for number, task, body in self._parser.feed(data):
+            kind = Kind(number)
+            if kind is Kind.MARK:
+                if self.piped is not None:
+                    self.piped.reach(MARK.unpack(body))
+                continue
+            if kind is Kind.CALM:
                 self._calm = True
-            self._heard(self, task, Kind(kind), body)
+            elif kind.final and self.piped is not None:
+                self.piped.drain()
+            self._heard(self, task, kind, body)
 
     def ended(self) -> None:
         """Its task has ended. The next one waits until no signal sent to this one can be on its way any more."""
@@ -98,6 +109,8 @@ class SlotLink(asyncio.Protocol):
 
     def run(self, running: Running, code: bytes) -> None:
         """Send a task; the slot must be free."""
+        if self.piped is not None:
+            self.piped.drain()  # what is still there is not this task's
         task = running.task
         self.running = running
         running.credit = task.credit
@@ -155,6 +168,11 @@ class SlotLink(asyncio.Protocol):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def coming(self) -> list[int]:
+        """The descriptor that what the slot sends comes by, while there is one."""
+        sock = self._transport.get_extra_info("socket") if self._transport is not None and self.alive else None
+        return [sock.fileno()] if sock is not None and sock.fileno() >= 0 else []
+
     def close(self) -> None:
         """Drop the connection."""
         self.alive = False
@@ -168,12 +186,17 @@ class SlotLink(asyncio.Protocol):
             self._transport.write(frame(kind, task, body))
 
 
-async def connect(index: int, pid: int, fds: tuple[int, ...], heard: Heard) -> list[SlotLink]:
-    """The links to a slot process: one, or one per thread when the last descriptor is for control."""
+async def connect(
+    index: int, pid: int, fds: tuple[int, ...], heard: Heard, ends: tuple[int, int, int], said: Said
+) -> list[SlotLink]:
+    """The links to a slot process: one, or one per thread when the last descriptor is for control.
+
+    `ends` are what its pipes are read by; `said` takes what comes by them, with the slot it may be of.
+    """
     loop = asyncio.get_running_loop()
     sockets = [socket.socket(fileno=fd) for fd in fds]
     threads = len(sockets) > 1
-    links = []
+    links: list[SlotLink] = []
     for number, sock in enumerate(sockets[:-1] if threads else sockets):
         link = SlotLink(index + number, pid, number if threads else None, heard)
         sock.setblocking(False)
@@ -183,4 +206,12 @@ async def connect(index: int, pid: int, fds: tuple[int, ...], heard: Heard) -> l
         links[0].control = sockets[-1]
         for link in links[1:]:
             link.control = sockets[-1].dup()
+
+    def told(stream: str, text: str) -> None:
+        """Of the slots that share a process nobody can tell which it was."""
+        said(next((link for link in links if link.running is not None), links[0]), stream, text)
+
+    piped = Piped(ends, lambda: [fd for link in links for fd in link.coming()], told)
+    for link in links:
+        link.piped = piped
     return links

@@ -28,6 +28,7 @@ from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.controls import Control, Pool, opened
 from skyward_jupyter.agent.launch import kill, kill_group, launch
+from skyward_jupyter.agent.pipes import Ends
 
 #: Imported before the first request, and while there is nothing else to do.
 FIRST = ("skyward_jupyter.agent.node", "skyward_jupyter.agent.slot")
@@ -275,17 +276,22 @@ class Template:
             self._start_slot(agent, slot, 1)
 
     def _start_slot(self, agent: _Agent, slot: int, count: int) -> None:
-        pairs = [socket.socketpair() for _ in range(count)]
         label = f".{slot}" if slot >= 0 else ".session"
+        pairs: list[tuple[socket.socket, socket.socket]] = []
+        ends: Ends | None = None
         try:
-            pid = launch("slot", agent.config, label, [theirs for _, theirs in pairs])
+            ends = Ends.new()
+            pairs += [socket.socketpair() for _ in range(count)]
+            pid = launch("slot", agent.config, label, [theirs for _, theirs in pairs], ends.fds)
             agent.slots[pid] = slot
-            fds = tuple(ours.fileno() for ours, _ in pairs)
+            fds = (*(ours.fileno() for ours, _ in pairs), *ends.for_agent)
             agent.channel.send({"op": "slot", "slot": slot, "pid": pid}, fds)
         except OSError as error:
             with contextlib.suppress(OSError):
                 agent.channel.send({"op": "slot_failed", "slot": slot, "why": str(error)})
         finally:
+            if ends is not None:
+                ends.close()
             for ours, theirs in pairs:
                 ours.close()
                 theirs.close()

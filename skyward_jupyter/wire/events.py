@@ -12,8 +12,8 @@ class Kind(IntEnum):
 
     ``CODE`` says that the node lacks the function: send the task again. ``BACK`` says that the task had not begun and
     was given back: it may run elsewhere. ``WANT`` asks for more of an input stream. ``DROPPED``
-    stands where output was that the node could not keep. ``CALM`` never leaves the node: the slot has seen every
-    signal that was sent before.
+    stands where output was that the node could not keep. Two never leave the node: ``CALM``, the slot has seen every
+    signal that was sent before; and ``MARK``, what went through its pipes so far comes before what it sends next.
     """
 
     CODE = 0
@@ -27,6 +27,7 @@ class Kind(IntEnum):
     WANT = 8
     DROPPED = 9
     CALM = 10
+    MARK = 11
 
     @property
     def final(self) -> bool:

@@ -102,3 +102,59 @@ def test_output_of_one_task_is_not_the_next_ones(pool: sky.ComputePool, capsys: 
         sky.compute(lambda n=n: sys.stdout.write(f"no newline {n}"))() >> pool
     found = [line.partition("] ")[2] for line in capsys.readouterr().out.splitlines()]
     assert found == [f"no newline {n}" for n in range(30)]
+
+
+def _write_holding(fd: int, data: bytes) -> None:
+    """Write from C while no other thread can run."""
+    import ctypes
+
+    held, done = ctypes.PyDLL(None), 0
+    while done < len(data):
+        done += held.write(fd, data[done:], len(data) - done)
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_much_that_c_code_writes_while_no_other_thread_can_run(
+    pool: sky.ComputePool, capsys: Capture, stream: int
+) -> None:
+    @sky.compute
+    def flood() -> None:
+        print("before")
+        _write_holding(stream, b"".join(b"%07d\n" % n for n in range(50_000)))
+        print("after")
+
+    flood().with_timeout(20) @ pool
+    shown = capsys.readouterr()
+    text = shown.out if stream == 1 else shown.err
+    for node in range(3):
+        lines = [line.partition("] ")[2] for line in text.splitlines() if line.startswith(f"[{node}]")]
+        numbers = [f"{n:07}" for n in range(50_000)]
+        assert lines == (["before", *numbers, "after"] if stream == 1 else numbers)
+
+
+def test_python_c_and_children_keep_their_order(pool: sky.ComputePool, capsys: Capture) -> None:
+    @sky.compute
+    def talk() -> None:
+        for n in range(20):
+            print("python", n)
+            os.write(1, b"c %d\n" % n)
+            print("error", n, file=sys.stderr)
+            subprocess.run(["echo", "child", str(n)], check=True)
+
+    talk() >> pool
+    shown = capsys.readouterr()
+    assert [line.partition("] ")[2] for line in shown.out.splitlines()] == [
+        f"{who} {n}" for n in range(20) for who in ("python", "c", "child")
+    ]
+    assert [line.partition("] ")[2] for line in shown.err.splitlines()] == [f"error {n}" for n in range(20)]
+
+
+def test_what_a_task_that_dies_wrote_last_is_seen(pool: sky.ComputePool, capsys: Capture) -> None:
+    @sky.compute
+    def dies() -> None:
+        os.write(1, b"last words\n")
+        os._exit(3)
+
+    with pytest.raises(sky.SlotDied):
+        dies() >> pool
+    assert capsys.readouterr().out.endswith("] last words\n")

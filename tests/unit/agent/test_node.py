@@ -7,6 +7,7 @@ import os
 import pickle
 import socket
 from collections.abc import AsyncIterator
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS, Order, Parser, frame
 from skyward_jupyter.agent.node import Agent
+from skyward_jupyter.agent.pipes import Ends
 from skyward_jupyter.wire.codec import unpack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed, Own, Owned, Task
@@ -47,6 +49,7 @@ class World:
         self._orders: list[tuple[Order, int]] = []
         self.fed: list[tuple[int, int]] = []
         self.reply = Reply()
+        self.written: list[FileIO] = []
 
     async def attach(self, index: int = 0, pid: int = 999_999) -> None:
         """Give the agent a slot."""
@@ -54,7 +57,9 @@ class World:
         self.slot.close()
         self.slot = ours
         self.slot.setblocking(False)
-        await self.agent.crew.connect(index, pid, (theirs.detach(),))
+        ends = Ends.new()
+        await self.agent.crew.connect(index, pid, (theirs.detach(),), ends.for_agent)
+        self.written += [os.fdopen(fd, "wb", buffering=0) for fd in ends.writes]
 
     def exchange(self, *tasks: Task, after: int = 0, codes: bool = True, **more: Any) -> None:
         known = tuple(Code(task.code, b"body") for task in tasks) if codes else ()
@@ -93,6 +98,10 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         client.close()
     for slot in made.agent.crew:
         slot.close()
+        if slot.piped is not None:
+            slot.piped.close()
+    for file in made.written:
+        file.close()
     made.slot.close()
     made.template.close()
     made.channel.close()

@@ -22,6 +22,7 @@ from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import instance_info
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader, frame
+from skyward_jupyter.agent.pipes import STREAMS, Ends, Page, unread
 from skyward_jupyter.wire import feeds
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack, unpack
@@ -50,22 +51,28 @@ class Slot:
             env={"UNIT": "é"},
             peers=(Peer(0, "127.0.0.1:25520"), Peer(2, "127.0.0.3:25520")),
         )
+        ends = Ends.new()
         spec = {
             "role": "slot",
             "config": config.to_json(),
             "label": ".0",
             "fds": [theirs.fileno()],
+            "ends": ends.fds,
             "parent": os.getpid(),
         }
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "skyward_jupyter.agent.child"],
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), *ends.fds],
                 stdin=subprocess.PIPE,
             )
             assert self.process.stdin is not None
             with self.process.stdin as pipe:
                 pipe.write(json.dumps(spec).encode())
+        for fd in ends.writes:
+            os.close(fd)
+        self.ends = ends.for_agent
+        self._page: Page | None = None
         self._reader = Reader(ours)
         self._tasks = 0
 
@@ -92,8 +99,18 @@ class Slot:
         while not (found and found[-1][0].final):
             kind, task, body = self.next()
             assert task == self._tasks
-            found.append((Kind(kind), self.content(Kind(kind), body)))
+            if kind == Kind.MARK or Kind(kind).final:
+                found += [(Kind.OUTPUT, (stream, data.decode())) for stream, data in self.piped()]
+            if kind != Kind.MARK:
+                found.append((Kind(kind), self.content(Kind(kind), body)))
         return found
+
+    def piped(self) -> Iterator[tuple[str, bytes]]:
+        """What went through its pipes."""
+        self._page = self._page or Page(self.ends[2])
+        for stream, fd in enumerate(self.ends[:2]):
+            if unread(fd):
+                yield STREAMS[stream], self._page.take(stream, fd)
 
     def content(self, kind: Kind, body: bytes) -> Any:
         return unpack(body[SECONDS.size :] if kind.final else body, self.store.open)
@@ -401,7 +418,7 @@ def test_only_the_main_thread_takes_interrupts(slot: Slot) -> None:
 
     slot.start(blocked, Fed(0), streams=1)
     found = slot.events()[-1][1]
-    assert found == {"MainThread": False, "skyward-pipes": True, "skyward-flush": True, "skyward-inputs": True}
+    assert found == {"MainThread": False, "skyward-flush": True, "skyward-inputs": True}
 
 
 def test_interrupts_at_any_moment_leave_it_whole(slot: Slot) -> None:
