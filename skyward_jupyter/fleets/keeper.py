@@ -70,7 +70,7 @@ class _Machine:
 
     async def _linked(self) -> DoorLink:
         if self._connection is None:
-            made = connection(self.instance)
+            made = await connection(self.instance)
             await made.open(ANSWER_WITHIN)
             self._connection = made
         if self._link is None:

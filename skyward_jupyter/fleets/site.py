@@ -153,7 +153,7 @@ class Site:
 
     async def _connected(self) -> Connection:
         self._tell("connecting")
-        self._machine = connection(self.instance, self._watch)
+        self._machine = await connection(self.instance, self._watch)
         await self._machine.open(REACH_WITHIN)
         return self._machine
 
@@ -339,7 +339,7 @@ class Site:
     async def remove(self, within: float) -> None:
         """End and remove what is there of a pool that is over, if the machine can be reached."""
         assert self.place is not None
-        machine = connection(self.instance)
+        machine = await connection(self.instance)
         try:
             async with asyncio.timeout(within + END_WITHIN):
                 await machine.open(within)

@@ -6,6 +6,7 @@ kept for the next one.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,7 +101,8 @@ class SSH:
                 f"{len(taken) + count} nodes were asked for and {len(self.hosts)} hosts are named; a machine runs one "
                 "node of a pool: name more hosts, or ask for fewer nodes"
             )
-        return tuple(map(self._instance, free[:count]))
+        # What the configuration says of each may take a while.
+        return await asyncio.to_thread(lambda: tuple(map(self._instance, free[:count])))
 
     async def get_instance(self, cluster: Cluster, instance: Instance) -> Instance | None:
         """It is there, for all that is known without logging in."""

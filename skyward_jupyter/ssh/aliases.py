@@ -6,12 +6,11 @@ no names.
 
 from __future__ import annotations
 
-import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-_LINE = re.compile(r"\s*(host|include)(?:\s*=\s*|\s+)(.+)", re.IGNORECASE)
+from skyward_jupyter.ssh.syntax import Line, included, lines
+
 _PATTERN = set("*?!")
 
 
@@ -26,29 +25,19 @@ def _names(path: Path, read: set[Path]) -> Iterator[str]:
         return
     read.add(path)
     try:
-        lines = path.read_text("utf-8", errors="replace").splitlines()
+        found = [line for line in lines(path) if line.keyword in ("host", "include")]
     except OSError:
         return
-    for found in filter(None, map(_LINE.match, lines)):
-        words = _words(found[2])
-        if found[1].lower() == "host":
-            yield from (word for word in words if not _PATTERN & set(word))
+    for line in found:
+        if line.keyword == "host":
+            yield from (word for word in _words(line) if not _PATTERN & set(word))
         else:
-            for file in (file for word in words for file in _included(word)):
+            for file in (file for word in _words(line) for file in included(word)):
                 yield from _names(file, read)
 
 
-def _words(text: str) -> list[str]:
+def _words(line: Line) -> list[str]:
     try:
-        return shlex.split(text, comments=True)
+        return line.words
     except ValueError:
-        return []
-
-
-def _included(pattern: str) -> list[Path]:
-    """Relative paths are below ``~/.ssh``, as they are for ssh."""
-    try:
-        whole = Path.home() / ".ssh" / Path(pattern).expanduser()
-        return sorted(Path(whole.anchor).glob(str(whole.relative_to(whole.anchor))))
-    except (RuntimeError, ValueError, IndexError, OSError):  # a user that is not there, or what is no pattern
         return []

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncssh
 
 from skyward_jupyter.errors import AuthenticationFailed, ConnectionFailed, UsageError
-from skyward_jupyter.ssh.hosts import Host, overrides
+from skyward_jupyter.ssh.configuration import looked_up
+from skyward_jupyter.ssh.hosts import Host
 from skyward_jupyter.ssh.known import Ledger, Verifier
 
 #: A silent machine is lost after interval x (count + 1) seconds.
@@ -41,7 +43,10 @@ def _worth_saying(record: logging.LogRecord) -> bool:
 logging.getLogger("asyncio").addFilter(_worth_saying)
 
 _USUAL_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
-_USUAL_KNOWN = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
+_USUAL_KNOWN = (
+    ("~/.ssh/known_hosts", "~/.ssh/known_hosts2"),
+    ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"),
+)
 
 
 class NotYet(Exception):
@@ -112,9 +117,14 @@ async def _attempt(
     verifier = Verifier(host, ledger)
     client = _Client(verifier)
     try:
-        ssh = await asyncssh.connect(**await asyncio.to_thread(_said, host, verifier, client, through))
+        with contextlib.ExitStack() as stack:
+            said = await asyncio.to_thread(_said, host, verifier, client, through, stack)
+            try:
+                ssh = await asyncssh.connect(**said)
+            finally:
+                client.complaint = await asyncio.to_thread(client.complained)
     except (OSError, asyncssh.Error, asyncssh.ChannelOpenError, ValueError) as error:
-        raise await asyncio.to_thread(_judged, host, verifier, error) from error
+        raise await asyncio.to_thread(_judged, host, client, verifier, error) from error
     try:
         client.note = await asyncio.to_thread(verifier.confirm)
     except BaseException:
@@ -129,29 +139,46 @@ class _Client(asyncssh.SSHClient):
     def __init__(self, verifier: Verifier) -> None:
         self._verifier = verifier
         self.note = ""
+        self.tried: Sequence[str] = ()
+        self.complaints: Path | None = None
+        self.complaint = ""
         self.why = ""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.why = _reason(exc)
+
+    def complained(self) -> str:
+        """The last line of what the command in between wrote to stderr; "" for nothing."""
+        if self.complaints is None:
+            return ""
+        with contextlib.suppress(OSError), self.complaints.open("rb") as file:
+            file.seek(max(0, self.complaints.stat().st_size - 1000))
+            return (file.read().decode(errors="replace").strip().splitlines() or [""])[-1]
+        return ""
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         return self._verifier.accept(key)
 
 
 def _said(
-    host: Host, verifier: Verifier, client: _Client, through: asyncssh.SSHClientConnection | None
+    host: Host,
+    verifier: Verifier,
+    client: _Client,
+    through: asyncssh.SSHClientConnection | None,
+    stack: contextlib.ExitStack,
 ) -> dict[str, Any]:
-    """All that asyncssh must be told; reads the files of known hosts."""
-    said: dict[str, Any] = {"host": host.alias, **overrides(host.user, host.port, host.config)}
-    configured = asyncssh.SSHClientConnectionOptions(**said, client_keys=None)
-    named = configured.known_hosts
-    files = named if isinstance(named, Sequence) and named else _USUAL_KNOWN
-    if not configured.config.get("Ciphers"):
-        said["encryption_algs"] = _CIPHERS
+    """All that asyncssh must be told; reads the files of keys and known hosts. It counts until `stack` is closed."""
+    found = stack.enter_context(looked_up(host.name, host.alias, host.user, host.port, host.config))
+    identities = replace(found.identities, files=host.keys) if host.keys else found.identities
+    client.tried = identities.files or ()
+    said: dict[str, Any] = {**found.said, **identities.offered(), "tunnel": through, "proxy_command": None}
     if host.keys:
-        said |= {"client_keys": list(host.keys), "ignore_encrypted": True}
-    if through is not None:
-        said["tunnel"] = through
+        said["client_keys"] = list(host.keys)  # what is wrong with one that was named here is said
+    if through is None and not host.jump and found.proxy:
+        client.complaints = found.folder / "proxy"
+        said["proxy_command"] = _behind(found.proxy, client.complaints)
+    if not found.options.config.get("Ciphers"):
+        said["encryption_algs"] = _CIPHERS
     return said | {
         # What the configuration may say for people at terminals.
         "request_pty": False,
@@ -160,14 +187,29 @@ def _said(
         "client_factory": lambda: client,
         "keepalive_interval": KEEPALIVE_INTERVAL,
         "keepalive_count_max": KEEPALIVE_COUNT,
-        "known_hosts": verifier.trusted(
-            [str(Path(str(file)).expanduser()) for file in files], configured.host_key_alias or ""
-        ),
+        "known_hosts": verifier.trusted(_known_files(found.options), found.options.host_key_alias or ""),
         "server_host_key_algs": verifier.kinds(),
     }
 
 
-def _judged(host: Host, verifier: Verifier, error: Exception) -> Exception:
+def _behind(command: str, complaints: Path) -> list[str]:
+    """What runs a command that a connection goes through, in the user's shell, as ssh does.
+
+    asyncssh takes what it writes to stderr for the machine's words, and the end of stderr for that of the connection.
+    So stderr stays open beside it, and what it writes goes to a file.
+    """
+    held = 'exec 3>&2 2>"$1"; exec "$2" -c "exec $3"'
+    return ["/bin/sh", "-c", held, "sh", str(complaints), os.environ.get("SHELL") or "/bin/sh", command]
+
+
+def _known_files(options: asyncssh.SSHClientConnectionOptions) -> list[str]:
+    """The user's files of known hosts, and the system's."""
+    named = (options.config.get(name) for name in ("UserKnownHostsFile", "GlobalKnownHostsFile"))
+    files = (usual if said is None else said for said, usual in zip(named, _USUAL_KNOWN, strict=True))
+    return [str(Path(file).expanduser()) for some in files for file in cast(Sequence[str], some)]
+
+
+def _judged(host: Host, client: _Client, verifier: Verifier, error: Exception) -> Exception:
     """What a failure means."""
     match error:
         case UsageError():
@@ -177,7 +219,7 @@ def _judged(host: Host, verifier: Verifier, error: Exception) -> Exception:
         case asyncssh.KeyExchangeFailed() | asyncssh.ProtocolNotSupported() | asyncssh.HostKeyNotVerifiable():
             return ConnectionFailed(host.name, f"{host.name} speaks no SSH that suits: {error.reason}")
         case asyncssh.PermissionDenied():
-            return AuthenticationFailed(host.name, _denied(host))
+            return AuthenticationFailed(host.name, _denied(host, client.tried))
         case asyncssh.DisconnectError() if "uthentication failures" in error.reason:
             return AuthenticationFailed(
                 host.name,
@@ -189,7 +231,8 @@ def _judged(host: Host, verifier: Verifier, error: Exception) -> Exception:
                 host.name, f"{host.name} cannot be found: there is no machine of the name {host.host}"
             )
         case asyncssh.Error() | OSError():
-            return NotYet(_reason(error))
+            beside = f" (its ProxyCommand says: {client.complaint})" if client.complaint else ""
+            return NotYet(f"{_reason(error)}{beside}")
         case _:
             return UsageError(f"{host.name} cannot be logged in to: {error}")
 
@@ -213,19 +256,23 @@ def _plain(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 
-def _denied(host: Host) -> str:
-    locked = [path for path in _key_files(host) if _is_locked(path)]
+def _denied(host: Host, tried: Sequence[str]) -> str:
+    files = [file for file in tried or _usual_keys() if Path(file).is_file()]
+    locked = [path for path in files if _is_locked(path)]
     if locked:
         advice = f"the key {locked[0]} has a passphrase: unlock it once with: ssh-add {locked[0]}"
     else:
-        advice = f"tried: {', '.join(tried)}; " if (tried := _key_files(host)) else ""
+        advice = f"tried: {', '.join(files)}; " if files else _absent(tried)
         advice += f"try: ssh -p {host.port} {host.user}@{host.host}, and name the key that works with key="
     return f"{host.name} accepts none of our keys for {host.user}; {advice}"
 
 
-def _key_files(host: Host) -> Sequence[str]:
-    usual = [str(Path("~/.ssh").expanduser() / name) for name in _USUAL_KEYS]
-    return host.keys or [path for path in usual if Path(path).is_file()]
+def _absent(tried: Sequence[str]) -> str:
+    return f"there is no {' and no '.join(tried)}; " if tried else ""
+
+
+def _usual_keys() -> list[str]:
+    return [str(Path("~/.ssh").expanduser() / name) for name in _USUAL_KEYS]
 
 
 def _is_locked(path: str) -> bool:

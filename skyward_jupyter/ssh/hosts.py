@@ -11,12 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import asyncssh
-
 from skyward_jupyter.errors import UsageError
+from skyward_jupyter.ssh.configuration import USUAL, looked_up
 
 _WRITTEN = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<v6>[^\]\s]*)\]|(?P<host>[^\[\]@:\s]+))(?::(?P<port>[^\s:]*))?")
-_USUAL = "~/.ssh/config"
 _FORMS = "write user@host, user@host:port, user@[IPv6 address]:port, or a name from ~/.ssh/config"
 
 
@@ -101,9 +99,10 @@ def _parsed(text: str, keys: tuple[str, ...], jump: str, config: str, behind: tu
     user, host, port = _parts(text)
     if host in behind:
         raise UsageError(
-            f"the way to {behind[0]} goes through {host} to reach {host}: look at ProxyJump in {config or _USUAL}"
+            f"the way to {behind[0]} goes through {host} to reach {host}: look at ProxyJump in {config or USUAL}"
         )
-    options = _configured(text, user, host, port, config)
+    with looked_up(text, host, user, port, config) as found:
+        options = found.options
     hops = jump or (options.tunnel if isinstance(options.tunnel, str) else "")
     through: tuple[Host, ...] = ()
     for hop in [] if hops.lower() == "none" else filter(None, map(str.strip, hops.split(","))):
@@ -135,25 +134,3 @@ def _key_file(text: str) -> str:
     if not path.is_file():
         raise UsageError(f"there is no key file {path}: name the private key, such as ~/.ssh/id_ed25519")
     return str(path)
-
-
-def _configured(text: str, user: str, host: str, port: int | None, config: str) -> asyncssh.SSHClientConnectionOptions:
-    """What the configuration makes of it; keys are not read yet."""
-    try:
-        return asyncssh.SSHClientConnectionOptions(
-            host=host, client_keys=None, known_hosts=None, **overrides(user, port, config)
-        )
-    except (ValueError, OSError, asyncssh.Error) as error:
-        raise UsageError(f"{text!r} cannot be looked up in {config or _USUAL}: {error}") from error
-
-
-def overrides(user: str, port: int | None, config: str) -> dict[str, object]:
-    """What was said of a machine, and so need not come from the configuration, as asyncssh takes it."""
-    said: dict[str, object] = {}
-    if user:
-        said["username"] = user
-    if port:
-        said["port"] = port
-    # An empty tuple stands for the user's own; without it asyncssh.connect reads that, its options alone do not.
-    said["config"] = [config] if config else ()
-    return said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from skyward_jupyter.providers.base import Instance
@@ -20,7 +21,8 @@ def host_of(instance: Instance) -> Host:
     return parse(instance.login, key=instance.key, jump=instance.jump, host_key=instance.host_key)
 
 
-def connection(instance: Instance, watch: Watch = unwatched) -> Connection:
+async def connection(instance: Instance, watch: Watch = unwatched) -> Connection:
     """A connection that is not open yet; `watch` hears how it goes."""
     known = Path(instance.known_hosts) if instance.known_hosts else directory() / LEDGER
-    return Connection(host_of(instance), Ledger(known), watch)
+    # What the configuration says of it may take a while.
+    return Connection(await asyncio.to_thread(host_of, instance), Ledger(known), watch)
