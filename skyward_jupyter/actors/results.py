@@ -68,7 +68,7 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             if entry.yields is not None:
                 entry.yields.put_nowait(value)
         case Kind.VALUE:
-            end(hub, entry, Success(rank, value, event.seconds))
+            end(hub, entry, Success(rank, _in_time(value, event, rank), event.seconds))
         case Kind.ERROR:
             assert isinstance(value, Failed)
             own = entry.feeds.error if value.how == "fed" and entry.feeds is not None else None
@@ -80,6 +80,15 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
                 if hub.events.wants(LogLine):
                     hub.events.emit(LogLine, rank, entry.id, stream, text)
             _show(entry, rank, kind, value)
+
+
+def _in_time(value: object, event: Event, rank: int) -> object:
+    """What a task gave; a cell that did not end before its timeout has failed by that."""
+    if not event.overdue:
+        return value
+    from skyward_jupyter.agent.cells import CellOutcome, overdue
+
+    return overdue(value, event.overdue, rank) if isinstance(value, CellOutcome) else value
 
 
 def _had(hub: Hub, entry: TaskEntry, rank: int, kind: Kind, seconds: float) -> None:
@@ -134,7 +143,10 @@ def error_of(failed: Failed, rank: int) -> BaseException:
         case "died":
             return _died(failed.facts["code"], rank)
         case "timeout":
-            return TaskTimeout(f"the task ran longer than its {failed.facts['seconds']:g} s on node {rank}", rank)
+            text = f"the task ran longer than its {failed.facts['seconds']:g} s on node {rank}"
+            if failed.facts.get("killed"):
+                text += " and did not stop when interrupted, so its slot was ended; another took its place"
+            return TaskTimeout(text, rank)
         case "interrupted":
             return _with_traceback(TaskInterrupted(f"the task was interrupted on node {rank}", rank), failed)
         case "killed":

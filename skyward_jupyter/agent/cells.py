@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from IPython.core.inputtransformer2 import TransformerManager
+
+from skyward_jupyter.errors import TaskTimeout
+from skyward_jupyter.wire.codec import dumps
 
 _LONGEST = 10_000
 _MOST_ITEMS = 100
@@ -174,6 +177,16 @@ class Holdings:
     sent: Mapping[str, str]
     owned: Mapping[str, str | None]
     functions: Mapping[str, frozenset[str]]
+
+
+def overdue(outcome: CellOutcome, limit: float, rank: int) -> CellOutcome:
+    """`outcome` of a cell that was interrupted because it ran for `limit` seconds, whatever it made of that."""
+    if outcome.missing:
+        return outcome
+    text = f"the cell ran longer than its {limit:g} s"
+    shown, frames = (outcome.error.traceback, outcome.error.frames) if outcome.error is not None else ("", ())
+    error = CellError("TaskTimeout", text, shown, frames, dumps(TaskTimeout(text, rank)))
+    return replace(outcome, shown=None, value=None, outs={}, error=error)
 
 
 class LineKeepingTransformer(TransformerManager):

@@ -72,7 +72,7 @@ def _described(error: BaseException, how: str) -> Failed:
         text=_text(error),
         formatted="".join(traceback.format_exception(error)),
         pickled=_pickled(error),
-        frames=tuple(frames_of(link.__traceback__) for link in _chain(error)),
+        frames=tuple(frames_of(link.__traceback__) for link in chain(error)),
     )
 
 
@@ -85,9 +85,9 @@ def rebuild(failed: Failed, node: int) -> BaseException:
             raise TypeError
     except BaseException:  # whatever code of it raised
         error = RemoteError(failed.type_name, failed.text, node)
-    for link in _chain(error):
+    for link in chain(error):
         localize(link)
-    for link, frames in zip(_chain(error), failed.frames, strict=False):
+    for link, frames in zip(chain(error), failed.frames, strict=False):
         if frames:
             _set(link, "__traceback__", traceback_of(frames))
     _set(error, "__notes__", [*getattr(error, "__notes__", ()), f"raised on node {node}"])
@@ -123,7 +123,8 @@ def _user_part(tb: TracebackType | None) -> TracebackType | None:
     return tb
 
 
-def _chain(error: BaseException) -> list[BaseException]:
+def chain(error: BaseException) -> list[BaseException]:
+    """An error and those that it is shown with, as far as they travel."""
     found: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in found and len(found) < _CHAIN:

@@ -50,10 +50,10 @@ class RunLog:
         self.last = 0
         self.lost = 0
 
-    def add(self, task: int, kind: Kind, body: bytes, seconds: float = 0.0) -> Event:
+    def add(self, task: int, kind: Kind, body: bytes, seconds: float = 0.0, overdue: float = 0.0) -> Event:
         """Number and keep an event."""
         self.last += 1
-        event = Event(self.last, task, int(kind), body, seconds)
+        event = Event(self.last, task, int(kind), body, seconds, overdue)
         self._events.append(event)
         if not _kept(event):
             self._output += len(body)

@@ -32,7 +32,7 @@ from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
 from skyward_jupyter.collections.steward import drop_kernels
 from skyward_jupyter.wire.blobs import BlobStore
-from skyward_jupyter.wire.codec import pack
+from skyward_jupyter.wire.codec import blobs_of, pack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import (
     Code,
@@ -233,7 +233,7 @@ class Agent:
             return
         (seconds,) = SECONDS.unpack_from(body)
         slot.ended()
-        self._end(running, kind, body[SECONDS.size :], seconds)
+        self._ended(running, kind, body[SECONDS.size :], seconds)
         self._dispatch()
 
     def _said(self, slot: SlotLink, stream: str, text: str) -> None:
@@ -244,15 +244,26 @@ class Agent:
 
     def _died(self, running: Running, code: int) -> None:
         how = "killed" if running.stopping == "interrupted" else "died"
-        self._end(running, Kind.ERROR, self._failed(how, {"code": code}))
+        facts: dict[str, object] = {"code": code}
+        if running.stopping == "timeout":
+            how, facts = "timeout", {"seconds": running.task.timeout, "killed": True}
+        self._end(running, Kind.ERROR, self._failed(how, facts))
 
-    def _end(self, running: Running, kind: Kind, body: bytes, seconds: float = 0.0) -> None:
+    def _ended(self, running: Running, kind: Kind, body: bytes, seconds: float) -> None:
+        """A task has ended by itself; one that was to stop at its timeout has failed by it, whatever it says."""
+        overdue = running.task.timeout if running.stopping == "timeout" else 0.0
+        cell = running.task.session and kind is Kind.VALUE  # the kernel needs to know what it left in the session
+        if overdue and not cell:
+            for blob in blobs_of(body):
+                self.store.drop(blob.name)
+            kind, body = Kind.ERROR, self._failed("timeout", {"seconds": overdue})
+        self._end(running, kind, body, seconds, overdue if cell else 0.0)
+
+    def _end(self, running: Running, kind: Kind, body: bytes, seconds: float = 0.0, overdue: float = 0.0) -> None:
         running.cancel_timers()
-        if kind is Kind.ERROR and running.stopping == "timeout":
-            body = self._failed("timeout", {"seconds": running.task.timeout})
         self.done += 1
-        self.failed += kind is Kind.ERROR
-        self.client(running.client).tell(running.task.id, kind, body, seconds)
+        self.failed += kind is Kind.ERROR or overdue > 0
+        self.client(running.client).tell(running.task.id, kind, body, seconds, overdue)
 
     def _failed(self, how: str, facts: dict[str, object] | None = None) -> bytes:
         return pack(Failed(how, facts=facts or {}), self.store.put)

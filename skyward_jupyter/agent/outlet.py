@@ -14,6 +14,7 @@ import io
 import os
 import queue
 import select
+import signal
 import socket
 import sys
 import threading
@@ -51,6 +52,17 @@ class Interrupts:
         self._critical = 0
         self._pending = False
         self._early = 0.0
+        self._installed = False
+
+    def install(self) -> None:
+        """Be the process's handler of SIGINT, in its main thread, also after a task that set another."""
+        self._installed = True
+        self._take()
+
+    def _take(self) -> None:
+        if signal.getsignal(signal.SIGINT) != self.handle:
+            signal.signal(signal.SIGINT, self.handle)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT,))
 
     def begin(self, sent: float) -> None:
         """User code of a task that was sent at `sent` (monotonic seconds) runs from here on.
@@ -89,6 +101,8 @@ class Interrupts:
         """No task runs any more: forget an interrupt meant for it."""
         self.running = False
         self._pending = False
+        if self._installed:
+            self._take()
 
 
 interrupts = Interrupts()

@@ -33,6 +33,7 @@ from traitlets.config import Config
 
 from skyward_jupyter.agent import keyboard, outlet
 from skyward_jupyter.agent.cells import Bundle, LineKeepingTransformer, Source
+from skyward_jupyter.agent.failure import chain
 from skyward_jupyter.agent.repeats import without_repeats
 
 _INLINE = "module://matplotlib_inline.backend_inline"
@@ -258,7 +259,8 @@ class SessionShell(InteractiveShell):
             said = "" if value.code is None else f": {value}"
             self._showtraceback(kind, value, [f"SystemExit{said}"])
         else:
-            _cut_ours(value.__traceback__)
+            for link in chain(value):
+                _cut_ours(link.__traceback__)
             left_out = without_repeats(value.__traceback__, cast(SessionCompiler, self.compile).knows)
             super().showtraceback(exc_tuple, filename, tb_offset, exception_only, running_compiled_code)
             if left_out and self.failure is not None:

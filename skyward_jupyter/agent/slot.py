@@ -227,7 +227,7 @@ def run_process(config: AgentConfig, sockets: list[socket.socket], label: str, e
     keyboard.install()
     link = enter_collections(config, _task)
     if len(sockets) == 1:
-        signal.signal(signal.SIGINT, interrupts.handle)
+        interrupts.install()
         Slot(sockets[0], config, pipes, link).serve()
         return
     *served, control = sockets

@@ -157,6 +157,8 @@ class SlotLink(asyncio.Protocol):
             return
         running.stopping = why
         running.timer = asyncio.get_running_loop().call_later(GRACE, self.kill)
+        if why == "timeout" and running.task.credit:
+            self.close_stream()  # a generator that goes on after the interrupt is not asked for more
         if self._thread is not None and self.control is not None:
             self.control.sendall(frame(Order.INTERRUPT, running.task.id, self._thread.to_bytes(4, "little")))
         else:

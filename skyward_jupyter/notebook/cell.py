@@ -30,7 +30,7 @@ from skyward_jupyter.notebook.tracebacks import (
     plain,
     shown_as,
 )
-from skyward_jupyter.notebook.verdicts import Verdict, refusals, timed_out
+from skyward_jupyter.notebook.verdicts import Verdict, refusals
 from skyward_jupyter.wire.events import Failure, Outcome, Success, TaskEvent
 
 if TYPE_CHECKING:
@@ -314,8 +314,7 @@ class Cell:
                 self._ledger.record(rank, done, self._plans[rank], self._names)
                 if done.error is None:
                     self.outcomes[rank] = done
-                limit = 0.0 if self._run.interrupted else self._options.timeout or 0.0
-                return timed_out(done.error, outcome.seconds, limit, rank)
+                return done.error
             case Failure(_, error):
                 return error
         return None

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from skyward_jupyter.agent.cells import CellError, CellOutcome
-from skyward_jupyter.errors import TaskTimeout
+from skyward_jupyter.agent.cells import CellOutcome
 from skyward_jupyter.notebook.ranks import compact, spoken
-from skyward_jupyter.wire.codec import dumps
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +49,3 @@ def refusals(outcomes: Mapping[int, CellOutcome], *, value: bool, moves: bool = 
     if moves and sentences and able:
         sentences.append(f"{spoken(able)} can: --on {compact(able)}")
     return "; ".join(sentences) or None
-
-
-def timed_out(error: CellError | None, seconds: float, limit: float, rank: int) -> CellError | None:
-    """`error`; an interrupt that came because the cell ran for `limit` seconds is called a timeout."""
-    if error is None or not error.interrupted or not 0 < limit <= seconds:
-        return error
-    text = f"the cell ran longer than its {limit:g} s"
-    return replace(error, name="TaskTimeout", text=text, pickled=dumps(TaskTimeout(text, rank)))

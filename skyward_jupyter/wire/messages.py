@@ -107,7 +107,8 @@ class Feed:
 class Event:
     """One numbered event of a task; `kind` is a `skyward_jupyter.wire.events.Kind`, `body` its packed content.
 
-    `seconds` is how long the task ran, on its last event.
+    `seconds` is how long the task ran, on its last event. `overdue` is its timeout where it ended only because of that,
+    or after: of a cell, whose value says what it left in its session.
     """
 
     seq: int
@@ -115,6 +116,7 @@ class Event:
     kind: int
     body: bytes
     seconds: float = 0.0
+    overdue: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

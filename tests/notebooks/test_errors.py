@@ -167,9 +167,10 @@ def test_a_process_that_ends_itself_fails_the_cell_and_is_replaced(nodes: Kernel
 def test_a_process_that_ended_between_cells_is_noticed(nodes: Kernel) -> None:
     nodes.ok("given = 5")
     nodes.ok("%%sky\nmade = given\npid = os.getpid()")
-    nodes.ok("%%sky --on 1\nimport threading\nthreading.Timer(0.05, os._exit, [0]).start()")
     gone = "import os, asyncio\npids = %sky pid\nasync def gone(pid):\n    while os.path.exists(f'/proc/{pid}'):\n"
-    nodes.ok(f"{gone}        await asyncio.sleep(0.01)\nawait gone(pids[1])")
+    nodes.ok(f"{gone}        await asyncio.sleep(0.01)")
+    nodes.ok("%%sky --on 1\nimport threading\nthreading.Timer(0.2, os._exit, [0]).start()")
+    nodes.ok("await gone(pids[1])")
     shown = nodes.run("%%sky\ngiven, made")
     assert "[1] NameError: name 'made' is not defined" in shown.traceback
     assert "node 1: what earlier cells bound" in shown.stderr
@@ -193,3 +194,31 @@ def test_run_all_stops(tmp_path: Path) -> None:
     with pytest.raises(Stopped, match="ZeroDivisionError") as caught:
         execute(source, timeout=60)
     assert caught.value.notebook.cells[2].execution_count is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "!sleep 30",
+        "try:\n    time.sleep(30)\nexcept KeyboardInterrupt:\n    pass\nbound = 5",
+        "try:\n    time.sleep(30)\nexcept BaseException:\n    raise ValueError('another')",
+        "try:\n    time.sleep(30)\nfinally:\n    quit()",
+        "import signal; _ = signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(2)",
+        "%%time\n!sleep 30",
+        "import asyncio\ntry:\n    await asyncio.sleep(30)\nexcept (KeyboardInterrupt, asyncio.CancelledError):\n    1",
+    ],
+)
+def test_a_timeout_whatever_the_cell_makes_of_it(nodes: Kernel, code: str) -> None:
+    shown = nodes.run(f"%%sky --timeout 0.6\n{code}")
+    assert (shown.status, shown.ename) == ("error", "CellFailed")
+    assert "[0-2] TaskTimeout: the cell ran longer than its 0.6 s" in shown.traceback
+    assert "skyward_jupyter" not in shown.traceback
+    assert nodes.ok("%%sky\nn").text.splitlines()[0] == "[0] 0"  # the session is the same
+
+
+def test_what_a_cell_bound_before_its_timeout_is_known(nodes: Kernel) -> None:
+    nodes.run("%%sky --timeout 0.4\nstays = 7\n!sleep 30")
+    nodes.ok("stays = 'of the notebook'")
+    shown = nodes.ok("%%sky\nstays")
+    assert shown.text == "[0-2] 7"
+    assert "stays: nodes 0-2 have their own value" in shown.stderr
