@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import ctypes
-import io
 import os
 import queue
 import select
@@ -24,6 +23,8 @@ from collections.abc import Callable, Iterator, Mapping
 from skyward_jupyter.agent.frames import frame
 from skyward_jupyter.agent.helpers import helper
 from skyward_jupyter.agent.pipes import MARK, Ends, Page, kept, unread
+from skyward_jupyter.agent.streams import TaskStream
+from skyward_jupyter.agent.streams import settle as settle_streams
 from skyward_jupyter.wire.events import Kind
 
 _GATHER = 0.03
@@ -217,6 +218,7 @@ class _Flusher:
 _flusher = _Flusher()
 _current: contextvars.ContextVar[Outlet] = contextvars.ContextVar("outlet")
 _fallback: list[Outlet] = []
+_streams: list[TaskStream] = []
 
 
 def use(outlet: Outlet) -> None:
@@ -230,45 +232,6 @@ def use(outlet: Outlet) -> None:
 def current() -> Outlet:
     """The outlet of the code that asks."""
     return _current.get(None) or _fallback[0]
-
-
-class TaskStream(io.TextIOBase):
-    """`sys.stdout` or `sys.stderr` of user code."""
-
-    encoding = "utf-8"
-    errors = "replace"
-
-    def __init__(self, name: str, fd: int) -> None:
-        self._name = name
-        self._fd = fd
-
-    @property
-    def name(self) -> str:
-        """``<stdout>`` or ``<stderr>``."""
-        return f"<{self._name}>"
-
-    def write(self, text: str) -> int:
-        """Take text; returns its length."""
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        current().write(self._name, text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Send the text written so far now; it would leave by itself a moment later."""
-        current().flush()
-
-    def writable(self) -> bool:
-        """True."""
-        return True
-
-    def isatty(self) -> bool:
-        """False."""
-        return False
-
-    def fileno(self) -> int:
-        """The descriptor that child processes inherit."""
-        return self._fd
 
 
 class Pipes:
@@ -311,14 +274,36 @@ class Pipes:
         _libc.fflush(None)
 
 
+def settle(restore: bool) -> None:
+    """Have all that the ending task wrote to `sys.stdout` and `sys.stderr`, whatever it made of them.
+
+    With `restore`, they are as before for the next one.
+    """
+    if not _streams:
+        return
+    settle_streams(*_streams)
+    if restore:
+        sys.stdout, sys.stderr = _streams
+
+
 def capture(ends: Ends) -> Pipes:
     """Replace the process's output by what goes to its agent."""
     pipes = Pipes(ends)
-    sys.stdout = TaskStream("stdout", 1)
-    sys.stderr = TaskStream("stderr", 2)
-    sys.__stdout__ = sys.stdout  # type: ignore[misc, assignment]
-    sys.__stderr__ = sys.stderr  # type: ignore[misc, assignment]
+    _streams[:] = [TaskStream("stdout", 1, current), TaskStream("stderr", 2, current)]
+    os.register_at_fork(after_in_child=_leave)
+    sys.stdout, sys.stderr = _streams
+    sys.__stdout__, sys.__stderr__ = _streams  # type: ignore[misc]
     return pipes
+
+
+def _leave() -> None:
+    """Have a forked child write past the connection, which is its parent's, and display nothing."""
+    for stream in _streams:
+        stream.leave()
+
+
+def _forked() -> bool:
+    return bool(_streams) and _streams[0].left
 
 
 def display(
@@ -327,7 +312,9 @@ def display(
     transient: Mapping[str, object] | None = None,
     update: bool = False,
 ) -> None:
-    """Send a MIME bundle to the cell that waits for this task."""
+    """Send a MIME bundle to the cell that waits for this task; a forked child has no way to."""
+    if _forked():
+        return
     outlet = current()
     outlet.flush()
     outlet.send(Kind.DISPLAY, outlet.pack((dict(data), dict(metadata or {}), dict(transient or {}), update)))
@@ -335,6 +322,8 @@ def display(
 
 def clear(wait: bool = False) -> None:
     """Clear what this task has shown; with `wait`, once something new is shown."""
+    if _forked():
+        return
     outlet = current()
     outlet.flush()
     outlet.send(Kind.CLEAR, outlet.pack(wait))

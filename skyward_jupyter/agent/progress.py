@@ -21,6 +21,7 @@ from typing import Any
 
 from skyward_jupyter.agent import outlet
 from skyward_jupyter.agent.helpers import helper
+from skyward_jupyter.agent.streams import TaskStream
 from skyward_jupyter.wire.progress import Bar, State, bundle
 
 #: Messages a second,
@@ -92,7 +93,7 @@ class Bars:
     def takes(self, bar: Any) -> bool:
         """Whether this bar is drawn on the session's own streams by tqdm's own code."""
         file = getattr(bar.fp, "_wrapped", bar.fp)
-        return isinstance(file, outlet.TaskStream) and not bar.gui and os.getpid() == self._process
+        return isinstance(file, TaskStream) and not bar.gui and os.getpid() == self._process
 
     def knows(self, bar: Any) -> bool:
         """Whether it is shown."""

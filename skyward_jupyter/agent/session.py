@@ -20,6 +20,7 @@ from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Hol
 from skyward_jupyter.agent.progress import Bars
 from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.shell import SessionShell, make_shell, user_part
+from skyward_jupyter.agent.showable import showable
 from skyward_jupyter.agent.tqdm_bars import watch
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.byvalue import by_value
@@ -185,7 +186,7 @@ def _pickled(error: BaseException) -> bytes | None:
 
 def _text(error: BaseException) -> str:
     try:
-        return error.msg if isinstance(error, SyntaxError) and error.msg else str(error)
+        return showable(error.msg if isinstance(error, SyntaxError) and error.msg else str(error))
     except Exception:
         return "(its text cannot be shown)"
 

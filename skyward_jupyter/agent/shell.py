@@ -35,6 +35,7 @@ from skyward_jupyter.agent import keyboard, outlet
 from skyward_jupyter.agent.cells import Bundle, LineKeepingTransformer, Source
 from skyward_jupyter.agent.failure import chain
 from skyward_jupyter.agent.repeats import without_repeats
+from skyward_jupyter.agent.showable import showable, showable_bundle
 
 _INLINE = "module://matplotlib_inline.backend_inline"
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -267,7 +268,7 @@ class SessionShell(InteractiveShell):
                 self.failure = self.failure[0], "\n".join([self.failure[1].rstrip("\n"), *left_out])
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
-        self.failure = evalue, str(self.InteractiveTB.stb2text(stb))
+        self.failure = evalue, showable(str(self.InteractiveTB.stb2text(stb)))
 
     def _with_cells(self, text: str) -> str:
         """A plain traceback that calls cells what the notebook calls them."""
@@ -312,7 +313,7 @@ def make_shell() -> SessionShell:
 
 def _elsewhere(data: dict[str, Any]) -> dict[str, Any]:
     """What of a bundle means something away from this process: a widget's model lives here, its text goes along."""
-    return {kind: value for kind, value in data.items() if kind != _WIDGET}
+    return showable_bundle({kind: value for kind, value in data.items() if kind != _WIDGET})
 
 
 def _cut_ours(tb: TracebackType | None) -> None:

@@ -27,7 +27,7 @@ from skyward_jupyter.agent.coroutines import settled
 from skyward_jupyter.agent.failure import describe
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.inputs import Inputs
-from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, current, interrupts, use
+from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, current, interrupts, settle, use
 from skyward_jupyter.agent.pipes import Ends
 from skyward_jupyter.agent.reach import enter as enter_collections
 from skyward_jupyter.agent.refresh import Refresher
@@ -103,6 +103,7 @@ class Slot:
         except KeyboardInterrupt as error:
             interrupts.clear()
             kind, result = Kind.ERROR, self._pack(describe(error, "interrupted"))
+        settle(restore=self.runner is None and not session)
         self._pipes.flush()
         self._outlet.flush()
         if self._inputs is not None:

@@ -45,7 +45,7 @@ class Calls:
         refuse_iterators(pending.sources)
         ranks = await self._everyone()
         echo = Echo()
-        entries = _shown(self.dispatch.placed([pending.call()], ranks, echo), echo)
+        entries = self._shown(self.dispatch.placed([pending.call()], ranks, echo), echo)
         if pending.streams:
             return [yields_of(self.hub, self.dispatch, entry) for entry in entries]
         outcomes = await self.dispatch.ended(entries)
@@ -101,7 +101,14 @@ class Calls:
     def _queued(self, pending: Pending) -> list[TaskEntry]:
         calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
         echo = Echo()
-        return _shown(self.dispatch.pooled([call.call() for call in calls], echo), echo)
+        return self._shown(self.dispatch.pooled([call.call() for call in calls], echo), echo)
+
+    def _shown(self, entries: list[TaskEntry], echo: Echo) -> list[TaskEntry]:
+        """Have `echo` show the last line of each task, finished or not; where nobody reads it, they are stopped."""
+        for entry in entries:
+            entry.outcome.add_done_callback(lambda future: echo.finish(future.result().node))
+        echo.unread = lambda: self.dispatch.stop(entries, "interrupt")
+        return entries
 
     async def _gather(self, group: PendingGroup) -> Any:
         """Wait until all have ended, or one has failed; the others are stopped then."""
@@ -133,10 +140,3 @@ def _value(outcome: Outcome) -> Any:
     if isinstance(outcome, Failure):
         raise outcome.error
     return outcome.value
-
-
-def _shown(entries: list[TaskEntry], echo: Echo) -> list[TaskEntry]:
-    """Have `echo` show the last line of each task, finished or not."""
-    for entry in entries:
-        entry.outcome.add_done_callback(lambda future: echo.finish(future.result().node))
-    return entries

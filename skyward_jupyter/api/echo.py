@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextvars
-import sys
+from collections.abc import Callable
+from typing import Any
 
+from skyward_jupyter.runtime.writing import put
 from skyward_jupyter.wire.events import Clear, Display, Dropped, Output, TaskEvent
 
 
@@ -12,9 +14,15 @@ class Echo:
     """Shows what calls write where they were made: in a notebook, in that cell.
 
     A line is shown when it is complete, or when its task has ended.
+
+    Attributes
+    ----------
+    unread
+        Called when the program is to end because nobody reads what it writes.
     """
 
     def __init__(self) -> None:
+        self.unread: Callable[[], object] = lambda: None
         self._context = contextvars.copy_context()
         self._unfinished: dict[tuple[int, str], str] = {}
 
@@ -29,7 +37,7 @@ class Echo:
 
     def _finish(self, node: int) -> None:
         for key in [key for key in self._unfinished if key[0] == node]:
-            _write(*key, [self._unfinished.pop(key)])
+            self._write(*key, [self._unfinished.pop(key)])
 
     def _show(self, event: TaskEvent) -> None:
         match event:
@@ -38,25 +46,28 @@ class Echo:
                 if rest:
                     self._unfinished[node, stream] = rest
                 if lines:
-                    _write(node, stream, lines)
+                    self._write(node, stream, lines)
             case Display(node, data, metadata, _, _):
-                _display(node, dict(data), dict(metadata))
+                self._display(node, dict(data), dict(metadata))
             case Dropped(node):
                 self._finish(node)
-                sys.stderr.write(f"[node {node}] {event}\n")
-                sys.stderr.flush()
+                self._put("stderr", f"[node {node}] {event}\n")
             case Clear():
                 return
 
+    def _write(self, node: int, stream: str, lines: list[str]) -> None:
+        self._put(stream, "".join(f"[{node}] {line}\n" for line in lines))
 
-def _write(node: int, stream: str, lines: list[str]) -> None:
-    target = sys.stdout if stream == "stdout" else sys.stderr
-    target.write("".join(f"[{node}] {line}\n" for line in lines))
-    target.flush()
+    def _put(self, stream: str, text: str) -> None:
+        if not put(stream, text):
+            self.unread()
 
+    def _display(self, node: int, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        from IPython.core.getipython import get_ipython
+        from IPython.display import display
 
-def _display(node: int, data: dict[str, object], metadata: dict[str, object]) -> None:
-    from IPython.display import display
-
-    sys.stdout.write(f"[{node}]\n")
-    display(data, metadata=metadata, raw=True)
+        if get_ipython() is None:
+            self._write(node, "stdout", str(data.get("text/plain", "")).split("\n"))
+            return
+        self._put("stdout", f"[{node}]\n")
+        display(data, metadata=metadata, raw=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from skyward_jupyter.runtime.bridge import runtime, wait
+from skyward_jupyter.runtime.writing import heard
 
 
 class PoolFuture[T](concurrent.futures.Future[T]):
@@ -30,13 +31,15 @@ class PoolFuture[T](concurrent.futures.Future[T]):
         """The result, waiting for it up to `timeout` seconds; an error of the call is raised."""
         if not self.done() and runtime().on_loop:
             self._wait(timeout)
-        return super().result(timeout)
+        with heard:
+            return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error of the call, or None, waiting for it up to `timeout` seconds."""
         if not self.done() and runtime().on_loop:
             self._wait(timeout)
-        return super().exception(timeout)
+        with heard:
+            return super().exception(timeout)
 
     def cancel(self) -> bool:
         """Stop the call wherever it is; returns whether it had not ended yet."""

@@ -33,6 +33,7 @@ from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.catalog import checked_provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
+from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.terminal.mode import Mode, checked
 from skyward_jupyter.wire.events import TaskEvent
 
@@ -193,7 +194,8 @@ class ComputePool:
         A call of a generator function, and ``gather(..., stream=True)``, give a `ResultStream` at once.
         """
         __tracebackhide__ = True
-        return await bridge(self._running.run(pending))
+        with heard:
+            return await bridge(self._running.run(pending))
 
     async def broadcast[R](self, pending: PendingCompute[R]) -> list[R]:
         """Run a call on every node; the results in node order.
@@ -205,7 +207,8 @@ class ComputePool:
             alone is raised as it is.
         """
         __tracebackhide__ = True
-        return await bridge(self._running.broadcast(pending))
+        with heard:
+            return await bridge(self._running.broadcast(pending))
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Results while others still run, or what a generator yields: for ``async for`` and ``for``."""
@@ -226,12 +229,14 @@ class ComputePool:
         __tracebackhide__ = True
         calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
         refuse_own_loop(source for call in calls for source in call.sources)
-        return wait(self._running.run(pending), "await pool.run(...)")
+        with heard:
+            return wait(self._running.run(pending), "await pool.run(...)")
 
     def broadcast_blocking[R](self, pending: PendingCompute[R]) -> list[R]:
         """`broadcast`, blocking: what ``@`` does."""
         __tracebackhide__ = True
-        return wait(self._running.broadcast(pending), "await pool.broadcast(...)")
+        with heard:
+            return wait(self._running.broadcast(pending), "await pool.broadcast(...)")
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
         """Start a call and return its future: what ``>`` does."""

@@ -14,6 +14,7 @@ from skyward_jupyter.actors.ending import StreamEnd
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Act
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
+from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.wire.events import Failure
 
 #: How many yields are read before the node may send as many more.
@@ -40,7 +41,8 @@ class ResultStream[T]:
         # An error that ends some task meanwhile may keep this frame for a while, but not a stream that was left.
         del self
         try:
-            return wait(step, "async for")
+            with heard:
+                return wait(step, "async for")
         except StopAsyncIteration:
             raise StopIteration from None
         except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import difflib
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -32,6 +31,7 @@ from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.values import NodeValues
 from skyward_jupyter.profiles.profile import Profile
 from skyward_jupyter.runtime.bridge import wait
+from skyward_jupyter.runtime.writing import put
 
 #: So many hosts are named in a sentence; more are counted.
 _NAMED = 3
@@ -166,13 +166,13 @@ def _attach(notebook: Notebook, line: str) -> None:
         raise UsageError("%sky attach takes one pool at most: %sky attach NAME")
     pool = _wait(skyward.attach_async(words[0] if words else None, force=given.get("force", False)))
     _say(f"pool {pool.name}: {_size(pool)}, attached")
-    sys.stdout.write(listing.runs(pool))
+    put("stdout", listing.runs(pool), flush=False)
 
 
 def _pools(notebook: Notebook, line: str) -> None:
     if line.strip():
         raise UsageError("%sky pools takes nothing more; for one pool use %sky status NAME")
-    sys.stdout.write(listing.table(pools.find(None) if pools.running() else None))
+    put("stdout", listing.table(pools.find(None) if pools.running() else None), flush=False)
 
 
 def _logs(notebook: Notebook, line: str) -> None:
@@ -180,7 +180,7 @@ def _logs(notebook: Notebook, line: str) -> None:
     pool = pools.find(options.pool)
     ranks = None if options.nodes == ALL else pools.chosen(pool, options.nodes)
     if not options.follow:
-        sys.stdout.write(logs.text(pool, ranks, options.lines))
+        put("stdout", logs.text(pool, ranks, options.lines), flush=False)
         return
     try:
         wait(logs.follow(pool, ranks, options.lines), "async for event in pool.events(sky.events.LogLine)")
@@ -198,7 +198,7 @@ def _pool_name(command: str, line: str) -> str | None:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    put("stdout", f"{text}\n", flush=False)
 
 
 def _nodes(count: int) -> str:

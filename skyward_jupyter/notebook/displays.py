@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextvars
 import html
-import sys
 import time
 import uuid
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from skyward_jupyter.agent.cells import Bundle
 from skyward_jupyter.notebook import still
 from skyward_jupyter.notebook.ranks import label
+from skyward_jupyter.runtime.writing import put
 from skyward_jupyter.widgets import runs
 from skyward_jupyter.wire.events import Display
 
@@ -260,6 +260,4 @@ def _labels(ranks: Iterable[int]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _write(stream: str, text: str) -> None:
-    file = sys.stderr if stream == "stderr" else sys.stdout
-    file.write(text)
-    file.flush()
+    put(stream, text)

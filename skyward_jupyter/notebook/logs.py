@@ -16,6 +16,7 @@ from skyward_jupyter.events import Event, EventsDropped, LogLine, NodeLost, Node
 from skyward_jupyter.notebook.logbook import LogBook
 from skyward_jupyter.notebook.pools import Pool
 from skyward_jupyter.notebook.tracebacks import plain
+from skyward_jupyter.runtime.writing import put
 
 #: Characters of one line that are shown.
 _WIDTH = 300
@@ -46,7 +47,7 @@ def _row(line: TailLine) -> str:
 async def follow(pool: Pool, ranks: Collection[int] | None, lines: int) -> None:
     """Write what `text` gives, and then every line as it comes, until the pool is over."""
     stream = pool.events(LogLine, NodePhase, NodeLost)
-    sys.stdout.write(text(pool, ranks, lines))
+    put("stdout", text(pool, ranks, lines), flush=False)
     book, news = LogBook(), asyncio.Event()
 
     async def read() -> None:
@@ -87,11 +88,11 @@ def _show(book: LogBook, shown: int) -> int:
     """Write the lines from number `shown` on, as many as are shown at once; returns the number of the next."""
     at = time.strftime("%H:%M:%S")
     if missed := max(book.end - _MOST - shown, 0) + book.missing:
-        sys.stdout.write(f"  {at}  … {missed:,} {'lines are' if missed > 1 else 'line is'} not shown\n")
+        put("stdout", f"  {at}  … {missed:,} {'lines are' if missed > 1 else 'line is'} not shown\n", flush=False)
     book.missing = 0
     for line in book.lines(max(shown, book.end - _MOST), book.end):
         if line.text.strip():
-            sys.stdout.write(f"  {at}  node {line.ranks:<3}  {line.stream:<6}  {_short(line.text)}\n")
+            put("stdout", f"  {at}  node {line.ranks:<3}  {line.stream:<6}  {_short(line.text)}\n", flush=False)
     sys.stdout.flush()
     return book.end
 

@@ -5,7 +5,6 @@ Each is a cell without code, so it waits for the sessions, sends and refuses as 
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 from skyward_jupyter.agent.cells import Source
@@ -17,6 +16,7 @@ from skyward_jupyter.notebook.sending import check_here
 from skyward_jupyter.notebook.source import compiled
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.weighing import spelled
+from skyward_jupyter.runtime.writing import put
 
 
 def push(notebook: Notebook, line: str) -> None:
@@ -25,7 +25,7 @@ def push(notebook: Notebook, line: str) -> None:
     check_here("%sky push", names, notebook.names())
     cell = _run(notebook, f"%sky push {line}", replace(options, send=names))
     sizes = ", ".join(f"{name} ({spelled(cell.sizes[name])})" for name in names)
-    sys.stdout.write(f"{sizes} on {spoken(cell.outcomes)}\n")
+    put("stdout", f"{sizes} on {spoken(cell.outcomes)}\n", flush=False)
 
 
 def pull(notebook: Notebook, line: str) -> None:
@@ -33,7 +33,7 @@ def pull(notebook: Notebook, line: str) -> None:
     names, options = move_options(line, "%sky pull")
     cell = _run(notebook, f"%sky pull {line}", replace(options, out=names))
     how = "" if options.on.single else ", a list in node order" + (" each" if len(names) > 1 else "")
-    sys.stdout.write(f"{', '.join(names)} of {spoken(cell.outcomes)}{how}\n")
+    put("stdout", f"{', '.join(names)} of {spoken(cell.outcomes)}{how}\n", flush=False)
 
 
 def _run(notebook: Notebook, written: str, options: CellOptions) -> Cell:
