@@ -25,7 +25,7 @@ from skyward_jupyter.ssh.image import Image
 from skyward_jupyter.ssh.machine import Completed, OnLine
 from skyward_jupyter.ssh.steps import Step
 from skyward_jupyter.ssh.uv import NoUv, uv_for
-from tests.index import index, settings
+from tests.index import TRUSTING, index, settings
 from tests.machines import MakeSshd, Sshd, until
 
 #: What a machine has not unless a test says so.
@@ -148,9 +148,18 @@ class Bares:
         return there
 
     async def __call__(
-        self, *, uv: bool = True, python: bool = True, cache: bool = True, home: Path | None = None
+        self,
+        *,
+        uv: bool = True,
+        python: bool = True,
+        cache: bool = True,
+        home: Path | None = None,
+        certificates: Path | None = None,
     ) -> Bare:
-        """Make one, with uv and the Python of these tests unless told otherwise."""
+        """Make one, with uv and the Python of these tests unless told otherwise.
+
+        With `certificates` its environment names that file, and says nothing else of whom to trust.
+        """
         self._count += 1
         folder = self._folder / f"bare{self._count}"
         home = home or folder / "home"
@@ -158,7 +167,7 @@ class Bares:
         for path in (home, programs):
             path.mkdir(parents=True, exist_ok=True)
         _link_programs(programs)
-        server = self._sshd(config=self._environment(home, programs, cache))
+        server = self._sshd(config=self._environment(home, programs, cache, certificates))
         machine = Counting(server.host(), server.ledger())
         bare = Bare(server, machine, home, programs)
         if uv:
@@ -168,9 +177,12 @@ class Bares:
         await self._stack.enter_async_context(machine)
         return bare
 
-    def _environment(self, home: Path, programs: Path, cache: bool) -> str:
+    def _environment(self, home: Path, programs: Path, cache: bool, certificates: Path | None) -> str:
         given = settings() | index() | {"HOME": str(home), "PATH": str(programs), "UV_PYTHON_DOWNLOADS": "manual"}
         given |= {"UV_CACHE_DIR": str(self._kept / "uv" if cache else home / ".cache" / "uv")}
+        if certificates is not None:
+            given = {name: value for name, value in given.items() if name not in TRUSTING}
+            given |= {"SSL_CERT_FILE": str(certificates)}
         return "SetEnv " + " ".join(f"{name}={shlex.quote(value)}" for name, value in given.items())
 
 

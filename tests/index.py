@@ -9,6 +9,9 @@ import sys
 
 _NAMES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_", "PIP_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
+#: What says whom to trust.
+TRUSTING = ("SSL_CERT_FILE", "SSL_CERT_DIR", "UV_SYSTEM_CERTS", "UV_NATIVE_TLS", "PIP_CERT")
+
 
 def settings() -> dict[str, str]:
     """What of the environment it is reached by."""

@@ -298,7 +298,6 @@ UsePAM no
 UseDNS no
 MaxStartups 500
 PidFile none
-SetEnv UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 SSL_CERT_FILE={_CERTIFICATES} PIP_CERT={_CERTIFICATES}
 Subsystem sftp internal-sftp
 END
 mkdir -p root/run/sshd

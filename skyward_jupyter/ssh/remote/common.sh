@@ -76,6 +76,28 @@ known() {
   echo "${stat%% *} $SKYWARD_RUN" >"$POOL/running"
 }
 
+# -- certificates ------------------------------------------------------------------------------------------------------
+
+# Whom this machine trusts, its own store says: also whoever signs what a company's proxy lets through. Where there is no
+# store, uv has one of its own. What was said otherwise, there or in the image's environment, goes first.
+trust() {
+  [ -z "$SSL_CERT_FILE" ] || [ -r "$SSL_CERT_FILE" ] || unset SSL_CERT_FILE
+  has_store || return 0
+  export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-1}" UV_NATIVE_TLS="${UV_NATIVE_TLS:-1}"
+  [ -z "$STORE" ] || export PIP_CERT="${PIP_CERT:-$STORE}"
+}
+
+# Where OpenSSL looks, too, on the systems that there are; $STORE is it where it is one file.
+has_store() {
+  for STORE in "$SSL_CERT_FILE" /etc/ssl/certs/ca-certificates.crt /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem \
+    /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/ca-bundle.pem /etc/ssl/cert.pem /etc/pki/tls/cert.pem; do
+    [ -s "$STORE" ] && return 0
+  done
+  STORE=
+  for found in "${SSL_CERT_DIR:-/etc/ssl/certs}"/*.0; do [ -s "$found" ] && return 0; done
+  return 1
+}
+
 # -- Python and uv -----------------------------------------------------------------------------------------------------
 
 find_uv() {
@@ -129,10 +151,12 @@ find_python() {
 
 # -- what belongs to one pool ------------------------------------------------------------------------------------------
 
-# So that `!pip install` and `!python` in a cell mean the image.
+# So that `!pip install` and `!python` in a cell mean the image, and `!uv pip install` finds what this has found.
 activation() {
   venv=$(printf '%s' "$IMAGE/venv" | sed "s/'/'\\\\''/g")
   printf "export VIRTUAL_ENV='%s'\nexport PATH='%s/bin':\"\$PATH\"\n" "$venv" "$venv"
+  has_store || return 0
+  for name in UV_SYSTEM_CERTS UV_NATIVE_TLS; do printf 'export %s="${%s:-1}"\n' "$name" "$name"; done
 }
 
 settle() {

@@ -8,6 +8,7 @@ install() {
     rm -f "$IMAGE/complete"
     mkdir -p "$IMAGE" || fail "$IMAGE cannot be made"
     [ -z "$APT" ] || install_apt
+    trust
     get_uv
     get_python
     make_venv

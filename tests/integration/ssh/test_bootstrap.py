@@ -21,6 +21,7 @@ from skyward_jupyter.ssh.image import here
 from skyward_jupyter.ssh.wheel import own_wheel, requirements
 from tests.bare import Bares
 from tests.machines import MakeSshd, until
+from tests.signed import PACKAGE, signed_index
 
 ALL = ["look", "upload", "python", "venv", "packages", "check", "files"]
 
@@ -340,3 +341,18 @@ async def test_a_machine_hears_that_somebody_is_there(sshd: MakeSshd, tmp_path: 
         assert not installing.done()
         installing.cancel()
         await asyncio.wait([installing])
+
+
+async def test_certificates_that_the_environment_names(bare: Bares, tmp_path: Path) -> None:
+    with signed_index(tmp_path / "index", "127.0.0.1") as (url, authority):
+        usual = Path(os.environ.get("SSL_CERT_FILE") or "/etc/ssl/certs/ca-certificates.crt")
+        bundle = tmp_path / "bundle.pem"
+        bundle.write_text(usual.read_text() + authority.read_text())
+        there = await bare(certificates=bundle)
+        prepared = await there.prepare(sky.Image(pip=[f"{PACKAGE}==1"], env={"UV_INDEX": url}))
+        assert python(prepared.python, f"import {PACKAGE.replace('-', '_')}") == ""
+        # One that is not there is none: the machine's own count, which do not know the authority.
+        there = await bare(certificates=tmp_path / "none")
+        with pytest.raises(BootstrapFailed, match="packages") as failed:
+            await there.prepare(sky.Image(pip=[f"{PACKAGE}==1"], env={"UV_INDEX": url, "UV_NO_CACHE": "1"}))
+        assert any("certificate" in line for line in failed.value.last)

@@ -16,6 +16,7 @@ from skyward_jupyter.ssh.script import Fact, Script, fact_of
 from skyward_jupyter.ssh.steps import Step
 from tests.index import index
 from tests.namespaces import BareMachine, MakeMachine
+from tests.signed import PACKAGE, signed_index
 
 pytestmark = pytest.mark.slow
 
@@ -52,6 +53,23 @@ async def test_a_fresh_machine_runs_an_agents_code(bare_machine: MakeMachine, us
         ran = await there.run(f"{prepared.python} -c 'import skyward_jupyter.agent.node as n; print(n.__file__)'")
     home = "/root" if user == "root" else "/home/user"
     assert ran.stdout.startswith(f"{home}/.skyward/images/")
+
+
+@pytest.mark.parametrize("user", ["root", "user"])
+async def test_whom_the_machine_trusts_uv_trusts(bare_machine: MakeMachine, tmp_path: Path, user: str) -> None:
+    """Nothing but the machine's own store knows the authority, as where a proxy signs what it lets through."""
+    machine = bare_machine(shared=(PYTHON,))
+    with_python(machine)
+    with signed_index(tmp_path / "index", machine.network.gateway) as (url, authority):
+        machine.run(f"cat >>/etc/ssl/certs/ca-certificates.crt <<'END'\n{authority.read_text()}END\n")
+        usual = image()
+        wanted = sky.Image(pip=[f"{PACKAGE}==1"], env={**usual.env, "UV_INDEX": url})
+        async with machine.connection(user) as there:
+            prepared = await prepare(there, wanted, lambda _: None, key="k")
+            # A cell may install, too.
+            said = f". {prepared.env_file}; uv pip install --no-cache --reinstall {PACKAGE}"
+            ran = await there.run(f"PATH=$PATH:{prepared.home}/bin; {said}")
+            assert ran.status == 0, ran.last
 
 
 async def test_three_machines_side_by_side(bare_machine: MakeMachine) -> None:
