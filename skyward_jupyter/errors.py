@@ -16,7 +16,8 @@
     ├── NotPicklable           a value that cannot travel; names the path to the part at fault
     ├── ResultGone             a result that went to a kernel that has ended, or a call that never left it
     ├── PoolError              the pool as a whole
-    │   ├── PoolStopped        the pool was stopped, or is stopping
+    │   ├── PoolStopped        the pool was stopped, or is stopping (also BrokenExecutor)
+    │   ├── ExecutorBroken     an executor runs no more jobs (also BrokenExecutor)
     │   ├── PoolHeld           another kernel drives the pool
     │   ├── NotClustered       the nodes of the pool do not know each other, so they can share nothing
     │   ├── CollectionUnavailable too few nodes answered for a collection; the change may have been made
@@ -29,23 +30,26 @@
     │   ├── ConnectionLost     the connection broke, or was closed, with something under way on it
     │   ├── CommandFailed      a command there ended badly
     │   └── TransferFailed     a file could not be written or read there (also OSError)
-    ├── NodeLost               the node died with the task on it
+    ├── NodeLost               the node died with the task on it (also BrokenExecutor)
     ├── TaskFailed             the task ended without a result of its own
-    │   ├── SlotDied           the process that ran it ended (segfault, os._exit, out of memory)
+    │   ├── SlotDied           the process that ran it ended: segfault, os._exit, memory (also BrokenExecutor)
     │   ├── TaskTimeout        it ran longer than allowed (also TimeoutError)
     │   ├── TaskInterrupted    it was interrupted or cancelled from here
     │   ├── ResultNotPicklable it ended well, but what it returned cannot travel
     │   └── RemoteError        it raised something that cannot travel as itself
+    │       └── RemoteExit     a job of an executor ended in SystemExit (also SystemExit)
     ├── BarrierTimeout         not everybody came to a barrier in time (also TimeoutError)
     ├── LockLost               a lock's lease ran out while it was held
     └── CellFailed             a ``%%sky`` cell raised on at least one node
 
 A message says what happened, to which node or name, and what to do next. The facts are attributes.
-An exception raised by user code on a node is not in this tree: it arrives as its own type.
+An exception raised by user code on a node is not in this tree: it arrives as its own type. What is also a
+`concurrent.futures.BrokenExecutor` is a RuntimeError.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 from typing import Any
 
 
@@ -173,8 +177,20 @@ class PoolError(SkywardError):
     """Something concerns a pool as a whole."""
 
 
-class PoolStopped(PoolError):
+class PoolStopped(PoolError, concurrent.futures.BrokenExecutor):
     """The pool was stopped, or is stopping."""
+
+
+class ExecutorBroken(PoolError, concurrent.futures.BrokenExecutor):
+    """An executor runs no more jobs: its initializer failed, or no node of its pool could be reached.
+
+    Attributes
+    ----------
+    executor
+        What its nodes know the executor by; empty where that does not matter.
+    """
+
+    executor = ""
 
 
 class PoolHeld(PoolError):
@@ -304,7 +320,7 @@ class TransferFailed(MachineError, OSError):
     """A file could not be written on a machine, or read from it; a file that was there is as it was."""
 
 
-class NodeLost(SkywardError):
+class NodeLost(SkywardError, concurrent.futures.BrokenExecutor):
     """A node died, or was removed, with the task on it.
 
     Attributes
@@ -341,7 +357,7 @@ class TaskFailed(SkywardError):
         super().__init__(message)
 
 
-class SlotDied(TaskFailed):
+class SlotDied(TaskFailed, concurrent.futures.BrokenExecutor):
     """The slot process that ran the task ended; another has taken its place.
 
     Attributes
@@ -383,6 +399,23 @@ class RemoteError(TaskFailed):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteError, (self.type_name, str(self).partition(": ")[2], self.node)
+
+
+class RemoteExit(RemoteError, SystemExit):
+    """A job of an executor ended in SystemExit; left alone, it ends this program as its own SystemExit does.
+
+    Attributes
+    ----------
+    code
+        The status that it was ended with.
+    """
+
+    def __init__(self, text: str, node: int | None, code: object) -> None:
+        super().__init__("SystemExit", text, node)
+        self.code = code  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RemoteExit, (str(self).partition(": ")[2], self.node, self.code)
 
 
 class BarrierTimeout(SkywardError, TimeoutError):

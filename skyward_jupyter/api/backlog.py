@@ -1,7 +1,8 @@
 """The jobs of an executor: those that wait, in order, and those on their way, spread over the nodes by free slots.
 
 They live on an event loop in a thread of their own. `concurrent.futures.wait` and `as_completed` block the thread that
-calls them, which in a notebook is the one of the kernel's loop; nothing here needs that loop.
+calls them, which in a notebook is the one of the kernel's loop; nothing here needs that loop. Nor does anything of the
+user's run on it: done-callbacks have threads of their own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import itertools
+import os
 import threading
 import uuid
 from collections import Counter, deque
@@ -17,9 +19,11 @@ from functools import partial
 from typing import Any, Protocol
 
 from skyward_jupyter.actors.desk import NodeView
+from skyward_jupyter.api.callbacks import Callback, Callbacks
 from skyward_jupyter.api.job import Item, JobFuture
 from skyward_jupyter.api.jobs import NodeJobs, NotBegun, client
-from skyward_jupyter.errors import NodeLost, PoolError, PoolStopped
+from skyward_jupyter.api.lastly import close_in_the_end
+from skyward_jupyter.errors import ExecutorBroken, NodeLost, PoolStopped
 
 #: Seconds jobs wait while no node of the pool can be reached, and between two looks at the pool.
 NODES_WITHIN = 60.0
@@ -74,15 +78,29 @@ class Backlog:
     ----------
     most
         Jobs on their way at a time; None for as many as the nodes have slots.
+    lasting
+        Whether the program is to end no sooner than the jobs.
+
+    Attributes
+    ----------
+    name
+        What tells it from all others.
+    broken
+        Why it runs no more jobs, if that is so.
+    idle
+        Done once it is closed, all jobs have ended, and all their done-callbacks.
     """
 
-    def __init__(self, nodes: Nodes, most: int | None) -> None:
+    def __init__(self, nodes: Nodes, most: int | None, *, lasting: bool) -> None:
+        self.name = uuid.uuid4().hex
+        self.broken: ExecutorBroken | None = None
         self._nodes = nodes
+        self._process = os.getpid()
         self._most = most
         self._http = client(nodes.token)
         self._waiting: deque[Item] = deque()
         self._placed: Counter[int] = Counter()
-        self._running: dict[JobFuture[Any], asyncio.Task[bool]] = {}
+        self._running: dict[JobFuture[Any], tuple[Item, asyncio.Task[bool]]] = {}
         self._forgetting: set[asyncio.Task[None]] = set()
         self._instances: dict[str, str] = {}
         self._shunned: dict[int, float] = {}
@@ -92,9 +110,12 @@ class Backlog:
         self._stopping: asyncio.Task[None] | None = None
         self.idle: concurrent.futures.Future[None] = concurrent.futures.Future()
         self._loop = asyncio.new_event_loop()
-        name = f"skyward-executor-{next(_threads)}"
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        number = next(_threads)
+        self._callbacks = Callbacks(self._loop, f"skyward-callbacks-{number}", self._rest)
+        self._thread = threading.Thread(target=self._run, name=f"skyward-executor-{number}", daemon=not lasting)
         self._thread.start()
+        if lasting:
+            close_in_the_end(self)
 
     # -- from any thread -------------------------------------------------------------------------------------------
 
@@ -105,9 +126,39 @@ class Backlog:
         ------
         RuntimeError
             It was closed.
+        ExecutorBroken
+            It runs no more jobs.
         """
-        if not self._call(self._add, item):
+        self.check()
+        if self._closing or not self._call(self._add, item):
             raise RuntimeError(CLOSED)
+
+    def check(self) -> None:
+        """Raise ExecutorBroken if it can run no more jobs."""
+        if self.broken is not None:
+            raise ExecutorBroken(str(self.broken)) from self.broken.__cause__
+        if not self.here:
+            raise ExecutorBroken(
+                f"this executor belongs to process {self._process}, which this one was forked from; start a pool and "
+                "an executor here"
+            )
+
+    @property
+    def here(self) -> bool:
+        """Whether this is the process that made it: one that was forked has no part in it."""
+        return os.getpid() == self._process
+
+    @property
+    def in_callback(self) -> bool:
+        """Whether the caller is a done-callback, whose end is waited for."""
+        return self._callbacks.here()
+
+    def call_back(self, function: Callback, future: concurrent.futures.Future[Any]) -> None:
+        """Call a done-callback: on the thread it is done in, unless that is the one of the loop."""
+        if threading.current_thread() is self._thread:
+            self._callbacks.call(function, future)
+        else:
+            function(future)
 
     def withdraw(self, future: JobFuture[Any]) -> None:
         """Nobody waits for a job any more: it is stopped wherever it is."""
@@ -119,6 +170,7 @@ class Backlog:
 
     def close(self, *, cancel: bool) -> None:
         """Take no more; once nothing is left, `idle` is done and the thread ends. `cancel` drops what waits."""
+        self._closing = True
         self._call(self._close, cancel)
 
     def join(self) -> None:
@@ -131,11 +183,14 @@ class Backlog:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
+            self._loop.run_until_complete(asyncio.sleep(0))  # who came in this moment is told
         finally:
             self._loop.close()
 
     def _call(self, function: Callable[..., None], *args: object) -> bool:
         """Call something on the loop; False once it has ended, with all its jobs."""
+        if not self.here:
+            return False
         try:
             self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:
@@ -143,8 +198,8 @@ class Backlog:
         return True
 
     def _add(self, item: Item) -> None:
-        if self.idle.done():
-            item.give(None, RuntimeError(CLOSED))
+        if self.idle.done() or self.broken is not None:
+            item.give(None, self.broken or RuntimeError(CLOSED))
             return
         if not self._waiting and not self._running:
             self._reached = self._loop.time()
@@ -159,10 +214,9 @@ class Backlog:
                 self._rest()
                 return
         if future in self._running:
-            self._running[future].cancel()
+            self._running[future][1].cancel()
 
     def _close(self, cancel: bool) -> None:
-        self._closing = True
         if cancel:
             self._cancel_waiting()
         self._rest()
@@ -210,7 +264,7 @@ class Backlog:
             return {}
         if self._waiting and not self._running and self._loop.time() - self._reached > NODES_WITHIN:
             text = f"no node of pool {self._nodes.name!r} could be reached over HTTP for {NODES_WITHIN:g} s"
-            self._fail_waiting(PoolError(f"{text}; `pool.nodes` shows their last lines"))
+            self._fail_waiting(ExecutorBroken(f"{text}; `pool.nodes` shows their last lines"))
         return self._nodes.endpoints
 
     def _fail_waiting(self, error: Exception) -> None:
@@ -226,7 +280,8 @@ class Backlog:
         self._placed[rank] += 1
         self._nodes.count_job(rank, 1)
         item.future.placed = True
-        task = self._running[item.future] = self._loop.create_task(self._ended(item, node, name, params))
+        task = self._loop.create_task(self._ended(item, node, name, params))
+        self._running[item.future] = item, task
         task.add_done_callback(partial(self._left, item, node, name))
 
     def _left(self, item: Item, node: NodeJobs, name: str, task: asyncio.Task[bool]) -> None:
@@ -248,7 +303,7 @@ class Backlog:
     async def _ended(self, item: Item, node: NodeJobs, name: str, params: dict[str, str]) -> bool:
         """Run a job and tell its future; returns whether the node has something of it that nobody needs."""
         try:
-            value = await node.run(name, item.body(), params, item.show)
+            ended = await node.run(name, item.body(), params, item.show)
         except NotBegun:
             item.future.placed = False
             self._shunned[node.rank] = self._loop.time() + _SHUN
@@ -259,8 +314,21 @@ class Backlog:
             item.give(None, self._explained(error))
             return False
         self._reached = self._loop.time()
-        item.give(value, None)
+        if isinstance(ended.error, ExecutorBroken) and ended.error.executor == self.name:
+            self._break(ended.error)
+        item.give(ended.value, ended.error)
         return node.keeps_much
+
+    def _break(self, error: ExecutorBroken) -> None:
+        """Run no more jobs; those there are fail as well."""
+        if self.broken is not None:
+            return
+        self.broken = error
+        self._fail_waiting(error)
+        for item, task in self._running.values():
+            if task is not asyncio.current_task():
+                item.give(None, error)
+                task.cancel()
 
     def _explained(self, error: Exception) -> Exception:
         if isinstance(error, NodeLost) and self._nodes.state in ("stopping", "stopped"):
@@ -268,7 +336,9 @@ class Backlog:
         return error
 
     def _rest(self) -> None:
-        if self._closing and not (self._waiting or self._running or self._forgetting or self.idle.done()):
+        busy = self._waiting or self._running or self._forgetting or not self._callbacks.idle
+        if self._closing and not busy and not self.idle.done():
+            self._callbacks.close()
             self.idle.set_result(None)
             self._stopping = self._loop.create_task(self._stop())
 

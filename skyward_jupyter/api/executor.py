@@ -1,10 +1,15 @@
-"""`Executor`: a pool behind the interface of `concurrent.futures`, over the HTTP API of its nodes."""
+"""`Executor`: a pool behind the interface of `concurrent.futures`, over the HTTP API of its nodes.
+
+It keeps the contract of that module, of which it is a stricter part that jobs which run can be cancelled. Jobs run to
+their end also when nobody refers to the executor any more, and before the program ends.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
 import itertools
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import TracebackType
@@ -16,6 +21,7 @@ from skyward_jupyter.agent.jobcall import each
 from skyward_jupyter.api.backlog import CLOSED, Backlog
 from skyward_jupyter.api.compute import ComputeFunction
 from skyward_jupyter.api.job import Item, JobFuture
+from skyward_jupyter.api.mapped import flat, mapped
 from skyward_jupyter.api.output import keeper
 from skyward_jupyter.api.pool import ComputePool
 from skyward_jupyter.api.registry import pool as active_pool
@@ -35,9 +41,13 @@ type Keep = Callable[[int, bool], str]
 class Executor(concurrent.futures.Executor):
     """Runs functions on the nodes of a pool, as `concurrent.futures.ProcessPoolExecutor` does on this machine.
 
-    `concurrent.futures.wait` and `as_completed` work with its futures. A future can be cancelled while its job runs,
-    which stops the job; an interrupt that leaves its ``with`` block stops all of them. A job whose node was lost raises
-    `NodeLost`; one that had not reached its node runs elsewhere.
+    `concurrent.futures.wait` and `as_completed` work with its futures, whose done-callbacks may block. A future can be
+    cancelled while its job runs, which stops the job; an interrupt that leaves its ``with`` block stops all of them. A
+    job whose node was lost raises `NodeLost`, one whose process died `SlotDied`; both are also
+    `concurrent.futures.BrokenExecutor`, and other jobs go on. A job that had not reached its node runs elsewhere.
+
+    Without `shutdown`, its jobs run to their end when the last reference to it goes, and when the program ends; then
+    a pool that it started stops. In a notebook, the end of the kernel does not wait for them.
 
     Parameters
     ----------
@@ -61,20 +71,34 @@ class Executor(concurrent.futures.Executor):
     ) -> None:
         if max_workers is not None and not is_count(max_workers):
             raise UsageError(f"max_workers is {max_workers!r}; give a whole number from 1 on, or leave it out")
+        if pool is not None and not isinstance(pool, ComputePool):
+            raise UsageError(f"pool is {pool!r}, and no pool; for a new one say how many nodes, as in nodes=4")
         if pool is not None and (nodes is not None or options):
             raise UsageError("give a pool, or what a new one is to be like; not both")
-        self._own = nodes is not None or bool(options)
-        self._pool = ComputePool(nodes=nodes or 1, **options).start() if self._own else pool or active_pool()
-        self._backlog = Backlog(self._pool, max_workers)
-        self._backlog.idle.add_done_callback(self._rested)
-        self._over: concurrent.futures.Future[None] = concurrent.futures.Future()
+        own = nodes is not None or bool(options)
+        self._pool = ComputePool(nodes=nodes or 1, **options).start() if own else pool or active_pool()
+        self._most = max_workers
+        self._backlog = Backlog(self._pool, max_workers, lasting=not runtime().in_kernel)
+        self._over = _end_of(self._pool, own, self._backlog)
         self._shut = False
         self._functions: WeakKeyDictionary[_Function, tuple[tuple[object, ...], bytes]] = WeakKeyDictionary()
+        # The program's end has its own way to close it.
+        weakref.finalize(self, self._backlog.close, cancel=False).atexit = False
 
     @property
     def pool(self) -> ComputePool:
         """The pool it uses."""
         return self._pool
+
+    @property
+    def max_workers(self) -> int:
+        """Jobs at a time: the number that was given, or the slots that the nodes of the pool have now."""
+        return self._most or max(1, self._pool.size) * self._pool.concurrency
+
+    @property
+    def _max_workers(self) -> int:
+        """`max_workers`, where libraries look for it."""
+        return self.max_workers
 
     def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> JobFuture[T]:
         """Run ``fn(*args, **kwargs)`` on a node and return its future.
@@ -85,6 +109,8 @@ class Executor(concurrent.futures.Executor):
         ------
         RuntimeError
             It was shut down.
+        ExecutorBroken
+            It runs no more jobs.
         NotPicklable
             The function or an argument cannot travel.
         """
@@ -94,6 +120,7 @@ class Executor(concurrent.futures.Executor):
     def _queued(
         self, function: _Function, args: tuple[Any, ...], kwargs: dict[str, Any], timeout: float, keep: Keep | None
     ) -> JobFuture[Any]:
+        self._backlog.check()
         if self._shut:
             raise RuntimeError(CLOSED)
         pickled = self._pickled(function)
@@ -105,14 +132,21 @@ class Executor(concurrent.futures.Executor):
         if len(pickled) + len(rest) > envelope.LIMIT:
             size, limit = (len(pickled) + len(rest)) / 2**20, envelope.LIMIT / 2**20
             raise NoRoom(f"the call has {size:.0f} MiB, a job at most {limit:.0f}; let it read its data on the node")
-        future: JobFuture[Any] = JobFuture(lambda: self._backlog.withdraw(future))
+        future: JobFuture[Any] = JobFuture(self._backlog.withdraw, self._backlog.call_back)
         self._backlog.add(Item(pickled, rest, future, timeout, keep))
         return future
 
     def map[T](
-        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+        self,
+        fn: Callable[..., T],
+        *iterables: Iterable[Any],
+        timeout: float | None = None,
+        chunksize: int = 1,
+        buffersize: int | None = None,
     ) -> Iterator[T]:
         """`fn` over items, side by side; the results in order.
+
+        Jobs that have not ended when the iterator is left, or raises, are cancelled.
 
         Parameters
         ----------
@@ -120,13 +154,25 @@ class Executor(concurrent.futures.Executor):
             Seconds from now until the last result; `TimeoutError` after that.
         chunksize
             How many items make one job. A limit that `fn` has on its time counts for each of them, on average.
+        buffersize
+            How many jobs there may be whose results were not taken yet. Items are read as results are taken, so there
+            may be any number of them; all are read at once when not given.
         """
         if not is_count(chunksize):
             raise ValueError(f"chunksize is {chunksize!r}; it is a whole number from 1 on")
+        if buffersize is not None and not isinstance(buffersize, int):
+            raise TypeError(f"buffersize is {buffersize!r}; it is a whole number from 1 on, or None")
+        if buffersize is not None and not is_count(buffersize):
+            raise ValueError(f"buffersize is {buffersize!r}; it is a whole number from 1 on, or None")
+        function, limit = _plain(fn)
+        keep = keeper(function)
+        items = zip(*iterables, strict=False)
         if chunksize == 1:
-            return super().map(fn, *iterables, timeout=timeout)
-        chunks = itertools.batched(zip(*iterables, strict=False), chunksize)
-        return itertools.chain.from_iterable(_Chunks(self._queued, fn).map(each, chunks, timeout=timeout))
+            one = partial(self._queued, function)
+            return mapped(lambda args: one(args, {}, limit, keep), items, timeout, buffersize)
+        several = partial(self._queued, partial(each, function))
+        chunks = itertools.batched(items, chunksize)
+        return flat(mapped(lambda chunk: several((chunk,), {}, limit * len(chunk), keep), chunks, timeout, buffersize))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs; those there are run to their end.
@@ -140,7 +186,7 @@ class Executor(concurrent.futures.Executor):
         """
         self._shut = True
         self._backlog.close(cancel=cancel_futures)
-        if wait:
+        if wait and self._backlog.here and not self._backlog.in_callback:
             self._wait()
 
     def __enter__(self) -> Self:
@@ -163,20 +209,6 @@ class Executor(concurrent.futures.Executor):
             self._over.result()
         self._backlog.join()
 
-    def _rested(self, _: object) -> None:
-        """The last job has ended."""
-        if self._own:
-            here = runtime()
-            here.call_soon(lambda: here.spawn(self._stop_pool()))
-        else:
-            self._over.set_result(None)
-
-    async def _stop_pool(self) -> None:
-        try:
-            await self._pool.stop_async()
-        finally:
-            self._over.set_result(None)
-
     def _pickled(self, function: _Function) -> bytes:
         """A function's bytes: made once, as long as nothing it takes along has changed."""
         now = reads(function)
@@ -193,19 +225,25 @@ class Executor(concurrent.futures.Executor):
         return pickled
 
 
-class _Chunks(concurrent.futures.Executor):
-    """Makes a job of each chunk of items, by the rules of the function that gets the items."""
+def _end_of(pool: ComputePool, own: bool, backlog: Backlog) -> concurrent.futures.Future[None]:
+    """What is done when the last job has ended, and a pool of the executor's own. The executor itself may be gone."""
+    over: concurrent.futures.Future[None] = concurrent.futures.Future()
 
-    def __init__(self, queue: Callable[..., JobFuture[Any]], fn: _Function) -> None:
-        function, self._timeout = _plain(fn)
-        self._each = partial(each, function)
-        self._keep = keeper(function)
-        self._queue = queue
+    async def stop() -> None:
+        try:
+            await pool.stop_async()
+        finally:
+            over.set_result(None)
 
-    def submit(self, fn: _Function, /, *args: Any, **kwargs: Any) -> JobFuture[Any]:
-        """Queue the one chunk in `args`."""
-        (chunk,) = args
-        return self._queue(self._each, args, kwargs, self._timeout * len(chunk), self._keep)
+    def rested(_: object) -> None:
+        if own:
+            here = runtime()
+            here.call_soon(lambda: here.spawn(stop()))
+        else:
+            over.set_result(None)
+
+    backlog.idle.add_done_callback(rested)
+    return over
 
 
 def _plain(fn: _Function) -> tuple[_Function, float]:

@@ -6,12 +6,15 @@ import concurrent.futures
 import contextlib
 import logging
 import pickle
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
 
+from skyward_jupyter.api.callbacks import Callback
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.errors import RemoteError, RemoteExit
 from skyward_jupyter.wire.envelope import Joined, sealed
 from skyward_jupyter.wire.events import TaskEvent
 
@@ -19,11 +22,42 @@ log = logging.getLogger("skyward")
 
 
 class JobFuture[T](PoolFuture[T]):
-    """The future of a job: as `PoolFuture`, and it knows whether the job is on a node."""
+    """The future of a job: as `PoolFuture`, and it knows whether the job is on a node.
 
-    def __init__(self, stop: Callable[[], object]) -> None:
+    Parameters
+    ----------
+    withdraw
+        Called with this future when nobody waits for its job any more.
+    call
+        Calls a done-callback, which is given with this future, somewhere where it holds up no job.
+    """
+
+    def __init__(
+        self,
+        withdraw: Callable[[JobFuture[Any]], None],
+        call: Callable[[Callback, concurrent.futures.Future[Any]], None],
+    ) -> None:
+        itself = weakref.ref(self)
+
+        def stop() -> None:
+            if (future := itself()) is not None:
+                withdraw(future)
+
         super().__init__(stop)
         self.placed = False
+        self._call = call
+
+    def __await__(self) -> Generator[Any, None, T]:
+        try:
+            return (yield from super().__await__())
+        except RemoteExit as error:  # which would end the event loop that this is awaited on
+            _, _, text = str(error).partition(": ")
+            raise RemoteError("SystemExit", text, error.node) from error
+
+    def add_done_callback(self, fn: Callable[[concurrent.futures.Future[T]], object]) -> None:
+        """Call ``fn(future)`` once it is done, or now if it is; in a thread where it may block."""
+        call = self._call
+        super().add_done_callback(lambda future: call(fn, future))
 
     def running(self) -> bool:
         """Whether a node has it."""
@@ -65,7 +99,7 @@ class Item:
         except Exception:
             log.exception("output of node %d could not be shown", rank)
 
-    def give(self, value: object, error: Exception | None) -> None:
+    def give(self, value: object, error: BaseException | None) -> None:
         """End its future, unless that was cancelled at this very moment."""
         with contextlib.suppress(concurrent.futures.InvalidStateError):
             self.future.set_exception(error) if error is not None else self.future.set_result(value)

@@ -19,7 +19,7 @@ import httpx
 
 from skyward_jupyter.actors.results import error_of
 from skyward_jupyter.agent.failure import Failed
-from skyward_jupyter.errors import NodeLost, TaskFailed
+from skyward_jupyter.errors import NodeLost, RemoteError, RemoteExit, TaskFailed
 from skyward_jupyter.wire.codec import loads
 from skyward_jupyter.wire.events import Clear, Display, Output, TaskEvent
 
@@ -30,10 +30,20 @@ _RETRY = 0.05
 _MUCH = 2**20
 #: A silent event stream says so every 15 seconds.
 _TIMEOUT = httpx.Timeout(45.0, connect=5.0, pool=None)
+#: Modules whose exceptions that are no `Exception` mean something here: an interrupt, a cancelled task.
+_KNOWN = ("builtins", "asyncio.exceptions")
 
 
 class NotBegun(Exception):
     """The node never had the job: it may run elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a job ended: what it returned, or what it raised."""
+
+    value: object = None
+    error: BaseException | None = None
 
 
 def client(token: str) -> httpx.AsyncClient:
@@ -72,8 +82,8 @@ class NodeJobs:
         self._url = url
         self._alive = alive
 
-    async def run(self, name: str, body: bytes, params: dict[str, str], show: Callable[[TaskEvent], None]) -> Any:
-        """Run a job and return what it returned; what it raised is raised. `show` gets its output.
+    async def run(self, name: str, body: bytes, params: dict[str, str], show: Callable[[TaskEvent], None]) -> Ended:
+        """Run a job to its end. `show` gets its output.
 
         Raises
         ------
@@ -88,11 +98,11 @@ class NodeJobs:
         response = await self._asked("GET", f"/v1/jobs/{name}/result", headers=pinned)
         if response.status_code == HTTPStatus.OK:
             self.keeps_much = len(response.content) > _MUCH
-            return self._loaded(response.content)
+            return Ended(self._loaded(response.content))
         if response.status_code == HTTPStatus.CONFLICT:
             failed = loads(base64.b64decode(response.json()["failure"]))
             assert isinstance(failed, Failed)
-            raise error_of(failed, self.rank)
+            return Ended(error=_raised(failed, self.rank))
         raise self._refusal(response)
 
     async def forget(self, name: str) -> None:
@@ -181,6 +191,26 @@ class NodeJobs:
         except BaseException as error:  # whatever code of the value raised
             text = f"what the job on node {self.rank} returned cannot be loaded here: {type(error).__name__}: {error}"
             raise TaskFailed(text, self.rank) from error
+
+
+def _raised(failed: Failed, rank: int) -> BaseException:
+    """What a job raised: also what is no `Exception`, as `concurrent.futures` has it."""
+    error = error_of(failed, rank)
+    if type(error) is not RemoteError or failed.pickled is None:
+        return error
+    try:
+        own = loads(failed.pickled)
+    except BaseException:  # whatever code of it raised
+        return error
+    if isinstance(own, SystemExit):
+        made: BaseException = RemoteExit(failed.text, rank, own.code)
+    elif isinstance(own, BaseException) and not isinstance(own, Exception) and type(own).__module__ not in _KNOWN:
+        made = own
+    else:
+        return error
+    made.__notes__ = getattr(error, "__notes__", [])
+    made.remote_traceback = failed.formatted  # type: ignore[attr-defined]
+    return made.with_traceback(error.__traceback__)
 
 
 @dataclass(slots=True)
