@@ -169,7 +169,7 @@ def unpicklable(name: str, value: object) -> str | None:
     """Why `value` cannot leave the node, as a sentence; None when it can."""
     try:
         with by_value():
-            Pickler(_Nowhere(), protocol=5, buffer_callback=lambda _: None).dump(value)
+            Pickler(_Nowhere(), buffer_callback=lambda _: None).dump(value)
     except BaseException:
         error = explain(name, value)
         return f"{error.path} (a {error.kind}) cannot leave the node: {error.reason}"

@@ -35,6 +35,7 @@ from skyward_jupyter.agent.runner import Runner
 from skyward_jupyter.agent.threads import divide
 from skyward_jupyter.collections.link import Link
 from skyward_jupyter.errors import NoRoom
+from skyward_jupyter.wire import shells
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack, unpack
 from skyward_jupyter.wire.events import Kind
@@ -226,6 +227,7 @@ def run_process(config: AgentConfig, sockets: list[socket.socket], label: str, e
     _prepare(config, label.removeprefix("."))
     pipes = capture(ends)
     keyboard.install()
+    shells.install(_make_shell)
     link = enter_collections(config, _task)
     if len(sockets) == 1:
         interrupts.install()
@@ -248,6 +250,12 @@ def _task() -> int:
     """The task that the code which asks belongs to; 0 for none."""
     outlet = current()
     return outlet.task if outlet.active else 0
+
+
+def _make_shell() -> object:
+    from skyward_jupyter.agent.shell import make_shell
+
+    return make_shell()
 
 
 def _prepare(config: AgentConfig, slot: str) -> None:

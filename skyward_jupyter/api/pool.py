@@ -26,7 +26,7 @@ from skyward_jupyter.api.runs import PoolRun, runs_of
 from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, terms_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
-from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
+from skyward_jupyter.errors import NoPool, Stays, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
 from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec
 from skyward_jupyter.providers.base import Provider
@@ -119,6 +119,13 @@ class ComputePool:
             image=checked_image(image, self._provider),
         )
         self._life = Life(settings, self._bus, self._list)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise Stays(
+            self,
+            "a pool stays in the notebook or program that started it",
+            "start the calls there, and have this one return what they need",
+        )
 
     # -- life ------------------------------------------------------------------------------------------------------
 

@@ -59,7 +59,7 @@ def weigh(name: str, value: object, limit: int | None, cells: re.Pattern[bytes] 
         return Weight(f"module {value.__name__}", 0)
     scale = _Scale(limit, cells)
     try:
-        Pickler(scale, protocol=5, buffer_callback=scale.aside).dump(value)
+        Pickler(scale, buffer_callback=scale.aside).dump(value)
     except _TooLarge:
         raise too_large(name, value, limit or 0) from None
     except Exception:

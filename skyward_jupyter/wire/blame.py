@@ -8,8 +8,9 @@ import types
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from skyward_jupyter.errors import NotPicklable
+from skyward_jupyter.errors import NotPicklable, Stays
 from skyward_jupyter.wire.codec import dumps
+from skyward_jupyter.wire.named import is_generic
 
 _DEPTH = 12
 _WIDTH = 1000
@@ -19,22 +20,31 @@ _TOO_DEEP = "it is nested too deeply"
 def explain(name: str, value: object) -> NotPicklable:
     """The error for a `value` called `name` that pickling refused.
 
-    Parts are tried one by one, depth first, and the deepest one that fails on its own is named.
+    Parts are tried one by one, depth first, and the deepest one that fails on its own is named; one that says itself
+    that it stays is not looked into.
     """
-    path, part = (name, value) if _failure(value) == _TOO_DEEP else _deepest(name, value, 0, {id(value)})
-    reason = _failure(part) or "pickling it failed"
+    failure = _failure(value)
+    whole = _reason(failure) == _TOO_DEEP or (isinstance(failure, Stays) and failure.value is value)
+    path, part = (name, value) if whole else _deepest(name, value, 0, {id(value)})
+    failure = _failure(part)
     kind = type(part)
-    return NotPicklable(path, f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins."), reason)
+    advice = failure.advice if isinstance(failure, Stays) else ""
+    called = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    return NotPicklable(path, called, _reason(failure), advice)
 
 
-def _failure(value: object) -> str | None:
+def _failure(value: object) -> BaseException | None:
     try:
         dumps(value)
     except BaseException as error:
-        if isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError):
-            return _TOO_DEEP
-        return str(error) or type(error).__name__
+        return error
     return None
+
+
+def _reason(failure: BaseException | None) -> str:
+    if isinstance(failure, RecursionError) or isinstance(getattr(failure, "__cause__", None), RecursionError):
+        return _TOO_DEEP
+    return str(failure or "") or (type(failure).__name__ if failure else "pickling it failed")
 
 
 def _deepest(path: str, value: object, depth: int, seen: set[int]) -> tuple[str, object]:
@@ -43,7 +53,10 @@ def _deepest(path: str, value: object, depth: int, seen: set[int]) -> tuple[str,
             if id(part) in seen:
                 continue
             seen.add(id(part))
-            if _failure(part) is not None:
+            failure = _failure(part)
+            if isinstance(failure, Stays) and failure.value is part:
+                return inner, part
+            if failure is not None:
                 return _deepest(inner, part, depth + 1, seen)
     return path, value
 
@@ -56,8 +69,13 @@ def _parts(path: str, value: object) -> Iterator[tuple[str, object]]:
         case list() | tuple() | set() | frozenset() | deque():
             for index, item in enumerate(list(value)[:_WIDTH]):
                 yield f"{path}[{index}]", item
+        case types.FunctionType() if is_generic(value):
+            for kind, implementation in value.registry.items():  # type: ignore[attr-defined]
+                yield f"{path}.dispatch({kind.__qualname__})", implementation
         case types.FunctionType():
             yield from _closure(path, value)
+        case functools._lru_cache_wrapper():
+            yield from _parts(path, value.__wrapped__)
         case types.MethodType():
             yield f"{path}.__self__", value.__self__
         case functools.partial():

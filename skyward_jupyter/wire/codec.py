@@ -92,7 +92,7 @@ def blobs_of(data: bytes) -> tuple[Blob, ...]:
 def _dump(obj: object, aside: Callable[[pickle.PickleBuffer], bool] | None) -> bytes:
     file = io.BytesIO()
     with by_value():
-        Pickler(file, protocol=5, buffer_callback=aside).dump(obj)
+        Pickler(file, buffer_callback=aside).dump(obj)
     return file.getvalue()
 
 

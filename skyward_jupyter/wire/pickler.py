@@ -1,20 +1,67 @@
 """The pickler of every payload: cloudpickle's, with what a notebook needs beyond it.
 
 Code keeps the name of the file or cell it was compiled from, whatever the version of cloudpickle: tracebacks, warnings
-and `inspect.getsource` find its lines by that name.
+and `inspect.getsource` find its lines by that name. Classes, objects that pickle as a name, and names of IPython go as
+`skyward_jupyter.wire.classes`, `named` and `shells` say. Whatever a module that others can import has is pickled by
+its name, as everywhere.
 """
 
 from __future__ import annotations
 
 import types
-from collections import ChainMap
+from collections.abc import Callable
 from typing import Any
 
 import cloudpickle
 
+from skyward_jupyter.wire import classes, named, shells
+
 __all__ = ["Pickler"]
 
 type _Reduced = tuple[Any, ...]
+
+_PROTOCOL = 5
+
+
+class Pickler(cloudpickle.Pickler):
+    """Pickles values by protocol 5."""
+
+    def __init__(self, file: Any, buffer_callback: Callable[[Any], Any] | None = None) -> None:
+        # One plain dict: the table is asked about every object, and a chain of dicts costs more than the pickling.
+        self.dispatch_table = _table()
+        super().__init__(file, protocol=_PROTOCOL, buffer_callback=buffer_callback)
+
+    def reducer_override(self, value: Any) -> Any:
+        """Return how `value` is made elsewhere, or NotImplemented for how `pickle` does it."""
+        kind = type(value)
+        if kind is types.FunctionType:
+            reduced = super().reducer_override(value)
+            if reduced is NotImplemented:
+                return shells.of_function(value) or reduced
+            return named.of_generic(value) if named.is_generic(value) else reduced
+        if issubclass(kind, type):
+            reduced = super().reducer_override(value)
+            return reduced if reduced is NotImplemented or len(reduced) < 6 else classes.with_slots(value, reduced)
+        reduce = self.dispatch_table.get(kind)
+        if reduce is None and kind.__reduce_ex__ is _reduce_ex and kind.__reduce__ is _reduce:
+            return NotImplemented
+        reduced = reduce(value) if reduce is not None else value.__reduce_ex__(_PROTOCOL)
+        if not isinstance(reduced, str):
+            return reduced
+        return NotImplemented if named.is_importable(value, reduced) else named.by_value(value, reduced)
+
+
+_reduce_ex: Any = object.__reduce_ex__
+_reduce: Any = object.__reduce__
+
+
+def _table() -> dict[type, Callable[[Any], Any]]:
+    found: dict[type, Callable[[Any], Any]] = {}
+    for part in reversed(cloudpickle.Pickler.dispatch_table.maps):
+        found.update(part)
+    found[types.CodeType] = _code
+    found.update(shells.reducers())
+    return found
 
 
 def _code(code: types.CodeType) -> _Reduced:
@@ -43,9 +90,3 @@ def _code(code: types.CodeType) -> _Reduced:
         (*code.co_freevars,),
         (*code.co_cellvars,),
     )
-
-
-class Pickler(cloudpickle.Pickler):
-    """Pickles values by protocol 5."""
-
-    dispatch_table = ChainMap({types.CodeType: _code}, cloudpickle.Pickler.dispatch_table)
