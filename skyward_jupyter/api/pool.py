@@ -26,7 +26,7 @@ from skyward_jupyter.api.runs import PoolRun, runs_of
 from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, terms_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
-from skyward_jupyter.errors import NoPool, Stays, UnknownNode, UsageError
+from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
 from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec
 from skyward_jupyter.providers.base import Provider
@@ -36,6 +36,7 @@ from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.terminal.mode import Mode, checked
 from skyward_jupyter.wire.events import TaskEvent
+from skyward_jupyter.wire.stays import Stays
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image

@@ -8,9 +8,10 @@ import types
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from skyward_jupyter.errors import NotPicklable, Stays
+from skyward_jupyter.errors import NotPicklable
 from skyward_jupyter.wire.codec import dumps
 from skyward_jupyter.wire.named import is_generic
+from skyward_jupyter.wire.stays import Stays
 
 _DEPTH = 12
 _WIDTH = 1000

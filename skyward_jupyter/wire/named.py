@@ -18,8 +18,8 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from skyward_jupyter.errors import Stays
 from skyward_jupyter.wire import identity
+from skyward_jupyter.wire.stays import Stays
 
 _NOWHERE = ("__main__", "__mp_main__")
 _SET_BY_CACHE = ("cache_parameters", "__annotate__")

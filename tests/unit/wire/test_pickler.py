@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skyward_jupyter.errors import Stays
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.codec import dumps, loads
+from skyward_jupyter.wire.stays import Stays
 from tests.elsewhere import Elsewhere, elsewhere
 
 CELL = "/tmp/ipykernel_1/3815.py"
