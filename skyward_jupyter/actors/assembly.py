@@ -35,8 +35,8 @@ from skyward_jupyter.providers.records import PoolRecord
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
 
-#: How long the end of a pool's nodes is waited for (seconds); they are killed, so this is generous.
-END_WITHIN = 10.0
+#: How long the end of a pool's nodes is waited for (seconds): their slots are killed before that.
+END_WITHIN = 12.0
 
 _ANOTHER = "another kernel"
 

@@ -94,6 +94,10 @@ class Pool:
     def remove(self) -> None:
         """Close its door and remove its files."""
         self.door.close()
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove its files."""
         shutil.rmtree(self.store, ignore_errors=True)
 
 

@@ -36,12 +36,13 @@ class Runner:
     def __init__(self, name: str, prepare: Callable[[], None]) -> None:
         self._prepare = prepare
         self._lock = threading.Lock()
-        self._jobs: SimpleQueue[tuple[Callable[[], Any], _Answer]] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Callable[[], Any], _Answer] | None] = SimpleQueue()
         self._task = 0
         self._calling = False
         self._early: deque[int] = deque(maxlen=_REMEMBERED)
         self._ended: deque[int] = deque(maxlen=_REMEMBERED)
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        # Not a daemon: the threads that user code starts are not either then, as in a program's main thread.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=False)
         self._thread.start()
 
     def begin(self, task: int) -> None:
@@ -79,6 +80,11 @@ class Runner:
             elif task not in self._ended:
                 self._early.append(task)
 
+    def stop(self) -> None:
+        """Interrupt whatever runs, and end the thread."""
+        self.interrupt(self._task)
+        self._jobs.put(None)
+
     def _aim(self, kind: type[BaseException] | None) -> None:
         ident = ctypes.c_ulong(self._thread.ident or 0)
         _raise(ident, ctypes.py_object(kind) if kind is not None else None)
@@ -89,10 +95,11 @@ class Runner:
             # An interrupt that arrives between two calls was meant for the first, which has been answered.
             with contextlib.suppress(KeyboardInterrupt):
                 self._serve()
+                return
 
     def _serve(self) -> None:
-        while True:
-            self._answer(*self._jobs.get())
+        while (job := self._jobs.get()) is not None:
+            self._answer(*job)
 
     def _answer(self, work: Callable[[], Any], answer: _Answer) -> None:
         try:

@@ -6,6 +6,7 @@ agent is gone, so is the slot: the socket ends when it is idle, and its launcher
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -29,6 +30,7 @@ from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.inputs import Inputs
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, current, interrupts, settle, use
 from skyward_jupyter.agent.pipes import Ends
+from skyward_jupyter.agent.program import finish
 from skyward_jupyter.agent.reach import enter as enter_collections
 from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.runner import Runner
@@ -77,6 +79,16 @@ class Slot:
                     self._know(body)
                 case Order.CALM:
                     self._outlet.end(Kind.CALM, b"")
+
+    def serve_beside(self) -> None:
+        """`serve`, in a thread that nobody waits for while it does."""
+        with contextlib.suppress(OSError):
+            self.serve()
+
+    def stop(self) -> None:
+        """Interrupt what its thread runs, if anything, and end the thread."""
+        if self.runner is not None:
+            self.runner.stop()
 
     def _know(self, body: bytes) -> None:
         peers = tuple(Peer(*peer) for peer in pickle.loads(body))
@@ -229,21 +241,32 @@ def run_process(config: AgentConfig, sockets: list[socket.socket], label: str, e
     keyboard.install()
     shells.install(_make_shell)
     link = enter_collections(config, _task)
-    if len(sockets) == 1:
-        interrupts.install()
-        Slot(sockets[0], config, pipes, link).serve()
-        return
+    try:
+        if len(sockets) == 1:
+            interrupts.install()
+            Slot(sockets[0], config, pipes, link).serve()
+        else:
+            _serve_threads(config, sockets, pipes, link)
+    except (KeyboardInterrupt, OSError):
+        pass  # it is to end, and the agent is gone
+    finally:
+        finish()
+
+
+def _serve_threads(config: AgentConfig, sockets: list[socket.socket], pipes: Pipes, link: Link) -> None:
     *served, control = sockets
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     slots = [Slot(sock, config, pipes, link, f"skyward-slot-{index}", index) for index, sock in enumerate(served)]
     for slot in slots:
-        threading.Thread(target=slot.serve, name="skyward-serve", daemon=True).start()
+        threading.Thread(target=slot.serve_beside, name="skyward-serve", daemon=True).start()
     reader = Reader(control)
     while (order := reader.next()) is not None:
         kind, task, body = order
         runner = slots[int.from_bytes(body, "little")].runner
         if kind == Order.INTERRUPT and runner is not None:
             runner.interrupt(task)
+    for slot in slots:
+        slot.stop()
 
 
 def _task() -> int:

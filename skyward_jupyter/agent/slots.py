@@ -166,9 +166,9 @@ class SlotLink(asyncio.Protocol):
                 os.killpg(self.pid, signal.SIGINT)
 
     def kill(self) -> None:
-        """End the slot's process at once, with everything it started."""
+        """End the slot's process at once; whoever launched it ends what it has started."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+            os.kill(self.pid, signal.SIGKILL)
 
     def coming(self) -> list[int]:
         """The descriptor that what the slot sends comes by, while there is one."""

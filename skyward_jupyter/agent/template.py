@@ -2,7 +2,8 @@
 
 It has one thread and has started nothing, so forking it is safe; it imports what agents and slots need before it is
 asked. Agents and slots, also the ones that replace dead ones, are its children: it tells whoever asked for them how
-they ended, kills the slots of an agent that is gone, and takes all of them with it when it dies itself. It goes on
+they ended, ends the slots of an agent that is gone, and takes all of them with it when it dies itself. A node that was
+to end has ended once nothing is left of its slots; of one that was lost it is told at once. The template goes on
 without its kernel for as long as an agent lives, lets another kernel take over one of the pools meanwhile, and removes
 the files of a pool that nobody drives once its last agent has ended. On a machine of its own it serves one pool, and
 what counts as its kernel's life is when that was last heard of; see `skyward_jupyter.agent.outpost`.
@@ -27,7 +28,8 @@ from setproctitle import setproctitle
 from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.controls import Control, Pool, opened
-from skyward_jupyter.agent.launch import kill, kill_group, launch
+from skyward_jupyter.agent.endings import Endings, adopt_orphans
+from skyward_jupyter.agent.launch import kill, launch
 from skyward_jupyter.agent.pipes import Ends
 
 #: Imported before the first request, and while there is nothing else to do.
@@ -37,12 +39,19 @@ LATER = ("IPython.core.interactiveshell", "skyward_jupyter.agent.session", "skyw
 
 @dataclass(slots=True)
 class _Agent:
-    """An agent that was started; its successor is started when it has ended."""
+    """An agent that was started; its successor is started when it has ended.
+
+    `slots` are its slots' process ids with their numbers, `groups` those of which something is left, and `ended` says
+    how it ended where that is told later.
+    """
 
     config: AgentConfig
     pid: int
     channel: Channel
     slots: dict[int, int] = field(default_factory=dict)
+    groups: set[int] = field(default_factory=set)
+    asked: bool = False
+    ended: str = ""
     reports: dict[str, Message] = field(default_factory=dict)
     successor: AgentConfig | None = None
 
@@ -62,6 +71,8 @@ class Template:
         self._controls: list[Control] = []
         self._pools: dict[str, Pool] = {}
         self._agents: dict[int, _Agent] = {}
+        self._leaving: list[_Agent] = []
+        self._endings = Endings()
         self._selector = selectors.DefaultSelector()
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
@@ -75,6 +86,7 @@ class Template:
 
     def run(self) -> None:
         """Serve until the kernel and every agent are gone."""
+        adopt_orphans()
         for fd in (self._wake_read, self._wake_write):
             os.set_blocking(fd, False)
         signal.set_wakeup_fd(self._wake_write)
@@ -87,7 +99,7 @@ class Template:
             self._remove(pool)
 
     def _wanted(self) -> bool:
-        if self._agents:
+        if self._agents or self._endings:
             self._until = time.monotonic() + self._linger
             return True
         if self._linger:
@@ -100,8 +112,7 @@ class Template:
         self._selector.register(pool.door, selectors.EVENT_READ, pool)
 
     def _turn(self) -> None:
-        idle = max(0.0, self._until - time.monotonic()) if self._linger and not self._agents else None
-        ready = self._selector.select(0 if self._later else idle)
+        ready = self._selector.select(0 if self._later else self._idle())
         if not ready and self._later:
             with contextlib.suppress(Exception):
                 importlib.import_module(self._later.pop(0))
@@ -117,6 +128,15 @@ class Template:
                     self._flush(key.data)
                 if mask & selectors.EVENT_READ:
                     self._serve_kernel(key.data)
+        for pid in self._endings.over():
+            self._over(pid)
+
+    def _idle(self) -> float | None:
+        """How long there may be nothing to do (seconds)."""
+        waits = [self._endings.wait()]
+        if self._linger and not self._agents and not self._endings:
+            waits.append(max(0.0, self._until - time.monotonic()))
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _admit(self, sock: socket.socket) -> None:
         control = Control(Channel(sock))
@@ -216,6 +236,7 @@ class Template:
         if pool.control is None and not self._linger:
             self._remove(pool)
         if pool.ending:
+            pool.clear()  # again: a slot that was just starting may have made its directory anew
             del self._pools[key]
 
     def _serve_agent(self, agent: _Agent) -> None:
@@ -284,6 +305,7 @@ class Template:
             pairs += [socket.socketpair() for _ in range(count)]
             pid = launch("slot", agent.config, label, [theirs for _, theirs in pairs], ends.fds)
             agent.slots[pid] = slot
+            agent.groups.add(pid)
             fds = (*(ours.fileno() for ours, _ in pairs), *ends.for_agent)
             agent.channel.send({"op": "slot", "slot": slot, "pid": pid}, fds)
         except OSError as error:
@@ -305,16 +327,19 @@ class Template:
             self._end(agent)
 
     def _agents_of(self, key: str, rank: int | None = None) -> list[_Agent]:
-        """The agent of a rank, or all of a pool."""
-        return [it for it in self._agents.values() if it.config.key == key and rank in (None, it.config.rank)]
+        """The agent of a rank, or all of a pool, also those that are ending."""
+        every = (*self._agents.values(), *self._leaving)
+        return [it for it in every if it.config.key == key and rank in (None, it.config.rank)]
 
     def _end(self, agent: _Agent) -> None:
-        self._kill_slots(agent)
-        kill(agent.pid)
+        agent.asked = True
+        self._end_slots(agent)
+        if agent.pid in self._agents:
+            kill(agent.pid)
 
-    def _kill_slots(self, agent: _Agent) -> None:
+    def _end_slots(self, agent: _Agent) -> None:
         for pid in agent.slots:
-            kill(pid)
+            self._endings.begin(pid)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -333,21 +358,37 @@ class Template:
         if agent is not None:
             self._agent_ended(agent, code)
             return
-        for agent in self._agents.values():
+        if self._endings.knows(pid):
+            self._endings.exited(pid)
+        for agent in (*self._agents.values(), *self._leaving):
             slot = agent.slots.pop(pid, None)
             if slot is not None:
-                kill_group(pid)
+                self._endings.exited(pid)
                 with contextlib.suppress(OSError):
                     agent.channel.send({"op": "slot_exited", "slot": slot, "pid": pid, "code": code})
 
     def _agent_ended(self, agent: _Agent, code: int) -> None:
-        self._kill_slots(agent)
+        self._end_slots(agent)
         if agent.channel.fileno() >= 0:
             self._hear_the_last(agent)
             self._selector.unregister(agent.channel)
             agent.channel.close()
-        ended = f"signal {-code}" if code < 0 else f"exit status {code}"
-        self._tell_exited(agent.config, agent.pid, agent.reports.get("failed", {}).get("why", ended))
+        agent.ended = f"signal {-code}" if code < 0 else f"exit status {code}"
+        if agent.groups and (agent.asked or code == 0):
+            self._leaving.append(agent)
+        else:
+            self._gone(agent)
+
+    def _over(self, pid: int) -> None:
+        """Nothing is left of a slot."""
+        for agent in (*self._agents.values(), *self._leaving):
+            agent.groups.discard(pid)
+        for agent in [agent for agent in self._leaving if not agent.groups]:
+            self._leaving.remove(agent)
+            self._gone(agent)
+
+    def _gone(self, agent: _Agent) -> None:
+        self._tell_exited(agent.config, agent.pid, agent.reports.get("failed", {}).get("why", agent.ended))
         if agent.successor is not None:
             self._start(agent.successor)
         self._prune(agent.config.key)

@@ -30,7 +30,7 @@ from skyward_jupyter.ssh.steps import Step
 
 #: How long a template may take to start, and to end (seconds).
 START_WITHIN = 60.0
-END_WITHIN = 8.0
+END_WITHIN = 12.0
 #: How long a machine may take to be logged in to (seconds).
 REACH_WITHIN = 60.0
 #: A machine that is prepared waits so long for word from here, with a shorter ttl too (seconds): for longer than it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from skyward_jupyter.agent.runner import Runner
 
 
 @pytest.fixture(scope="module")
-def shared() -> Runner:
-    return Runner("unit-runner", lambda: None)
+def shared() -> Iterator[Runner]:
+    made = Runner("unit-runner", lambda: None)
+    yield made
+    made.stop()
 
 
 @pytest.fixture
