@@ -88,6 +88,14 @@ class CellScreen:
         self._lives[key] = text
         self._place(key, {"text/plain": text}, update)
 
+    def settle(self, key: str, text: str) -> None:
+        """Have a display show this from now on; in a terminal, write it now."""
+        if self._updates:
+            self.live(key, text)
+            return
+        self._lives.pop(key, None)
+        self.write("stdout", text + "\n")
+
     def clear(self, wait: bool) -> None:
         """Clear the cell's output."""
         self._lives.clear()

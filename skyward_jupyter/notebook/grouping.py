@@ -2,12 +2,13 @@
 
 Events are gathered for a tick and written together. With ``same``, equal lines that several nodes wrote within a tick
 become one with the nodes before it; with ``time`` every line stands alone, in the order it came; with ``node`` each
-node's lines stay together. Memory and the amount shown are bounded: what is left out is counted, and the count shown.
+node's lines and displays stay together, in node order: as text while they come, as what they are at the end. Memory and
+the amount shown are bounded: what is left out is counted, and the count shown.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import count
 
@@ -17,6 +18,7 @@ from skyward_jupyter.notebook.logbook import LogBook
 from skyward_jupyter.notebook.pacing import CELL_LIMIT, Entry, Pace, Skipped, in_few_turns
 from skyward_jupyter.notebook.ranks import label
 from skyward_jupyter.notebook.screen import Screen
+from skyward_jupyter.notebook.sections import Sections
 from skyward_jupyter.wire.events import Clear, Display, Dropped, Output, TaskEvent
 from skyward_jupyter.wire.progress import bars_in
 
@@ -26,8 +28,6 @@ TICK = 0.08
 PATIENCE = 5
 #: At most this many lines are written in a tick.
 LINES_A_TICK = 5000
-#: How many of the last lines of a node are kept where nodes are kept apart.
-NODE_LINES = 500
 _LONGEST = 20_000
 _PIECE = 32_000
 
@@ -79,8 +79,7 @@ class Grouped:
         self._flood = Skipped.for_a_moment()
         self._skipped = Skipped.for_a_moment()
         self._left_out = Skipped()
-        self._sections: dict[int, deque[str]] = {rank: deque(maxlen=NODE_LINES) for rank in self._ranks}
-        self._section_lines: Counter[int] = Counter()
+        self._sections = Sections(self._ranks)
         self._drawn: dict[str, str] = {}
         self._cleared: set[int] = set()
 
@@ -108,6 +107,7 @@ class Grouped:
         self.flush()
         self._write(self._pace.rest())
         self._write_skipped(self._left_out)
+        self._settle_sections()
         if self._pace.late:
             self._screen.write("stderr", f"… {self._pace.late:,} displays not shown …\n")
         self._log.close()
@@ -181,8 +181,7 @@ class Grouped:
         if len(line) > _LONGEST:
             line = f"{line[:_LONGEST]} … {len(line) - _LONGEST:,} characters not shown"
         if self._how == "node":
-            self._sections[node].append(line)
-            self._section_lines[node] += 1
+            self._sections.line(node, line)
             self._log.add([node], stream, line)
             return
         key = self._key(node, (stream, line))
@@ -201,6 +200,8 @@ class Grouped:
     def _display(self, event: Display) -> None:
         if bars := bars_in(event.data):
             self._bars.take(event.node, bars)
+            return
+        if self._how == "node" and not self._alone and self._sections.display(event):
             return
         if event.update:
             key: Hashable = (event.node, event.transient.get("display_id"))
@@ -222,7 +223,7 @@ class Grouped:
             entry.ranks = [rank for rank in entry.ranks if rank != node]
             if not entry.ranks:
                 del self._pending[key]
-        self._sections[node].clear()
+        self._sections.clear(node)
         if node not in self._cleared:
             self._cleared.add(node)
 
@@ -280,7 +281,7 @@ class Grouped:
         bars = self._bars.lines(each=self._how == "node", labelled=not self._alone) if self._bars else []
         self._draw_one("progress", bars)
         if self._how == "node":
-            self._draw_one("nodes", self._section_rows())
+            self._draw_one("nodes", self._sections.rows())
 
     def _draw_one(self, key: str, rows: list[str]) -> None:
         text = "\n".join(rows)
@@ -288,14 +289,19 @@ class Grouped:
             self._drawn[key] = text
             self._screen.live(key, text)
 
-    def _section_rows(self) -> list[str]:
-        rows: list[str] = []
-        for rank, lines in self._sections.items():
-            if lines:
-                hidden = self._section_lines[rank] - len(lines)
-                rows += [label([rank]), *([f"  … {hidden:,} lines not shown"] if hidden else [])]
-                rows += [f"  {line}" for line in lines]
-        return rows
+    def _settle_sections(self) -> None:
+        """Put displays where they belong among the lines of their nodes; the first lines stay in their place."""
+        if not self._sections.displays:
+            return
+        for number, (rank, piece) in enumerate(self._sections.pieces()):
+            if isinstance(piece, Display):
+                self._screen.publish([rank], piece, not self._screen.raw)
+            elif not self._screen.raw:
+                continue  # a run in the background has a place of its own for displays
+            elif number:
+                self._screen.bundle({"text/plain": piece}, {})
+            else:
+                self._screen.settle("nodes", piece)
 
 
 def _identity(event: Display) -> Hashable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from skyward_jupyter.wire.events import Display
 
@@ -29,6 +29,14 @@ class Screen(Protocol):
 
     def live(self, key: str, text: str) -> None:
         """Text in a place of its own, which this replaces."""
+        ...
+
+    def settle(self, key: str, text: str) -> None:
+        """What such a place has in the end, before what is written from now on."""
+        ...
+
+    def bundle(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """A MIME bundle of this side."""
         ...
 
     def clear(self, wait: bool) -> None:

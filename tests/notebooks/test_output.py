@@ -205,3 +205,16 @@ def test_groups_hold_with_bars_displays_and_errors(nodes: Kernel, how: str, line
     lines = f"{shown.stdout}\n{shown.text}".splitlines()
     assert line in lines
     assert any(one.startswith(bar) for one in lines)
+
+
+def test_by_node_displays_and_lines_stay_together_in_node_order(nodes: Kernel) -> None:
+    shown = nodes.ok(
+        "%%sky --group node\nfrom IPython.display import HTML\ntime.sleep(.1 * (2 - n))\nprint('before', n)\n"
+        "handle = display(HTML(f'<b>{n}</b>'), display_id='b')\nprint('after', n)\nhandle.update(HTML(f'<i>{n}</i>'))"
+    )
+    assert shown.stdout == ""
+    assert [data.get("text/html") or data["text/plain"] for data in shown.displays] == [
+        part for n in range(3) for part in (f"[{n}]\n  before {n}", f"<i>{n}</i>", f"  after {n}")
+    ]
+    nodes.ok("%%sky\nhandle.update(HTML(f'<u>{n}</u>'))")
+    assert [data["text/html"] for data in shown.displays if "text/html" in data] == ["<u>0</u>", "<u>1</u>", "<u>2</u>"]

@@ -28,6 +28,12 @@ class Screen:
     def live(self, key: str, text: str) -> None:
         self.lives[key] = text
 
+    def settle(self, key: str, text: str) -> None:
+        self.lives[key] = text
+
+    def bundle(self, data: dict[str, object], metadata: dict[str, object]) -> None:
+        self.log.append(("bundle", str(data["text/plain"])))
+
     def clear(self, wait: bool) -> None:
         self.log.append(("clear", str(wait)))
 

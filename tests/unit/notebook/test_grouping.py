@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skyward_jupyter.notebook.grouping import CELL_LIMIT, LINES_A_TICK, PATIENCE
+from skyward_jupyter.notebook.sections import DISPLAYS, NODE_LINES
 from skyward_jupyter.wire.events import Clear, Display, Dropped
 from skyward_jupyter.wire.progress import Bar, bundle
 from tests.unit.notebook.fakes import Cell
@@ -79,6 +80,89 @@ def test_by_node_each_nodes_lines_stay_together() -> None:
     cell.say(1, "b2\n")
     cell.output.end()
     assert cell.screen.lives["nodes"] == "[0]\n  a1\n[1]\n  b1\n  b2"
+
+
+def test_by_node_displays_stay_with_the_lines_around_them() -> None:
+    cell = Cell(3, "node")
+    for node in (2, 0, 1):
+        cell.say(node, f"before {node}\n")
+    cell.ticks.turn()
+    for node in (1, 2):
+        cell.output.take(Display(node, {"text/plain": f"figure {node}", "image/png": "…"}, {}, {}))
+        cell.say(node, f"after {node}\n")
+    cell.ticks.turn()
+    assert cell.screen.log == []
+    assert cell.screen.lives["nodes"].splitlines() == [
+        *["[0]", "  before 0"],
+        *["[1]", "  before 1", "  figure 1", "  after 1"],
+        *["[2]", "  before 2", "  figure 2", "  after 2"],
+    ]
+    cell.output.end()
+    assert cell.screen.lives["nodes"] == "[0]\n  before 0"
+    assert cell.screen.log == [
+        ("bundle", "[1]\n  before 1"),
+        ("display", "[1] {'text/plain': 'figure 1', 'image/png': '…'}"),
+        ("bundle", "  after 1"),
+        ("bundle", "[2]\n  before 2"),
+        ("display", "[2] {'text/plain': 'figure 2', 'image/png': '…'}"),
+        ("bundle", "  after 2"),
+    ]
+
+
+def test_by_node_a_display_has_its_last_state_and_its_place() -> None:
+    cell = Cell(2, "node")
+    for state in ("first", "second"):
+        cell.output.take(Display(1, {"text/plain": state}, {}, {"display_id": "d"}, update=state != "first"))
+        cell.say(1, "line\n")
+    cell.output.end()
+    assert cell.screen.lives["nodes"] == "[1]"
+    assert cell.screen.log == [("display", "[1] {'text/plain': 'second'}"), ("bundle", "  line\n  line")]
+
+
+def test_by_node_a_display_of_an_earlier_cell_is_updated_where_it_is() -> None:
+    cell = Cell(2, "node")
+    cell.output.take(Display(1, {"text/plain": "new"}, {}, {"display_id": "old"}, update=True))
+    cell.output.end()
+    assert cell.screen.log == [("display", "[1] {'text/plain': 'new'} labelled")]
+
+
+def test_by_node_what_is_cleared_goes_with_its_displays() -> None:
+    cell = Cell(2, "node")
+    for text in ("old", "new"):
+        cell.output.take(Display(0, {"text/plain": text}, {}, {}))
+        cell.say(0, f"{text} line\n")
+        if text == "old":
+            cell.output.take(Clear(0, True))
+    cell.output.end()
+    assert cell.screen.lives["nodes"] == "[0]"
+    assert cell.screen.log == [("display", "[0] {'text/plain': 'new'}"), ("bundle", "  new line")]
+
+
+def test_by_node_lines_and_displays_are_bounded() -> None:
+    cell = Cell(2, "node")
+    for n in range(DISPLAYS):
+        cell.output.take(Display(0, {"text/plain": str(n)}, {}, {}))
+    cell.say(0, "".join(f"{n}\n" for n in range(NODE_LINES + 7)))
+    cell.output.end()
+    assert cell.screen.lives["nodes"].splitlines() == [
+        "[0]",
+        "  … 7 lines not shown",
+        f"  … {DISPLAYS // 2} displays not shown",
+    ]
+    assert sum(kind == "display" for kind, _ in cell.screen.log) == DISPLAYS // 2
+
+
+def test_by_node_a_run_in_the_background_has_its_displays_in_node_order() -> None:
+    cell = Cell(2, "node", raw=False)
+    for node in (1, 0):
+        cell.output.take(Display(node, {"text/plain": f"figure {node}"}, {}, {}))
+        cell.say(node, "line\n")
+    cell.output.end()
+    assert cell.screen.log == [
+        ("display", "[0] {'text/plain': 'figure 0'} labelled"),
+        ("display", "[1] {'text/plain': 'figure 1'} labelled"),
+    ]
+    assert cell.screen.lives["nodes"] == "[0]\n  figure 0\n  line\n[1]\n  figure 1\n  line"
 
 
 def test_one_node_has_no_label_and_its_text_passes_unchanged() -> None:
