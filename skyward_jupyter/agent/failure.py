@@ -8,6 +8,7 @@ else is no `Exception`, and StopIteration.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import traceback
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ from skyward_jupyter.wire.codec import dumps, loads
 _OURS = ("skyward_jupyter/agent/", "skyward_jupyter\\agent\\")
 _CHAIN = 5
 _NOT_RAISED_HERE = (StopIteration, StopAsyncIteration)
+#: Where an object is, in what is shown of one that has no text of its own: a copy is elsewhere.
+_ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,10 @@ def _text(error: object) -> str:
         return "(its text cannot be shown)"
 
 
+def _words(error: object) -> str:
+    return _ADDRESS.sub("", _text(error))
+
+
 def _pickled(error: BaseException) -> bytes | None:
     """`error` with those behind it, if it comes back from pickle as it is."""
     portable = _portable(error)
@@ -163,7 +170,7 @@ def _portable(error: BaseException) -> object | None:
             back = loads(dumps(candidate))
         except BaseException:
             continue
-        if type(back) is type(error) and _text(back) == _text(error):
+        if type(back) is type(error) and _words(back) == _words(error):
             return candidate
     return None
 

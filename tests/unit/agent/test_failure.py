@@ -61,6 +61,10 @@ class Holds(Exception):
         self.lock = threading.Lock()
 
 
+class Silent:
+    """Is shown by its address."""
+
+
 def raised(make: Callable[[], BaseException]) -> BaseException:
     try:
         raise make()
@@ -105,6 +109,14 @@ def test_exceptions_arrive_as_themselves(make: Callable[[], BaseException]) -> N
     own = {name: value for name, value in vars(back).items() if name not in ("__notes__", "remote_traceback")}
     assert own == vars(sent)
     assert back.__notes__ == ["raised on node 3"]
+
+
+def test_a_text_that_says_where_an_object_is_hinders_nothing() -> None:
+    for make in (lambda: LookupError(Silent()), lambda: Two(1, str(Silent())), lambda: OSError(2, "x", Silent())):
+        sent = raised(make)  # type: ignore[arg-type]
+        back = arrived(sent)
+        assert type(back) is type(sent)
+        assert list(map(type, back.args)) == list(map(type, sent.args))
 
 
 def test_what_cannot_be_pickled_arrives_by_name() -> None:
