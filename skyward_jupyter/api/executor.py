@@ -202,12 +202,14 @@ class Executor(concurrent.futures.Executor):
 
     def _wait(self) -> None:
         """Wait for the end of everything; a notebook's loop goes on meanwhile."""
-        if runtime().on_loop:
-            # Interrupted, it ends nevertheless.
-            wait(asyncio.shield(asyncio.wrap_future(self._over)), "executor.shutdown(wait=False)")
+        if runtime().waits_here:
+            wait(self._ended(), "executor.shutdown(wait=False)")
         else:
             self._over.result()
         self._backlog.join()
+
+    async def _ended(self) -> None:
+        await asyncio.shield(asyncio.wrap_future(self._over))  # interrupted, it ends nevertheless
 
     def _pickled(self, function: _Function) -> bytes:
         """A function's bytes: made once, as long as nothing it takes along has changed."""

@@ -29,14 +29,14 @@ class PoolFuture[T](concurrent.futures.Future[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds; an error of the call is raised."""
-        if not self.done() and runtime().on_loop:
+        if not self.done() and runtime().waits_here:
             self._wait(timeout)
         with heard:
             return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error of the call, or None, waiting for it up to `timeout` seconds."""
-        if not self.done() and runtime().on_loop:
+        if not self.done() and runtime().waits_here:
             self._wait(timeout)
         with heard:
             return super().exception(timeout)
@@ -56,7 +56,7 @@ class PoolFuture[T](concurrent.futures.Future[T]):
         return stopped
 
     def _wait(self, timeout: float | None) -> None:
-        """Wait without blocking the loop that will set the result."""
+        """Wait by way of the runtime: in a cell the kernel's loop goes on, and on the runtime's own it is refused."""
 
         async def done() -> None:
             await asyncio.wait([asyncio.wrap_future(self)], timeout=timeout)

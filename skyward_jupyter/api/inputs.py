@@ -107,7 +107,7 @@ def refuse_own_loop(sources: Iterable[Source]) -> None:
 
     running = asyncio._get_running_loop()
     for source in sources:
-        if running is not None and source.loop is running and running is not runtime().loop:
+        if running is not None and source.loop is running and not runtime().in_cell:
             raise BlockingRefused(
                 f"blocking here would stop the event loop that {source.name!r} is read on; use `await pool.run(...)`"
             )

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from skyward_jupyter.actors import assembly
@@ -171,8 +172,8 @@ class Life:
             stop=self._stop_soon,
         )
         assembly.attach_panel(hub, self.panel)
-        if runtime().in_kernel:
-            let_wake(runtime().loop, keep=True)
+        if (kernel := runtime().kernel) is not None:
+            kernel.call_soon_threadsafe(partial(let_wake, kernel, keep=True))
         else:
             from skyward_jupyter.terminal.views import attach
 

@@ -17,6 +17,7 @@ from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import in_a_sentence, shown_as
 from skyward_jupyter.notebook.verdicts import Verdict
 from skyward_jupyter.runtime.bridge import runtime, wait
+from skyward_jupyter.runtime.crossing import Crossing
 from skyward_jupyter.runtime.interrupts import on_sigint
 
 _CALL = re.compile(r"get_ipython\(\)\.run_cell_magic\('sky', ('|\")")
@@ -43,30 +44,18 @@ class AwaitTransformer:
 
 
 async def awaited(cell: Cell) -> Any:
-    """Run a cell and return its value; what SIGINT does to it surfaces as KeyboardInterrupt."""
+    """Run a cell and return its value; what SIGINT does to it surfaces as KeyboardInterrupt.
+
+    However often the cell around is cancelled, it is awaited to its end.
+    """
     here = runtime()
-    if asyncio.get_running_loop() is not here.loop:
-        future = asyncio.run_coroutine_threadsafe(cell.execute(), here.loop)
-        return (await asyncio.wrap_future(future)).unwrap()
-    task = asyncio.ensure_future(cell.execute())
-
-    def cancel() -> None:
-        here.loop.call_soon_threadsafe(task.cancel)
-
-    with on_sigint(cancel):
-        verdict = await _outlasting(task)
-    return verdict.unwrap()
-
-
-async def _outlasting(task: asyncio.Task[Verdict]) -> Verdict:
-    """Await `task` to its end, however often the cell around is cancelled."""
-    while True:
+    work = Crossing(here.loop, cell.execute())
+    with on_sigint(work.cancel), here.needed():
         try:
-            return await asyncio.shield(task)
+            verdict = await work.ended()
         except asyncio.CancelledError:
-            if task.cancelled():
-                raise shown_as(KeyboardInterrupt(), ["KeyboardInterrupt"]) from None
-            task.cancel()
+            raise shown_as(KeyboardInterrupt(), ["KeyboardInterrupt"]) from None
+    return verdict.unwrap()
 
 
 def blocking(cell: Cell) -> Any:

@@ -1,9 +1,9 @@
 """The loop the runtime lives on, and the ways to reach it: `wait` blocks, `bridge` awaits.
 
-In a kernel the runtime shares the kernel's own event loop, and `wait` sets the cell's stack aside while that loop goes
-on; where it cannot, it runs the loop from inside the cell (nest-asyncio2). In a script or a terminal it has a loop of
-its own, on a daemon thread, or on the main thread while that waits (see `skyward_jupyter.runtime.turns`). Nothing else
-in the project decides between these.
+It is a loop of its own, on a daemon thread, or on the main thread while that waits (see
+`skyward_jupyter.runtime.turns`): so it goes on whatever the program's threads block on. In a kernel, a cell that waits
+longer than for a moment has its stack set aside, and the kernel's loop goes on too; where that cannot be, this loop is
+run from inside the cell (nest-asyncio2). Nothing else in the project decides between these.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import asyncio
 import atexit
 import concurrent.futures
 import contextvars
-import inspect
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
 from skyward_jupyter.runtime import restarts, waiting
-from skyward_jupyter.runtime.awake import stay_awake
 from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
+from skyward_jupyter.runtime.crossing import Crossing, drop, outside
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
 from skyward_jupyter.runtime.suspension import suspended, suspends
 from skyward_jupyter.runtime.tracebacks import without_carriers
@@ -29,6 +29,10 @@ from skyward_jupyter.runtime.turns import Turns
 
 #: How long a thread sleeps at a time (seconds) where a signal cannot wake it.
 LOOK_UP_EVERY = 0.2
+#: How long a cell runs the runtime's loop itself (seconds) before the kernel's loop goes on: a trivial call's time,
+BRIEFLY = 0.003
+#: and how long calls that follow each other may keep the kernel's loop from it.
+UNATTENDED = 0.03
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
@@ -41,19 +45,33 @@ class Runtime:
     ----------
     loop
         The loop itself.
-    in_kernel
-        Whether it is the kernel's own.
     turns
-        Outside a kernel: who runs it.
+        Who runs it.
+    kernel
+        The event loop of the kernel that this process is; None in any other.
+    awaited
+        How many things of the runtime the kernel's loop awaits.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, in_kernel: bool, turns: Turns | None = None) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        turns: Turns | None = None,
+        kernel: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self.loop = loop
-        self.in_kernel = in_kernel
         self.turns = turns
+        self.kernel = kernel
+        self.awaited = 0
         self._cell: asyncio.Task[Any] | None = None
         self._interrupted = False
+        self._attended = 0.0
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def in_kernel(self) -> bool:
+        """Whether this process is a kernel."""
+        return self.kernel is not None
 
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
         """Call `function` on the loop, from any thread."""
@@ -71,18 +89,28 @@ class Runtime:
         return task
 
     def enter_cell(self, *_: object) -> None:
-        """Remember which task runs the user's cell, the one that may block, and whether it is interrupted."""
+        """Remember which task runs the user's cell, and whether it is interrupted."""
         try:
             self._cell = asyncio.current_task()
         except RuntimeError:
             self._cell = None
         self._interrupted = False
+        self.attended()
         if threading.current_thread() is threading.main_thread():
             note_sigint(self._note_interrupt)
 
+    def attended(self) -> None:
+        """The kernel's loop has had its turn."""
+        self._attended = time.monotonic()
+
+    @property
+    def unattended(self) -> float:
+        """For how long the kernel's loop has had no turn (seconds), as far as waiting goes."""
+        return time.monotonic() - self._attended
+
     def interrupted_here(self) -> bool:
         """Whether the caller runs in the cell's own task, and the cell was interrupted."""
-        return self._interrupted and self.on_loop and asyncio.current_task() is self._cell
+        return self._interrupted and self._in_cells_task()
 
     def _note_interrupt(self) -> None:
         self._interrupted = True
@@ -92,13 +120,27 @@ class Runtime:
         """Whether the caller runs on the runtime's loop."""
         return _running_loop() is self.loop
 
+    @property
+    def in_cell(self) -> bool:
+        """Whether the caller is a kernel's cell, so that the kernel's loop goes on while it waits."""
+        return self.on_kernel and (suspends() or self._in_cells_task())
+
+    @property
+    def waits_here(self) -> bool:
+        """Whether nothing but `wait` should block here: in a cell, and on the loop, where that refuses."""
+        return self.on_loop or self.in_cell
+
     def may_block(self) -> bool:
-        """Whether `wait` can be answered here: a cell, or a thread other than the loop's."""
-        if not self.in_kernel:
-            return not self.on_loop
-        if threading.current_thread() is not threading.main_thread():
-            return False
-        return not self.on_loop or asyncio.current_task() is self._cell
+        """Whether `wait` can be answered here: everywhere but on the loop itself."""
+        return not self.on_loop
+
+    @property
+    def on_kernel(self) -> bool:
+        """Whether the caller runs on the kernel's loop."""
+        return self.kernel is not None and _running_loop() is self.kernel
+
+    def _in_cells_task(self) -> bool:
+        return self.on_kernel and asyncio.current_task() is self._cell
 
 
 def runtime() -> Runtime:
@@ -123,25 +165,26 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
     Raises
     ------
     BlockingRefused
-        Where blocking would wait for itself: in a background task or on a thread beside a kernel.
+        Where blocking would wait for itself: in what the runtime's own loop calls.
     """
     here = runtime()
     if not here.may_block():
-        _drop(awaitable)
+        drop(awaitable)
         raise BlockingRefused(f"blocking here would stop the event loop it waits for; use `{instead}`")
     __tracebackhide__ = True
     try:
-        if here.in_kernel:
+        if here.in_cell:
             return _within(here, awaitable)
         if here.turns is not None and here.turns.may_drive():
             return here.turns.wait(awaitable)
         return _across(here, awaitable)
     except BaseException as error:
+        drop(awaitable)
         raise without_carriers(error)  # noqa: B904
 
 
 async def bridge[T](awaitable: Awaitable[T]) -> T:
-    """Await something of the runtime from any event loop.
+    """Await something of the runtime from any event loop; cancelled, it returns once that has ended.
 
     In an awaited cell, an interrupt ends it with KeyboardInterrupt.
     """
@@ -150,8 +193,11 @@ async def bridge[T](awaitable: Awaitable[T]) -> T:
     try:
         if here.on_loop:
             return await awaitable
+        work = Crossing(here.loop, awaitable)
+        if here.on_kernel:
+            return await _from_kernel(here, work)
         with here.needed():
-            return _given(await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_settled(awaitable), here.loop)))
+            return await work.ended()
     except asyncio.CancelledError:
         if here.interrupted_here():
             raise KeyboardInterrupt from None
@@ -165,12 +211,6 @@ def prewarm() -> None:
     from skyward_jupyter.fleets.launcher import launcher
 
     runtime().call_soon(launcher)
-
-
-def _drop(awaitable: Awaitable[Any]) -> None:
-    """Nobody will await it."""
-    if inspect.iscoroutine(awaitable):
-        awaitable.close()
 
 
 async def _settled[T](awaitable: Awaitable[T]) -> tuple[T | None, Exception | None]:
@@ -192,27 +232,20 @@ def _given[T](settled: tuple[T | None, Exception | None]) -> T:
 
 
 def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
-    """Wait on the kernel's own loop, from inside a cell that runs on it."""
-    try:
-        block = _suspended if suspends() else _nesting(here)
-    except BaseException:
-        _drop(awaitable)
-        raise
-    tasks: list[asyncio.Future[T]] = []
+    """Wait in a cell: first by running the runtime's loop, then, if need be, while the kernel's goes on."""
+    assert here.kernel is not None
+    block = suspended if suspends() else _nesting(here.kernel)
+    work = Crossing(here.loop, awaitable)
     interrupted: list[bool] = []
 
     def interrupt() -> None:
         interrupted.append(True)
-        for task in tasks:
-            here.loop.call_soon_threadsafe(task.cancel)
+        work.cancel()
 
-    with on_sigint(interrupt):  # before the task is made: an interrupt in between would leave it running for nobody
-        tasks.append(task := asyncio.ensure_future(awaitable, loop=here.loop))
-        if interrupted:
-            task.cancel()
-        stay_awake(here.loop, task)
+    with on_sigint(interrupt):  # before it begins: an interrupt in between would leave it running for nobody
         try:
-            result: T = block(task)
+            enough = block is suspended and _briefly(here, work)
+            result: T = work.begin().result() if enough else _meanwhile(here, work, block)
         except BaseException as error:
             of_cell = isinstance(error, asyncio.CancelledError) and here.interrupted_here()
             if (interrupted or of_cell) and not isinstance(error, KeyboardInterrupt):
@@ -223,20 +256,57 @@ def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
     return result
 
 
-def _suspended(task: asyncio.Future[Any]) -> Any:
+def _briefly(here: Runtime, work: Crossing[Any]) -> bool:
+    """Run the runtime's loop from here for a moment; returns whether that was enough."""
+    if here.turns is None or here.kernel is None or here.unattended > UNATTENDED:
+        return False
     try:
-        return suspended(task.__await__())
+        with outside(here.kernel):
+            return here.turns.run(work.begin, BRIEFLY).done()
+    except BaseException:
+        work.cancel()
+        raise
+
+
+async def _from_kernel[T](here: Runtime, work: Crossing[T]) -> T:
+    """Await on the kernel's loop; while that has nothing else to await, first by running the runtime's for a moment."""
+    here.awaited += 1
+    try:
+        if await _alone(here, work) and _briefly(here, work):
+            return work.begin().result()
+        with here.needed():
+            return await work.ended()
     finally:
-        task.cancel()  # does nothing unless the cell itself was ended meanwhile
+        here.awaited -= 1
 
 
-def _nesting(here: Runtime) -> Callable[[asyncio.Future[Any]], Any]:
-    """Run the loop from inside the cell: for the one that made the runtime, and for a greenlet of somebody else's."""
+async def _alone(here: Runtime, work: Crossing[Any]) -> bool:
+    """Whether nothing else awaits the runtime, once what is about to has begun to."""
+    try:
+        await asyncio.sleep(0)
+    except BaseException:
+        work.drop()
+        raise
+    here.attended()
+    return here.awaited == 1
+
+
+def _meanwhile(here: Runtime, work: Crossing[Any], block: Callable[[Coroutine[Any, Any, Any]], Any]) -> Any:
+    """Have the kernel's loop go on."""
+    with here.needed():
+        try:
+            return block(work.ended())
+        finally:
+            here.attended()
+
+
+def _nesting(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, Any]], Any]:
+    """Run the kernel's loop from inside the cell: for the one that made the runtime, and for a greenlet of others."""
     import nest_asyncio2
 
     _refuse_foreign_patch()
-    nest_asyncio2.apply(here.loop)
-    return here.loop.run_until_complete
+    nest_asyncio2.apply(loop)
+    return loop.run_until_complete
 
 
 def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
@@ -246,7 +316,7 @@ def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
     async def work() -> tuple[T | None, Exception | None]:
         tasks.extend(filter(None, [asyncio.current_task()]))
         if interrupted:
-            _drop(awaitable)
+            drop(awaitable)
             raise asyncio.CancelledError
         return await _settled(awaitable)
 
@@ -302,10 +372,10 @@ def _kernel_runtime() -> Runtime | None:
     shell = kernel_shell()
     if shell is None:
         return None
-    loop = _running_loop() or getattr(getattr(shell.kernel, "io_loop", None), "asyncio_loop", None)
-    if loop is None:
+    kernel = getattr(getattr(shell.kernel, "io_loop", None), "asyncio_loop", None) or _running_loop()
+    if kernel is None:
         return None
-    made = Runtime(loop, in_kernel=True)
+    made = _thread_runtime(kernel)
     made.enter_cell()
     restarts.watch(shell.kernel)
     shell.events.register("pre_run_cell", made.enter_cell)
@@ -313,8 +383,8 @@ def _kernel_runtime() -> Runtime | None:
     return made
 
 
-def _thread_runtime() -> Runtime:
+def _thread_runtime(kernel: asyncio.AbstractEventLoop | None = None) -> Runtime:
     loop = asyncio.new_event_loop()
     turns = Turns(loop)
     atexit.register(turns.close)
-    return Runtime(loop, in_kernel=False, turns=turns)
+    return Runtime(loop, turns, kernel)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import signal
 import socket
 import sys
@@ -63,18 +64,25 @@ class Turns:
         BaseException
             What a signal's handler raised meanwhile; `awaitable` was cancelled and has ended then.
         """
+        return self.run(lambda: asyncio.ensure_future(awaitable, loop=self._loop)).result()
+
+    def run[T](self, begin: Callable[[], asyncio.Future[T]], within: float | None = None) -> asyncio.Future[T]:
+        """Run the loop until what `begin` starts is done, for `within` seconds at most; see `wait`.
+
+        With such a limit another loop may own the wake-up descriptor: a signal is then handled when the time is over.
+        """
         signals: deque[int] = deque()
 
         def note(number: int, _: FrameType | None) -> None:
             signals.append(number)
             self._loop.call_soon_threadsafe(self._loop.stop)
 
-        with _noted(note, self._bell.fileno()) as handlers:
+        with _noted(note, self._bell.fileno() if within is None else None) as handlers:
             self._take()
             waiting.enter()
             try:
-                task = asyncio.ensure_future(awaitable, loop=self._loop)
-                error = self._drive(task, signals, handlers)
+                task = begin()
+                error = self._drive(task, signals, handlers, within)
             finally:
                 waiting.leave()
                 self._leave()
@@ -82,7 +90,7 @@ class Turns:
             handlers[number](number, sys._getframe())
         if error is not None:
             raise error
-        return task.result()
+        return task
 
     @contextmanager
     def needed(self) -> Iterator[None]:
@@ -101,12 +109,16 @@ class Turns:
         self._closed = True
         self._loop.call_soon_threadsafe(self._loop.stop)
 
-    def _drive(self, task: asyncio.Future[Any], signals: deque[int], handlers: _Handlers) -> BaseException | None:
-        """Run the loop until `task` is done; returns what a signal's handler raised first."""
+    def _drive(
+        self, task: asyncio.Future[Any], signals: deque[int], handlers: _Handlers, within: float | None
+    ) -> BaseException | None:
+        """Run the loop until `task` is done, or its time is over; returns what a signal's handler raised first."""
         raised: BaseException | None = None
-        task.add_done_callback(lambda _: self._loop.stop())
+        task.add_done_callback(self._stop)
         stay_awake(self._loop, task)
-        while not task.done():
+        over = self._loop.call_later(within, self._loop.stop) if within is not None else None
+        until = self._loop.time() + within if within is not None else math.inf
+        while not task.done() and (raised or self._loop.time() < until):
             if not signals:  # one may have come while the daemon still ran the loop
                 self._loop.run_forever()
             while signals:
@@ -116,7 +128,13 @@ class Turns:
                 except BaseException as error:
                     raised = raised or error
                     task.cancel()
+        if over is not None:
+            over.cancel()
+        task.remove_done_callback(self._stop)
         return raised
+
+    def _stop(self, _: object) -> None:
+        self._loop.stop()
 
     def _hear(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -165,19 +183,20 @@ class Turns:
 
 
 @contextmanager
-def _noted(note: Callable[[int, FrameType | None], None], bell: int) -> Iterator[_Handlers]:
+def _noted(note: Callable[[int, FrameType | None], None], bell: int | None) -> Iterator[_Handlers]:
     """Have `note` called for signals inside the block, instead of the handlers it gives.
 
     Each also rings `bell`: one that arrives just before the thread goes to sleep would be noted only after that.
     """
     found = {number: signal.getsignal(number) for number in _SIGNALS}
     handlers: _Handlers = {number: handler for number, handler in found.items() if callable(handler)}
-    before = signal.set_wakeup_fd(bell, warn_on_full_buffer=False)
+    before = signal.set_wakeup_fd(bell, warn_on_full_buffer=False) if bell is not None else None
     try:
         for number in handlers:
             signal.signal(number, note)
         yield handlers
     finally:
-        signal.set_wakeup_fd(before)
+        if before is not None:
+            signal.set_wakeup_fd(before)
         for number, handler in handlers.items():
             signal.signal(number, handler)

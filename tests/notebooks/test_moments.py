@@ -101,7 +101,7 @@ def test_a_call_that_was_just_begun_does_not_run_on_for_nobody(nodes: Kernel) ->
         "@sky.compute\ndef loop():\n    while True: time.sleep(0.01)\n"
         "@sky.compute\ndef me():\n    return sky.instance_info().node"
     )
-    for name in ("suspends", "stay_awake"):
+    for name in ("suspends", "Crossing", "outside", "_briefly", "_meanwhile"):
         shown = nodes.run(f"struck(bridge, {name!r})\nloop() >> sky")
         assert (shown.status, shown.ename, shown.stderr) == ("error", "KeyboardInterrupt", "")
         assert nodes.ok("me() @ sky").text == "[0, 1, 2]"

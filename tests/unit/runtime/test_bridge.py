@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -76,7 +76,7 @@ def test_one_runtime_however_many_ask_first(monkeypatch: pytest.MonkeyPatch) -> 
     loop = asyncio.new_event_loop()
 
     def make() -> Runtime:
-        made.append(Runtime(loop, in_kernel=False))
+        made.append(Runtime(loop))
         return made[-1]
 
     monkeypatch.setattr(module, "_runtime", None)
@@ -287,36 +287,88 @@ def test_what_is_spawned_is_kept_until_it_is_done() -> None:
     assert done.wait(10)
 
 
-class _Cell:
-    """A loop in which one task plays the kernel's cell."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.runtime = Runtime(asyncio.get_running_loop(), in_kernel=True)
-        self.runtime._cell = asyncio.current_task()
-        monkeypatch.setattr(module, "_runtime", self.runtime)
-
-
-async def test_in_a_kernel_the_cell_may_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = _Cell(monkeypatch)
-    assert cell.runtime.may_block()
-    assert cell.runtime.on_loop
+@pytest.fixture
+async def kernel(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Runtime]:
+    """A runtime beside the loop of the test, which plays a kernel's, and its task the cell."""
+    made = module._thread_runtime(asyncio.get_running_loop())
+    monkeypatch.setattr(module, "_runtime", made)
+    monkeypatch.setattr(made, "_cell", asyncio.current_task())
+    yield made
+    assert made.turns is not None
+    made.turns.close()
 
 
-async def _refused(work: Awaitable[Any]) -> None:
-    with pytest.raises(sky.BlockingRefused, match="use `await it`"):
-        wait(work, "await it")
+async def where() -> str:
+    await asyncio.sleep(0)
+    return threading.current_thread().name
 
 
-async def test_in_a_kernel_a_background_task_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    _Cell(monkeypatch)
-    await asyncio.create_task(_refused(answer()))
+async def test_a_kernel_has_a_loop_beside_its_own(kernel: Runtime) -> None:
+    assert kernel.in_kernel
+    assert kernel.on_kernel
+    assert not kernel.on_loop
+    assert kernel.may_block()
 
 
-async def test_in_a_kernel_a_thread_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    _Cell(monkeypatch)
+async def test_in_a_kernel_everything_beside_the_cell_may_block(kernel: Runtime) -> None:
+    async def task() -> int:
+        return wait(answer(5))
 
-    def block() -> None:
-        with pytest.raises(sky.BlockingRefused):
-            wait(answer())
+    assert await asyncio.create_task(task()) == 5
+    assert await asyncio.to_thread(wait, answer(6)) == 6
+    assert await asyncio.to_thread(asyncio.run, task()) == 5
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda n: wait(answer(n)), range(20))) == list(range(20))
 
-    await asyncio.to_thread(block)
+
+async def test_in_a_kernel_one_await_alone_runs_the_loop_here(kernel: Runtime) -> None:
+    assert await bridge(where()) == "MainThread"
+    assert await asyncio.gather(*(bridge(where()) for _ in range(5))) == ["skyward"] * 5
+    assert asyncio.get_running_loop() is kernel.kernel
+    assert asyncio.current_task() is not None
+
+
+async def test_in_a_kernel_a_longer_await_leaves_its_loop_free(kernel: Runtime) -> None:
+    ticked = asyncio.Event()
+    asyncio.get_running_loop().call_later(module.BRIEFLY * 2, ticked.set)
+    through = threading.Event()
+
+    async def until_ticked() -> bool:
+        return await asyncio.to_thread(through.wait, 10)
+
+    async def tick() -> None:
+        await ticked.wait()
+        through.set()
+
+    ticking = asyncio.create_task(tick())
+    assert await bridge(until_ticked())
+    await ticking
+
+
+async def test_in_a_kernel_an_await_that_is_cancelled_has_ended(kernel: Runtime) -> None:
+    stuck = Stuck()
+    steps: list[str] = []
+
+    async def slow_to_stop() -> None:
+        try:
+            await stuck()
+        finally:
+            await asyncio.sleep(0.01)
+            steps.append("stopped")
+
+    task = asyncio.ensure_future(bridge(slow_to_stop()))
+    await asyncio.to_thread(stuck.started.wait, 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert steps == ["stopped"]
+
+
+async def test_in_a_kernel_what_is_cancelled_before_it_began_never_begins(kernel: Runtime) -> None:
+    stuck = Stuck()
+    task = asyncio.ensure_future(bridge(stuck()))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not stuck.started.is_set()

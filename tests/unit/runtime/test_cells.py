@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from skyward_jupyter.runtime import bridge
-from skyward_jupyter.runtime.bridge import Runtime, wait
+from skyward_jupyter.runtime.bridge import wait
 from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
 from skyward_jupyter.runtime.suspension import suspends
 
@@ -69,7 +69,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> FakeShell:
 @pytest.fixture
 async def execute(shell: FakeShell, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], Any]], Any]:
     """Runs a function as a cell of a kernel with a runtime."""
-    here = Runtime(asyncio.get_running_loop(), in_kernel=True)
+    here = bridge._thread_runtime(asyncio.get_running_loop())
     monkeypatch.setattr(bridge, "_runtime", here)
     suspend_cells()
 
@@ -187,14 +187,21 @@ async def test_an_interrupt_stops_what_is_waited_for(execute: Any, answers: bool
 
 
 async def test_a_cell_that_is_cancelled_cancels_what_it_waits_for(execute: Any) -> None:
-    waited = asyncio.ensure_future(asyncio.sleep(60))
+    here = asyncio.get_running_loop()
+    begun = asyncio.Event()
+    steps: list[str] = []
 
-    def block() -> None:
-        wait(waited)
+    async def stuck() -> None:
+        here.call_soon_threadsafe(begun.set)
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            steps.append("ended")
 
-    cell = asyncio.ensure_future(execute(block))
-    await asyncio.sleep(0.01)
+    cell = asyncio.ensure_future(execute(lambda: wait(stuck())))
+    await begun.wait()
     cell.cancel()
     with pytest.raises(asyncio.CancelledError):
         await cell
-    assert waited.cancelled()
+    assert steps == ["ended"]
