@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
@@ -14,19 +16,30 @@ from skyward_jupyter.api.compute import PendingCompute, PendingGroup
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.inputs import refuse_iterators
+from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
-from skyward_jupyter.errors import ProvisioningFailed, UsageError
+from skyward_jupyter.errors import ProvisioningFailed, TaskInterrupted, UsageError
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.wire.events import Failure, Outcome
+
+if TYPE_CHECKING:
+    from skyward_jupyter.notebook.early import Early
 
 type Pending = PendingCompute[Any] | PendingGroup
 
 
 class Calls:
-    """The calls of one pool that has started."""
+    """The calls of one pool that has started.
 
-    def __init__(self, hub: Hub) -> None:
+    Parameters
+    ----------
+    tells
+        Whether a failure on one node is told while others still run.
+    """
+
+    def __init__(self, hub: Hub, *, tells: bool = True) -> None:
         self.hub = hub
+        self._tells = tells
         self.dispatch = Dispatch(hub)
 
     async def run(self, pending: Pending) -> Any:
@@ -39,20 +52,57 @@ class Calls:
         return _value(outcome)
 
     async def broadcast(self, pending: PendingCompute[Any]) -> list[Any]:
-        """Run a call on every node; several errors are raised as one group."""
+        """Run a call on every node; several errors are raised as one group.
+
+        One that fails fast is interrupted on the others by its first error, and raises what did not come by that.
+        """
         if not isinstance(pending, PendingCompute):
             raise UsageError("@ sends one call to every node; send a group with >>")
         refuse_iterators(pending.sources)
         ranks = await self._everyone()
         echo = Echo()
         entries = self._shown(self.dispatch.placed([pending.call()], ranks, echo), echo)
+        siblings = self._siblings(entries, echo, pending.fail_fast)
         if pending.streams:
             return [yields_of(self.hub, self.dispatch, entry) for entry in entries]
-        outcomes = await self.dispatch.ended(entries)
+        try:
+            outcomes = await self.dispatch.ended(entries)
+        finally:
+            siblings.close()
         errors = {outcome.node: outcome.error for outcome in outcomes if isinstance(outcome, Failure)}
+        if siblings.stopped:
+            _leave_stopped(errors, siblings.stopped)
         if len(errors) > 1:
             raise _together(errors, len(outcomes))
+        for error in errors.values():
+            raise error
         return [_value(outcome) for outcome in outcomes]
+
+    def _siblings(self, entries: list[TaskEntry], echo: Echo, fail_fast: bool) -> Siblings[BaseException]:
+        """Watch the parts of a broadcast."""
+        early: Early | None = None
+
+        def tell(failed: Mapping[int, BaseException], running: list[int]) -> None:
+            nonlocal early
+            if early is None:
+                from skyward_jupyter.notebook.early import Early
+
+                early = Early("call.with_fail_fast() would interrupt")
+            echo.say(early.of_broadcast(failed, running, stopping=siblings.stopping))
+
+        def ended(entry: TaskEntry, rank: int, future: asyncio.Future[Outcome]) -> None:
+            outcome = future.result()
+            error = outcome.error if isinstance(outcome, Failure) and not entry.stopping else None
+            siblings.ended(rank, error)
+
+        def stop() -> None:
+            self.dispatch.stop(entries, "interrupt")
+
+        ranks = [entry.rank or 0 for entry in entries]
+        siblings = Siblings[BaseException](ranks, tell if self._tells else None, stop if fail_fast else None)
+        for entry, rank in zip(entries, ranks, strict=True):
+            entry.outcome.add_done_callback(partial(ended, entry, rank))
+        return siblings
 
     async def _everyone(self) -> list[int]:
         """The nodes that stay, all of them ready: one that is being replaced is waited for, within bounds."""
@@ -76,7 +126,7 @@ class Calls:
         if isinstance(pending, PendingCompute) and pending.streams:
             return yields_of(self.hub, self.dispatch, entries[0])
         ordered = pending.ordered if isinstance(pending, PendingGroup) else True
-        return outcomes_of(self.dispatch, entries, ordered=ordered)
+        return outcomes_of(self.dispatch, entries, ordered=ordered, fail_fast=pending.fail_fast)
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
         """Start a call and return its future."""
@@ -134,6 +184,16 @@ def _together(errors: dict[int, BaseException], total: int) -> BaseExceptionGrou
     group = BaseExceptionGroup(said, list(errors.values()))
     group.nodes = tuple(errors)  # type: ignore[attr-defined]
     return group
+
+
+def _leave_stopped(errors: dict[int, BaseException], stopped: Iterable[int]) -> None:
+    """Leave out the errors that came only because others had failed, and note at those who had."""
+    left = [node for node in stopped if isinstance(errors.get(node), TaskInterrupted)]
+    for node in left:
+        del errors[node]
+    numbers = ", ".join(map(str, sorted(left)))
+    for error in errors.values() if left else ():
+        error.add_note(f"the call was interrupted on node{'s' * (len(left) != 1)} {numbers}, because it fails fast")
 
 
 def _value(outcome: Outcome) -> Any:

@@ -55,6 +55,8 @@ class PendingCompute[R]:
     retries: int | None = None
     #: Its arguments that are streams.
     sources: tuple[Source, ...] = ()
+    #: Whether, on every node, the first error interrupts it on the others.
+    fail_fast: bool = False
 
     def with_timeout(self, seconds: float) -> PendingCompute[R]:
         """The same call, stopped with `TaskTimeout` when it runs longer than `seconds` on a node."""
@@ -63,6 +65,10 @@ class PendingCompute[R]:
     def with_retries(self, retries: int) -> PendingCompute[R]:
         """The same call, run again on another node up to `retries` times when its node is lost."""
         return replace(self, retries=checked_retries(retries))
+
+    def with_fail_fast(self) -> PendingCompute[R]:
+        """The same call; sent to every node with ``@``, the first error interrupts it on the others and is raised."""
+        return replace(self, fail_fast=True)
 
     def call(self) -> Call:
         """It, as the pool takes it."""
@@ -110,6 +116,7 @@ class PendingGroup:
     form: Callable[[list[Any]], Any] = list
     stream: bool = False
     ordered: bool = True
+    fail_fast: bool = False
 
     def __post_init__(self) -> None:
         for call in self.calls:
@@ -131,6 +138,10 @@ class PendingGroup:
     def with_retries(self, retries: int) -> PendingGroup:
         """The same calls, each with these retries."""
         return replace(self, calls=tuple(call.with_retries(retries) for call in self.calls))
+
+    def with_fail_fast(self) -> PendingGroup:
+        """The same calls; in a stream, the first error ends it when it comes, and not in its turn."""
+        return replace(self, fail_fast=True)
 
     def __rshift__(self, target: Target) -> Any:
         __tracebackhide__ = True
@@ -172,8 +183,10 @@ def checked_retries(retries: object) -> int:
     return retries
 
 
-def gather(*calls: PendingCompute[Any], stream: bool = False, ordered: bool = True) -> PendingGroup:
-    """Several calls as one.
+def gather(
+    *calls: PendingCompute[Any], stream: bool = False, ordered: bool = True, fail_fast: bool = False
+) -> PendingGroup:
+    """Several calls as one. The first error interrupts the others and is raised.
 
     Parameters
     ----------
@@ -181,11 +194,13 @@ def gather(*calls: PendingCompute[Any], stream: bool = False, ordered: bool = Tr
         Give an iterator that yields results while others still run, instead of a list.
     ordered
         With `stream`, in the order of `calls`; otherwise as they come.
+    fail_fast
+        With `stream` in the order of `calls`: an error ends it when it comes, and not only in its turn.
     """
     for call in calls:
         if not isinstance(call, PendingCompute):
             raise UsageError(f"gather takes calls of @sky.compute functions, not {call!r}")
-    return PendingGroup(calls, stream=stream, ordered=ordered)
+    return PendingGroup(calls, stream=stream, ordered=ordered, fail_fast=fail_fast)
 
 
 class ComputeFunction[**P, R]:

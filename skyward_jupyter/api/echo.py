@@ -30,6 +30,10 @@ class Echo:
         """Show one event of a task."""
         self._context.run(self._show, event)
 
+    def say(self, text: str) -> None:
+        """Show text of this side."""
+        self._context.run(self._put, "stderr", text)
+
     def finish(self, node: int) -> None:
         """A task of a node has ended: show the line it left unfinished."""
         if self._unfinished:

@@ -205,8 +205,15 @@ class ComputePool:
         with heard:
             return await bridge(self._running.run(pending))
 
-    async def broadcast[R](self, pending: PendingCompute[R]) -> list[R]:
+    async def broadcast[R](self, pending: PendingCompute[R], *, fail_fast: bool = False) -> list[R]:
         """Run a call on every node; the results in node order.
+
+        A failure on one node is shown while others still run.
+
+        Parameters
+        ----------
+        fail_fast
+            Whether the first error interrupts the call on the other nodes, as ``call.with_fail_fast() @ pool`` does.
 
         Raises
         ------
@@ -216,7 +223,7 @@ class ComputePool:
         """
         __tracebackhide__ = True
         with heard:
-            return await bridge(self._running.broadcast(pending))
+            return await bridge(self._running.broadcast(pending.with_fail_fast() if fail_fast else pending))
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Results while others still run, or what a generator yields: for ``async for`` and ``for``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 from skyward_jupyter.actors.courier import CREDIT
@@ -15,7 +16,7 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Act
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.runtime.writing import heard
-from skyward_jupyter.wire.events import Failure
+from skyward_jupyter.wire.events import Failure, Outcome
 
 #: How many yields are read before the node may send as many more.
 _BATCH = 8
@@ -75,6 +76,13 @@ class ResultStream[T]:
             self.close()
 
 
+def _note(failed: asyncio.Future[BaseException], future: asyncio.Future[Outcome]) -> None:
+    """Keep the first error."""
+    outcome = future.result()
+    if isinstance(outcome, Failure) and not failed.done():
+        failed.set_result(outcome.error)
+
+
 def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[Any]:
     """What the generator of a task yields."""
 
@@ -107,8 +115,16 @@ def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[An
     return ResultStream(read(), close)
 
 
-def outcomes_of(dispatch: Dispatch, entries: list[TaskEntry], *, ordered: bool) -> ResultStream[Any]:
-    """The values of tasks while others still run, in their order or as they come; the first error ends it."""
+def outcomes_of(
+    dispatch: Dispatch, entries: list[TaskEntry], *, ordered: bool, fail_fast: bool = False
+) -> ResultStream[Any]:
+    """The values of tasks while others still run, in their order or as they come; the first error ends it.
+
+    With `ordered`, that is the first in their order; with `fail_fast`, the one that comes first.
+    """
+    failed = [asyncio.get_running_loop().create_future()] if ordered and fail_fast else []
+    for entry in entries if failed else ():
+        entry.outcome.add_done_callback(partial(_note, failed[0]))
 
     async def read() -> AsyncIterator[Any]:
         try:
@@ -116,7 +132,9 @@ def outcomes_of(dispatch: Dispatch, entries: list[TaskEntry], *, ordered: bool) 
             while waiting:
                 done = {waiting[0]}
                 if ordered:
-                    await asyncio.wait(done)
+                    await asyncio.wait([*done, *failed], return_when=asyncio.FIRST_COMPLETED)
+                    if failed and failed[0].done():
+                        raise failed[0].result()
                 else:
                     done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for future in [future for future in waiting if future in done]:

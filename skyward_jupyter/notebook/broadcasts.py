@@ -29,8 +29,8 @@ def show_group(
     sys.last_exc = sys.last_value = group
     sys.last_type, sys.last_traceback = kind, tb
     here = shown.InteractiveTB.structured_traceback(kind, group, _up_to_us(tb), tb_offset=tb_offset)
-    causes = _causes(shown, dict(zip(nodes, group.exceptions, strict=True)))
-    shown._showtraceback(kind, group, [*here, "", *rendered(causes)])
+    found = causes(shown, dict(zip(nodes, group.exceptions, strict=True)))
+    shown._showtraceback(kind, group, [*here, "", *rendered(found)])
 
 
 def _up_to_us(tb: TracebackType | None) -> TracebackType | None:
@@ -45,7 +45,8 @@ def _up_to_us(tb: TracebackType | None) -> TracebackType | None:
     return cut
 
 
-def _causes(shell: Any, errors: dict[int, BaseException]) -> list[Cause]:
+def causes(shell: Any, errors: dict[int, BaseException]) -> list[Cause]:
+    """The distinct causes, as the shell shows them."""
     found: dict[object, Cause] = {}
     for rank, error in sorted(errors.items()):
         frames = tuple((frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__))

@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Source
+from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, UsageError
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.displays import CellScreen, RunScreen, quiet_line, show_values
+from skyward_jupyter.notebook.early import Early
 from skyward_jupyter.notebook.grouping import Grouped
 from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
@@ -29,6 +31,7 @@ from skyward_jupyter.notebook.tracebacks import (
     interrupted,
     plain,
     shown_as,
+    stopped_by,
 )
 from skyward_jupyter.notebook.verdicts import Verdict, refusals
 from skyward_jupyter.wire.events import Failure, Outcome, Success, TaskEvent
@@ -127,9 +130,13 @@ class Cell:
         self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
         self._say([*told(names, self._parts), *plan.notes])
         self._traffic = plan.traffic
+        self._early = Early("run.cancel() interrupts" if self._options.bg else "--fail-fast would interrupt")
+        stop = self._stop_all if self._options.fail_fast else None
+        self._siblings = Siblings[Failed](self._ranks, self._tell_failed, stop)
         self._plans = dict.fromkeys(self._ranks, plan)
         try:
-            self._started = [self._launch(plan, self._ranks)]
+            self._started: list[Launched] = []
+            self._launch(plan, self._ranks)
         except BaseException as error:
             self._run.end(None, error)
             screen.end()
@@ -187,7 +194,18 @@ class Cell:
         )
         self._run.stop_with(launched.interrupt, launched.kill)
         launched.each(lambda place, outcome: self._part_ended(ranks[place], outcome))
+        self._started.append(launched)
         return launched
+
+    def _stop_all(self) -> None:
+        """Interrupt what still runs, although nobody cancelled the run."""
+        for launched in self._started:
+            launched.interrupt()
+
+    def _tell_failed(self, failed: Mapping[int, Failed], running: list[int]) -> None:
+        """Say what has failed and for whom it is waited, after what was written before."""
+        self._grouped.flush()
+        self._on_page.say("stderr", self._early.of_cell(failed, running, stopping=self._siblings.stopping))
 
     def _part_ended(self, rank: int, outcome: Outcome) -> None:
         """One node is through, unless its session turned out to be another and it shall begin anew."""
@@ -196,8 +214,10 @@ class Cell:
                 return
             case Success(_, CellOutcome() as done):
                 self._run.mark(rank, shown=done.shown, error=done.error)
+                self._siblings.ended(rank, done.error if not self._run.interrupted else None)
             case Failure(_, error):
                 self._run.mark(rank, error=error)
+                self._siblings.ended(rank, error if not self._run.interrupted else None)
         self._queue.leave(self._run, rank)
 
     def _request(self, plan: Plan, rank: int) -> CellRequest:
@@ -230,6 +250,7 @@ class Cell:
             self._plans.update(dict.fromkeys(again, plan))
             outcomes = [one for one in outcomes if one.node not in again]
             outcomes += await self._outcomes(self._launch(plan, again))
+        self._siblings.close()
         self._grouped.end()
         try:
             verdict = self._verdict(outcomes)
@@ -262,7 +283,7 @@ class Cell:
             if isinstance(outcome, Success) and isinstance(outcome.value, CellOutcome) and outcome.value.missing
         ]
         self._tell_gone(again)
-        return [] if self._run.interrupted else again
+        return [] if self._run.interrupted or self._siblings.stopping else again
 
     def _is_new(self, outcome: Outcome) -> bool:
         """Whether the session that the ledger knows is gone."""
@@ -302,7 +323,9 @@ class Cell:
         if self._run.interrupted:
             return Verdict(error=interrupted(failed, self._ranks))
         if failed:
-            return Verdict(error=cell_failed(failed, len(self._ranks)))
+            stopped = [rank for rank in self._siblings.stopped if rank in failed and stopped_by(failed[rank])]
+            first = {rank: error for rank, error in failed.items() if rank not in stopped}
+            return Verdict(error=cell_failed(first, len(self._ranks), stopped))
         wants_value = self._options.into is not None or not self._options.bg
         if (sentence := refusals(self.outcomes, value=wants_value, moves=self._moves)) is not None:
             raise CellFailed(sentence, {})

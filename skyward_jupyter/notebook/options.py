@@ -50,6 +50,7 @@ CELL = (
     Option("--into", "into", "name", "bind the last expression's values to NAME", "NAME"),
     Option("--pool", "pool", "pool", "the pool to run on, when there are several", "NAME"),
     Option("--timeout", "timeout", "seconds", "stop the cell after S seconds", "S"),
+    Option("--fail-fast", "fail_fast", "flag", "when one node fails, interrupt the others"),
     Option("--bg", "bg", "flag", "go on at once; the cell's value is the run"),
     Option("--group", "group", "choice", "merge equal lines, keep nodes apart, or lines as they come", "HOW", GROUPS),
     Option("--quiet", "quiet", "flag", "show neither output nor values; errors still show"),
@@ -116,6 +117,7 @@ class CellOptions:
     quiet: bool = False
     awaited: bool = False
     scatter: tuple[str, ...] = ()
+    fail_fast: bool = False
 
 
 @dataclass(frozen=True, slots=True)

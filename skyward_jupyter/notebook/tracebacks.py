@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.cells import CellError
 from skyward_jupyter.agent.failure import localize
-from skyward_jupyter.errors import CellFailed, SkywardError, TaskFailed
+from skyward_jupyter.errors import CellFailed, SkywardError, TaskFailed, TaskInterrupted
 from skyward_jupyter.notebook.ranks import label, spoken
 from skyward_jupyter.wire.codec import loads
 
@@ -74,14 +74,22 @@ def rendered(causes: list[Cause]) -> list[str]:
     return lines[:-1] if lines and not lines[-1] else lines
 
 
-def cell_failed(failed: Mapping[int, Failed], total: int) -> CellFailed:
-    """The error that a cell raises here for what happened on its nodes."""
+def stopped_by(error: Failed) -> bool:
+    """Whether it is what an interrupt made of a node's part."""
+    return error.interrupted if isinstance(error, CellError) else isinstance(error, TaskInterrupted)
+
+
+def cell_failed(failed: Mapping[int, Failed], total: int, stopped: Sequence[int] = ()) -> CellFailed:
+    """The error that a cell raises here for what happened on its nodes; `stopped` were interrupted because of it."""
     causes = causes_of(failed)
     of = f" of {total}" if total > 1 else ""
     parts = [f"{cause.text()} (on {spoken(cause.ranks)}{of})" for cause in causes[:CAUSES]]
     more = f"; and {len(causes) - CAUSES} other causes" if len(causes) > CAUSES else ""
     errors = {rank: _exception(rank, error) for rank, error in failed.items()}
-    return shown_as(CellFailed("; ".join(parts) + more, errors), rendered(causes))
+    lines = rendered(causes)
+    if stopped:
+        lines += ["", f"{spoken(stopped)} {'was' if len(stopped) == 1 else 'were'} interrupted: the cell fails fast"]
+    return shown_as(CellFailed("; ".join(parts) + more, errors), lines)
 
 
 def interrupted(failed: Mapping[int, Failed], ranks: list[int]) -> KeyboardInterrupt:

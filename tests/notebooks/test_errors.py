@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import indent
 
 import nbformat
 import pytest
@@ -222,3 +223,69 @@ def test_what_a_cell_bound_before_its_timeout_is_known(nodes: Kernel) -> None:
     shown = nodes.ok("%%sky\nstays")
     assert shown.text == "[0-2] 7"
     assert "stays: nodes 0-2 have their own value" in shown.stderr
+
+
+ONE_OF_MANY = "from pathlib import Path\nif n == 1:\n    raise LookupError('node 1 has it not')\nprint('went on')\n"
+UNTIL = "while not Path('{mark}').exists(): time.sleep(.01)\n5"
+
+
+def test_an_error_of_one_node_is_shown_while_the_others_run(nodes: Kernel, tmp_path: Path) -> None:
+    mark = tmp_path / "end"
+    shown = nodes.start(f"%%sky\n{ONE_OF_MANY}{UNTIL.format(mark=mark)}")
+    nodes.until(shown, "are waited for")
+    assert shown.status == ""
+    mark.touch()
+    nodes.finish(shown)
+    early = re.sub(r"\x1b\[[0-9;]*m", "", shown.stderr)
+    assert early.startswith("[1] LookupError: node 1 has it not\n")
+    assert early.count("----> 4     raise LookupError('node 1 has it not')") == 1
+    said = "node 1 failed; nodes 0,2 still run and are waited for; --fail-fast would interrupt them\n"
+    assert early.endswith(said)
+    assert "skyward_jupyter" not in early
+    assert shown.stdout == "[0,2] went on\n"
+    assert shown.text == "[0,2] 5"
+    assert shown.ename == "CellFailed"
+    assert "----> 4     raise LookupError('node 1 has it not')" in shown.traceback
+
+
+def test_errors_of_all_nodes_at_once_are_shown_once(nodes: Kernel) -> None:
+    shown = nodes.run("%%sky\n1 / 0")
+    assert (shown.stderr, shown.ename) == ("", "CellFailed")
+
+
+def test_failing_fast(nodes: Kernel, tmp_path: Path) -> None:
+    nodes.ok("%%sky\nsession = os.getpid()")
+    shown = nodes.run(f"%%sky --fail-fast\n{ONE_OF_MANY}{UNTIL.format(mark=tmp_path / 'never')}")
+    assert (shown.status, shown.ename) == ("error", "CellFailed")
+    assert shown.seconds < 30
+    assert shown.evalue == "LookupError: node 1 has it not (on node 1 of 3)"
+    assert shown.traceback.count("raise LookupError") == 1
+    assert "KeyboardInterrupt" not in shown.traceback
+    assert "nodes 0,2 were interrupted: the cell fails fast" in shown.traceback
+    assert nodes.ok("%sky session == os.getpid()").text == "[0-2] True"
+    assert nodes.ok("%%sky --fail-fast\n1").text == "[0-2] 1"
+
+
+def test_failing_fast_in_the_background(nodes: Kernel, tmp_path: Path) -> None:
+    nodes.ok(f"%%sky --fail-fast --bg --into run\n{ONE_OF_MANY}{UNTIL.format(mark=tmp_path / 'never')}")
+    shown = nodes.run("await run")
+    assert (shown.ename, shown.evalue) == ("CellFailed", "LookupError: node 1 has it not (on node 1 of 3)")
+    assert nodes.ok("run.state").text == "'failed'"
+
+
+@pytest.mark.parametrize("call", ["part() @ sky", "await sky.pool().broadcast(part())"])
+def test_a_broadcast_says_for_whom_it_waits(nodes: Kernel, tmp_path: Path, call: str) -> None:
+    mark = tmp_path / "end"
+    body = indent(f"n = sky.instance_info().node\n{ONE_OF_MANY}{UNTIL.format(mark=mark)}", "    ")
+    nodes.ok(f"import skyward as sky, time\n@sky.compute\ndef part():\n{body}")
+    shown = nodes.start(call)
+    nodes.until(shown, "are waited for")
+    assert shown.status == ""
+    mark.touch()
+    nodes.finish(shown)
+    early = re.sub(r"\x1b\[[0-9;]*m", "", shown.stderr)
+    assert early.startswith("[1] LookupError: node 1 has it not\n")
+    assert "raise LookupError('node 1 has it not')" in early
+    assert "node 1 failed; nodes 0,2 still run and are waited for; call.with_fail_fast() would interrupt them" in early
+    assert "skyward_jupyter" not in early
+    assert shown.ename == "LookupError"

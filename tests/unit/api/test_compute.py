@@ -249,3 +249,11 @@ def test_no_pool_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(sky.NoPool, match="there is no pool 'big'"):
         sky.pool("big")
     assert sky.pools() == ()
+
+
+def test_failing_fast_is_said_of_calls_and_groups() -> None:
+    call = add(1)
+    assert (call.fail_fast, call.with_fail_fast().fail_fast) == (False, True)
+    assert call.with_fail_fast().with_timeout(3).with_retries(1).fail_fast
+    assert sky.gather(call, call, stream=True, fail_fast=True).fail_fast
+    assert (call & call).with_fail_fast().fail_fast

@@ -36,6 +36,11 @@ def test_everything_at_once() -> None:
     )
 
 
+def test_failing_fast() -> None:
+    assert read("--fail-fast").fail_fast
+    assert not read("").fail_fast
+
+
 @pytest.mark.parametrize("line", ["-o x,y", "-o x, y", "-ox,y", "-o=x,y", "-o x -o y", "-o 'x,y'"])
 def test_ways_to_write_names(line: str) -> None:
     assert read(line).out == ("x", "y")
