@@ -109,7 +109,7 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case FetchPiece(name, offset, length):
                 message.reply_to.tell(_piece(agent, name, offset, length))
             case HasBlobs(names):
-                message.reply_to.tell(tuple(name for name in names if not agent.store.has(name)))
+                message.reply_to.tell(tuple(name for name in names if not agent.store.use(name)))
             case DropBlob(name):
                 agent.store.drop(name)
             case Peers(nodes):

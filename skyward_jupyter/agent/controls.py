@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.channel import Channel, Message, encoded, short
 from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.wire.spill import remove_store
 
 #: The file of a pool's door.
 DOOR = "door"
@@ -98,7 +98,7 @@ class Pool:
 
     def clear(self) -> None:
         """Remove its files."""
-        shutil.rmtree(self.store, ignore_errors=True)
+        remove_store(self.store)
 
 
 def opened(config: AgentConfig, control: Control) -> Pool:

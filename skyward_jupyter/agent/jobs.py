@@ -109,6 +109,7 @@ class Jobs:
 
     def new_body(self) -> Path:
         """A file for a body that comes."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # a cleaner of files may have had it
         return self._directory / f"{next(self._numbers)}.body"
 
     def make_room(self) -> None:

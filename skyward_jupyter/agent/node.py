@@ -57,7 +57,7 @@ class Agent:
 
     def __init__(self, config: AgentConfig, template: Channel) -> None:
         self.config = config
-        self.store = BlobStore(Path(config.store))
+        self.store = BlobStore(Path(config.store), needed=self._needed)
         self.peers = config.peers
         self.done = 0
         self.failed = 0
@@ -264,6 +264,12 @@ class Agent:
         self.done += 1
         self.failed += kind is Kind.ERROR or overdue > 0
         self.client(running.client).tell(running.task.id, kind, body, seconds, overdue)
+
+    def _needed(self) -> set[str]:
+        """The blobs of the tasks that wait or run here."""
+        tasks = [it.task for it in (*self._queue, *self._session_queue, *(running for _, running in self.crew.running))]
+        packed = (data for task in tasks for data in (task.args, self._codes.get(task.code, b"p")))
+        return {blob.name for data in packed for blob in blobs_of(data)}
 
     def _failed(self, how: str, facts: dict[str, object] | None = None) -> bytes:
         return pack(Failed(how, facts=facts or {}), self.store.put)

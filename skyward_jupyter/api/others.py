@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterable
 
@@ -13,6 +12,7 @@ from skyward_jupyter.errors import SkywardError
 from skyward_jupyter.fleets.choice import end
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.wire.spill import remove_store
 
 
 def sweep(found: Iterable[PoolRecord]) -> list[PoolRecord]:
@@ -28,7 +28,7 @@ def clear(record: PoolRecord) -> bool:
             return False
     except OSError:
         return False
-    shutil.rmtree(record.store, ignore_errors=True)
+    remove_store(record.store)
     return True
 
 

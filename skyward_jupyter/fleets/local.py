@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import secrets
-import shutil
 import socket
 import sys
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from skyward_jupyter.fleets.launcher import Link, Taken, launcher, take
 from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.wire.spill import remove_store
 
 
 class LocalFleet:
@@ -257,7 +257,7 @@ class LocalFleet:
             self._never(rank)
         self._kill()
         self._send({"op": "forget", "pool": self._key})
-        shutil.rmtree(self.store, ignore_errors=True)
+        remove_store(self.store)
 
     def lose(self) -> None:
         """The pool is another kernel's: neither start nor end anything of it any more."""
@@ -310,7 +310,7 @@ async def end_local(record: PoolRecord) -> None:
         taken.link.send({"op": "end"})
         taken.link.send({"op": "forget", "pool": record.key})
         taken.link.drop()
-    shutil.rmtree(record.store, ignore_errors=True)
+    remove_store(record.store)
     records.remove(record)
 
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import secrets
-import shutil
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -40,6 +39,7 @@ from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.base import Instance, Provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.ssh.image import Image
+from skyward_jupyter.wire.spill import remove_store
 
 #: How long the end of everything is waited for (seconds).
 END_WITHIN = 30.0
@@ -382,7 +382,7 @@ class RemoteFleet:
         await asyncio.gather(self._remains.again(), *map(self._end_and_tell, ranks))
         await self._estate.close()
         if not self._remains and not self._estate.kept:
-            shutil.rmtree(self.store, ignore_errors=True)
+            remove_store(self.store)
 
     async def _end_and_tell(self, rank: int) -> None:
         try:
@@ -420,7 +420,7 @@ class RemoteFleet:
         if not self._lost and not self._closed:
             self._closed = True
             self._keeping.finish()
-            shutil.rmtree(self.store, ignore_errors=True)
+            remove_store(self.store)
 
     async def ended(self) -> tuple[str, ...]:
         """Wait until all is removed; returns what could not be."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -15,25 +14,53 @@ import psutil
 
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.wire.spill import add_spill, remove_store
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
 
+#: So much shared memory is enough for a pool (bytes), whatever the disk has.
+ROOMY = 2**29
+
+_MEMORY = Path("/dev/shm")
 _PREFIX = "skyward-"
 _IMAGE = "image.json"
 
 
 def shared_memory() -> Path:
-    """A directory in memory that every process of this machine can map, or the one for temporary files."""
-    memory = Path("/dev/shm")
-    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    """A directory in memory that every process of this machine can map, or the one for temporary files.
+
+    The latter where there is no such memory, or so little is free of it, as in a container, that the disk has more.
+    """
+    memory, temporary = _MEMORY, disk()
+    if not os.access(memory, os.W_OK | os.X_OK):
+        return temporary
+    free = _free(memory)
+    return memory if free >= ROOMY or free >= _free(temporary) else temporary
+
+
+def disk() -> Path:
+    """The directory for temporary files."""
+    return Path(tempfile.gettempdir())
 
 
 def new_store(pool: str) -> str:
-    """A directory in shared memory where there is one; those of owners that are gone are removed on the way."""
-    base = shared_memory()
-    _sweep(base)
-    return tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{pool}-", dir=base)
+    """A directory in shared memory where there is some, with a second place on the disk.
+
+    Directories of owners that are gone are removed on the way.
+    """
+    base, second = shared_memory(), disk()
+    for place in {base, second, _MEMORY}:
+        _sweep(place)
+    store = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{pool}-", dir=base)
+    if second != base:
+        add_spill(Path(store), second)
+    return store
+
+
+def _free(place: Path) -> int:
+    about = os.statvfs(place)
+    return about.f_bavail * about.f_frsize
 
 
 def furnish(store: str, pool: str) -> None:
@@ -67,12 +94,12 @@ def kept_image(store: str) -> Image:
 
 
 def _sweep(base: Path) -> None:
-    held = {record.store for record in _recorded() if record.standing != "over"}
+    held = {Path(record.store).name for record in _recorded() if record.standing != "over"}
     for path in base.glob(f"{_PREFIX}*-*"):
         owner = path.name.removeprefix(_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
-            if owner.isdigit() and not psutil.pid_exists(int(owner)) and str(path) not in held and not _in_use(path):
-                shutil.rmtree(path)
+            if owner.isdigit() and not psutil.pid_exists(int(owner)) and path.name not in held and not _in_use(path):
+                remove_store(str(path))
 
 
 def _recorded() -> list[PoolRecord]:

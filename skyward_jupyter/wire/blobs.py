@@ -4,31 +4,40 @@ A blob is written once, under its digest, and never changed after: a reader maps
 copy stays its own and a 64 MB array reaches eight processes of a machine with one copy of the bytes. The digest is
 xxHash's XXH3 with 128 bits: it tells contents apart, it does not authenticate them.
 
-The directory belongs to one pool on one machine; whoever made it removes it. What is evicted while a process has it
-mapped stays readable there.
+The directory belongs to one pool on one machine; whoever made it removes it. One that vanished, as cleaners of
+temporary files may have it, is made again. What is evicted while a process has it mapped stays readable there. Where
+the file system is full, what is kept for the next use goes first; what still has no room goes to the pool's second
+place.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import itertools
 import mmap
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Buffer
+from collections.abc import Buffer, Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import xxhash
 
 from skyward_jupyter.errors import NoRoom
+from skyward_jupyter.wire.spill import spill_of
 
 #: Buffers at least this large travel as blobs, smaller ones inside the payload (bytes).
 INLINE_LIMIT = 256 * 1024
 
-#: How many bytes of arguments a store keeps for the next use, before the oldest unused go.
+#: How many bytes of arguments a store keeps for the next use, before the oldest unused go; on a small file system it is
+#: this share of it.
 KEEP = 2**30
+_SHARE = 0.5
+_PIECE = 2**20
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +66,47 @@ class BlobStore:
     directory
         Where the files are; made with mode 0700 when missing.
     keep
-        Bytes kept before unused blobs are evicted, oldest use first.
+        Bytes kept before unused blobs are evicted, oldest use first; what suits the file system when not given.
+    needed
+        Names blobs that are needed beside those that are pinned, whenever some are to be evicted.
     """
 
-    def __init__(self, directory: Path, keep: int = KEEP) -> None:
+    def __init__(
+        self, directory: Path, keep: int | None = None, needed: Callable[[], Collection[str]] = frozenset
+    ) -> None:
         self.directory = directory
-        self.keep = keep
+        self._needed = needed
+        self._keep = keep
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._pins: dict[str, int] = {}
         self._token = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._arriving: dict[str, tuple[io.FileIO, int]] = {}
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._make()
+
+    @property
+    def keep(self) -> int:
+        """How many bytes it keeps."""
+        if self._keep is None:
+            about = os.statvfs(self.directory)
+            self._keep = min(KEEP, int(about.f_blocks * about.f_frsize * _SHARE))
+        return self._keep
 
     def path(self, name: str) -> Path:
         """The file of a blob, whether or not it is there."""
-        return self.directory / name
+        first = self.directory / name
+        spill = None if first.exists() else self._spill()
+        return spill / name if spill is not None and (spill / name).exists() else first
 
     def has(self, name: str) -> bool:
         """Whether the blob is here, whole."""
         return self.path(name).exists()
+
+    def use(self, name: str) -> bool:
+        """Whether the blob is here; then it is about to be used, and the last to be evicted."""
+        if name in self._sizes:
+            self._sizes.move_to_end(name)
+        return self.has(name)
 
     def put(self, data: Buffer) -> Blob:
         """Keep `data`, which must be contiguous bytes, and return its blob. Kept already, it is not written again."""
@@ -95,8 +125,9 @@ class BlobStore:
         """
         view = memoryview(data)
         blob = Blob(f"{self._token}-{next(self._numbers)}", view.nbytes)
+        source = self.path(digest(view))
         try:
-            os.link(self.path(digest(view)), self.path(blob.name))
+            os.link(source, source.with_name(blob.name))
         except OSError:
             self._write(blob.name, view)
         return blob
@@ -105,7 +136,11 @@ class BlobStore:
         """The content of a blob, mapped copy-on-write: writable, and private to this process."""
         if blob.size == 0:
             return memoryview(bytearray())
-        fd = os.open(self.path(blob.name), os.O_RDONLY)
+        try:
+            fd = os.open(self.path(blob.name), os.O_RDONLY)
+        except FileNotFoundError as error:
+            why = "a file that the pool keeps while it is needed was removed by another program"
+            raise FileNotFoundError(error.errno, why, str(error.filename)) from None
         try:
             mapped = mmap.mmap(fd, blob.size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
             return memoryview(mapped)
@@ -123,20 +158,27 @@ class BlobStore:
 
         A piece that starts at 0 starts the blob anew, so an upload that was broken off can be repeated.
         """
-        partial = self.path(name + ".part")
         if offset == 0 and name in self._arriving:
             self._arriving.pop(name)[0].close()
         if name not in self._arriving:
-            self._arriving[name] = partial.open("wb", buffering=0), 0
+            self._arriving[name] = self._again(lambda: self._partial(name).open("wb", buffering=0), size), 0
         file, arrived = self._arriving[name]
-        os.pwrite(file.fileno(), data, offset)
+        try:
+            self._again(lambda: _write_at(file, data, offset), size)
+        except OSError as error:
+            moved = self._move(name, file) if error.errno in _FULL else None
+            if moved is None:
+                raise
+            file = moved
+            _write_at(file, data, offset)
         arrived += len(data)
         self._arriving[name] = file, arrived
         if arrived < size:
             return False
         del self._arriving[name]
         file.close()
-        partial.rename(self.path(name))
+        partial = Path(str(file.name))
+        partial.rename(partial.with_name(name))
         if not for_one_reader(name):
             self._touch(Blob(name, size))
         return True
@@ -159,33 +201,99 @@ class BlobStore:
             self.path(name).unlink(missing_ok=True)
 
     def _write(self, name: str, view: memoryview) -> None:
-        partial = self.path(f"{name}.{os.getpid()}")
         try:
-            with partial.open("wb", buffering=0) as file:
-                rest = view.cast("B")
-                while rest.nbytes:
-                    rest = rest[file.write(rest) :]
-            partial.rename(self.path(name))
+            self._again(lambda: _fill(self.directory, name, view), view.nbytes)
         except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise NoRoom(
-                f"there is no room for {view.nbytes / 2**20:.0f} MB in {self.directory.parent} ({error.strerror}); "
-                "send or return less at a time"
-            ) from None
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
+            try:
+                if error.errno not in _FULL or (spill := self._spill()) is None:
+                    raise
+                spill.mkdir(mode=0o700, exist_ok=True)
+                _fill(spill, name, view)
+            except OSError:
+                raise NoRoom(
+                    f"there is no room for {view.nbytes / 2**20:.0f} MB in {self.directory.parent} ({error.strerror}); "
+                    "send or return less at a time"
+                ) from None
+
+    def _again[T](self, work: Callable[[], T], size: int) -> T:
+        """Do something that takes room for `size` bytes, once more if there is none, or no directory, at first."""
+        try:
+            return work()
+        except FileNotFoundError:
+            self._make()
+        except OSError as error:
+            if error.errno not in _FULL or not self._evict(size):
+                raise
+        return work()
+
+    def _make(self) -> None:
+        """Have the directory, and the pool's above it, whose names anybody may know once they are gone."""
+        for folder in (self.directory.parent, self.directory):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if folder.stat().st_uid not in (os.getuid(), 0):
+                raise PermissionError(errno.EACCES, "it belongs to another user", str(folder))
+
+    def _spill(self) -> Path | None:
+        """This store's directory in the pool's second place, if there is one; it may not be made yet."""
+        spill = spill_of(self.directory.parent)
+        return spill / self.directory.name if spill is not None else None
+
+    def _partial(self, name: str) -> Path:
+        return self.directory / f"{name}.part"
+
+    def _move(self, name: str, file: io.FileIO) -> io.FileIO | None:
+        """Go on with a blob that arrives in the second place, if there is one."""
+        spill = self._spill()
+        if spill is None or Path(str(file.name)).parent == spill:
+            return None
+        spill.mkdir(mode=0o700, exist_ok=True)
+        moved = (spill / f"{name}.part").open("wb", buffering=0)
+        with open(file.name, "rb") as source:
+            for start in range(0, os.fstat(source.fileno()).st_size, _PIECE):
+                _write_at(moved, source.read(_PIECE), start)
+        os.unlink(file.name)
+        file.close()
+        self._arriving[name] = moved, self._arriving[name][1]
+        return moved
+
+    def _evict(self, size: int, spared: str = "") -> bool:
+        """Let unused blobs go, oldest use first, until so much is free; returns whether any went."""
+        freed, needed = 0, {spared, *self._pins, *self._needed()}
+        for name in [name for name in self._sizes if name not in needed]:
+            if freed >= size:
+                break
+            freed += self._sizes.pop(name)
+            self.path(name).unlink(missing_ok=True)
+        return freed > 0
 
     def _touch(self, blob: Blob) -> None:
         self._sizes[blob.name] = blob.size
         self._sizes.move_to_end(blob.name)
-        total = sum(self._sizes.values())
-        for name in list(self._sizes):
-            if total <= self.keep:
-                return
-            if name != blob.name and name not in self._pins:
-                total -= self._sizes.pop(name)
-                self.path(name).unlink(missing_ok=True)
+        over = sum(self._sizes.values()) - self.keep
+        if over > 0:
+            self._evict(over, blob.name)
+
+
+def _write_at(file: io.FileIO, data: bytes, offset: int) -> None:
+    """Write all of `data`; a file system that is almost full takes some of it first."""
+    rest = memoryview(data)
+    while rest.nbytes:
+        written = os.pwrite(file.fileno(), rest, offset)
+        rest, offset = rest[written:], offset + written
+
+
+def _fill(folder: Path, name: str, view: memoryview) -> None:
+    """Write a file whole or not at all."""
+    partial = folder / f"{name}.{os.getpid()}"
+    try:
+        with partial.open("wb", buffering=0) as file:
+            rest = view.cast("B")
+            while rest.nbytes:
+                rest = rest[file.write(rest) :]
+        partial.rename(folder / name)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 class BlobMemory:

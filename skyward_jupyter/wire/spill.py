@@ -1,0 +1,37 @@
+"""The second place of a pool's files: a directory on a disk, for what has no room in shared memory.
+
+It has the name of the pool's own directory, which has a link to it; both are their user's alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+_LINK = "spill"
+
+
+def add_spill(store: Path, base: Path) -> None:
+    """Give a pool's directory a second place in `base`; where none can be made it has none."""
+    place = base / store.name
+    with contextlib.suppress(OSError):
+        place.mkdir(mode=0o700)
+        os.symlink(place, store / _LINK)
+
+
+def spill_of(store: Path) -> Path | None:
+    """The second place of a pool's directory, if it has one."""
+    try:
+        return Path(os.readlink(store / _LINK))
+    except OSError:
+        return None
+
+
+def remove_store(store: str) -> None:
+    """Remove a pool's directory and its second place."""
+    spill = spill_of(Path(store))
+    if spill is not None:
+        shutil.rmtree(spill, ignore_errors=True)
+    shutil.rmtree(store, ignore_errors=True)
