@@ -24,7 +24,7 @@ from skyward_jupyter.agent.showable import showable
 from skyward_jupyter.agent.tqdm_bars import watch
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.byvalue import by_value
-from skyward_jupyter.wire.codec import dumps, loads
+from skyward_jupyter.wire.exceptions import portable
 from skyward_jupyter.wire.pickler import Pickler
 
 _IPYTHONS = ("In", "Out", "exit", "quit", "get_ipython", "_exit_code")
@@ -150,7 +150,7 @@ class Session:
             text=_text(error),
             traceback=shown[1] if shown is not None else "".join(traceback.format_exception_only(error)),
             frames=tuple((f.filename, f.lineno or 0, f.name) for f in traceback.extract_tb(tb)),
-            pickled=_pickled(error),
+            pickled=portable(error),
             interrupted=isinstance(error, KeyboardInterrupt),
         )
 
@@ -174,14 +174,6 @@ def unpicklable(name: str, value: object) -> str | None:
         error = explain(name, value)
         return f"{error.path} (a {error.kind}) cannot leave the node: {error.reason}"
     return None
-
-
-def _pickled(error: BaseException) -> bytes | None:
-    try:
-        data = dumps(error)
-        return data if isinstance(loads(data), type(error)) else None
-    except BaseException:
-        return None
 
 
 def _text(error: BaseException) -> str:

@@ -33,9 +33,9 @@ from traitlets.config import Config
 
 from skyward_jupyter.agent import keyboard, outlet
 from skyward_jupyter.agent.cells import Bundle, LineKeepingTransformer, Source
-from skyward_jupyter.agent.failure import chain
 from skyward_jupyter.agent.repeats import without_repeats
 from skyward_jupyter.agent.showable import showable, showable_bundle
+from skyward_jupyter.wire.exceptions import chain
 
 _INLINE = "module://matplotlib_inline.backend_inline"
 _WIDGET = "application/vnd.jupyter.widget-view+json"

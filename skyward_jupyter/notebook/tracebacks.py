@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.cells import CellError
 from skyward_jupyter.agent.failure import localize
-from skyward_jupyter.errors import CellFailed, SkywardError, TaskFailed, TaskInterrupted
+from skyward_jupyter.errors import CellFailed, RemoteError, SkywardError, TaskInterrupted
 from skyward_jupyter.notebook.ranks import label, spoken
 from skyward_jupyter.wire.codec import loads
+from skyward_jupyter.wire.exceptions import assign
 
 #: How many causes are shown with their traceback, and how many differing messages of one cause.
 CAUSES = 5
@@ -140,9 +141,10 @@ def _exception(rank: int, error: Failed) -> BaseException:
     except BaseException:  # whatever code of it raised
         loaded = None
     if not isinstance(loaded, BaseException):
-        loaded = TaskFailed(_joined(error.name, error.text), rank)
+        loaded = RemoteError(error.name, error.text, rank)
     localize(loaded)
-    loaded.add_note(f"on node {rank}:\n{plain(error.traceback)}")
+    notes = [*getattr(loaded, "__notes__", ()), f"on node {rank}:\n{plain(error.traceback)}"]
+    assign(loaded, "__notes__", notes)
     return loaded
 
 

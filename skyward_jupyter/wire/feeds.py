@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skyward_jupyter.wire.codec import dumps, loads
+from skyward_jupyter.wire.exceptions import portable, text_of
 
 #: Items that may be unread at first, and at most: the window doubles while the reader has to wait for the writer.
 FIRST_WINDOW, LAST_WINDOW = 16, 8192
@@ -50,13 +51,7 @@ def items_of(body: bytes) -> list[Item]:
 
 def packed_error(error: BaseException) -> bytes:
     """An exception on its way to the reader, as itself when it can travel."""
-    try:
-        data = dumps(error)
-        if type(loads(data)) is type(error):
-            return data
-    except BaseException:
-        pass
-    return dumps(RuntimeError(f"{type(error).__name__}: {_text(error)}"))
+    return portable(error) or dumps(RuntimeError(f"{type(error).__name__}: {text_of(error)}"))
 
 
 def error_of(data: bytes) -> BaseException:
@@ -66,10 +61,3 @@ def error_of(data: bytes) -> BaseException:
     except BaseException as why:
         return RuntimeError(f"the stream was ended by an error that cannot be loaded here: {type(why).__name__}: {why}")
     return error if isinstance(error, BaseException) else RuntimeError(str(error))
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return "(its text cannot be shown)"

@@ -244,7 +244,7 @@ def test_the_task_may_catch_it(pool: sky.ComputePool) -> None:
         raise error
 
     assert careful(source(LookupError("mine"))) >> pool == (1, "LookupError", "mine")
-    assert careful(source(Mine(1, 2))) >> pool == (1, "RuntimeError", "Mine: 1 and 2")
+    assert careful(source(Mine(1, 2))) >> pool == (1, "Mine", "1 and 2")
 
 
 def test_an_item_that_cannot_be_sent_is_named(pool: sky.ComputePool) -> None:

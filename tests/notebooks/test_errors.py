@@ -289,3 +289,47 @@ def test_a_broadcast_says_for_whom_it_waits(nodes: Kernel, tmp_path: Path, call:
     assert "node 1 failed; nodes 0,2 still run and are waited for; call.with_fail_fast() would interrupt them" in early
     assert "skyward_jupyter" not in early
     assert shown.ename == "LookupError"
+
+
+OWN = """
+import skyward as sky, threading
+class Own(Exception):
+    def __init__(self, code, *, hint):
+        self.code, self.hint = code, hint
+        super().__init__(f'code {code}')
+class Holds(Exception):
+    def __init__(self):
+        self.lock = threading.Lock()
+def fails(): raise Own(3, hint='h')
+def fails_often(): raise ExceptionGroup('outer', [KeyError(1), ExceptionGroup('inner', [Own(4, hint='i'), Holds()])])
+pool = sky.pool()
+def of_a_call(f):
+    try: sky.compute(f)() >> pool
+    except Exception as error: return error
+def of_a_cell(line):
+    try: get_ipython().run_cell_magic('sky', '--on 0', line)
+    except sky.CellFailed as failed: return failed.errors[0]
+"""
+CAUGHT = """
+try: raise error
+except* Own as own: print(len(own.exceptions))
+except* Exception as rest: print(rest)
+"""
+
+
+def test_an_error_with_a_constructor_of_its_own_comes_from_cells_as_from_calls(nodes: Kernel) -> None:
+    nodes.ok(OWN)
+    for error in ("of_a_call(fails)", "of_a_cell('fails()')"):
+        nodes.ok(f"error = {error}")
+        assert nodes.ok("type(error) is Own, str(error), error.code, error.hint").text == "(True, 'code 3', 3, 'h')"
+
+
+def test_a_group_keeps_its_parts_from_cells_as_from_calls(nodes: Kernel) -> None:
+    nodes.ok(OWN)
+    for error in ("of_a_call(fails_often)", "of_a_cell('fails_often()')"):
+        nodes.ok(f"error = {error}")
+        assert nodes.ok(CAUGHT).stdout == "1\nouter (2 sub-exceptions)\n"
+        assert (
+            nodes.ok("[type(part).__name__ for part in error.exceptions[1].exceptions]").text
+            == "['Own', 'RemoteError']"
+        )
