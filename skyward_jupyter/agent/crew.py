@@ -118,7 +118,7 @@ class Crew:
         if slot == SESSION:
             self._session_asked = False
         else:
-            self._replace(slot, code)
+            self._replace(slot, code, any(link.retired for link in links))
 
     async def connect(self, index: int, pid: int, fds: tuple[int, ...], ends: tuple[int, int, int]) -> None:
         """Have the slots of a process, at the other ends of `fds`, with its pipes."""
@@ -130,10 +130,10 @@ class Crew:
         self._session_asked = SESSION in self._slots
         self._free()
 
-    def _replace(self, slot: int, code: int) -> None:
+    def _replace(self, slot: int, code: int, retired: bool) -> None:
         """Ask for another slot: at once, or later and later when it keeps ending as soon as it starts."""
         loop = asyncio.get_running_loop()
-        short = loop.time() - self._since.get(slot, 0.0) < _SHORT_LIFE
+        short = not retired and loop.time() - self._since.get(slot, 0.0) < _SHORT_LIFE
         self._short_lives = self._short_lives + 1 if short else 0
         delay = 0.0 if self._short_lives <= _SHORT_LIVES else min(10.0, 0.1 * 2 ** (self._short_lives - _SHORT_LIVES))
         if delay:

@@ -6,11 +6,13 @@ import asyncio
 from http import HTTPStatus
 from pathlib import Path
 
+import xxhash
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from skyward_jupyter.agent.jobs import Conflict, Gone
 from skyward_jupyter.wire import envelope
+from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.envelope import HEADER, Check, OtherPython, Refused
 
 #: Seconds the next piece of a body may take to come.
@@ -38,6 +40,26 @@ async def received(request: Request, path: Path) -> str:
                 rest = rest[file.write(rest) :]
     check.complete()
     return check.digest
+
+
+async def received_blob(request: Request, path: Path, name: str) -> Blob:
+    """Write a blob to a file, checking that its content is the one that `name` says."""
+    content, size = xxhash.xxh3_128(), 0
+    pieces = request.stream()
+    with path.open("xb", buffering=0) as file:
+        while True:
+            async with asyncio.timeout(PATIENCE):
+                piece = await anext(pieces, b"")
+            if not piece:
+                break
+            content.update(piece)
+            size += len(piece)
+            rest = memoryview(piece)
+            while rest.nbytes:
+                rest = rest[file.write(rest) :]
+    if content.hexdigest() != name:
+        raise Refused("the blob was cut short or changed on its way: its XXH3 is not its name; send it again")
+    return Blob(name, size)
 
 
 def _too_large() -> HTTPException:

@@ -79,6 +79,7 @@ def _job_paths(body_limit: int, wait_limit: float) -> dict[str, Any]:
             "get": _operation("showJob", "A job", {200: _json("The job", _ref("Job")), **missing}),
             "delete": _operation("deleteJob", "Cancel a job and forget it", {204: {"description": "Gone"}, **missing}),
         },
+        **_blob_paths(one),
         "/v1/jobs/{id}/cancel": {
             "parameters": one,
             "post": _operation(
@@ -93,6 +94,38 @@ def _job_paths(body_limit: int, wait_limit: float) -> dict[str, Any]:
         },
         "/v1/jobs/{id}/result": {"parameters": one, "get": {**_result(wait_limit), "parameters": [_wait(wait_limit)]}},
         "/v1/jobs/{id}/events": {"parameters": one, "get": _events()},
+    }
+
+
+def _blob_paths(one: list[dict[str, Any]]) -> dict[str, Any]:
+    names = {"type": "array", "items": _TEXT}
+    asked = {"type": "object", "properties": {"blobs": names}}
+    told = {"type": "object", "properties": {"missing": names}}
+    wrong = {400: _refused("A name, or the content, is wrong")}
+    content = {"application/octet-stream": {"schema": {"contentMediaType": "application/octet-stream"}}}
+    return {
+        "/v1/jobs/{id}/blobs": {
+            "parameters": one,
+            "post": {
+                **_operation(
+                    "expectBlobs",
+                    "Keep large parts for a job that is to come, and say which to send",
+                    {200: _json("Those that are not here", told), **wrong},
+                ),
+                "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
+            },
+        },
+        "/v1/jobs/{id}/blobs/{name}": {
+            "parameters": [*one, {"name": "name", "in": "path", "required": True, "schema": _TEXT}],
+            "put": {
+                **_operation(
+                    "sendBlob",
+                    "Send a large part; it is named by the XXH3 (128 bits) of its content",
+                    {204: {"description": "It is here"}, **wrong, 507: _refused("There is no room for it")},
+                ),
+                "requestBody": {"required": True, "content": content},
+            },
+        },
     }
 
 
@@ -124,6 +157,13 @@ def _submit(body_limit: int) -> dict[str, Any]:
             "description": "Which of what it writes is kept",
             "schema": {"enum": ["all", "stdout", "stderr", "none"]},
         },
+        {
+            "name": "tasks",
+            "in": "query",
+            "description": "How many jobs of `executor` one process runs before another takes its place; 0 for any",
+            "schema": _COUNT,
+        },
+        {"name": "executor", "in": "query", "description": "Whose jobs `tasks` counts", "schema": _TEXT},
     ]
     content = {"application/octet-stream": {"schema": {"contentMediaType": "application/octet-stream"}}}
     operation["requestBody"] = {"required": True, "description": body, "content": content}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 import logging
 import math
 import re
@@ -25,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from skyward_jupyter.agent.http_body import received, told
+from skyward_jupyter.agent.http_body import received, received_blob, told
 from skyward_jupyter.agent.http_guard import Guard, problem
 from skyward_jupyter.agent.http_metrics import Measured
 from skyward_jupyter.agent.http_openapi import description
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 WAIT_LIMIT = 60.0
 _SILENCE = 15.0
 _PIECE = 2**20
+#: Bytes of the names of a job's blobs.
+_BLOBS = 4 * 2**20
+_BLOB = re.compile(r"[0-9a-f]{32}")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _OUTPUTS = {"all": "", "stdout": "stdout", "stderr": "stderr", "none": "none"}
 
@@ -55,6 +59,8 @@ def application(agent: Agent, jobs: Jobs, token: str) -> Starlette:
         _route("GET", "/openapi.json", api.openapi),
         _route("POST", "/v1/jobs", api.submit),
         _route("GET", "/v1/jobs", api.list),
+        _route("POST", "/v1/jobs/{id}/blobs", api.expect),
+        _route("PUT", "/v1/jobs/{id}/blobs/{name}", api.blob),
         _route("GET", "/v1/jobs/{id}", api.show),
         _route("DELETE", "/v1/jobs/{id}", api.delete),
         _route("GET", "/v1/jobs/{id}/result", api.result),
@@ -95,6 +101,7 @@ class _Api:
         name = _checked_id(request.headers.get("idempotency-key"))
         timeout = _seconds(request, "timeout", math.inf)
         flags = _flags(request)
+        owner, most = request.query_params.get("executor", ""), _count(request, "tasks")
         try:
             self._jobs.make_room()
         except Full as error:
@@ -102,7 +109,7 @@ class _Api:
         body = self._jobs.new_body()
         try:
             digest = await received(request, body)
-            job, new = self._jobs.submit(name, body, digest, timeout, flags)
+            job, new = self._jobs.submit(name, body, digest, timeout, flags, owner, most)
         except BaseException as error:
             body.unlink(missing_ok=True)
             raise told(error) from None
@@ -110,6 +117,23 @@ class _Api:
             body.unlink(missing_ok=True)
         status = HTTPStatus.CREATED if new else HTTPStatus.OK
         return self._described(job, status, {"Location": f"/v1/jobs/{job.id}"})
+
+    async def expect(self, request: Request) -> Response:
+        name = _checked_id(request.path_params["id"])
+        blobs = await _named_blobs(request)
+        return JSONResponse({"missing": self._jobs.expect(name, blobs)})
+
+    async def blob(self, request: Request) -> Response:
+        name, blob = _checked_id(request.path_params["id"]), request.path_params["name"]
+        if not _BLOB.fullmatch(blob):
+            raise HTTPException(HTTPStatus.BAD_REQUEST, "a blob is named by the XXH3 of its content, 32 hex digits")
+        file = self._jobs.new_body()
+        try:
+            self._jobs.arrived(name, file, await received_blob(request, file, blob))
+        except BaseException as error:
+            file.unlink(missing_ok=True)
+            raise told(error) from None
+        return Response(status_code=HTTPStatus.NO_CONTENT)
 
     async def list(self, request: Request) -> Response:
         return JSONResponse({"jobs": [self._about(job) for job in self._jobs.all()]})
@@ -225,6 +249,21 @@ async def _stream(job: Job, seen: int) -> AsyncIterator[bytes]:
                 yield b": nothing new\n\n"
 
 
+async def _named_blobs(request: Request) -> list[str]:
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _BLOBS:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {_BLOBS} bytes of names at a time")
+    try:
+        blobs = json.loads(body)["blobs"]
+        if all(_BLOB.fullmatch(blob) for blob in blobs):
+            return [*blobs]
+    except (ValueError, KeyError, TypeError):
+        pass
+    raise HTTPException(HTTPStatus.BAD_REQUEST, 'the body is JSON, {"blobs": [NAME, ...]}; a name has 32 hex digits')
+
+
 def _checked_id(given: str | None) -> str:
     if given is None:
         return uuid.uuid4().hex
@@ -243,6 +282,13 @@ def _seconds(request: Request, name: str, most: float) -> float:
     except ValueError:
         raise HTTPException(HTTPStatus.BAD_REQUEST, f"{name}={given!r} is no number of seconds from 0 on") from None
     return seconds
+
+
+def _count(request: Request, name: str) -> int:
+    given = request.query_params.get(name, "0")
+    if not (given.isascii() and given.isdigit() and len(given) < 19):
+        raise HTTPException(HTTPStatus.BAD_REQUEST, f"{name}={given!r} is no whole number from 0 on")
+    return int(given)
 
 
 def _flags(request: Request) -> str:

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from skyward_jupyter.agent.beginning import begin, lend
 from skyward_jupyter.agent.coroutines import settled
 from skyward_jupyter.errors import NoRoom
-from skyward_jupyter.wire.blobs import Blob
-from skyward_jupyter.wire.codec import dumps, pack
-from skyward_jupyter.wire.envelope import HEADER
+from skyward_jupyter.wire.blobs import Blob, BlobStore
+from skyward_jupyter.wire.codec import dumps, pack, unpack
+from skyward_jupyter.wire.envelope import HEADER, Packed
 
 
 def run(call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]], result: str) -> Result:
@@ -58,11 +59,34 @@ def load(path: str) -> tuple[Any, Any, Any]:
     with open(path, "rb") as file:
         file.seek(HEADER.size)
         loaded = pickle.load(file)
+    if isinstance(loaded, Packed):
+        return _unpacked(loaded, BlobStore(Path(path).parent.parent))
     match loaded:
         case (function, tuple() as args, dict() as kwargs) if callable(function):
             return function, args, kwargs
         case _:
             raise TypeError(f"the job holds a {type(loaded).__name__}, not (function, args, kwargs)")
+
+
+def _unpacked(call: Packed, store: BlobStore) -> tuple[Any, Any, Any]:
+    if call.initializer:
+        return _prepared, (call, store), {}
+    given: Any = unpack(call.given, store.open)
+    return (unpack(call.function, store.open), *given)
+
+
+def _prepared(call: Packed, store: BlobStore) -> Any:
+    """Run the initializer first: the call may need it to be loaded at all."""
+
+    def load() -> Any:
+        return unpack(call.initializer, store.open)
+
+    lent = begin(call.executor, load)
+    given: Any = unpack(call.given, store.open)
+    function: Any = unpack(call.function, store.open)
+    args, kwargs = given
+    lend(lent, function, *filter(callable, args))
+    return function(*args, **kwargs)
 
 
 def each(function: Callable[..., Any], items: tuple[tuple[Any, ...], ...]) -> list[Any]:

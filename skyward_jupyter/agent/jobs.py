@@ -13,6 +13,7 @@ import json
 import logging
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -20,7 +21,7 @@ from skyward_jupyter.agent import jobcall
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.job import Job, State, event_as_json
 from skyward_jupyter.agent.plain import unpack_plain
-from skyward_jupyter.wire.blobs import BlobStore
+from skyward_jupyter.wire.blobs import Blob, BlobStore
 from skyward_jupyter.wire.codec import digest
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Code, Control, Task
@@ -30,6 +31,8 @@ CLIENT = "http"
 #: Seconds a result is kept, and how long once it was fetched.
 KEEP = 3600.0
 KEEP_FETCHED = 300.0
+#: Seconds in which something must come of a job whose blobs are kept.
+PATIENCE = 120.0
 #: Jobs known at a time, bytes of results kept, bytes of output kept, and ids remembered of jobs that are gone.
 MOST = 10_000
 RESULT_BYTES = 2**30
@@ -37,6 +40,20 @@ LOG_BYTES = 64 * 2**20
 _REMEMBERED = 100_000
 
 log = logging.getLogger("skyward")
+
+
+@dataclass(slots=True)
+class _Expected:
+    """The blobs that are kept for a job; until it has come, with what gives it up."""
+
+    blobs: tuple[str, ...]
+    timer: asyncio.TimerHandle | None = None
+
+    def wait(self, timer: asyncio.TimerHandle | None) -> None:
+        """Have another timer, or none."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = timer
 
 
 class Full(Exception):
@@ -93,6 +110,7 @@ class Jobs:
         self._by_id: dict[str, Job] = {}
         self._by_task: dict[int, Job] = {}
         self._gone: dict[str, str] = {}
+        self._expected: dict[str, _Expected] = {}
         self._numbers = itertools.count(1)
         self._directory = agent.store.directory / f"jobs-{rank}"
         body = jobcall.packed_run()
@@ -130,7 +148,9 @@ class Jobs:
                 "has fetched; fetch or delete some, or wait until they expire"
             )
 
-    def submit(self, name: str, body: Path, body_digest: str, timeout: float, flags: str) -> tuple[Job, bool]:
+    def submit(
+        self, name: str, body: Path, body_digest: str, timeout: float, flags: str, owner: str = "", most: int = 0
+    ) -> tuple[Job, bool]:
         """Queue a job whose body has come and was checked; one that is known is returned as it is.
 
         Raises
@@ -149,9 +169,12 @@ class Jobs:
             raise Gone(f"job {name!r} ran before: {self._gone[name]}; use a new id to run it again")
         result = body.with_suffix(".result")
         number = int(body.stem)
-        task = Task(number, self._code.digest, jobcall.packed_args(body, result), timeout=timeout, flags=flags)
+        args = jobcall.packed_args(body, result)
+        task = Task(number, self._code.digest, args, timeout=timeout, flags=flags, owner=owner, most=most)
         job = Job(name, task, body_digest, body, result)
         self._by_id[name] = self._by_task[number] = job
+        if name in self._expected:
+            self._expected[name].wait(None)
         self._changed(job, State.QUEUED)
         self._send(job)
         return job, True
@@ -200,6 +223,35 @@ class Jobs:
         if not job.fetched:
             job.fetched = True
             self._expire_in(job, KEEP_FETCHED)
+
+    def expect(self, name: str, blobs: list[str]) -> list[str]:
+        """Keep blobs for a job that is to come; those that are not here yet are returned, to be sent.
+
+        They are kept until the job has ended, or for `PATIENCE` seconds in which nothing of it comes.
+        """
+        if name not in self._expected and name not in self._by_id and name not in self._gone:
+            for blob in blobs:
+                self._agent.store.pin(blob)
+            self._expected[name] = _Expected(tuple(blobs))
+        self._expect_longer(name)
+        return [blob for blob in blobs if not self._agent.store.has(blob)]
+
+    def arrived(self, name: str, file: Path, blob: Blob) -> None:
+        """A blob of a job that is to come has come, in a file of the directory."""
+        self._agent.store.adopt(file, blob)
+        self._expect_longer(name)
+
+    def _expect_longer(self, name: str) -> None:
+        expected = self._expected.get(name)
+        if expected is not None and name not in self._by_id:
+            expected.wait(asyncio.get_running_loop().call_later(PATIENCE, self._expect_no_more, name))
+
+    def _expect_no_more(self, name: str) -> None:
+        expected = self._expected.pop(name, None)
+        if expected is not None:
+            expected.wait(None)
+            for blob in expected.blobs:
+                self._agent.store.unpin(blob)
 
     # -- what the agent tells ------------------------------------------------------------------------------------
 
@@ -259,6 +311,7 @@ class Jobs:
         job.body.unlink(missing_ok=True)
         if state is not State.DONE:
             self._drop_partial(job)
+        self._expect_no_more(job.id)
         self._expire_in(job, KEEP)
         self._changed(job, state)
         job.log.close()

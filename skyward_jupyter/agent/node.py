@@ -234,6 +234,8 @@ class Agent:
         (seconds,) = SECONDS.unpack_from(body)
         slot.ended()
         self._ended(running, kind, body[SECONDS.size :], seconds)
+        if slot.wears(running.task):
+            slot.retire()
         self._dispatch()
 
     def _said(self, slot: SlotLink, stream: str, text: str) -> None:

@@ -9,7 +9,7 @@ import pickle
 import signal
 import socket
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field
 
@@ -73,13 +73,15 @@ class SlotLink(asyncio.Protocol):
         self._parser = Parser()
         self._transport: asyncio.Transport | None = None
         self._codes: OrderedDict[str, None] = OrderedDict()
+        self._worn: Counter[str] = Counter()
+        self.retired = False
         self.control: socket.socket | None = None
         self.piped: Piped | None = None
 
     @property
     def free(self) -> bool:
         """Whether it can be given a task."""
-        return self.alive and self.running is None and self._calm
+        return self.alive and not self.retired and self.running is None and self._calm
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's callback."""
@@ -131,6 +133,19 @@ class SlotLink(asyncio.Protocol):
     def peers(self, peers: tuple[Peer, ...]) -> None:
         """Tell the slot which nodes the pool has now."""
         self._send(Order.PEERS, 0, pickle.dumps([astuple(peer) for peer in peers]))
+
+    def wears(self, task: Task) -> bool:
+        """Whether the task that has ended was the last that whose it is wants to have run in this process."""
+        if not task.most:
+            return False
+        self._worn[task.owner] += 1
+        return self._worn[task.owner] >= task.most
+
+    def retire(self) -> None:
+        """Have its process end; it is given nothing more."""
+        self.retired = True
+        if self._transport is not None:
+            self._transport.close()
 
     def credit(self, total: int) -> None:
         """Let the running generator yield so much in all: told twice, as after a break of the link, it counts once."""

@@ -17,12 +17,14 @@ from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.api.callbacks import Callback, Callbacks
 from skyward_jupyter.api.job import Item, JobFuture
-from skyward_jupyter.api.jobs import NodeJobs, NotBegun, client
+from skyward_jupyter.api.jobs import NodeJobs, NotBegun, Parts, client
 from skyward_jupyter.api.lastly import close_in_the_end
+from skyward_jupyter.api.supply import Shared, Supply
 from skyward_jupyter.errors import ExecutorBroken, NodeLost, PoolStopped
 
 #: Seconds jobs wait while no node of the pool can be reached, and between two looks at the pool.
@@ -78,6 +80,8 @@ class Backlog:
     ----------
     most
         Jobs on their way at a time; None for as many as the nodes have slots.
+    shared
+        Gives the directory that the nodes read too, if there is one.
     lasting
         Whether the program is to end no sooner than the jobs.
 
@@ -85,14 +89,17 @@ class Backlog:
     ----------
     name
         What tells it from all others.
+    supply
+        The large parts of its jobs.
     broken
         Why it runs no more jobs, if that is so.
     idle
         Done once it is closed, all jobs have ended, and all their done-callbacks.
     """
 
-    def __init__(self, nodes: Nodes, most: int | None, *, lasting: bool) -> None:
+    def __init__(self, nodes: Nodes, most: int | None, shared: Shared, *, lasting: bool) -> None:
         self.name = uuid.uuid4().hex
+        self.supply = Supply(self.name, shared)
         self.broken: ExecutorBroken | None = None
         self._nodes = nodes
         self._process = os.getpid()
@@ -104,6 +111,7 @@ class Backlog:
         self._forgetting: set[asyncio.Task[None]] = set()
         self._instances: dict[str, str] = {}
         self._shunned: dict[int, float] = {}
+        self._sending: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._looking: asyncio.TimerHandle | None = None
         self._reached = 0.0
         self._closing = False
@@ -199,6 +207,7 @@ class Backlog:
 
     def _add(self, item: Item) -> None:
         if self.idle.done() or self.broken is not None:
+            self.supply.release(item.blobs)
             item.give(None, self.broken or RuntimeError(CLOSED))
             return
         if not self._waiting and not self._running:
@@ -211,6 +220,7 @@ class Backlog:
         for item in self._waiting:
             if item.future is future:
                 self._waiting.remove(item)
+                self.supply.release(item.blobs)
                 self._rest()
                 return
         if future in self._running:
@@ -229,6 +239,7 @@ class Backlog:
     def _cancel_waiting(self) -> None:
         waiting, self._waiting = self._waiting, deque()
         for item in waiting:
+            self.supply.release(item.blobs)
             item.future.cancel()
 
     def _place(self) -> None:
@@ -270,11 +281,14 @@ class Backlog:
     def _fail_waiting(self, error: Exception) -> None:
         waiting, self._waiting = self._waiting, deque()
         for item in waiting:
+            self.supply.release(item.blobs)
             item.give(None, error)
 
     def _start(self, item: Item, rank: int, endpoints: dict[int, str]) -> None:
         url = endpoints[rank]
-        node = NodeJobs(self._http, self._instances, rank, url, lambda: self._nodes.endpoints.get(rank) == url)
+        node = NodeJobs(
+            self._http, self._instances, rank, url, lambda: self._nodes.endpoints.get(rank) == url, self._sending
+        )
         params = item.params(rank, rank == min(endpoints))
         name = uuid.uuid4().hex
         self._placed[rank] += 1
@@ -290,6 +304,8 @@ class Backlog:
         self._nodes.count_job(node.rank, -1)
         del self._running[item.future]
         item.finish(node.rank)
+        if item.future.placed:  # else it waits again
+            self.supply.release(item.blobs)
         if task.cancelled() or task.result():
             forgetting = self._loop.create_task(node.forget(name))
             self._forgetting.add(forgetting)
@@ -303,7 +319,8 @@ class Backlog:
     async def _ended(self, item: Item, node: NodeJobs, name: str, params: dict[str, str]) -> bool:
         """Run a job and tell its future; returns whether the node has something of it that nobody needs."""
         try:
-            ended = await node.run(name, item.body(), params, item.show)
+            parts = Parts(self.supply.to_send(item.blobs), self.supply.open)
+            ended = await node.run(name, item.body(), params, item.show, parts)
         except NotBegun:
             item.future.placed = False
             self._shunned[node.rank] = self._loop.time() + _SHUN
@@ -339,6 +356,7 @@ class Backlog:
         busy = self._waiting or self._running or self._forgetting or not self._callbacks.idle
         if self._closing and not busy and not self.idle.done():
             self._callbacks.close()
+            self.supply.close()
             self.idle.set_result(None)
             self._stopping = self._loop.create_task(self._stop())
 

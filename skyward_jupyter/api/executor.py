@@ -12,6 +12,7 @@ import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakKeyDictionary
@@ -26,12 +27,12 @@ from skyward_jupyter.api.output import keeper
 from skyward_jupyter.api.pool import ComputePool
 from skyward_jupyter.api.registry import pool as active_pool
 from skyward_jupyter.api.spec import is_count
+from skyward_jupyter.api.supply import Shared
 from skyward_jupyter.errors import NoRoom, UsageError
 from skyward_jupyter.runtime.bridge import runtime, wait
-from skyward_jupyter.wire import envelope
 from skyward_jupyter.wire.blame import explain
-from skyward_jupyter.wire.codec import dumps
-from skyward_jupyter.wire.contained import contained
+from skyward_jupyter.wire.blobs import Blob, BlobStore
+from skyward_jupyter.wire.envelope import Packed
 from skyward_jupyter.wire.functions import reads, same
 
 type _Function = Callable[..., Any]
@@ -57,6 +58,11 @@ class Executor(concurrent.futures.Executor):
         Start a pool of so many nodes instead, and stop it at `shutdown`.
     max_workers
         Jobs at a time; as many as the nodes have slots when not given.
+    initializer, initargs
+        Called once in each slot, before the first job there: what it binds in its module is there for the jobs. When
+        it raises, the executor is broken, and its jobs raise `ExecutorBroken`.
+    max_tasks_per_child
+        How many jobs a slot's process runs before another takes its place.
     options
         What else `ComputePool` takes, for the pool that is started.
     """
@@ -67,6 +73,9 @@ class Executor(concurrent.futures.Executor):
         *,
         nodes: int | None = None,
         max_workers: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: tuple[Any, ...] = (),
+        max_tasks_per_child: int | None = None,
         **options: Any,
     ) -> None:
         if max_workers is not None and not is_count(max_workers):
@@ -75,13 +84,18 @@ class Executor(concurrent.futures.Executor):
             raise UsageError(f"pool is {pool!r}, and no pool; for a new one say how many nodes, as in nodes=4")
         if pool is not None and (nodes is not None or options):
             raise UsageError("give a pool, or what a new one is to be like; not both")
+        _check_start(initializer, initargs, max_tasks_per_child)
         own = nodes is not None or bool(options)
         self._pool = ComputePool(nodes=nodes or 1, **options).start() if own else pool or active_pool()
+        if max_tasks_per_child and self._pool.worker.executor == "thread":
+            raise UsageError("max_tasks_per_child wants slots that are processes, and those of this pool are threads")
         self._most = max_workers
-        self._backlog = Backlog(self._pool, max_workers, lasting=not runtime().in_kernel)
+        self._most_tasks = max_tasks_per_child or 0
+        self._backlog = Backlog(self._pool, max_workers, _shared_with(self._pool), lasting=not runtime().in_kernel)
         self._over = _end_of(self._pool, own, self._backlog)
         self._shut = False
         self._functions: WeakKeyDictionary[_Function, tuple[tuple[object, ...], bytes]] = WeakKeyDictionary()
+        self._initializer = self._start_of(initializer, initargs)
         # The program's end has its own way to close it.
         weakref.finalize(self, self._backlog.close, cancel=False).atexit = False
 
@@ -123,17 +137,23 @@ class Executor(concurrent.futures.Executor):
         self._backlog.check()
         if self._shut:
             raise RuntimeError(CLOSED)
-        pickled = self._pickled(function)
+        packed, blobs = self._packed(function)
         try:
-            with contained("pickling"):
-                rest = dumps((args, kwargs))
+            rest, more = self._backlog.supply.pack((args, kwargs))
         except Exception as error:
-            raise blame(Call(function, args, kwargs), error) from None
-        if len(pickled) + len(rest) > envelope.LIMIT:
-            size, limit = (len(pickled) + len(rest)) / 2**20, envelope.LIMIT / 2**20
-            raise NoRoom(f"the call has {size:.0f} MiB, a job at most {limit:.0f}; let it read its data on the node")
+            self._backlog.supply.release(blobs)
+            raise error if isinstance(error, NoRoom) else blame(Call(function, args, kwargs), error) from None
+        blobs += more
+        initializer, start_blobs = self._initializer
+        self._backlog.supply.hold(start_blobs)
+        blobs += start_blobs
         future: JobFuture[Any] = JobFuture(self._backlog.withdraw, self._backlog.call_back)
-        self._backlog.add(Item(pickled, rest, future, timeout, keep))
+        call = Packed(packed, rest, self._backlog.name, initializer)
+        try:
+            self._backlog.add(Item(call, future, blobs, self._most_tasks, timeout, keep))
+        except BaseException:
+            self._backlog.supply.release(blobs)
+            raise
         return future
 
     def map[T](
@@ -211,20 +231,33 @@ class Executor(concurrent.futures.Executor):
     async def _ended(self) -> None:
         await asyncio.shield(asyncio.wrap_future(self._over))  # interrupted, it ends nevertheless
 
-    def _pickled(self, function: _Function) -> bytes:
-        """A function's bytes: made once, as long as nothing it takes along has changed."""
+    def _packed(self, function: _Function) -> tuple[bytes, tuple[Blob, ...]]:
+        """A function packed: once, as long as nothing it takes along has changed and nothing of it is large."""
         now = reads(function)
         known = self._functions.get(function) if now is not None else None
         if known is not None and same(known[0], now):
-            return known[1]
+            return known[1], ()
         try:
-            with contained("pickling"):
-                pickled = dumps(function)
+            packed, blobs = self._backlog.supply.pack(function)
+        except NoRoom:
+            raise
         except Exception:
             raise explain(getattr(function, "__name__", "the function"), function) from None
-        if now is not None:
-            self._functions[function] = now, pickled
-        return pickled
+        if now is not None and not blobs:
+            self._functions[function] = now, packed
+        return packed, blobs
+
+    def _start_of(
+        self, initializer: Callable[..., object] | None, arguments: tuple[Any, ...]
+    ) -> tuple[bytes, tuple[Blob, ...]]:
+        """The initializer and its arguments, packed together, for as long as the executor is there."""
+        if initializer is None:
+            return b"", ()
+        try:
+            return self._backlog.supply.pack((initializer, arguments))
+        except Exception as error:
+            self._backlog.close(cancel=True)
+            raise error if isinstance(error, NoRoom) else blame(Call(initializer, arguments, {}), error) from None
 
 
 def _end_of(pool: ComputePool, own: bool, backlog: Backlog) -> concurrent.futures.Future[None]:
@@ -246,6 +279,28 @@ def _end_of(pool: ComputePool, own: bool, backlog: Backlog) -> concurrent.future
 
     backlog.idle.add_done_callback(rested)
     return over
+
+
+def _check_start(initializer: object, arguments: object, tasks: int | None) -> None:
+    """Refuse what cannot be as `ProcessPoolExecutor` does."""
+    if initializer is not None and not callable(initializer):
+        raise TypeError(f"initializer is {initializer!r}; it is a function, called with initargs in each slot")
+    if not isinstance(arguments, tuple):
+        raise TypeError(f"initargs is {arguments!r}; it is a tuple, as in initargs=(1, 2)")
+    if tasks is not None and not isinstance(tasks, int):
+        raise TypeError(f"max_tasks_per_child is {tasks!r}; it is a whole number from 1 on, or None")
+    if tasks is not None and not is_count(tasks):
+        raise UsageError(f"max_tasks_per_child is {tasks!r}; it is a whole number from 1 on, or None")
+
+
+def _shared_with(pool: ComputePool) -> Shared:
+    """Where the nodes of a pool read what is written here, if they do."""
+
+    def shared() -> Path | None:
+        store = pool.hub.payloads.store
+        return store.directory if isinstance(store, BlobStore) else None
+
+    return shared
 
 
 def _plain(fn: _Function) -> tuple[_Function, float]:

@@ -15,7 +15,8 @@ from skyward_jupyter.api.callbacks import Callback
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.errors import RemoteError, RemoteExit
-from skyward_jupyter.wire.envelope import Joined, sealed
+from skyward_jupyter.wire.blobs import Blob
+from skyward_jupyter.wire.envelope import Packed, sealed
 from skyward_jupyter.wire.events import TaskEvent
 
 log = logging.getLogger("skyward")
@@ -66,24 +67,34 @@ class JobFuture[T](PoolFuture[T]):
 
 @dataclass(slots=True, eq=False)
 class Item:
-    """A call to make, pickled already, and the future that waits for it."""
+    """A call to make, packed already, and the future that waits for it.
 
-    function: bytes
-    rest: bytes
+    Attributes
+    ----------
+    blobs
+        Its large parts.
+    most
+        How many jobs of its executor one process runs; 0 for any number.
+    """
+
+    call: Packed
     future: JobFuture[Any]
+    blobs: tuple[Blob, ...] = ()
+    most: int = 0
     timeout: float = 0.0
     keep: Callable[[int, bool], str] | None = None
     echo: Echo = field(default_factory=Echo)
 
     def body(self) -> bytes:
         """What is sent to a node."""
-        return sealed(pickle.dumps(Joined(self.function, self.rest), 5))
+        return sealed(pickle.dumps(self.call, 5))
 
     def params(self, rank: int, head: bool) -> dict[str, str]:
         """How it is to run there."""
         kept = self.keep(rank, head) if self.keep is not None else ""
         output = {"": "all", "stdout,stderr": "all"}.get(kept, kept)
-        return {"timeout": f"{self.timeout:g}", "output": output}
+        worn = {"executor": self.call.executor, "tasks": str(self.most)} if self.most else {}
+        return {"timeout": f"{self.timeout:g}", "output": output, **worn}
 
     def show(self, event: TaskEvent) -> None:
         """Show what the job wrote; where that cannot be shown, the job goes on."""

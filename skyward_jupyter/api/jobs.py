@@ -10,7 +10,7 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +20,7 @@ import httpx
 from skyward_jupyter.actors.results import error_of
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.errors import NodeLost, RemoteError, RemoteExit, TaskFailed
+from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import loads
 from skyward_jupyter.wire.events import Clear, Display, Output, TaskEvent
 
@@ -28,6 +29,8 @@ PATIENCE = 10.0
 _RETRY = 0.05
 #: Bytes of a result that is not left to expire.
 _MUCH = 2**20
+#: Bytes of a large part that are sent at a time.
+_PIECE = 2**20
 #: A silent event stream says so every 15 seconds.
 _TIMEOUT = httpx.Timeout(45.0, connect=5.0, pool=None)
 #: Modules whose exceptions that are no `Exception` mean something here: an interrupt, a cancelled task.
@@ -36,6 +39,14 @@ _KNOWN = ("builtins", "asyncio.exceptions")
 
 class NotBegun(Exception):
     """The node never had the job: it may run elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The large parts of a job that its node may have to be sent, and what opens them."""
+
+    blobs: tuple[Blob, ...]
+    open: Callable[[Blob], memoryview]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,8 @@ class NodeJobs:
         The processes that are the nodes, by URL, as far as they are known: filled here.
     alive
         Whether the pool still counts on the node: one that it gave up is not waited for.
+    sending
+        Who brings large parts to a node, by URL: one job at a time, so that it gets each once.
 
     Attributes
     ----------
@@ -73,7 +86,13 @@ class NodeJobs:
     """
 
     def __init__(
-        self, http: httpx.AsyncClient, instances: dict[str, str], rank: int, url: str, alive: Callable[[], bool]
+        self,
+        http: httpx.AsyncClient,
+        instances: dict[str, str],
+        rank: int,
+        url: str,
+        alive: Callable[[], bool],
+        sending: MutableMapping[str, asyncio.Lock],
     ) -> None:
         self.rank = rank
         self.keeps_much = False
@@ -81,9 +100,12 @@ class NodeJobs:
         self._instances = instances
         self._url = url
         self._alive = alive
+        self._sending = sending
 
-    async def run(self, name: str, body: bytes, params: dict[str, str], show: Callable[[TaskEvent], None]) -> Ended:
-        """Run a job to its end. `show` gets its output.
+    async def run(
+        self, name: str, body: bytes, params: dict[str, str], show: Callable[[TaskEvent], None], parts: Parts
+    ) -> Ended:
+        """Run a job to its end. `show` gets its output; the node is sent those of `parts` that it lacks.
 
         Raises
         ------
@@ -92,6 +114,8 @@ class NodeJobs:
         NodeLost
             The node is gone, and the job with it.
         """
+        if parts.blobs:
+            await self._supply(name, parts)
         instance = await self._submit(name, body, params)
         pinned = {"Skyward-Instance": instance}
         await self._follow(name, pinned, show)
@@ -110,6 +134,32 @@ class NodeJobs:
         with contextlib.suppress(NodeLost, TimeoutError):
             async with asyncio.timeout(PATIENCE):
                 await self._asked("DELETE", f"/v1/jobs/{name}")
+
+    async def _supply(self, name: str, parts: Parts) -> None:
+        """Bring the large parts of a job to the node, which keeps them for it."""
+        headers = {"Skyward-Instance": await self._instance()}
+        async with self._sending.setdefault(self._url, asyncio.Lock()):
+            wanted = json.dumps({"blobs": [blob.name for blob in parts.blobs]}).encode()
+            response = await self._asked("POST", f"/v1/jobs/{name}/blobs", headers, lambda: wanted)
+            if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+                self._instances.pop(self._url, None)
+                raise NotBegun
+            if response.status_code != HTTPStatus.OK:
+                raise self._refusal(response)
+            missing = set(response.json()["missing"])
+            for blob in parts.blobs:
+                if blob.name in missing:
+                    await self._send(name, blob, parts.open(blob), headers)
+
+    async def _send(self, name: str, blob: Blob, content: memoryview, headers: dict[str, str]) -> None:
+        async def pieces() -> AsyncIterator[bytes]:
+            for start in range(0, blob.size, _PIECE):
+                yield bytes(content[start : start + _PIECE])
+
+        sized = {**headers, "Content-Length": str(blob.size)}
+        response = await self._asked("PUT", f"/v1/jobs/{name}/blobs/{blob.name}", sized, pieces)
+        if response.status_code != HTTPStatus.NO_CONTENT:
+            raise self._refusal(response)
 
     async def _submit(self, name: str, body: bytes, params: dict[str, str]) -> str:
         """Have a job queued; the process that has it."""
@@ -168,11 +218,17 @@ class NodeJobs:
         if not seen.end:
             raise NodeLost(self.rank, "it does not answer")
 
-    async def _asked(self, method: str, path: str, headers: dict[str, str] | None = None) -> httpx.Response:
+    async def _asked(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        content: Callable[[], AsyncIterator[bytes] | bytes | None] = lambda: None,
+    ) -> httpx.Response:
         tries = _Tries(self._alive)
         while await tries.again():
             with contextlib.suppress(httpx.TransportError):
-                return await self._http.request(method, self._url + path, headers=headers)
+                return await self._http.request(method, self._url + path, headers=headers, content=content())
         raise NodeLost(self.rank, "it does not answer")
 
     def _refusal(self, response: httpx.Response) -> Exception:

@@ -387,6 +387,11 @@ class ComputePool:
         return self._hub.started if self._hub is not None else 0.0
 
     @property
+    def worker(self) -> Worker:
+        """How each node runs tasks."""
+        return Worker(self._spec.concurrency, self._spec.executor)
+
+    @property
     def concurrency(self) -> int:
         """Tasks at a time on one node."""
         return self._spec.concurrency

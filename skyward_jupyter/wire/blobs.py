@@ -183,6 +183,11 @@ class BlobStore:
             self._touch(Blob(name, size))
         return True
 
+    def adopt(self, file: Path, blob: Blob) -> None:
+        """Keep a file of this file system as a blob; it has the content that the name says."""
+        file.rename(self.path(blob.name))
+        self._touch(blob)
+
     def pin(self, name: str) -> None:
         """Keep a blob while something in flight needs it."""
         self._pins[name] = self._pins.get(name, 0) + 1

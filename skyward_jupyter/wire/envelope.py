@@ -13,9 +13,10 @@ import hashlib
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from skyward_jupyter.wire.codec import dumps, loads
+from skyward_jupyter.wire.codec import dumps
 
 MAGIC = b"SKYJ"
 FORMAT = 1
@@ -108,16 +109,19 @@ def job(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bytes:
     return sealed(dumps((function, args, kwargs)))
 
 
-class Joined:
-    """``(function, args, kwargs)`` of which the function, and the rest, are pickled already."""
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A call whose function and ``(args, kwargs)`` were packed each on its own (see `skyward_jupyter.wire.codec`).
 
-    def __init__(self, function: bytes, rest: bytes) -> None:
-        self._parts = function, rest
+    Their large parts are blobs, which the node has. It stands where ``(function, args, kwargs)`` does.
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _join, self._parts
+    Attributes
+    ----------
+    executor, initializer
+        Whose call it is, and ``(initializer, initargs)``, packed: what runs once in each slot before; empty for none.
+    """
 
-
-def _join(function: bytes, rest: bytes) -> tuple[Any, Any, Any]:
-    given: Any = loads(rest)
-    return (loads(function), *given)
+    function: bytes
+    given: bytes
+    executor: str = ""
+    initializer: bytes = b""

@@ -47,6 +47,8 @@ class Task:
     run, parts, label
         The call it belongs to: the id of that call's first task, how many tasks it has (their ids follow each other),
         and what to call it.
+    owner, most
+        Whose task it is, and how many of theirs one slot process runs; 0 for any number.
     """
 
     id: int
@@ -60,6 +62,8 @@ class Task:
     run: int = 0
     parts: int = 1
     label: str = ""
+    owner: str = ""
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)

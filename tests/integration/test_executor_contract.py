@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import gc
 import itertools
 import logging
@@ -20,11 +21,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, BrokenExecutor, Future
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 import skyward as sky
+from skyward_jupyter.api.jobs import NodeJobs
+from skyward_jupyter.wire.blobs import Blob, BlobStore
 from tests.integration.conftest import Until
 
 
@@ -300,7 +304,7 @@ def _done_elsewhere(work: Callable[..., Any], args: tuple[Any, ...], home: int) 
 
 
 def crash() -> None:
-    os.kill(os.getpid(), signal.SIGSEGV)
+    signal.raise_signal(signal.SIGSEGV)
 
 
 @pytest.mark.parametrize(
@@ -596,3 +600,189 @@ def test_a_submission_after_the_end_is_refused(tmp_path: Path) -> None:
 def test_system_exit_of_a_job_is_the_program_s_own(tmp_path: Path) -> None:
     ran = program(tmp_path, "with sky.Executor(nodes=1) as executor:\n    executor.submit(sys.exit, 7).result()\n")
     assert ran.returncode == 7
+
+
+# -- what slots do first -------------------------------------------------------------------------------------------
+
+WITH_INITIALIZER = """
+settings = {}
+runs = []
+def begin(number, table):
+    global model
+    model = number
+    settings.update(table)
+    runs.append(number)
+class Scaled:
+    def __call__(self, n):
+        return n * model
+def scale(n):
+    return n * model + settings['plus'], len(runs), os.getpid()
+"""
+
+
+def test_an_initializer_runs_once_in_each_slot(tmp_path: Path) -> None:
+    ran = program(
+        tmp_path,
+        WITH_INITIALIZER
+        + textwrap.dedent("""
+        from functools import partial
+        with sky.Executor(nodes=2, initializer=begin, initargs=(10, {'plus': 1})) as executor:
+            found = list(executor.map(scale, range(20)))
+            assert [value for value, _, _ in found] == [10 * n + 1 for n in range(20)], found
+            assert {count for _, count, _ in found} == {1}, found
+            assert len({pid for _, _, pid in found}) == 2, found
+            assert [value for value, _, _ in executor.map(scale, range(6), chunksize=3)] == [1, 11, 21, 31, 41, 51]
+            assert executor.submit(Scaled(), 3).result() == 30
+            assert executor.submit(partial(scale, 1)).result()[0] == 11
+            with sky.Executor(executor.pool, initializer=begin, initargs=(5, {'plus': 0})) as other:
+                assert other.submit(scale, 2).result()[0] == 10
+            assert executor.submit(scale, 2).result()[0] == 21
+            assert 'model' not in globals() and not runs
+        print('good')
+        """),
+    )
+    assert (ran.returncode, ran.stderr, ran.stdout) == (0, "", "good\n")
+
+
+def mark_slot(text: str, large: bytes) -> None:
+    os.environ["MARKED"] = f"{text} {len(large)}"
+
+
+def slot_mark() -> str | None:
+    return os.environ.get("MARKED")
+
+
+@pytest.mark.parametrize("kind", ["process", "thread"])
+def test_an_initializer_runs_again_in_a_new_process(kind: Literal["process", "thread"]) -> None:
+    large = os.urandom(400_000)
+    worker = sky.Worker(concurrency=2, executor=kind)
+    with sky.Executor(nodes=1, worker=worker, initializer=mark_slot, initargs=("here", large)) as executor:
+        assert executor.submit(slot_mark).result(30) == "here 400000"
+        with pytest.raises(BrokenExecutor):
+            executor.submit(crash).result(30)
+        assert {future.result(30) for future in [executor.submit(slot_mark) for _ in range(6)]} == {"here 400000"}
+
+
+def refuse(kind: type[BaseException]) -> None:
+    raise kind("not today")
+
+
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_an_initializer_that_fails_breaks_the_executor(
+    pool: sky.ComputePool, kind: type[BaseException], tmp_path: Path
+) -> None:
+    with sky.Executor(pool, initializer=refuse, initargs=(kind,)) as executor:
+        assert isinstance(executor.submit(leave, str(tmp_path / "ran")).exception(30), sky.ExecutorBroken)
+        with pytest.raises(sky.ExecutorBroken, match=f"the initializer raised {kind.__name__}: not today") as caught:
+            _ = executor.submit(abs, -1)
+        assert isinstance(caught.value, BrokenExecutor)
+        assert isinstance(caught.value.__cause__, kind)
+    assert not (tmp_path / "ran").exists()
+    with sky.Executor(pool) as other:
+        assert other.submit(abs, -1).result(30) == 1
+
+
+def test_jobs_that_wait_break_with_it(pool: sky.ComputePool) -> None:
+    with sky.Executor(pool, initializer=refuse, initargs=(LookupError,)) as executor:
+        futures = []
+        with contextlib.suppress(sky.ExecutorBroken):
+            futures += [executor.submit(abs, -1) for _ in range(20)]
+        assert not concurrent.futures.wait(futures, 30).not_done
+        assert {type(future.exception()) for future in futures} <= {sky.ExecutorBroken}
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        ({"initializer": 3}, TypeError, "initializer is 3"),
+        ({"initializer": abs, "initargs": 1}, TypeError, "initargs is 1"),
+        ({"max_tasks_per_child": 0}, ValueError, "max_tasks_per_child is 0"),
+        ({"max_tasks_per_child": 1.5}, TypeError, "max_tasks_per_child is 1.5"),
+        ({"max_workers": 0}, ValueError, "max_workers is 0"),
+        ({"initializer": abs, "initargs": (threading.Lock(),)}, sky.NotPicklable, "lock"),
+    ],
+)
+def test_options_that_mean_nothing(
+    pool: sky.ComputePool, options: dict[str, Any], kind: type[Exception], said: str, until: Until
+) -> None:
+    before = executor_threads()
+    with pytest.raises(kind, match=said):
+        sky.Executor(pool, **options)
+    until(lambda: executor_threads() == before, "nothing of it is left")
+
+
+# -- how long a process lasts --------------------------------------------------------------------------------------
+
+
+def test_a_process_runs_so_many_jobs() -> None:
+    with sky.ComputePool(nodes=1) as pool:
+        with sky.Executor(pool, max_tasks_per_child=3) as executor:
+            pids = [executor.submit(os.getpid).result(30) for _ in range(7)]
+            assert [pids[0:3], pids[3:6]] == [[pids[0]] * 3, [pids[3]] * 3]
+            assert len(set(pids)) == 3
+        with sky.Executor(pool) as other:
+            assert {other.submit(os.getpid).result(30) for _ in range(5)} == {pids[6]}, "another one's do not count"
+
+
+def test_a_process_for_each_of_many_jobs() -> None:
+    with sky.Executor(nodes=2, max_tasks_per_child=1) as executor:
+        futures = [executor.submit(os.getpid) for _ in range(50)]
+        executor.shutdown()
+        assert len({future.result(0) for future in futures}) == 50
+
+
+def test_threads_do_not_wear() -> None:
+    worker = sky.Worker(executor="thread")
+    with sky.ComputePool(nodes=1, worker=worker) as pool, pytest.raises(sky.UsageError, match="that are processes"):
+        sky.Executor(pool, max_tasks_per_child=1)
+
+
+# -- large arguments -----------------------------------------------------------------------------------------------
+
+
+def changed(values: np.ndarray, by: int) -> tuple[int, int]:
+    values += by
+    return int(values.sum()), sky.instance_info().node
+
+
+@pytest.mark.parametrize("given", ["pool", "far"])
+def test_large_arguments_are_sent_once_to_each_node(
+    given: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[int] = []
+    send = NodeJobs._send
+
+    async def spy(self: NodeJobs, name: str, blob: Blob, *rest: Any) -> None:
+        sent.append(self.rank)
+        await send(self, name, blob, *rest)
+
+    monkeypatch.setattr(NodeJobs, "_send", spy)
+    pool: sky.ComputePool = request.getfixturevalue(given)
+    values = np.random.default_rng(3).integers(0, 100, 500_000)
+    total = int(values.sum())
+    with sky.Executor(pool) as executor:
+        for _ in range(2):
+            found = list(executor.map(changed, [values] * 12, range(12)))
+            assert [value for value, _ in found] == [total + by * 500_000 for by in range(12)]
+        assert sorted(sent) == ([] if given == "pool" else [0, 1])
+        assert int(values.sum()) == total, "each job had a copy of its own"
+        table: dict[str, Any] = {"a": values, "b": os.urandom(3_000_000)}
+        assert executor.submit(lambda: (len(table["b"]), int(table["a"].sum()))).result(30) == (3_000_000, total)
+
+
+def test_nothing_of_them_is_left(pool: sky.ComputePool, until: Until) -> None:
+    store = pool.hub.payloads.store
+    assert isinstance(store, BlobStore)
+    with sky.Executor(pool) as executor:
+        assert executor.submit(len, os.urandom(2_000_000)).result(30) == 2_000_000
+        assert [path for path in store.directory.iterdir() if path.name.startswith("executor")]
+    until(
+        lambda: not [path for path in store.directory.iterdir() if path.name.startswith("executor")],
+        "its files are removed",
+    )
+
+
+def test_more_than_a_job_s_body_may_have(far: sky.ComputePool) -> None:
+    much = [os.urandom(2**20) for _ in range(3)] + [b"\0" * (64 * 2**20)]
+    with sky.Executor(far) as executor:
+        assert executor.submit(lambda: [len(part) for part in much]).result(60) == [2**20] * 3 + [64 * 2**20]

@@ -21,6 +21,7 @@ from skyward_jupyter.agent.http_openapi import description
 from skyward_jupyter.agent.jobs import MOST, Jobs
 from skyward_jupyter.agent.node import Agent
 from skyward_jupyter.wire import envelope
+from skyward_jupyter.wire.blobs import digest
 from skyward_jupyter.wire.envelope import job
 
 TOKEN = "secret-of-the-pool"
@@ -288,3 +289,36 @@ async def test_gpus_are_measured_where_there_are_any(http: httpx.AsyncClient, wo
         "skyward_gpu_memory_bytes": ({"gpu": "1"}, 81559 * 2**20),
         "skyward_gpu_temperature_celsius": ({"gpu": "1"}, 63),
     }
+
+
+async def test_a_blob_comes_before_its_job(http: httpx.AsyncClient, world: World) -> None:
+    content = b"large" * 1000
+    name = digest(content)
+    other = "0" * 32
+    asked = await http.post("/v1/jobs/one/blobs", json={"blobs": [name, other]})
+    assert asked.json() == {"missing": [name, other]}
+    assert (await http.put(f"/v1/jobs/one/blobs/{name}", content=content)).status_code == 204
+    assert (await http.post("/v1/jobs/two/blobs", json={"blobs": [name, other]})).json() == {"missing": [other]}
+    assert world.agent.store.path(name).read_bytes() == content
+    assert len(world.files()) == 1
+
+
+@pytest.mark.parametrize("name", ["0" * 32, "../../etc/passwd", "x", "A" * 32])
+async def test_a_blob_that_is_not_what_its_name_says(http: httpx.AsyncClient, world: World, name: str) -> None:
+    response = await http.put(f"/v1/jobs/one/blobs/{name}", content=b"something")
+    assert response.status_code in (400, 404)
+    assert not world.files()
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"blobs": 3}', b'{"blobs": [3]}', b'{"blobs": ["../x"]}'])
+async def test_names_of_blobs_that_are_none(http: httpx.AsyncClient, body: bytes) -> None:
+    response = await http.post("/v1/jobs/one/blobs", content=body)
+    assert response.status_code == 400
+    assert "32 hex digits" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("tasks", ["-1", "x", "1.5", "9" * 30])
+async def test_a_number_of_tasks_that_is_none(http: httpx.AsyncClient, tasks: str) -> None:
+    response = await http.post("/v1/jobs", content=job(abs, 1), params={"tasks": tasks})
+    assert response.status_code == 400
+    assert "tasks=" in response.json()["detail"]

@@ -15,7 +15,7 @@ from skyward_jupyter.agent import jobs as module
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.job import Job, State
 from skyward_jupyter.agent.jobs import Conflict, Follower, Full, Gone, Jobs
-from skyward_jupyter.wire.blobs import BlobStore
+from skyward_jupyter.wire.blobs import Blob, BlobStore
 from skyward_jupyter.wire.codec import dumps, pack, unpack
 from skyward_jupyter.wire.envelope import job as body_of
 from skyward_jupyter.wire.events import Kind
@@ -255,3 +255,39 @@ async def test_what_a_predecessor_left_is_removed(tmp_path: Path) -> None:
     left.write_bytes(dumps(1))
     Jobs(Host(store), 0)
     assert not left.exists()
+
+
+def pinned(world: World, blob: Blob) -> bool:
+    """Whether its store keeps a blob, whatever else comes."""
+    world.host.store.keep = 0
+    world.host.store.put(b"something else")
+    return world.host.store.has(blob.name)
+
+
+async def test_blobs_are_kept_until_their_job_has_ended(world: World) -> None:
+    blob = world.host.store.put(b"large")
+    assert world.jobs.expect("one", [blob.name, "0" * 32]) == ["0" * 32]
+    job = world.submit("one")
+    assert pinned(world, blob)
+    world.run(job)
+    assert not pinned(world, blob)
+    assert world.jobs.expect("one", [blob.name]) == [blob.name], "it has run: nothing is kept for it"
+
+
+async def test_blobs_of_a_job_that_never_comes_are_let_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    blob = world.host.store.put(b"large")
+    world.jobs.expect("one", [blob.name])
+    assert pinned(world, blob)
+    deadline = asyncio.get_running_loop().time() + 10
+    while pinned(world, blob):
+        assert asyncio.get_running_loop().time() < deadline
+        await asyncio.sleep(0.005)
+
+
+async def test_an_expectation_that_is_told_twice_holds_once(world: World) -> None:
+    blob = world.host.store.put(b"large")
+    for _ in range(3):
+        world.jobs.expect("one", [blob.name])
+    world.run(world.submit("one"))
+    assert not pinned(world, blob)

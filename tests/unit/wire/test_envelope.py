@@ -6,11 +6,14 @@ import hashlib
 import pickle
 import struct
 import sys
+from pathlib import Path
 
 import pytest
 
-from skyward_jupyter.wire.codec import dumps, loads
-from skyward_jupyter.wire.envelope import HEADER, Check, Joined, OtherPython, Refused, job, sealed
+from skyward_jupyter.agent.jobcall import load
+from skyward_jupyter.wire.blobs import INLINE_LIMIT, BlobStore
+from skyward_jupyter.wire.codec import pack
+from skyward_jupyter.wire.envelope import HEADER, Check, OtherPython, Packed, Refused, job, sealed
 
 
 def check(body: bytes, size: int = 10_000) -> Check:
@@ -82,6 +85,11 @@ def test_a_job_of_a_format_to_come() -> None:
         check(bytes(body))
 
 
-def test_parts_that_are_pickled_already_load_as_one_call() -> None:
-    body = pickle.dumps(Joined(dumps(abs), dumps(((-1,), {"x": 2}))))
-    assert loads(body) == (abs, (-1,), {"x": 2})
+def test_parts_that_are_packed_already_load_as_one_call(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    large = b"x" * INLINE_LIMIT
+    call = Packed(pack(abs, store.put), pack(((-1, large), {"x": 2}), store.put))
+    (tmp_path / "jobs-0").mkdir()
+    body = tmp_path / "jobs-0" / "1.body"
+    body.write_bytes(sealed(pickle.dumps(call, 5)))
+    assert load(str(body)) == (abs, (-1, large), {"x": 2})
