@@ -71,7 +71,7 @@ def room_on(provider: Provider) -> str:
 
 
 def checked_image(image: object, provider: Provider) -> Image | None:
-    """`image`, which is one for machines that are made ready."""
+    """`image`, which is one; where nodes run on this machine, it has what the image asks for."""
     if image is None:
         return None
     from skyward_jupyter.ssh.image import Image
@@ -79,5 +79,7 @@ def checked_image(image: object, provider: Provider) -> Image | None:
     if not isinstance(image, Image):
         raise UsageError(f"image is {image!r}; write image=sky.Image(pip=['polars'])")
     if provider.name == "local":
-        raise UsageError("image is for machines that are made ready; nodes on this machine are as this kernel is")
+        from skyward_jupyter.fleets.likeness import check_likeness
+
+        check_likeness(image)
     return image

@@ -74,7 +74,8 @@ class ComputePool:
     provider
         Where the machines come from: ``"local"``, or ``sky.SSH(hosts=[...])``.
     image
-        What the machines are to be like; see `Image`. This machine is as it is.
+        What the machines are to be like; see `Image`. This machine is as it is: it must have the packages, and its
+        nodes get the environment and run where the included files are.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ def new_fleet(
 ) -> Fleet:
     """The fleet of a new pool."""
     if isinstance(provider, Local):
-        return LocalFleet(name, spec, heard, share=share, key=key)
+        return LocalFleet(name, spec, heard, share=share, key=key, image=image)
     from skyward_jupyter.fleets.remote import RemoteFleet
 
     return RemoteFleet(name, spec, heard, provider, key=key, image=image)

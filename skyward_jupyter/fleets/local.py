@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -30,6 +31,9 @@ from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.wire.spill import remove_store
 
+if TYPE_CHECKING:
+    from skyward_jupyter.ssh.image import Image
+
 
 class LocalFleet:
     """Starts the nodes of one pool on this machine.
@@ -38,6 +42,8 @@ class LocalFleet:
     ----------
     key
         What names the pool unlike any other.
+    image
+        What its nodes are to be like: this machine has its packages, and the nodes get its environment and directory.
     found
         The record of a pool whose nodes run already; `adopt` has it then.
     """
@@ -54,10 +60,12 @@ class LocalFleet:
         share: bool = True,
         key: str = "",
         found: PoolRecord | None = None,
+        image: Image | None = None,
     ) -> None:
         self._pool = pool
         self._key = key or pool
-        self._spec = spec
+        self._spec = spec if image is None else replace(spec, env={**image.env, **spec.env})
+        self._directory = "" if image is None else image.root
         self._heard = heard
         self._ports: dict[int, int] = {}
         self._http_ports: dict[int, int] = {}
@@ -106,6 +114,7 @@ class LocalFleet:
             return None
         self._taken, self._link = taken, taken.link
         self._spec = replace(self._spec, env=taken.config.env)
+        self._directory = taken.config.directory
         self._link.listen(self._key, self._hear)
         self._asked.update(agent.rank for agent in taken.agents)
         return tuple(sorted(agent.rank for agent in taken.agents if agent.ready))
@@ -179,7 +188,7 @@ class LocalFleet:
             http=self._http_address(rank),
             token=f"{self.certificates}/{TOKEN}",
             paths=tuple(map(str, sys.path)),
-            directory=os.getcwd(),
+            directory=self._directory or os.getcwd(),
             env={**os.environ, **self._spec.env},  # as it is now: the template's is older
         )
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook.options import StartOptions
 from skyward_jupyter.profiles.files import load
-from skyward_jupyter.profiles.profile import MACHINES, NO_PROFILE, Profile
+from skyward_jupyter.profiles.profile import ELSEWHERE, NO_PROFILE, Profile
 
 if TYPE_CHECKING:
     from skyward_jupyter.config import Skyward
@@ -60,7 +60,7 @@ def whole(asked: Profile, settings: Skyward, *, profiled: bool = False) -> Profi
         return found
     # Settings may say how to reach machines that a pool has only now and then.
     here = asked if found.provider == "local" else asked.over(chosen)
-    for key in MACHINES:
+    for key in ELSEWHERE:
         if getattr(here, key) is not None:
             raise UsageError(
                 f"{key} is about machines to log in to, and nothing says which machines: write %sky start --hosts "

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook.options import GROUPS, PROVIDERS
-from skyward_jupyter.profiles.profile import MACHINES, Profile
+from skyward_jupyter.profiles.profile import ELSEWHERE, Profile
 from skyward_jupyter.profiles.table import Table
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _image(table: Table, content: object) -> Image:
 
 def _check_place(table: Table, said: Mapping[str, Any]) -> None:
     """What is said together must be about one place."""
-    about = next((key for key in said if key in MACHINES), None)
+    about = next((key for key in said if key in ELSEWHERE), None)
     if said.get("provider") == "local" and about is not None:
         raise table.refused(
             about,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 REACH = ("key", "jump", "known_hosts", "cluster")
 #: What is only about machines that are not this one.
 MACHINES = ("hosts", *REACH, "image")
+#: Those of them that mean nothing on this machine.
+ELSEWHERE = ("hosts", *REACH)
 
 
 @dataclass(frozen=True, slots=True)

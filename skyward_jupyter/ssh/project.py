@@ -61,13 +61,23 @@ def included(image: Image) -> tuple[Included, ...]:
     excludes = (*NEVER, *(pattern.rstrip("/") for pattern in image.excludes))
     found: dict[str, Path] = {}
     for pattern in image.includes:
-        matched = list(root.glob(pattern)) if any(sign in pattern for sign in "*?[") else [root / pattern]
-        matched = [path for path in matched if path.exists()]
-        if not matched:
-            raise UsageError(f"includes has {pattern!r}, and there is nothing of that name in {root}")
-        for path in matched:
+        for path in _matched(pattern, root):
             found |= dict(_files(path, root, excludes))
     return tuple(_described(found[name], name) for name in sorted(found))
+
+
+def check_includes(image: Image) -> None:
+    """Raise a UsageError for a path or a pattern that leads to nothing."""
+    for pattern in image.includes:
+        _matched(pattern, Path(image.root))
+
+
+def _matched(pattern: str, root: Path) -> list[Path]:
+    matched = list(root.glob(pattern)) if any(sign in pattern for sign in "*?[") else [root / pattern]
+    matched = [path for path in matched if path.exists()]
+    if not matched:
+        raise UsageError(f"includes has {pattern!r}, and there is nothing of that name in {root}")
+    return matched
 
 
 def manifest(files: Iterable[Included]) -> str:

@@ -30,7 +30,7 @@ hosts = "gpu1"
 provider = "ssh"
 
 [profiles.torch]
-image = { pip = ["torch"] }
+image = { pip = ["no-such-torch"] }
 """
 
 
@@ -91,7 +91,7 @@ def test_a_chosen_profile_starts_the_first_cell_and_groups_it(kernel: Kernel) ->
         ("%sky start --profile far --hosts a --nodes 2", "nodes is 2; a pool on 1 host has 1; name more hosts"),
         ("%sky start --profile mixed", "skyward.toml, line 16: hosts of profile mixed is about other machines"),
         ("%sky start --profile nowhere", "skyward.toml, line 19: provider of profile nowhere is 'ssh', and nothing"),
-        ("%sky start --profile torch", "image is about machines to log in to, and nothing says which machines"),
+        ("%sky start --profile torch --nodes 1", "and it lacks what the image asks for: no-such-torch (not installed)"),
         ("%sky start --profile tow", "there is no profile 'tow'; did you mean two?"),
         ("%sky start --profile wrong", "it is a number of seconds above 0"),
     ],

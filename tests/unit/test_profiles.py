@@ -90,7 +90,6 @@ MACHINES = [
         "line 3: hosts of profile big is about other machines, and provider = 'local'",
     ),
     ('jump = "a"\nprovider = "local"\n', "line 2: jump of profile big is about other machines"),
-    ('provider = "local"\n[profiles.big.image]\npip = ["x"]\n', "line 3: image of profile big is about other machines"),
     ("hosts = 3\n", "line 2: hosts of profile big is 3; it is a list of texts, as in ['gpu1', 'me@gpu2:2222']"),
     ('hosts = ["a", 3]\n', "line 2: hosts of profile big is ['a', 3]; it is a list of texts"),
     ("hosts = []\n", "line 2: hosts of profile big: no machine was named"),

@@ -85,6 +85,7 @@ def test_from_settings() -> None:
     assert planned("--no-cluster", hosts="a,b", cluster=True).cluster is False
     assert planned("--profile torch", hosts="a,b").image == Image(pip=["torch"])
     assert planned("--profile torch --hosts c").image == Image(pip=["torch"])
+    assert planned("--profile torch") == Profile(image=Image(pip=["torch"]))
     assert planned("--profile here", hosts="a,b") == Profile("local", nodes=4)
     assert planned("--nodes 3", jump="gate").provider is None
 
@@ -106,7 +107,6 @@ def test_here_needs_nothing_of_what_was_said_of_machines() -> None:
         ("--jump x", {}, "jump is about machines to log in to, and nothing says which machines: write"),
         ("--jump x", {"provider": "local", "hosts": "a"}, "jump is about machines to log in to"),
         ("--no-cluster --profile here", {}, "cluster is about machines to log in to"),
-        ("--profile torch", {}, "image is about machines to log in to"),
         ("--nodes 2", {"profile": "reach"}, "jump is about machines to log in to"),
     ],
 )
