@@ -350,7 +350,11 @@ class TaskFailed(SkywardError):
     ----------
     node
         Rank of the node it ran on, or None when it never reached one.
+    killed
+        Whether it did not stop when interrupted, so that its slot was ended.
     """
+
+    killed = False
 
     def __init__(self, message: str, node: int | None = None) -> None:
         self.node = node

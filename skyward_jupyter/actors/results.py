@@ -144,16 +144,15 @@ def error_of(failed: Failed, rank: int) -> BaseException:
             return _died(failed.facts["code"], rank)
         case "timeout":
             text = f"the task ran longer than its {failed.facts['seconds']:g} s on node {rank}"
-            if failed.facts.get("killed"):
-                text += " and did not stop when interrupted, so its slot was ended; another took its place"
-            return TaskTimeout(text, rank)
+            if not failed.facts.get("killed"):
+                return TaskTimeout(text, rank)
+            ended = "did not stop when interrupted, so its slot was ended; another took its place"
+            return _killed(TaskTimeout(f"{text} and {ended}", rank))
         case "interrupted":
             return _with_traceback(TaskInterrupted(f"the task was interrupted on node {rank}", rank), failed)
         case "killed":
-            return TaskInterrupted(
-                f"the task on node {rank} did not stop when interrupted, so its slot was ended; another took its place",
-                rank,
-            )
+            ended = "did not stop when interrupted, so its slot was ended; another took its place"
+            return _killed(TaskInterrupted(f"the task on node {rank} {ended}", rank))
         case "result":
             return ResultNotPicklable(
                 f"what the task on node {rank} returned cannot be sent back: {failed.text}; return plain data instead",
@@ -164,6 +163,11 @@ def error_of(failed: Failed, rank: int) -> BaseException:
             return _with_traceback(TaskFailed(text, rank), failed)
         case _:
             return rebuild(failed, rank)
+
+
+def _killed[E: TaskFailed](error: E) -> E:
+    error.killed = True
+    return error
 
 
 def _with_traceback[E: SkywardError](error: E, failed: Failed) -> E:

@@ -92,9 +92,9 @@ class Ends:
 
 
 def _page() -> int:
-    if hasattr(os, "memfd_create"):
+    try:
         fd = os.memfd_create("skyward")
-    else:
+    except (AttributeError, OSError):  # another system, or a sandbox that does not know it
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
     os.ftruncate(fd, _SIZE)

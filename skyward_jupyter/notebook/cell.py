@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Source
 from skyward_jupyter.api.siblings import Siblings
-from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, UsageError
+from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, TaskFailed, UsageError
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.displays import CellScreen, RunScreen, quiet_line, show_values
 from skyward_jupyter.notebook.early import Early
@@ -291,7 +291,7 @@ class Cell:
             case Success(rank, CellOutcome() as done):
                 return self._ledger.held(rank).session not in ("", done.session)
             case Failure(_, error):
-                return isinstance(error, SlotDied | NodeLost)
+                return isinstance(error, SlotDied | NodeLost) or (isinstance(error, TaskFailed) and error.killed)
         return False
 
     def _tell_gone(self, ranks: Sequence[int]) -> None:

@@ -228,8 +228,9 @@ def test_code_that_has_to_be_killed_says_so(pool: sky.ComputePool, tmp_path: Pat
         Path(mark).touch()
         time.sleep(60)
 
-    with pytest.raises(sky.TaskTimeout, match="did not stop when interrupted, so its slot was ended"):
+    with pytest.raises(sky.TaskTimeout, match="did not stop when interrupted, so its slot was ended") as raised:
         sky.compute(never_ends)(str(tmp_path / "runs")).with_timeout(LIMIT) >> pool
+    assert raised.value.killed
     assert sky.compute(abs)(-1) @ pool == [1, 1, 1]
 
 

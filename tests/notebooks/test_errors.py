@@ -217,6 +217,16 @@ def test_a_timeout_whatever_the_cell_makes_of_it(nodes: Kernel, code: str) -> No
     assert nodes.ok("%%sky\nn").text.splitlines()[0] == "[0] 0"  # the session is the same
 
 
+def test_a_timeout_that_costs_the_session_says_which_names_went(nodes: Kernel) -> None:
+    nodes.ok("%%sky\nlater_gone = 1")
+    stubborn = "while True:\n    try:\n        time.sleep(60)\n    except KeyboardInterrupt:\n        pass"
+    shown = nodes.run(f"%%sky --on 1 --timeout 0.3\n{stubborn}")
+    assert "[1] TaskTimeout: the task ran longer than its 0.3 s on node 1 and did not stop" in shown.traceback
+    assert "node 1: what earlier cells bound there went with the process" in shown.stderr
+    assert "later_gone" in shown.stderr
+    nodes.ok(ABOUT)
+
+
 def test_what_a_cell_bound_before_its_timeout_is_known(nodes: Kernel) -> None:
     nodes.run("%%sky --timeout 0.4\nstays = 7\n!sleep 30")
     nodes.ok("stays = 'of the notebook'")
