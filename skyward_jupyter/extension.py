@@ -11,17 +11,20 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from skyward_jupyter.notebook.autoreload import has_taken_in
 from skyward_jupyter.notebook.awaiting import AwaitTransformer
 from skyward_jupyter.notebook.broadcasts import show_group
 from skyward_jupyter.notebook.completion import matcher
 from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
 from skyward_jupyter.notebook.state import Notebook
+from skyward_jupyter.project.tracker import ask_of_edits, record
 from skyward_jupyter.runtime.wakeups import let_sleep, let_wake
 
 #: The name our distribution has; the import name is the shorter one.
@@ -44,6 +47,8 @@ class Loaded:
         self._events(shell)
         self._completion(shell)
         self._groups(shell)
+        record()
+        self._undo.append(ask_of_edits(partial(has_taken_in, shell)))
         if self.notebook.in_kernel:
             self._await_cells(shell)
             self._wake_up(shell)

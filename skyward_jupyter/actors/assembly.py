@@ -28,6 +28,7 @@ from skyward_jupyter.actors.task import placer
 from skyward_jupyter.events import PoolState
 from skyward_jupyter.fleets.base import Fleet, NodeSpec, Report, Terms
 from skyward_jupyter.fleets.choice import found_fleet, new_fleet
+from skyward_jupyter.project.tracker import Tracker
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import PoolRecord
@@ -106,6 +107,7 @@ async def _hub(key: str, name: str, spec: NodeSpec, terms: Terms, fleet: Fleet, 
         desk=Desk(),
         payloads=Payloads(fleet.shared),
         events=events,
+        project=Tracker(fleet.shared is not None, spec.env),
         retries=terms.retries,
         max_retries=terms.max_retries,
         patience=terms.patience,

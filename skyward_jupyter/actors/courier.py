@@ -51,9 +51,13 @@ class Courier:
 
     epoch, taken
         How often the pool was taken over by another kernel, and what is called with who did it next.
+    project
+        Gives the user's project as the tasks of an exchange are to have it.
 
     Attributes
     ----------
+    project
+        The digest of the project that the node is known to have.
     following
         The tasks whose end has not come yet, and whether the task actor placed each.
     """
@@ -70,6 +74,7 @@ class Courier:
         *,
         epoch: int = 0,
         taken: Callable[[str], None] = lambda who: None,
+        project: Callable[[], Code | None] = lambda: None,
     ) -> None:
         self._client = client
         self._ask = ask
@@ -80,6 +85,8 @@ class Courier:
         self._alive = alive
         self._epoch = epoch
         self._taken = taken
+        self._project = project
+        self.project = ""
         self._seen = self._acknowledged = 0
         self._resting: asyncio.TimerHandle | None = None
         self._tasks: list[TaskEntry] = []
@@ -199,8 +206,16 @@ class Courier:
         controls, self._controls = tuple(self._controls), []
         tasks = tuple(map(task_of, entries))
         feeds = self._take_feeds() if self._feeds else ()
+        project = self._project() if tasks else None
         return Exchange(
-            self._client, self._seen, tasks, tuple(codes.values()), controls, feeds=feeds, epoch=self._epoch
+            self._client,
+            self._seen,
+            tasks,
+            tuple(codes.values()),
+            controls,
+            feeds=feeds,
+            epoch=self._epoch,
+            project=None if project is None or project.digest == self.project else project,
         )
 
     async def _converse(self, exchange: Exchange, entries: list[TaskEntry], turn: int) -> None:
@@ -220,6 +235,8 @@ class Courier:
             return
         self._silent_since = None
         self._know(exchange.codes)
+        if exchange.project is not None:
+            self.project = exchange.project.digest
         self._receive(batch)
         self._settled()
         if turn == self._turn:
@@ -245,6 +262,7 @@ class Courier:
         if self._silent_since is None:
             self._silent_since = now
         self._codes.clear()
+        self.project = ""
         self._tasks[:0] = [entry for entry in entries if not entry.outcome.done()]
         self._controls[:0] = exchange.controls
         self._feeds[:0] = exchange.feeds

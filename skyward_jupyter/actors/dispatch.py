@@ -132,6 +132,7 @@ class Dispatch:
     def _entries(self, calls: Iterable[Call], on_event: Callable[[TaskEvent], None] | None) -> list[TaskEntry]:
         codes: dict[int, _Packed] = {}
         entries: list[TaskEntry] = []
+        self._hub.project.current()
         try:
             entries.extend(self._entry(call, codes, on_event) for call in calls)
         except BaseException:
@@ -249,11 +250,12 @@ class Dispatch:
     async def _broadcast(self, entries: Sequence[TaskEntry]) -> None:
         """Let the head hand the task on; whatever does not come that way goes to the node itself."""
         hub = self._hub
-        if hub.fleet.alone:
+        by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
+        informed = all(hub.informed.get(rank) == hub.project.code.digest for rank in by_rank)
+        if hub.fleet.alone or not informed:  # the user's project goes with exchanges
             self._direct(entries)
             return
         parts: tuple[Part, ...] = ()
-        by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
         keys = {rank: hub.node_key(rank) for rank in by_rank}
         head = min(by_rank)
         targets = tuple(

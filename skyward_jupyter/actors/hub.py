@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.actors.recorder import Recorder
     from skyward_jupyter.fleets.base import Fleet, NodeSpec
+    from skyward_jupyter.project.tracker import Tracker
 
 _hubs: dict[str, Hub] = {}
 
@@ -69,6 +70,8 @@ class Hub:
     members, whole, turned
         The nodes that know each other and are to stay, whether all of them are ready, and what is set, and made anew,
         whenever the pool has changed.
+    project, informed
+        The user's project for these nodes, and the digest of what each node is known to have of it.
     client, lone, redial
         The connection to the nodes, or those to each of them where they do not reach each other, and what makes another
         one when its link was broken.
@@ -88,6 +91,8 @@ class Hub:
     desk: Desk
     payloads: Payloads
     events: Bus
+    project: Tracker
+    informed: dict[int, str] = field(default_factory=dict)
     placing: Placer = field(default_factory=Placer)
     progress: Progress = field(init=False)
     cost: Meter = field(init=False)

@@ -15,6 +15,7 @@ from skyward_jupyter.actors.adoption import adopt
 from skyward_jupyter.actors.courier import CREDIT, Courier
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub, find, rank_of
+from skyward_jupyter.actors.imports import supply
 from skyward_jupyter.actors.messages import (
     Act,
     Arrived,
@@ -73,6 +74,7 @@ class _Node:
         self._returned: list[int] = []
         self._supplying: set[asyncio.Task[None]] = set()
         self._connecting: asyncio.Task[None] | None = None
+        self._importing: asyncio.Task[None] | None = None
         self._me = me
         self.courier = Courier(
             hub.key,
@@ -83,6 +85,7 @@ class _Node:
             alive=self._runs,
             epoch=hub.epoch,
             taken=lambda who: hub.pool.tell(Taken(who)),
+            project=lambda: hub.project.code,
         )
         self.shown = Shown(hub, rank, lambda: len(self.courier.following))
 
@@ -201,6 +204,8 @@ class _Node:
         self._incarnation = self.hub.incarnation(self.rank)
         self.shown.ready()
         self._connected = True
+        if not self.hub.payloads.shared:
+            self._importing = asyncio.get_running_loop().create_task(supply(self.hub, self.rank))
         self._flush()
         self.hub.takers[self.rank] = self.assign
         self.hub.placer.tell(NodeUp(self.rank, self.shown.view.slots, self._adopt(owned)))
@@ -312,6 +317,7 @@ class _Node:
     def settled(self) -> None:
         """After a batch: what came back is placed anew, and the place of pooled tasks that ended is free."""
         self.vigil.heard()
+        self.hub.informed[self.rank] = self.courier.project
         if self.hub.redial is not None:
             self.hub.redial.answered(self.rank)
         self.shown.work()
@@ -332,13 +338,14 @@ class _Node:
         if self._leaving is not None:
             self._leaving.cancel()
         self.vigil.close()
-        for work in (self._connecting, *self._supplying):
+        for work in (self._connecting, self._importing, *self._supplying):
             if work is not None:
                 work.cancel()
         # At once, so that nothing is placed here; and again after a NodeUp that may be on its way.
         self.hub.placing.down(self.rank)
         self.hub.placer.tell(NodeDown(self.rank))
         self.hub.desk.seen.pop(self.rank, None)
+        self.hub.informed.pop(self.rank, None)
         self.hub.desk.turnaround.pop(self.rank, None)
         self.hub.desk.sessions.discard(self.rank)
         self.shown.lost(why)

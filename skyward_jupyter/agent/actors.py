@@ -15,19 +15,23 @@ from casty import ActorSystem, Askable, Context, Ref, System, actor
 from skyward_jupyter.agent.cluster import PATIENCE
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.wire.messages import (
+    AwaitNeeds,
     Broadcast,
     Code,
     DropBlob,
     Exchange,
     FetchPiece,
+    GiveUnit,
     HasBlobs,
     Hears,
+    LackingContents,
     Measure,
     Own,
     Part,
     PutPiece,
     Relay,
     Renew,
+    TakeProject,
     Target,
     Task,
 )
@@ -53,7 +57,8 @@ class Stop:
 
 
 type Payload = PutPiece | FetchPiece | HasBlobs | DropBlob
-type WorkerMessage = Exchange | Own | Renew | Hears | Relay | Payload | Measure | Peers | Stop
+type Imports = TakeProject | AwaitNeeds | LackingContents | GiveUnit
+type WorkerMessage = Exchange | Own | Renew | Hears | Relay | Payload | Measure | Peers | Stop | Imports
 
 _hosted: list[Agent] = []
 _tasks: set[asyncio.Task[None]] = set()
@@ -112,6 +117,15 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 message.reply_to.tell(tuple(name for name in names if not agent.store.use(name)))
             case DropBlob(name):
                 agent.store.drop(name)
+            case TakeProject(project):
+                agent.modules.take(project)
+                message.reply_to.tell(True)
+            case AwaitNeeds():
+                agent.modules.hold(message)
+            case LackingContents(digests):
+                message.reply_to.tell(agent.modules.lacking(digests))
+            case GiveUnit():
+                _own(asyncio.create_task(_give(agent, message)))
             case Peers(nodes):
                 agent.know(nodes)
                 message.reply_to.tell(True)
@@ -159,6 +173,10 @@ async def _gather(agent: Agent, others: Others, message: Broadcast) -> None:
 
     parts = await asyncio.gather(*map(part, message.targets))
     message.reply_to.tell(tuple(parts))
+
+
+async def _give(agent: Agent, message: GiveUnit) -> None:
+    message.reply_to.tell(await agent.modules.give(message))
 
 
 def _piece(agent: Agent, name: str, offset: int, length: int) -> bytes:

@@ -7,8 +7,6 @@ else is no `Exception`, and StopIteration.
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import traceback
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -16,7 +14,6 @@ from typing import Any
 
 from skyward_jupyter.agent.stack import StackFrame, frames_of, traceback_of
 from skyward_jupyter.errors import RemoteError
-from skyward_jupyter.wire.byvalue import is_own
 from skyward_jupyter.wire.codec import loads
 from skyward_jupyter.wire.exceptions import assign, chain, portable, text_of
 
@@ -85,35 +82,12 @@ def rebuild(failed: Failed, node: int) -> BaseException:
             raise TypeError
     except BaseException:  # whatever code of it raised
         error = RemoteError(failed.type_name, failed.text, node)
-    localize(error)
     for link, frames in zip(chain(error), failed.frames, strict=False):
         if frames:
             assign(link, "__traceback__", traceback_of(frames))
     assign(error, "__notes__", [*getattr(error, "__notes__", ()), f"raised on node {node}"])
     assign(error, "remote_traceback", failed.formatted)
     return error
-
-
-def localize(error: BaseException) -> None:
-    """Make errors of the user's own code ones of the classes that this process has under their names.
-
-    A node that imported the module itself sends a class of its own, and no `except` here would take it.
-    """
-    for link in chain(error):
-        _localize(link)
-
-
-def _localize(error: BaseException) -> None:
-    kind = type(error)
-    module = sys.modules.get(kind.__module__)
-    if module is None or not is_own(module):
-        return
-    known: object = module
-    for part in kind.__qualname__.split("."):
-        known = getattr(known, part, None)
-    if known is not kind and isinstance(known, type) and issubclass(known, BaseException):
-        with contextlib.suppress(TypeError):  # it is built in another way
-            assign(error, "__class__", known)
 
 
 def _user_part(tb: TracebackType | None) -> TracebackType | None:

@@ -23,6 +23,7 @@ class Order(IntEnum):
     PEERS = 5
     FEED = 6
     CALM = 7
+    PROJECT = 8
 
 
 type Frame = tuple[int, int, bytes]

@@ -27,6 +27,7 @@ from skyward_jupyter.agent.http import listen
 from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.lease import Lease, Owner
 from skyward_jupyter.agent.metrics import Meter
+from skyward_jupyter.agent.modules import Modules, serve_modules
 from skyward_jupyter.agent.pipes import kept
 from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
@@ -58,6 +59,7 @@ class Agent:
     def __init__(self, config: AgentConfig, template: Channel) -> None:
         self.config = config
         self.store = BlobStore(Path(config.store), needed=self._needed)
+        self.modules = Modules(Path(config.store).parent / "project", self.store)
         self.peers = config.peers
         self.done = 0
         self.failed = 0
@@ -116,6 +118,8 @@ class Agent:
             return
         client = self.client(asked.client)
         client.acknowledge(asked.after)
+        if asked.project is not None:
+            self.modules.take(asked.project)
         for code in asked.codes:
             self.learn(code)
         for task in asked.tasks:
@@ -216,7 +220,7 @@ class Agent:
             client.forget(running.task.id)
             client.tell(running.task.id, Kind.CODE, b"")
             return
-        slot.run(running, code)
+        slot.run(running, code, self.modules.project)
         if client.follower is not None:
             client.follower.began(running.task.id)
 
@@ -387,7 +391,12 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
 
 
 async def _member(agent: Agent) -> None:
-    async with join(agent.config) as system, share(agent, system), listen(agent):
+    async with (
+        join(agent.config) as system,
+        share(agent, system),
+        serve_modules(agent.modules, agent.config),
+        listen(agent),
+    ):
         agent.others = actors.Others(system)
         agent.report("ready")
         await agent.over.wait()

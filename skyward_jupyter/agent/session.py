@@ -17,15 +17,14 @@ from typing import Any
 
 from skyward_jupyter.agent import outlet
 from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Holdings, fingerprint
+from skyward_jupyter.agent.imports import imports
 from skyward_jupyter.agent.progress import Bars
-from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.shell import SessionShell, make_shell, user_part
 from skyward_jupyter.agent.showable import showable
 from skyward_jupyter.agent.tqdm_bars import watch
+from skyward_jupyter.wire.attributes import with_attributes
 from skyward_jupyter.wire.blame import explain
-from skyward_jupyter.wire.byvalue import by_value
 from skyward_jupyter.wire.exceptions import portable
-from skyward_jupyter.wire.pickler import Pickler
 
 _IPYTHONS = ("In", "Out", "exit", "quit", "get_ipython", "_exit_code")
 
@@ -37,7 +36,6 @@ class Session:
         self.id = uuid.uuid4().hex
         self.shell: SessionShell = make_shell()
         self.digests: dict[str, str] = {}
-        self.refresher = Refresher()
         self.bars = Bars(outlet.display)
         watch(self.bars)
 
@@ -54,12 +52,10 @@ class Session:
         for file, (label, text) in request.sources.items():
             self.shell.know_source(file, label, text)
         self._dress(request)
-        self.refresher.refresh(self.shell)
         before = dict(names)
         self.bars.begin()
         error = self.shell.run_source(request.source)
         self.bars.finish(error)
-        self.refresher.remember()
         bound = self._bound(before, () if error else request.binds)
         for name in bound:
             self.digests.pop(name, None)
@@ -144,12 +140,13 @@ class Session:
 
     def _error(self, error: BaseException) -> CellError:
         shown = self.shell.failure
+        text = shown[1] if shown is not None else "".join(traceback.format_exception_only(error))
         tb = None if isinstance(error, SyntaxError) else user_part(error.__traceback__)
         return CellError(
             name=type(error).__name__,
             text=_text(error),
-            traceback=shown[1] if shown is not None else "".join(traceback.format_exception_only(error)),
-            frames=tuple((f.filename, f.lineno or 0, f.name) for f in traceback.extract_tb(tb)),
+            traceback=imports.as_called(text),
+            frames=tuple((imports.as_called(f.filename), f.lineno or 0, f.name) for f in traceback.extract_tb(tb)),
             pickled=portable(error),
             interrupted=isinstance(error, KeyboardInterrupt),
         )
@@ -168,8 +165,7 @@ class _Nowhere(io.RawIOBase):
 def unpicklable(name: str, value: object) -> str | None:
     """Why `value` cannot leave the node, as a sentence; None when it can."""
     try:
-        with by_value():
-            Pickler(_Nowhere(), buffer_callback=lambda _: None).dump(value)
+        with_attributes(lambda make: make(_Nowhere(), buffer_callback=lambda _: None).dump(value))
     except BaseException:
         error = explain(name, value)
         return f"{error.path} (a {error.kind}) cannot leave the node: {error.reason}"

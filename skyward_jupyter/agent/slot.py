@@ -16,6 +16,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import GeneratorType
 from typing import Any
@@ -25,14 +26,14 @@ from skyward_jupyter.agent.accelerators import DEVICES, ORDER, visible
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
 from skyward_jupyter.agent.coroutines import settled
-from skyward_jupyter.agent.failure import describe
+from skyward_jupyter.agent.failure import Failed, describe
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
+from skyward_jupyter.agent.imports import imports
 from skyward_jupyter.agent.inputs import Inputs
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, current, interrupts, settle, use
 from skyward_jupyter.agent.pipes import Ends
 from skyward_jupyter.agent.program import finish
 from skyward_jupyter.agent.reach import enter as enter_collections
-from skyward_jupyter.agent.refresh import Refresher
 from skyward_jupyter.agent.runner import Runner
 from skyward_jupyter.agent.threads import divide
 from skyward_jupyter.collections.link import Link
@@ -46,8 +47,6 @@ from skyward_jupyter.wire.feeds import Grant
 #: How many functions a slot keeps ready; its agent counts the same way.
 CODES = 64
 _END = object()
-_SESSION = "skyward_jupyter.agent.session"
-_edits = Refresher()
 
 
 class Slot:
@@ -61,7 +60,8 @@ class Slot:
         self._config = config
         self._pipes = pipes
         self._store = BlobStore(Path(config.store))
-        self._codes: OrderedDict[str, Callable[..., Any] | bytes] = OrderedDict()
+        self._codes: OrderedDict[str, bytes] = OrderedDict()
+        self._functions: dict[str, Callable[..., Any]] = {}
         self._outlet = Outlet(sock, self._pack, pipes, number)
         self._credit = 0
         self._inputs: Inputs | None = None
@@ -77,6 +77,8 @@ class Slot:
                     self._run(task, body)
                 case Order.PEERS:
                     self._know(body)
+                case Order.PROJECT:
+                    imports.take(body)
                 case Order.CALM:
                     self._outlet.end(Kind.CALM, b"")
 
@@ -115,7 +117,7 @@ class Slot:
             kind, result = self._outcome(digest, code, args, credit > 0, sent)
         except KeyboardInterrupt as error:
             interrupts.clear()
-            kind, result = Kind.ERROR, self._pack(describe(error, "interrupted"))
+            kind, result = Kind.ERROR, self._pack(_described(error, "interrupted"))
         settle(restore=self.runner is None and not session)
         self._pipes.flush()
         self._outlet.flush()
@@ -140,29 +142,32 @@ class Slot:
 
     def _outcome(self, digest: str, code: bytes | None, args: bytes, stream: bool, sent: float) -> tuple[Kind, bytes]:
         try:
+            if imports.refresh():
+                self._functions.clear()
             function = self._function(digest, code)
             given: Any = unpack(args, self._store.open)
             positional, named = given
+            imports.complete()
             if self._inputs is not None:
                 positional = tuple(map(self._inputs.place, positional))
                 named = {name: self._inputs.place(value) for name, value in named.items()}
         except BaseException as error:
-            return Kind.ERROR, self._pack(describe(error, "input"))
+            return Kind.ERROR, self._pack(_described(error, "input"))
         try:
             if self.runner is None:
                 interrupts.begin(sent)
-            value = self._call(lambda: _called(function, positional, named))
+            value = self._call(lambda: settled(function(*positional, **named)))
             if stream and isinstance(value, GeneratorType):
                 self._stream(value)
                 value = None
         except (KeyboardInterrupt, SystemExit) as error:
             interrupts.clear()
             how = "interrupted" if isinstance(error, KeyboardInterrupt) else "raised"
-            return Kind.ERROR, self._pack(describe(error, how))
+            return Kind.ERROR, self._pack(_described(error, how))
         except BaseException as error:
             interrupts.clear()
             how = "fed" if self._inputs is not None and self._inputs.raised(error) else "raised"
-            return Kind.ERROR, self._pack(describe(error, how))
+            return Kind.ERROR, self._pack(_described(error, how))
         interrupts.clear()
         return self._returned(value)
 
@@ -170,9 +175,9 @@ class Slot:
         try:
             return Kind.VALUE, self._pack(value)
         except NoRoom as error:
-            return Kind.ERROR, self._pack(describe(error))
+            return Kind.ERROR, self._pack(_described(error))
         except BaseException as error:
-            return Kind.ERROR, self._pack(describe(error, "result"))
+            return Kind.ERROR, self._pack(_described(error, "result"))
 
     def _call[T](self, work: Callable[[], T]) -> T:
         return work() if self.runner is None else self.runner.call(work)
@@ -203,31 +208,28 @@ class Slot:
         return order is None or self._credit < 0
 
     def _function(self, digest: str, code: bytes | None) -> Callable[..., Any]:
-        """The function of a digest; its bytes are kept until it has loaded, which may work only the next time."""
+        """The function of a digest, loaded again once modules that it may come from were."""
         if code is not None:
             self._codes[digest] = code
         self._codes.move_to_end(digest)
         while len(self._codes) > CODES:
-            self._codes.popitem(last=False)
-        known = self._codes[digest]
-        if isinstance(known, bytes):
-            loaded: Any = unpack(known, self._store.open)
-            known = self._codes[digest] = loaded
+            gone, _ = self._codes.popitem(last=False)
+            self._functions.pop(gone, None)
+        known = self._functions.get(digest)
+        if known is None:
+            loaded: Any = unpack(self._codes[digest], self._store.open)
+            known = self._functions[digest] = loaded
         return known
 
     def _pack(self, value: object) -> bytes:
         return pack(value, self._store.hand_over)
 
 
-def _called(function: Callable[..., Any], positional: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    """Call a function; what it imported here of the user's own, and what has been edited since, is loaded again."""
-    if getattr(function, "__module__", "") == _SESSION:  # which looks after its modules itself
-        return settled(function(*positional, **named))
-    _edits.refresh()
-    try:
-        return settled(function(*positional, **named))
-    finally:
-        _edits.remember()
+def _described(error: BaseException, how: str = "raised") -> Failed:
+    """What failed, with the files of the user's project called what they are called at the kernel."""
+    failed = describe(error, how)
+    frames = tuple(tuple(replace(f, file=imports.as_called(f.file)) for f in part) for part in failed.frames)
+    return replace(failed, formatted=imports.as_called(failed.formatted), frames=frames)
 
 
 def run_process(config: AgentConfig, sockets: list[socket.socket], label: str, ends: Ends) -> None:
@@ -297,6 +299,7 @@ def _prepare(config: AgentConfig, slot: str) -> None:
     peers = config.peers or (Peer(config.rank, config.address, len(config.accelerators)),)
     enter(InstanceInfo.of(config, peers))
     divide(config, peers)
+    imports.enter(config)
 
 
 def _devices(config: AgentConfig, slot: str) -> str:

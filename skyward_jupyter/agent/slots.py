@@ -19,7 +19,7 @@ from skyward_jupyter.agent.piped import Piped
 from skyward_jupyter.agent.pipes import MARK
 from skyward_jupyter.agent.slot import CODES
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Feed, Task
+from skyward_jupyter.wire.messages import Code, Feed, Task
 
 #: Seconds between an interrupt and the end of a slot that ignores it.
 GRACE = 5.0
@@ -75,6 +75,7 @@ class SlotLink(asyncio.Protocol):
         self._codes: OrderedDict[str, None] = OrderedDict()
         self._worn: Counter[str] = Counter()
         self.retired = False
+        self._project = ""
         self.control: socket.socket | None = None
         self.piped: Piped | None = None
 
@@ -109,10 +110,13 @@ class SlotLink(asyncio.Protocol):
             self._send(Order.CALM, 0)
         self.running = None
 
-    def run(self, running: Running, code: bytes) -> None:
-        """Send a task; the slot must be free."""
+    def run(self, running: Running, code: bytes, project: Code) -> None:
+        """Send a task, and the user's project if the slot knows another; the slot must be free."""
         if self.piped is not None:
             self.piped.drain()  # what is still there is not this task's
+        if project.digest != self._project:
+            self._project = project.digest
+            self._send(Order.PROJECT, 0, project.body)
         task = running.task
         self.running = running
         running.credit = task.credit

@@ -155,6 +155,8 @@ class Calls:
 
     def _shown(self, entries: list[TaskEntry], echo: Echo) -> list[TaskEntry]:
         """Have `echo` show the last line of each task, finished or not; where nobody reads it, they are stopped."""
+        for note in self.hub.project.notes():
+            echo.say(f"{note}\n")
         for entry in entries:
             entry.outcome.add_done_callback(lambda future: echo.finish(future.result().node))
         echo.unread = lambda: self.dispatch.stop(entries, "interrupt")

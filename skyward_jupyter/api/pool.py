@@ -441,6 +441,12 @@ class ComputePool:
         """The nodes whose sessions another kernel filled, until somebody has asked them."""
         return self._running.hub.sessions
 
+    def project_notes(self) -> list[str]:
+        """Look at the user's own modules, and return what there is to say of them that was not said before."""
+        project = self._running.hub.project
+        project.current(exact=True)
+        return project.notes()
+
     @property
     def bytes_sent(self) -> int:
         """Bytes that left this process for the nodes through the cluster."""

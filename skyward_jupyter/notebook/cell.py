@@ -122,13 +122,14 @@ class Cell:
         self._run = CellRun(self._ranks, title_of(self._source.code), each=self._options.group == "node")
         names = tuple(dict.fromkeys(self._options.scatter))
         self._parts = self._split(names) if names else {}
+        notes = self._pool.project_notes()
         plan = self._plan(self._ranks)
         loop = asyncio.get_running_loop()
         screen = (RunScreen if self._options.bg else CellScreen)(self._notebook.shell, self._pool.name, self._run)
         self._on_page = screen
         how = self._options.group
         self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
-        self._say([*told(names, self._parts), *plan.notes])
+        self._say([*told(names, self._parts), *notes, *plan.notes])
         self._traffic = plan.traffic
         self._early = Early("run.cancel() interrupts" if self._options.bg else "--fail-fast would interrupt")
         stop = self._stop_all if self._options.fail_fast else None

@@ -19,7 +19,6 @@ from skyward_jupyter.notebook.ranks import spoken
 from skyward_jupyter.notebook.scattering import Parts
 from skyward_jupyter.notebook.traffic import Traffic
 from skyward_jupyter.notebook.weighing import Weight, too_large, weigh
-from skyward_jupyter.wire.byvalue import by_value
 
 
 @dataclass(slots=True)
@@ -181,11 +180,10 @@ class Ledger:
             name for name in reads if name in notebook and any(name not in self.held(rank).owned for rank in ranks)
         ]
         weights: dict[str, Weight] = {}
-        with by_value():
-            for name in (*explicit, *needed):
-                known = name in explicit or any(name in self.held(rank).sent for rank in ranks)
-                weights[name] = weigh(name, notebook[name], None if known else limit, cells)
-            of_parts = {name: sum(weigh(name, parts[name][rank], None).size for rank in ranks) for name in parts}
+        for name in (*explicit, *needed):
+            known = name in explicit or any(name in self.held(rank).sent for rank in ranks)
+            weights[name] = weigh(name, notebook[name], None if known else limit, cells)
+        of_parts = {name: sum(weigh(name, parts[name][rank], None).size for rank in ranks) for name in parts}
         self._refuse_large(needed, explicit, notebook, weights, ranks, limit)
         parcels = {rank: self._parcel(rank, reads, explicit, weights, split=bool(parts)) for rank in ranks}
         values = {name: notebook[name] for name in weights}

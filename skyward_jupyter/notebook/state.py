@@ -15,6 +15,7 @@ from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.queues import Queues
 from skyward_jupyter.notebook.sending import Ledger
 from skyward_jupyter.notebook.weighing import cell_names
+from skyward_jupyter.project.tracker import cell_begins
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
@@ -98,6 +99,7 @@ class Notebook:
     def before_cell(self, info: Any = None) -> None:
         """A cell starts."""
         _forget_failed_display(self.shell)
+        cell_begins()
         if info is not None:
             count = int(self.shell.execution_count)
             self.raw = info.raw_cell or ""

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.cells import CellError
-from skyward_jupyter.agent.failure import localize
 from skyward_jupyter.errors import CellFailed, RemoteError, SkywardError, TaskInterrupted
 from skyward_jupyter.notebook.ranks import label, spoken
 from skyward_jupyter.wire.codec import loads
@@ -142,7 +141,6 @@ def _exception(rank: int, error: Failed) -> BaseException:
         loaded = None
     if not isinstance(loaded, BaseException):
         loaded = RemoteError(error.name, error.text, rank)
-    localize(loaded)
     notes = [*getattr(loaded, "__notes__", ()), f"on node {rank}:\n{plain(error.traceback)}"]
     assign(loaded, "__notes__", notes)
     return loaded

@@ -7,6 +7,7 @@ import linecache
 import os
 import re
 import types
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ import xxhash
 from IPython.core.interactiveshell import InteractiveShell
 
 from skyward_jupyter.errors import UsageError
+from skyward_jupyter.project.tracker import version_of
+from skyward_jupyter.wire.attributes import Make, with_attributes
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.pickler import Pickler
 
@@ -57,13 +60,21 @@ def weigh(name: str, value: object, limit: int | None, cells: re.Pattern[bytes] 
     """
     if isinstance(value, types.ModuleType) and not _by_value(value):
         return Weight(f"module {value.__name__}", 0)
-    scale = _Scale(limit, cells)
+
+    def dump(make: Make) -> tuple[_Scale, Any]:
+        scale = _Scale(limit, cells)
+        pickler = make(scale, buffer_callback=scale.aside)
+        pickler.dump(value)
+        return scale, pickler
+
     try:
-        Pickler(scale, buffer_callback=scale.aside).dump(value)
+        scale, weigher = with_attributes(dump, _Weigher)
     except _TooLarge:
         raise too_large(name, value, limit or 0) from None
     except Exception:
         raise explain(name, value) from None
+    for module in sorted(weigher.modules):
+        scale.hash.update(version_of(module).encode())  # what goes by name is another thing once its module is another
     return Weight(scale.hash.hexdigest(), scale.size, frozenset(filter(linecache.getlines, scale.files)))
 
 
@@ -86,8 +97,22 @@ def spelled(size: int) -> str:
     return f"{size} bytes"
 
 
-class _TooLarge(Exception):
-    pass
+class _TooLarge(BaseException):
+    """Not an `Exception`, which would have the value pickled in another way."""
+
+
+class _Weigher(Pickler):
+    """Notes which modules the functions and classes of a value are of."""
+
+    def __init__(self, file: Any, buffer_callback: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(file, buffer_callback)
+        self.modules: set[str] = set()
+
+    def reducer_override(self, value: Any) -> Any:
+        """Return how `value` is made elsewhere; see `pickle.Pickler`."""
+        if isinstance(value, type | types.FunctionType):
+            self.modules.add(value.__module__ or "")
+        return super().reducer_override(value)
 
 
 class _Scale(io.RawIOBase):

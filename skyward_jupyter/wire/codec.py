@@ -14,9 +14,8 @@ from typing import Any
 
 import lz4.frame
 
+from skyward_jupyter.wire.attributes import Make, with_attributes
 from skyward_jupyter.wire.blobs import INLINE_LIMIT, Blob, digest
-from skyward_jupyter.wire.byvalue import by_value
-from skyward_jupyter.wire.pickler import Pickler
 
 __all__ = ["blobs_of", "digest", "dumps", "loads", "pack", "unpack"]
 
@@ -51,15 +50,7 @@ def pack(obj: object, put: Put) -> bytes:
     if _is_plain(obj):
         return b"p" + pickle.dumps(obj, 5)
     buffers: list[memoryview] = []
-
-    def aside(buffer: pickle.PickleBuffer) -> bool:
-        try:
-            buffers.append(buffer.raw())
-        except BufferError:
-            return True
-        return False
-
-    body = _dump(obj, aside)
+    body = _dump(obj, buffers)
     if not buffers and len(body) < COMPRESS_FROM:
         return b"p" + body
     parts = [_part(body, put), *(_part(view, put) for view in buffers)]
@@ -89,11 +80,25 @@ def blobs_of(data: bytes) -> tuple[Blob, ...]:
     return tuple(part for _, part in pickle.loads(memoryview(data)[1:]) if isinstance(part, Blob))
 
 
-def _dump(obj: object, aside: Callable[[pickle.PickleBuffer], bool] | None) -> bytes:
-    file = io.BytesIO()
-    with by_value():
-        Pickler(file, buffer_callback=aside).dump(obj)
-    return file.getvalue()
+def _dump(obj: object, buffers: list[memoryview] | None) -> bytes:
+    """Return `obj` pickled, with its buffers apart where there is a list for them."""
+
+    def aside(buffer: pickle.PickleBuffer) -> bool:
+        assert buffers is not None
+        try:
+            buffers.append(buffer.raw())
+        except BufferError:
+            return True
+        return False
+
+    def dump(pickler: Make) -> bytes:
+        file = io.BytesIO()
+        if buffers is not None:
+            buffers.clear()
+        pickler(file, buffer_callback=None if buffers is None else aside).dump(obj)
+        return file.getvalue()
+
+    return with_attributes(dump)
 
 
 def _part(data: Buffer, put: Put) -> tuple[bool, _Part]:

@@ -1,22 +1,22 @@
 """Whether pickling a function again would give the same bytes.
 
-A function sent by value takes along the globals it reads. If all of those are immutable, or modules and functions of
-which the same holds, and none was bound anew, the bytes are the same; then a call costs no second pickling. Anything
-else makes the answer "unknown", which is always right.
+A function of a module is sent by its name. One of the notebook is sent by value and takes along the globals it reads.
+If all of those are immutable, or modules and functions of which the same holds, and none was bound anew, the bytes are
+the same; then a call costs no second pickling. Anything else makes the answer "unknown", which is always right.
 """
 
 from __future__ import annotations
 
+import sys
 import types
 import weakref
 
-from skyward_jupyter.wire.byvalue import is_own
+import cloudpickle
 
 _IMMUTABLE = frozenset({int, float, complex, str, bytes, bool, type(None)})
 _DEPTH = 4
 
 _names: weakref.WeakKeyDictionary[types.CodeType, tuple[str, ...]] = weakref.WeakKeyDictionary()
-_own: weakref.WeakKeyDictionary[types.ModuleType, bool] = weakref.WeakKeyDictionary()
 
 
 def reads(function: object) -> tuple[object, ...] | None:
@@ -37,13 +37,16 @@ def _collect(value: object, found: list[object], depth: int) -> bool:
         return True
     if isinstance(value, types.ModuleType):
         found.append(value)
-        return not _is_own(value)
+        return not _by_value(value.__name__)
     if isinstance(value, types.BuiltinFunctionType):
         found.append(value)
         return value.__self__ is None or isinstance(value.__self__, types.ModuleType)
     if not isinstance(value, types.FunctionType) or depth > _DEPTH or value.__dict__:
         return False
     if value in found:
+        return True
+    if _has_name(value):
+        found.append(value)
         return True
     found.extend((value, value.__code__))
     inner = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
@@ -68,8 +71,18 @@ def _global_names(code: types.CodeType) -> tuple[str, ...]:
     return known
 
 
-def _is_own(module: types.ModuleType) -> bool:
-    known = _own.get(module)
-    if known is None:
-        known = _own[module] = is_own(module)
-    return known
+def _has_name(function: types.FunctionType) -> bool:
+    """Whether a function is what its module has under its name, so that the name is all that is sent."""
+    module = sys.modules.get(function.__module__ or "")
+    if module is None or module.__name__ == "__main__":
+        return False
+    found: object = module
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is function and not _by_value(module.__name__)
+
+
+def _by_value(module: str) -> bool:
+    """Whether the user has asked cloudpickle to send a module, or one it is in, by value."""
+    asked = cloudpickle.list_registry_pickle_by_value()
+    return bool(asked) and any(module == name or module.startswith(f"{name}.") for name in asked)

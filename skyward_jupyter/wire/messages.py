@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from casty import Askable
 
 from skyward_jupyter.agent.accelerators import GpuLoad
+from skyward_jupyter.wire.blobs import Blob
+from skyward_jupyter.wire.project import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,8 @@ class Exchange(Askable[Batch]):
     """Take `tasks`, `codes`, `controls` and `feeds`; forget events up to `after`; answer with later ones.
 
     Without any, the answer is held for up to `hold` seconds, or until the next exchange of the same client. `epoch`
-    counts how often another kernel took the pool over, as far as this one knows.
+    counts how often another kernel took the pool over, as far as this one knows. `project` is the user's project as
+    the tasks are to have it, where the node may have another: see `skyward_jupyter.wire.project`.
     """
 
     client: str
@@ -150,6 +153,46 @@ class Exchange(Askable[Batch]):
     hold: float = 20.0
     feeds: tuple[Feed, ...] = ()
     epoch: int = 0
+    project: Code | None = None
+
+
+@dataclass(frozen=True)
+class TakeProject(Askable[bool]):
+    """Know the user's project as the kernel has it now, before tasks come that need it."""
+
+    project: Code
+
+
+@dataclass(frozen=True)
+class AwaitNeeds(Askable[tuple[str, ...]]):
+    """Ask which modules of the user's project a node needs; without any, the answer is held for `hold` seconds."""
+
+    hold: float = 20.0
+
+
+@dataclass(frozen=True)
+class LackingContents(Askable[tuple[str, ...]]):
+    """Ask which of these contents, by digest, a node's machine does not have."""
+
+    digests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class GiveUnit(Askable[str]):
+    """The files of a module that a node needs; the answer says why they were not kept, or nothing.
+
+    Attributes
+    ----------
+    unit
+        None when there is no such module, or when it does not travel; `why` says so.
+    contents
+        A blob with those that the machine lacked: compressed, a pickled mapping by digest.
+    """
+
+    name: str
+    unit: Unit | None = None
+    contents: Blob | None = None
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)

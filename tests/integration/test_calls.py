@@ -19,7 +19,7 @@ import skyward as sky
 from skyward_jupyter.errors import RemoteError
 from tests.integration.conftest import Until
 
-LOCK = threading.Lock()
+LOCKS = (threading.Lock(),)  # an attribute of a module would go by its name
 
 
 @sky.compute
@@ -302,22 +302,23 @@ def test_endless_recursion(pool: sky.ComputePool) -> None:
 
 def test_an_argument(pool: sky.ComputePool) -> None:
     with pytest.raises(sky.NotPicklable) as caught:
-        add(1, {"a": [LOCK]}) >> pool  # type: ignore[arg-type]
+        add(1, {"a": [LOCKS[0]]}) >> pool  # type: ignore[arg-type]
     assert (caught.value.path, caught.value.kind) == ("b['a'][0]", "_thread.lock")
-    for send in (lambda: add(LOCK) @ pool, lambda: (add(LOCK) > pool).result(20)):  # type: ignore[arg-type]
+    for send in (lambda: add(LOCKS[0]) @ pool, lambda: (add(LOCKS[0]) > pool).result(20)):  # type: ignore[arg-type]
         with pytest.raises(sky.NotPicklable, match=r"^a "):
             send()
 
 
 def test_a_global_of_the_function(pool: sky.ComputePool) -> None:
-    with pytest.raises(sky.NotPicklable, match=r"LOCK \(used by <lambda>\)"):
-        sky.compute(lambda: LOCK)() >> pool
+    lock = LOCKS[0]
+    with pytest.raises(sky.NotPicklable, match=r"lock \(used by <lambda>\)"):
+        sky.compute(lambda: lock)() >> pool
 
 
 def test_one_bad_call_and_none_is_queued(pool: sky.ComputePool, tmp_path: Path) -> None:
     touch = sky.compute(lambda name: (tmp_path / name).touch())
     with pytest.raises(sky.NotPicklable):
-        sky.gather(touch("a"), add(LOCK), touch("b")) >> pool  # type: ignore[arg-type]
+        sky.gather(touch("a"), add(LOCKS[0]), touch("b")) >> pool  # type: ignore[arg-type]
     assert add(1) @ pool == [2, 2, 2]
     assert not list(tmp_path.iterdir())
 

@@ -15,7 +15,7 @@ from skyward_jupyter.agent.slots import Running, SlotLink
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import pack, unpack
 from skyward_jupyter.wire.events import Kind
-from skyward_jupyter.wire.messages import Task
+from skyward_jupyter.wire.messages import Code, Task
 from tests.unit.agent.test_slot import Slot
 
 
@@ -36,7 +36,7 @@ class Driver:
     def run(self, number: int, function: object, *args: object) -> None:
         code = pack(function, self.store.put)
         task = Task(number, str(number), pack((args, {}), self.store.put))
-        self.link.run(Running("client", task), code)
+        self.link.run(Running("client", task), code, Code("", b""))
 
     async def until(self, condition: str) -> None:
         async with asyncio.timeout(20):

@@ -12,7 +12,7 @@ import pytest
 
 from skyward_jupyter.wire.blame import explain
 
-LOCK = threading.Lock()
+LOCKS = (threading.Lock(),)  # not an attribute itself: what is one goes by name
 
 
 class Model:
@@ -29,12 +29,8 @@ class Slotted:
     b: object
 
 
-def uses_lock() -> object:
-    return LOCK
-
-
 def _closure() -> Any:
-    inner = {"deep": LOCK}
+    inner = {"deep": LOCKS[0]}
 
     def uses_closure() -> object:
         return inner
@@ -42,26 +38,28 @@ def _closure() -> Any:
     return uses_closure
 
 
-def _default(lock: object = LOCK) -> object:
-    return lock
+#: What a notebook has; a function of a module goes by its name, whatever it uses.
+_notebook: dict[str, Any] = {"__name__": "__main__", "LOCK": LOCKS[0]}
+exec("def uses_lock(): return LOCK\ndef default(lock=LOCK): return lock", _notebook)
+uses_lock, default = _notebook["uses_lock"], _notebook["default"]
 
 
 @pytest.mark.parametrize(
     ("value", "path"),
     [
-        (LOCK, "x"),
-        ({"a": [1, LOCK]}, "x['a'][1]"),
-        ({1: {(2, 3): LOCK}}, "x[1][(2, 3)]"),
-        ((0, (1, LOCK)), "x[1][1]"),
-        (Model(callbacks=[1, 2, Model(lock=LOCK)]), "x.callbacks[2].lock"),
-        (Model(inner=LOCK).forward, "x.__self__.inner"),
+        (LOCKS[0], "x"),
+        ({"a": [1, LOCKS[0]]}, "x['a'][1]"),
+        ({1: {(2, 3): LOCKS[0]}}, "x[1][(2, 3)]"),
+        ((0, (1, LOCKS[0])), "x[1][1]"),
+        (Model(callbacks=[1, 2, Model(lock=LOCKS[0])]), "x.callbacks[2].lock"),
+        (Model(inner=LOCKS[0]).forward, "x.__self__.inner"),
         (uses_lock, "LOCK (used by x)"),
         (_closure(), "inner (used by x)['deep']"),
-        (_default, "lock (default of x)"),
+        (default, "lock (default of x)"),
         ([[]] * 5 + [Model(function=uses_lock)], "LOCK (used by x[5].function)"),
-        (functools.partial(print, 1, LOCK), "x.args[1]"),
-        (Slotted(1, [LOCK]), "x.b[0]"),
-        (deque([1, LOCK]), "x[1]"),
+        (functools.partial(print, 1, LOCKS[0]), "x.args[1]"),
+        (Slotted(1, [LOCKS[0]]), "x.b[0]"),
+        (deque([1, LOCKS[0]]), "x[1]"),
     ],
     ids=[
         "itself",
@@ -88,13 +86,13 @@ def test_the_path_leads_to_the_part(value: object, path: str) -> None:
 
 
 def test_what_a_class_of_the_notebook_holds() -> None:
-    made: Any = {"__name__": "__main__", "LOCK": LOCK}
+    made: Any = {"__name__": "__main__", "LOCK": LOCKS[0]}
     exec("class Net:\n    shared = LOCK\nnet = Net()", made)
     assert explain("net", made["net"]).path == "Net.shared"
 
 
 def test_values_that_contain_themselves_end() -> None:
-    ring: list[Any] = [LOCK]
+    ring: list[Any] = [LOCKS[0]]
     ring.insert(0, ring)
     assert explain("ring", ring).path == "ring[1]"
 

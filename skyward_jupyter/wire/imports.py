@@ -1,0 +1,136 @@
+"""What each of the user's own modules was loaded from, noted as it is imported.
+
+A `Recorder` is the first finder of ``sys.meta_path``: it asks the others, and notes the file and the content of what is
+the user's own. A module that was loaded before the recorder was there is noted as its file is when it is first seen.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+from skyward_jupyter.wire.blobs import digest
+from skyward_jupyter.wire.own import is_ours, is_own_path, own_modules
+
+type Stamp = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file that a module was loaded from, as it was then.
+
+    Attributes
+    ----------
+    stamp
+        Its time of change (ns) and its size.
+    digest, content
+        Hash of its content, and the content; empty for a compiled extension.
+    """
+
+    path: str
+    stamp: Stamp
+    digest: str
+    content: bytes
+
+    @classmethod
+    def read(cls, path: str) -> Source | None:
+        """Return what is in a file now; None when it cannot be read."""
+        try:
+            with open(path, "rb") as file:
+                about = os.fstat(file.fileno())
+                content = file.read() if path.endswith(".py") else b""
+        except OSError:
+            return None
+        stamp = about.st_mtime_ns, about.st_size
+        return cls(path, stamp, digest(content) if content else f"{stamp[0]:x}-{stamp[1]:x}", content)
+
+
+def stamp_of(path: str) -> Stamp | None:
+    """Return a file's time of change (ns) and size; None when it is gone."""
+    try:
+        about = os.stat(path)
+    except OSError:
+        return None
+    return about.st_mtime_ns, about.st_size
+
+
+def found_by_others(
+    me: MetaPathFinder, name: str, path: Sequence[str] | None, target: ModuleType | None
+) -> ModuleSpec | None:
+    """Return what the finders after `me` say of a module."""
+    finders = list(sys.meta_path)
+    later = finders[finders.index(me) + 1 :] if me in finders else finders
+    for finder in later:
+        find = getattr(finder, "find_spec", None)
+        spec: ModuleSpec | None = find(name, path, target) if find is not None else None
+        if spec is not None:
+            return spec
+    return None
+
+
+class Recorder(MetaPathFinder):
+    """Notes what own modules are loaded from.
+
+    Attributes
+    ----------
+    sources
+        By the name of the module; of one whose import failed as well.
+    count
+        Grows with each note.
+    """
+
+    def __init__(self) -> None:
+        self.sources: dict[str, Source] = {}
+        self.count = 0
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return what the other finders find, and note it if it is the user's own."""
+        spec = found_by_others(self, fullname, path, target)
+        if spec is not None:
+            self.note(spec)
+        return spec
+
+    def note(self, spec: ModuleSpec) -> None:
+        """Note what a module is about to be loaded from."""
+        origin = spec.origin
+        if not origin or not spec.has_location or is_ours(spec.name) or not is_own_path(origin):
+            return
+        source = Source.read(origin)
+        if source is not None and not (spec.name in sys.modules and _is_broken(source)):
+            self.keep(spec.name, source)
+
+    def keep(self, name: str, source: Source) -> None:
+        """Note a source."""
+        self.sources[name] = source
+        self.count += 1
+
+    def look(self) -> None:
+        """Note own modules that were loaded without this recorder; forget those that are loaded no longer."""
+        for module in own_modules():
+            if module.__name__ not in self.sources and (source := Source.read(module.__file__ or "")) is not None:
+                self.keep(module.__name__, source)
+        for name in [name for name in self.sources if name not in sys.modules]:
+            del self.sources[name]
+
+
+def _is_broken(source: Source) -> bool:
+    """Return whether a module keeps what it was loaded from before, because this does not even compile."""
+    try:
+        compile(source.content, source.path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return True
+    return False
+
+
+def install[T: MetaPathFinder](finder: T) -> T:
+    """Put a finder before all others."""
+    if finder not in sys.meta_path:
+        sys.meta_path.insert(0, finder)
+    return finder
