@@ -32,6 +32,7 @@ from skyward_jupyter.project.tracker import Tracker
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.runtime.forks import forget_in_child
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
@@ -50,6 +51,16 @@ async def _system() -> casty.ActorSystem:
     if not _systems:
         _systems.append(await casty.ActorSystem(observer=_observe).__aenter__())
     return _systems[0]
+
+
+def _forget() -> object:
+    """A forked child makes a system of its own."""
+    left = list(_systems)
+    _systems.clear()
+    return left
+
+
+forget_in_child(_forget)
 
 
 def _observe(event: casty.Event) -> None:

@@ -20,6 +20,7 @@ from casty import Event
 
 from skyward_jupyter.actors.messages import Dead
 from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certificates
+from skyward_jupyter.runtime.forks import forget_in_child
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.hub import Hub
@@ -59,6 +60,16 @@ async def connect(hub: Hub, ranks: Iterable[int]) -> casty.Client:
 def _transport() -> casty.Runtime:
     """The thread that all connections of this process run on. What one of its own opens is never closed again."""
     return casty.Runtime(threads=1)
+
+
+def _forget() -> object:
+    """A forked child makes a thread of its own."""
+    left = _transport() if _transport.cache_info().currsize else None
+    _transport.cache_clear()
+    return left
+
+
+forget_in_child(_forget)
 
 
 def _dialling(fleet: Fleet) -> Callable[[str], str]:

@@ -24,6 +24,7 @@ from skyward_jupyter.collections.place import not_clustered
 from skyward_jupyter.collections.watch import Watch
 from skyward_jupyter.errors import NoPool, PoolStopped, SkywardError
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
+from skyward_jupyter.runtime.forks import forget_in_child
 
 #: What a node does for the kernel.
 _BY_NODE: frozenset[Kind] = frozenset({"barrier", "lock"})
@@ -165,6 +166,16 @@ def find(pool: str | None) -> KernelPlace:
             ) from None
         raise
     return _places.setdefault(name, KernelPlace(name))
+
+
+def _forget() -> object:
+    """A forked child has none of its parent's collections."""
+    left = dict(_places)
+    _places.clear()
+    return left
+
+
+forget_in_child(_forget)
 
 
 def watch(collection: Collection) -> Watch:

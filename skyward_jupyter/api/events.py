@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from skyward_jupyter.actors.bus import Bus, Listener
 from skyward_jupyter.events import Event, EventsDropped
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
+from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 
 
 class EventStream:
@@ -26,6 +27,7 @@ class EventStream:
         self._buffer = buffer
         self._dropped = 0
         self._over = over
+        self._depth = depth()
         self._news = asyncio.Event()
         self._listener: Listener | None = None if over else bus.listen(kinds, *_weakly(self))
 
@@ -34,6 +36,7 @@ class EventStream:
 
     async def __anext__(self) -> Event:
         __tracebackhide__ = True
+        refuse(self._depth, "this stream")
         event = await bridge(self._next())
         if event is None:
             raise StopAsyncIteration
@@ -44,6 +47,7 @@ class EventStream:
 
     def __next__(self) -> Event:
         __tracebackhide__ = True
+        refuse(self._depth, "this stream")
         event = wait(self._next(), "async for")
         if event is None:
             raise StopIteration
@@ -51,13 +55,14 @@ class EventStream:
 
     def close(self) -> None:
         """Listen no more; what was kept can still be read."""
-        if self._listener is not None and self._listener.active:
+        if self._listener is not None and self._listener.active and not left_behind(self._depth):
             self._listener.active = False
             runtime().call_soon(self._close)
 
     def __del__(self) -> None:
         listener = getattr(self, "_listener", None)
-        if listener is not None and listener.active and not runtime().loop.is_closed():
+        gone = listener is None or not listener.active or left_behind(self._depth)
+        if listener is not None and not gone and not runtime().loop.is_closed():
             listener.active = False
             runtime().call_soon(self._bus.remove, listener)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from skyward_jupyter.runtime.bridge import runtime, wait
+from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.writing import heard
 
 
@@ -20,6 +21,7 @@ class PoolFuture[T](concurrent.futures.Future[T]):
     def __init__(self, stop: Callable[[], object]) -> None:
         super().__init__()
         self._stop = [stop]
+        self._depth = depth()
 
     def __await__(self) -> Generator[Any, None, T]:
         try:
@@ -29,21 +31,19 @@ class PoolFuture[T](concurrent.futures.Future[T]):
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds; an error of the call is raised."""
-        if not self.done() and runtime().waits_here:
-            self._wait(timeout)
+        self._prepare(timeout)
         with heard:
             return super().result(timeout)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """The error of the call, or None, waiting for it up to `timeout` seconds."""
-        if not self.done() and runtime().waits_here:
-            self._wait(timeout)
+        self._prepare(timeout)
         with heard:
             return super().exception(timeout)
 
     def cancel(self) -> bool:
         """Stop the call wherever it is; returns whether it had not ended yet."""
-        if self.done():
+        if self.done() or left_behind(self._depth):
             return False
         try:
             stop = self._stop.pop()
@@ -54,6 +54,14 @@ class PoolFuture[T](concurrent.futures.Future[T]):
         if stopped:
             self.set_running_or_notify_cancel()  # `wait` and `as_completed` learn of it by this alone
         return stopped
+
+    def _prepare(self, timeout: float | None) -> None:
+        """Wait already, where blocking has to go by way of the runtime."""
+        if self.done():
+            return
+        refuse(self._depth, "this call")
+        if runtime().waits_here:
+            self._wait(timeout)
 
     def _wait(self, timeout: float | None) -> None:
         """Wait by way of the runtime: in a cell the kernel's loop goes on, and on the runtime's own it is refused."""

@@ -30,6 +30,7 @@ from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.wakeups import let_wake
 from skyward_jupyter.terminal.mode import Mode
 
@@ -77,6 +78,7 @@ class Life:
         self.panel: Panel | None = None
         self._bus = bus
         self._list = list_pool
+        self._depth = depth()
         self._stopping: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
 
@@ -86,13 +88,17 @@ class Life:
         return self.hub.state if self.hub is not None else "new"
 
     def check(self) -> None:
-        """Raise PoolHeld if another kernel took the pool over."""
+        """Raise PoolHeld if another kernel took the pool over, NoPool in a child that was forked since."""
+        if self.hub is not None:
+            refuse(self._depth, f"pool {self.name!r}")
         if self.hub is not None and self.hub.state == "taken":
             back = f"take it back with %sky attach {self.name} --force"
             raise PoolHeld(f"{self.hub.note}; start another one, or {back}")
 
     async def start(self) -> None:
         """Start the nodes and wait until they are ready."""
+        if self.hub is not None:
+            refuse(self._depth, f"pool {self.name!r}")
         if self.hub is not None and self.state in ("starting", "ready"):
             await self._also_started(self.hub)
             return
@@ -222,7 +228,7 @@ class Life:
     async def stop(self) -> None:
         """End every node."""
         hub, panel = self.hub, self.panel
-        if hub is None or hub.state == "stopped":
+        if left_behind(self._depth) or hub is None or hub.state == "stopped":
             return
         if panel is not None and hub.state in ("starting", "ready"):
             panel.keep("stopped")

@@ -6,6 +6,7 @@ import atexit
 from typing import TYPE_CHECKING
 
 from skyward_jupyter.errors import NoPool
+from skyward_jupyter.runtime.forks import forget_in_child, forked
 from skyward_jupyter.runtime.restarts import restarting
 
 if TYPE_CHECKING:
@@ -28,6 +29,16 @@ def remove(made: ComputePool) -> None:
         del _pools[made.name]
 
 
+def _forget() -> object:
+    """A forked child has none of its parent's."""
+    left = dict(_pools)
+    _pools.clear()
+    return left
+
+
+forget_in_child(_forget)
+
+
 def pools() -> tuple[ComputePool, ...]:
     """The pools that run, the active one last."""
     return tuple(_pools.values())
@@ -47,7 +58,8 @@ def pool(name: str | None = None) -> ComputePool:
             raise NoPool(f"there is no pool {name!r} (running: {running}); start it with `%sky start --name {name}`")
         return _pools[name]
     if not _pools:
-        raise NoPool("no pool is running; start one with `%sky start --nodes 4` or `sky.ComputePool(nodes=4)`")
+        where = " in this process, and those of the process it was forked from stay there" if forked() else ""
+        raise NoPool(f"no pool is running{where}; start one with `%sky start --nodes 4` or `sky.ComputePool(nodes=4)`")
     return next(reversed(_pools.values()))
 
 

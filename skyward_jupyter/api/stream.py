@@ -15,6 +15,7 @@ from skyward_jupyter.actors.ending import StreamEnd
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Act
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
+from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.wire.events import Failure, Outcome
 
@@ -32,6 +33,7 @@ class ResultStream[T]:
         self._source = source
         self._close = close
         self._over = False
+        self._depth = depth()
 
     def __iter__(self) -> Iterator[T]:
         return self
@@ -56,6 +58,7 @@ class ResultStream[T]:
 
     async def __anext__(self) -> T:
         __tracebackhide__ = True
+        refuse(self._depth, "this stream")
         try:
             return await bridge(self._source.__anext__())
         except Exception:
@@ -67,12 +70,12 @@ class ResultStream[T]:
 
     def close(self) -> None:
         """Stop what still runs for it."""
-        if not self._over:
+        if not self._over and not left_behind(self._depth):
             self._over = True
             runtime().call_soon(self._close)
 
     def __del__(self) -> None:
-        if not self._over and not runtime().loop.is_closed():
+        if not self._over and not left_behind(self._depth) and not runtime().loop.is_closed():
             self.close()
 
 

@@ -19,6 +19,7 @@ from skyward_jupyter.agent.channel import Channel, Message, short
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.controls import DOOR
 from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.runtime.forks import forget_in_child
 from skyward_jupyter.runtime.restarts import restarting
 
 type Heard = Callable[[Message], None]
@@ -140,6 +141,18 @@ class Launcher(Link):
         self._process.wait()
         Path(self._log).unlink(missing_ok=True)
         return f"exit status {self._process.returncode}"
+
+
+def _forget() -> object:
+    """A forked child has no template yet, and says nothing to its parent's at its end."""
+    global _launcher
+    left, _launcher = _launcher, None
+    if left is not None:
+        left.alive = False
+    return left
+
+
+forget_in_child(_forget)
 
 
 def launcher() -> Launcher:

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
-from skyward_jupyter.runtime import restarts, waiting
+from skyward_jupyter.runtime import forks, restarts, waiting
 from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
 from skyward_jupyter.runtime.crossing import Crossing, drop, outside
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
@@ -349,6 +349,18 @@ def _result_of[T](future: concurrent.futures.Future[T]) -> T:
             return future.result(LOOK_UP_EVERY)
         except TimeoutError:
             continue  # an error of what was awaited comes as part of the result
+
+
+def _forget() -> object:
+    """A forked child has no runtime yet, and cannot touch the connections of its parent's."""
+    global _lock, _runtime
+    left, _runtime, _lock = _runtime, None, threading.Lock()
+    if left is not None and left.turns is not None:
+        left.turns.leave_to_parent()
+    return left
+
+
+forks.forget_in_child(_forget)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import os
 import signal
 import socket
 import sys
@@ -31,6 +32,9 @@ LINGER = 0.005
 _SIGNALS = [getattr(signal, name) for name in ("SIGALRM", "SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
 
 type _Handlers = dict[int, Callable[[int, FrameType | None], Any]]
+
+#: The handlers whose places are taken while the main thread waits.
+_noting: _Handlers = {}
 
 
 class Turns:
@@ -108,6 +112,22 @@ class Turns:
         """Let the daemon thread end."""
         self._closed = True
         self._loop.call_soon_threadsafe(self._loop.stop)
+
+    def leave_to_parent(self) -> None:
+        """In a forked child: whatever it does with the loop's files, its parent's stay as they are.
+
+        The two share what the system knows of each file: which are waited for, and what was sent. Here their numbers
+        stand for nothing from now on.
+        """
+        self._closed = True
+        self._others = 0
+        fds = [key.fd for key in list(self._loop._selector.get_map().values())]  # type: ignore[attr-defined]
+        fds += [self._bell.fileno(), self._loop._selector.fileno(), self._loop._csock.fileno()]  # type: ignore[attr-defined]
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for fd in fds:
+            os.dup2(nothing, fd, inheritable=False)
+        os.close(nothing)
+        _restore()
 
     def _drive(
         self, task: asyncio.Future[Any], signals: deque[int], handlers: _Handlers, within: float | None
@@ -188,15 +208,26 @@ def _noted(note: Callable[[int, FrameType | None], None], bell: int | None) -> I
 
     Each also rings `bell`: one that arrives just before the thread goes to sleep would be noted only after that.
     """
+    global _noting
     found = {number: signal.getsignal(number) for number in _SIGNALS}
     handlers: _Handlers = {number: handler for number, handler in found.items() if callable(handler)}
     before = signal.set_wakeup_fd(bell, warn_on_full_buffer=False) if bell is not None else None
     try:
+        _noting = handlers
         for number in handlers:
             signal.signal(number, note)
         yield handlers
     finally:
+        _noting = {}
         if before is not None:
             signal.set_wakeup_fd(before)
         for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _restore() -> None:
+    """In a child that was forked while the main thread waited: no wait goes on there."""
+    if _noting:
+        signal.set_wakeup_fd(-1)
+        for number, handler in _noting.items():
             signal.signal(number, handler)

@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Protocol
 
+from skyward_jupyter.runtime.forks import forget_in_child
+
 _main = threading.main_thread()
 _since = 0.0
 _observers: tuple[Observer, ...] = ()
@@ -42,6 +44,16 @@ def forget(observer: Observer) -> None:
     """Tell it no more."""
     global _observers
     _observers = tuple(known for known in _observers if known is not observer)
+
+
+def _forget() -> object:
+    """A forked child shows nothing of its parent's pools."""
+    global _main, _since, _observers
+    left, _observers, _since, _main = _observers, (), 0.0, threading.main_thread()
+    return left
+
+
+forget_in_child(_forget)
 
 
 def enter() -> None:
