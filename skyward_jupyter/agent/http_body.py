@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from skyward_jupyter.agent.jobs import Conflict, Gone
 from skyward_jupyter.wire import envelope
-from skyward_jupyter.wire.blobs import Blob
+from skyward_jupyter.wire.blobs import Blob, BlobStore
 from skyward_jupyter.wire.envelope import HEADER, Check, OtherPython, Refused
 
 #: Seconds the next piece of a body may take to come.
@@ -42,22 +42,22 @@ async def received(request: Request, path: Path) -> str:
     return check.digest
 
 
-async def received_blob(request: Request, path: Path, name: str) -> Blob:
-    """Write a blob to a file, checking that its content is the one that `name` says."""
-    content, size = xxhash.xxh3_128(), 0
+async def received_blob(request: Request, store: BlobStore, arriving: str, name: str) -> Blob:
+    """Have a blob arrive in a store, under a name of its own, and check that its content is the one `name` says."""
+    announced = request.headers.get("content-length", "")
+    if not announced.isdecimal() or not int(announced):
+        raise Refused("the blob does not say how many bytes it has; send it with a Content-Length")
+    content, size, arrived = xxhash.xxh3_128(), int(announced), 0
     pieces = request.stream()
-    with path.open("xb", buffering=0) as file:
-        while True:
-            async with asyncio.timeout(PATIENCE):
-                piece = await anext(pieces, b"")
-            if not piece:
-                break
-            content.update(piece)
-            size += len(piece)
-            rest = memoryview(piece)
-            while rest.nbytes:
-                rest = rest[file.write(rest) :]
-    if content.hexdigest() != name:
+    while True:
+        async with asyncio.timeout(PATIENCE):
+            piece = await anext(pieces, b"")
+        if not piece:
+            break
+        content.update(piece)
+        store.write_piece(arriving, arrived, piece, size)
+        arrived += len(piece)
+    if content.hexdigest() != name or arrived != size:
         raise Refused("the blob was cut short or changed on its way: its XXH3 is not its name; send it again")
     return Blob(name, size)
 

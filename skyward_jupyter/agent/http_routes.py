@@ -127,11 +127,11 @@ class _Api:
         name, blob = _checked_id(request.path_params["id"]), request.path_params["name"]
         if not _BLOB.fullmatch(blob):
             raise HTTPException(HTTPStatus.BAD_REQUEST, "a blob is named by the XXH3 of its content, 32 hex digits")
-        file = self._jobs.new_body()
+        store, arriving = self._jobs.store, self._jobs.new_blob(blob)
         try:
-            self._jobs.arrived(name, file, await received_blob(request, file, blob))
+            self._jobs.arrived(name, arriving, await received_blob(request, store, arriving, blob))
         except BaseException as error:
-            file.unlink(missing_ok=True)
+            store.give_up(arriving)
             raise told(error) from None
         return Response(status_code=HTTPStatus.NO_CONTENT)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable
+from collections.abc import Buffer, Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,21 +69,25 @@ def load(path: str) -> tuple[Any, Any, Any]:
 
 
 def _unpacked(call: Packed, store: BlobStore) -> tuple[Any, Any, Any]:
+    def open_blob(blob: Blob) -> Buffer:
+        folder, _, name = blob.name.rpartition("/")  # of an executor on this machine, beside the store
+        return (BlobStore(store.directory.parent / folder) if folder else store).open(Blob(name, blob.size))
+
     if call.initializer:
-        return _prepared, (call, store), {}
-    given: Any = unpack(call.given, store.open)
-    return (unpack(call.function, store.open), *given)
+        return _prepared, (call, open_blob), {}
+    given: Any = unpack(call.given, open_blob)
+    return (unpack(call.function, open_blob), *given)
 
 
-def _prepared(call: Packed, store: BlobStore) -> Any:
+def _prepared(call: Packed, open_blob: Callable[[Blob], Buffer]) -> Any:
     """Run the initializer first: the call may need it to be loaded at all."""
 
     def load() -> Any:
-        return unpack(call.initializer, store.open)
+        return unpack(call.initializer, open_blob)
 
     lent = begin(call.executor, load)
-    given: Any = unpack(call.given, store.open)
-    function: Any = unpack(call.function, store.open)
+    given: Any = unpack(call.given, open_blob)
+    function: Any = unpack(call.function, open_blob)
     args, kwargs = given
     lend(lent, function, *filter(callable, args))
     return function(*args, **kwargs)

@@ -236,9 +236,18 @@ class Jobs:
         self._expect_longer(name)
         return [blob for blob in blobs if not self._agent.store.has(blob)]
 
-    def arrived(self, name: str, file: Path, blob: Blob) -> None:
-        """A blob of a job that is to come has come, in a file of the directory."""
-        self._agent.store.adopt(file, blob)
+    @property
+    def store(self) -> BlobStore:
+        """Where blobs are kept."""
+        return self._agent.store
+
+    def new_blob(self, name: str) -> str:
+        """A name under which a blob arrives."""
+        return f"{name}-{next(self._numbers)}"
+
+    def arrived(self, name: str, arriving: str, blob: Blob) -> None:
+        """A blob of a job that is to come has arrived whole, under a name of its own."""
+        self._agent.store.adopt(arriving, blob)
         self._expect_longer(name)
 
     def _expect_longer(self, name: str) -> None:

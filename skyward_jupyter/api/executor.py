@@ -298,7 +298,7 @@ def _shared_with(pool: ComputePool) -> Shared:
 
     def shared() -> Path | None:
         store = pool.hub.payloads.store
-        return store.directory if isinstance(store, BlobStore) else None
+        return store.directory.parent if isinstance(store, BlobStore) else None
 
     return shared
 

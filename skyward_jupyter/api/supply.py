@@ -14,6 +14,7 @@ from pathlib import Path
 from skyward_jupyter.wire.blobs import Blob, BlobMemory, BlobStore
 from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.contained import contained
+from skyward_jupyter.wire.spill import spill_of
 
 type Shared = Callable[[], Path | None]
 
@@ -26,7 +27,7 @@ class Supply:
     name
         Of the executor; what tells its files from those of others.
     shared
-        Gives the directory that the pool's nodes read too; None where they are elsewhere.
+        Gives the directory of the pool, which its nodes read too; None where they are elsewhere.
     """
 
     def __init__(self, name: str, shared: Shared) -> None:
@@ -81,6 +82,8 @@ class Supply:
         with self._lock:
             if self._place is not None:
                 shutil.rmtree(self._place, ignore_errors=True)
+                if (spill := spill_of(self._place.parent)) is not None:
+                    shutil.rmtree(spill / self._folder, ignore_errors=True)
             self._store = self._place = None
 
     def _put(self, data: memoryview) -> Blob:

@@ -183,10 +183,19 @@ class BlobStore:
             self._touch(Blob(name, size))
         return True
 
-    def adopt(self, file: Path, blob: Blob) -> None:
-        """Keep a file of this file system as a blob; it has the content that the name says."""
-        file.rename(self.path(blob.name))
+    def adopt(self, name: str, blob: Blob) -> None:
+        """Keep what arrived whole under another name as a blob, whose content it is."""
+        file = self.path(name)
+        file.rename(file.with_name(blob.name))
         self._touch(blob)
+
+    def give_up(self, name: str) -> None:
+        """Remove a blob that arrives, or has arrived, for one reader."""
+        if name in self._arriving:
+            file, _ = self._arriving.pop(name)
+            file.close()
+            Path(str(file.name)).unlink(missing_ok=True)
+        self.drop(name)
 
     def pin(self, name: str) -> None:
         """Keep a blob while something in flight needs it."""

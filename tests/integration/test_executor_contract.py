@@ -775,9 +775,9 @@ def test_nothing_of_them_is_left(pool: sky.ComputePool, until: Until) -> None:
     assert isinstance(store, BlobStore)
     with sky.Executor(pool) as executor:
         assert executor.submit(len, os.urandom(2_000_000)).result(30) == 2_000_000
-        assert [path for path in store.directory.iterdir() if path.name.startswith("executor")]
+        assert [path for path in store.directory.parent.iterdir() if path.name.startswith("executor")]
     until(
-        lambda: not [path for path in store.directory.iterdir() if path.name.startswith("executor")],
+        lambda: not [path for path in store.directory.parent.iterdir() if path.name.startswith("executor")],
         "its files are removed",
     )
 

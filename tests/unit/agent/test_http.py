@@ -310,6 +310,14 @@ async def test_a_blob_that_is_not_what_its_name_says(http: httpx.AsyncClient, wo
     assert not world.files()
 
 
+async def test_a_blob_that_is_cut_short(http: httpx.AsyncClient, world: World) -> None:
+    name = digest(b"something")
+    for size in ("20", "0", "x"):
+        response = await http.put(f"/v1/jobs/one/blobs/{name}", content=b"something", headers={"Content-Length": size})
+        assert response.status_code == 400
+    assert not world.files()
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"blobs": 3}', b'{"blobs": [3]}', b'{"blobs": ["../x"]}'])
 async def test_names_of_blobs_that_are_none(http: httpx.AsyncClient, body: bytes) -> None:
     response = await http.post("/v1/jobs/one/blobs", content=body)

@@ -259,7 +259,7 @@ async def test_what_a_predecessor_left_is_removed(tmp_path: Path) -> None:
 
 def pinned(world: World, blob: Blob) -> bool:
     """Whether its store keeps a blob, whatever else comes."""
-    world.host.store.keep = 0
+    world.host.store._keep = 0
     world.host.store.put(b"something else")
     return world.host.store.has(blob.name)
 
