@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.events import PoolState
 from skyward_jupyter.fleets.base import LARGEST
 from skyward_jupyter.providers import records
-from skyward_jupyter.wire.messages import Batch, Exchange, Own
+from skyward_jupyter.wire.messages import Batch, Exchange, Own, TakeProject
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.adoption import Kept
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from skyward_jupyter.project.tracker import Tracker
 
 _hubs: dict[str, Hub] = {}
+#: Seconds that a node may take to hear of the user's project; one that takes longer is not reachable just now.
+_INFORM_WITHIN = 10.0
 
 
 @dataclass(eq=False)
@@ -237,6 +240,15 @@ class Hub:
     def exchange(self, rank: int, exchange: Exchange) -> Awaitable[Batch]:
         """Ask a node's worker."""
         return self.worker(rank).ask(exchange)
+
+    async def inform(self, rank: int) -> None:
+        """Have a node know the user's project as it is now, unless it does not answer."""
+        project = self.project.current()
+        if self.informed.get(rank) != project.digest:
+            with contextlib.suppress(casty.Unavailable, TimeoutError):
+                async with asyncio.timeout(_INFORM_WITHIN):
+                    await self.worker(rank).ask(TakeProject(project))
+                self.informed[rank] = project.digest
 
     def peers(self, ranks: tuple[int, ...]) -> tuple[Peer, ...]:
         """The nodes of these ranks."""

@@ -72,6 +72,10 @@ class Nodes(Protocol):
         """A node has one job more, or one less."""
         ...
 
+    async def inform(self, rank: int) -> None:
+        """Have a node know the user's own modules as they are here now."""
+        ...
+
 
 class Backlog:
     """The jobs of one executor.
@@ -319,6 +323,7 @@ class Backlog:
     async def _ended(self, item: Item, node: NodeJobs, name: str, params: dict[str, str]) -> bool:
         """Run a job and tell its future; returns whether the node has something of it that nobody needs."""
         try:
+            await self._nodes.inform(node.rank)
             parts = Parts(self.supply.to_send(item.blobs), self.supply.open)
             ended = await node.run(name, item.body(), params, item.show, parts)
         except NotBegun:

@@ -412,6 +412,14 @@ class ComputePool:
         """
         return self._running.hub.fleet.token
 
+    async def inform(self, rank: int) -> None:
+        """Have a node know the user's own modules as they are here now; awaited on any loop.
+
+        A node that does not answer is left to what comes after.
+        """
+        if self._hub is not None:
+            await bridge(self._hub.inform(rank))
+
     def count_job(self, rank: int, change: int) -> None:
         """Tell the placing of calls that a node has one job of an executor more, or one less; from any thread."""
         if self._hub is not None:
