@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass, field
 
 from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.agent.endings import SLOT_WITHIN
 from skyward_jupyter.agent.frames import Order, Parser, frame
 from skyward_jupyter.agent.piped import Piped
 from skyward_jupyter.agent.pipes import MARK
@@ -76,6 +77,7 @@ class SlotLink(asyncio.Protocol):
         self._worn: Counter[str] = Counter()
         self.retired = False
         self._project = ""
+        self._killing: asyncio.TimerHandle | None = None
         self.control: socket.socket | None = None
         self.piped: Piped | None = None
 
@@ -146,8 +148,9 @@ class SlotLink(asyncio.Protocol):
         return self._worn[task.owner] >= task.most
 
     def retire(self) -> None:
-        """Have its process end; it is given nothing more."""
+        """Have its process end, within seconds; it is given nothing more."""
         self.retired = True
+        self._killing = asyncio.get_running_loop().call_later(SLOT_WITHIN, self.kill)
         if self._transport is not None:
             self._transport.close()
 
@@ -197,6 +200,8 @@ class SlotLink(asyncio.Protocol):
     def close(self) -> None:
         """Drop the connection."""
         self.alive = False
+        if self._killing is not None:
+            self._killing.cancel()
         if self._transport is not None:
             self._transport.close()
         if self.control is not None:

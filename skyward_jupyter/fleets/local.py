@@ -6,6 +6,7 @@ their own. Arguments and results go through files in shared memory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import secrets
@@ -15,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
@@ -25,14 +25,13 @@ from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import HTTP_PORT, PORT, AgentConfig, Peer
 from skyward_jupyter.fleets.admission import Admission
 from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
+from skyward_jupyter.fleets.footing import check_loopback
 from skyward_jupyter.fleets.launcher import Link, Taken, launcher, take
 from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.ssh.image import Image, working_directory
 from skyward_jupyter.wire.spill import remove_store
-
-if TYPE_CHECKING:
-    from skyward_jupyter.ssh.image import Image
 
 
 class LocalFleet:
@@ -66,6 +65,7 @@ class LocalFleet:
         self._key = key or pool
         self._spec = spec if image is None else replace(spec, env={**image.env, **spec.env})
         self._directory = "" if image is None else image.root
+        self._worked = ""
         self._heard = heard
         self._ports: dict[int, int] = {}
         self._http_ports: dict[int, int] = {}
@@ -84,6 +84,8 @@ class LocalFleet:
         self.shared = f"{self.store}/blobs" if share else None
 
     def _make(self) -> None:
+        check_loopback()
+        self._worked = working_directory()
         self._block = _free_block()
         self.cluster = f"{self._pool}-{secrets.token_hex(16)}"
         # The template starts while the certificates are made.
@@ -188,9 +190,15 @@ class LocalFleet:
             http=self._http_address(rank),
             token=f"{self.certificates}/{TOKEN}",
             paths=tuple(map(str, sys.path)),
-            directory=self._directory or os.getcwd(),
+            directory=self._directory or self._here(),
             env={**os.environ, **self._spec.env},  # as it is now: the template's is older
         )
+
+    def _here(self) -> str:
+        """Where this process works, or did when the directory was last there."""
+        with contextlib.suppress(FileNotFoundError):
+            self._worked = os.getcwd()
+        return self._worked
 
     def alive(self, rank: int) -> bool:
         """Whether the agent's process has started and not ended, and is not stopped either."""

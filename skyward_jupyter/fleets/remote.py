@@ -29,6 +29,7 @@ from skyward_jupyter.errors import (
 from skyward_jupyter.fleets.admission import Admission
 from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
 from skyward_jupyter.fleets.estate import Estate
+from skyward_jupyter.fleets.footing import check_loopback
 from skyward_jupyter.fleets.keeping import Keeping
 from skyward_jupyter.fleets.link import Refused
 from skyward_jupyter.fleets.place import Place, Plan, place_from
@@ -91,6 +92,7 @@ class RemoteFleet:
         self._failures: dict[int, str] = {}
         self._closed = self._lost = False
         self._answers: dict[int, Message] = {}
+        check_loopback()
         if found is not None:
             self.store, self.cluster, epoch = found.store, found.cluster, found.epoch
         else:

@@ -18,6 +18,7 @@ from skyward_jupyter.errors import UsageError
 from skyward_jupyter.profiles import keys
 from skyward_jupyter.profiles.profile import Profile
 from skyward_jupyter.profiles.table import Table
+from skyward_jupyter.ssh.image import working_directory
 
 #: What profiles are kept in.
 FILE = "skyward.toml"
@@ -47,7 +48,7 @@ def names() -> list[str]:
 
 def files() -> Iterator[Path]:
     """The files that may have profiles, nearest first."""
-    here = Path.cwd()
+    here = Path(working_directory())
     home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
     for folder in (here, *here.parents, home / "skyward"):
         if (folder / FILE).is_file():

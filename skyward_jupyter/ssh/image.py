@@ -30,6 +30,17 @@ _EXACT = re.compile(r"[A-Za-z0-9._-]+(\[[^]]*\])?\s*===?\s*[^\s*,;]+")
 _LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
+def working_directory() -> str:
+    """The directory that this process works in; a UsageError where it has been deleted."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        raise UsageError(
+            "the working directory of this process was deleted; change to one that there is, with os.chdir(...) or "
+            "%cd, and start the pool again"
+        ) from None
+
+
 def here() -> str:
     """The minor version of this Python, as in ``3.12``."""
     return f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -73,7 +84,7 @@ class Image:
         for name in ("pip", "apt", "includes", "excludes"):
             object.__setattr__(self, name, _texts(name, getattr(self, name)))
         object.__setattr__(self, "env", _environment(self.env))
-        object.__setattr__(self, "root", os.path.abspath(self.root or os.getcwd()))
+        object.__setattr__(self, "root", os.path.abspath(self.root or working_directory()))
         _check_python(self.python)
         for requirement in self.pip:
             _check_requirement(requirement)

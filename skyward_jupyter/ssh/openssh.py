@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.ssh.copies import Copies
+from skyward_jupyter.ssh.image import working_directory
 
 #: How long it may take (seconds): conditions may run programs, and names may be looked up.
 WITHIN = 20.0
@@ -83,7 +84,7 @@ def ask(host: str, user: str, port: int | None, config: str) -> Answer | None:
 
 def _ask(program: str, asked: tuple[str, ...], config: str) -> Answer:
     if _is_at_home():
-        key = (program, config, os.getcwd(), str(Path.home()), *asked)
+        key = (program, config, working_directory(), str(Path.home()), *asked)
         if (known := _answers.get(key)) is not None and known.counts:
             return known
         answer = _run([program, *(["-F", config] if config else []), *asked], Copies(Path()))

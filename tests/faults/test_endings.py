@@ -166,3 +166,25 @@ def test_what_does_not_end_is_killed(world: World, tmp_path: Path) -> None:
     assert time.monotonic() - began < 12
     assert not any(it.is_running() for it in slots)
     assert not [it for it in children if os.path.exists(it)]
+
+
+def stuck() -> int:
+    import atexit
+
+    atexit.register(time.sleep, 1000)
+    return os.getpid()
+
+
+def leaves(folder: str) -> int:
+    import atexit
+
+    atexit.register(Path(folder, str(os.getpid())).touch)
+    return os.getpid()
+
+
+def test_a_worn_slot_ends_as_a_program_too_within_its_time(world: World, tmp_path: Path) -> None:
+    with sky.Executor(nodes=1, max_tasks_per_child=1) as executor:
+        found = [executor.submit(leaves, str(tmp_path)).result(60) for _ in range(2)]
+        assert len(set(found)) == 2
+        world.until(lambda: set(os.listdir(tmp_path)) == set(map(str, found)), "both have ended in order")
+        assert executor.submit(stuck).result(60) != executor.submit(stuck).result(60)

@@ -77,7 +77,7 @@ def _made(place: Path) -> str:
 
 
 def test_what_owners_that_are_gone_left_is_removed_in_both_places(places: tuple[Path, Path]) -> None:
-    gone = [place / "skyward-4194999-unit-x" for place in places]
+    gone = [place / "skyward-4194999-unswept-x" for place in places]
     for path in gone:
         path.mkdir()
     remove_store(store.new_store("unit"))
