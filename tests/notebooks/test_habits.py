@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -93,3 +94,27 @@ def test_help_has_examples(nodes: Kernel) -> None:
     for magic, example in (("%%sky", "--scatter images,labels"), ("%sky", "%sky pull loss")):
         text = nodes.ok(f"print(get_ipython().object_inspect_mime('{magic}')['text/plain'])").stdout
         assert example in text
+
+
+def test_a_session_ends_as_a_program(kernel: Kernel, tmp_path: Path) -> None:
+    shown = kernel.ok(
+        "%%sky --nodes 2\n"
+        "import atexit, tempfile\n"
+        "import skyward as sky\n"
+        "from multiprocessing import shared_memory\n"
+        "from pathlib import Path\n"
+        "rank = sky.instance_info().node\n"
+        f"atexit.register(Path({str(tmp_path)!r}, f'atexit{{rank}}').touch)\n"
+        f"directory = tempfile.TemporaryDirectory(dir={str(tmp_path)!r}, prefix='left')\n"
+        "memory = shared_memory.SharedMemory(create=True, size=1000)\n"
+        "class Held:\n"
+        "    def __del__(self, touch=Path.touch, path=Path(directory.name).parent / f'del{rank}'):\n"
+        "        touch(path)\n"
+        "held = Held()\n"
+        "print(memory.name)\n"
+    )
+    names = [word for word in shown.stdout.split() if word.startswith("psm_")]
+    assert len(names) == 2
+    kernel.ok("%sky stop")
+    assert sorted(os.listdir(tmp_path)) == ["atexit0", "atexit1", "del0", "del1"]
+    assert not [name for name in names if os.path.exists(f"/dev/shm/{name}")]
