@@ -26,6 +26,8 @@ ACKNOWLEDGE_AFTER = 1.0
 #: second: an answer that was lost on a connection that lives would be waited for for ever.
 LATE = 30.0
 SLOWEST = 100_000.0
+#: An idle node is listened to, for so many seconds at a time: what tasks started may write after their end.
+LISTEN = 60.0
 _CODES = 512
 _RETRY = 0.05
 
@@ -97,6 +99,7 @@ class Courier:
         self._turn = 0
         self._silent_since: float | None = None
         self._retrying = False
+        self._listening = False
         self.following: dict[int, bool] = {}
         self.closed = False
 
@@ -165,8 +168,43 @@ class Courier:
         self._resting = None
         if self.closed or self.following or self._acknowledged == self._seen:
             return
+        if not self._listening:
+            self._listen()
+            return
         self._turn += 1
         self._ask_later(Exchange(self._client, self._seen, hold=0.0, epoch=self._epoch), [])
+
+    def _listen(self) -> None:
+        """Hear what comes although nothing is asked for; the node may forget what came before."""
+        self._listening, self._acknowledged = True, self._seen
+        work = asyncio.get_running_loop().create_task(self._go_on_listening())
+        self._running.add(work)
+        work.add_done_callback(self._running.discard)
+
+    async def _go_on_listening(self) -> None:
+        """A node that cannot be asked, or is busy, is not listened to until it has had something to do."""
+        try:
+            while await self.hear(LISTEN) and not self.following:
+                self._acknowledged = self._seen
+        finally:
+            self._listening = False
+
+    async def hear(self, hold: float = 0.0) -> bool:
+        """Take what came although nothing was asked for, or comes within `hold` seconds; False when that failed."""
+        exchange = Exchange(self._client, self._seen, hold=hold, epoch=self._epoch, listen=True)
+        try:
+            async with asyncio.timeout(hold + LATE):
+                batch = await self._ask(exchange)
+        except Exception:
+            return False
+        if self.closed:
+            return False
+        if batch.taken:
+            self._taken(batch.taken)
+            return False
+        self._receive(batch)
+        self._settled()
+        return not self.closed
 
     def _ask_later(self, exchange: Exchange, tasks: list[TaskEntry]) -> None:
         self._acknowledged = exchange.after

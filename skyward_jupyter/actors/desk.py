@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import math
 import time
+import weakref
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from skyward_jupyter.wire.messages import Code
 KEPT = 10_000
 
 type Times = tuple[int, str, int, float, float, float, float, float, str, int]
+type Late = weakref.WeakMethod[Callable[[TaskEvent], None]]
+#: How many tasks that ended are remembered with who hears of them.
+HEARD = 1_000
 #: Bits of a task id that count tasks; those above count the kernels that drove the pool.
 _ID_BITS = 40
 
@@ -122,6 +126,8 @@ class TaskEntry:
         On how many nodes it was begun, the present one included.
     retries, yielded
         How often it may be begun again when its node is lost, and whether it has yielded something already.
+    late
+        Who hears what its threads and children write after its end, as long as there is somebody.
     """
 
     id: int
@@ -152,6 +158,7 @@ class TaskEntry:
     tries: int = 1
     retries: int = 0
     yielded: bool = False
+    late: Late | None = None
 
 
 @dataclass(slots=True)
@@ -180,6 +187,8 @@ class Desk:
         The shortest time from sending a task to a node to its end here, less what it ran; by rank.
     tails
         The last that came of each node, whichever process it was then, by rank.
+    late
+        Who hears what tasks that have ended still write, by task.
     """
 
     tasks: dict[int, TaskEntry] = field(default_factory=dict)
@@ -192,6 +201,7 @@ class Desk:
     recorded: int = 0
     turnaround: dict[int, float] = field(default_factory=dict)
     tails: defaultdict[int, Tail] = field(default_factory=lambda: defaultdict(Tail))
+    late: dict[int, Late] = field(default_factory=dict)
     _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def next_id(self) -> int:
@@ -201,6 +211,13 @@ class Desk:
     def start_ids(self, epoch: int) -> None:
         """Give ids that no kernel gave that drove the pool before."""
         self._ids = itertools.count((epoch << _ID_BITS) + 1)
+
+    def outlive(self, entry: TaskEntry) -> None:
+        """A task has ended; what it started may go on and write."""
+        if entry.late is not None:
+            self.late[entry.id] = entry.late
+            while len(self.late) > HEARD:
+                del self.late[next(iter(self.late))]
 
     def count(self, ended: int) -> None:
         """Remember that so many tasks ended now."""

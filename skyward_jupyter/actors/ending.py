@@ -20,6 +20,7 @@ def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
     if hub.desk.tasks.pop(entry.id, None) is not None:
         hub.payloads.release(entry.blobs)
         hub.desk.count(1)
+        hub.desk.outlive(entry)
         if entry.feeds is not None:
             entry.feeds.close()
         _tell(hub, entry, outcome)

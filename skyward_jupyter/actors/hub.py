@@ -60,6 +60,8 @@ class Hub:
         The tasks that wait for a node; see `skyward_jupyter.actors.placing`.
     takers
         What hands each node that is ready its tasks.
+    hearers
+        What asks each such node for what came although nothing was asked for.
     progress, cost
         What tells how far runs are, and what counts what the nodes cost.
     elastic, bounds
@@ -100,6 +102,7 @@ class Hub:
     progress: Progress = field(init=False)
     cost: Meter = field(init=False)
     takers: dict[int, Callable[[Sequence[int]], None]] = field(default_factory=dict)
+    hearers: dict[int, Callable[[], Awaitable[object]]] = field(default_factory=dict)
     elastic: Autoscaler | None = None
     bounds: tuple[int, int] = (1, LARGEST)
     patience: float = 60.0

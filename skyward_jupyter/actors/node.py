@@ -208,6 +208,7 @@ class _Node:
             self._importing = asyncio.get_running_loop().create_task(supply(self.hub, self.rank))
         self._flush()
         self.hub.takers[self.rank] = self.assign
+        self.hub.hearers[self.rank] = self.courier.hear
         self.hub.placer.tell(NodeUp(self.rank, self.shown.view.slots, self._adopt(owned)))
         self.hub.events.emit(NodeReady, self.rank, self.shown.view.address)
         self.hub.pool.tell(Joined(self.rank))
@@ -293,6 +294,8 @@ class _Node:
         if kind is Kind.BACK:
             self.courier.following.pop(event.task, None)
             self._returned.append(event.task)
+        elif kind is Kind.OUTPUT and (entry is None or entry.outcome.done()):
+            results.late(self.hub, self.rank, event)
         elif entry is None or entry.outcome.done():
             self.hub.payloads.discard(event.body)
         elif kind is Kind.CODE and entry.adopted:
@@ -335,6 +338,7 @@ class _Node:
         self.courier.close()
         if self.hub.takers.get(self.rank) == self.assign:
             del self.hub.takers[self.rank]
+            self.hub.hearers.pop(self.rank, None)
         if self._leaving is not None:
             self._leaving.cancel()
         self.vigil.close()

@@ -75,10 +75,7 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             end(hub, entry, Failure(rank, own or error_of(value, rank), event.seconds))
         case _:
             if kind is Kind.OUTPUT:
-                stream, text = _text(value)
-                hub.desk.tails[rank].add(stream, text)
-                if hub.events.wants(LogLine):
-                    hub.events.emit(LogLine, rank, entry.id, stream, text)
+                _log(hub, rank, entry.id, *_text(value))
             _show(entry, rank, kind, value)
 
 
@@ -89,6 +86,28 @@ def _in_time(value: object, event: Event, rank: int) -> object:
     from skyward_jupyter.agent.cells import CellOutcome, overdue
 
     return overdue(value, event.overdue, rank) if isinstance(value, CellOutcome) else value
+
+
+def _log(hub: Hub, rank: int, task: int, stream: str, text: str) -> None:
+    hub.desk.tails[rank].add(stream, text)
+    if hub.events.wants(LogLine):
+        hub.events.emit(LogLine, rank, task, stream, text)
+
+
+def late(hub: Hub, rank: int, event: Event) -> None:
+    """Log what threads and children of a task wrote after its end, with its run where that is still known."""
+    if blobs_of(event.body) and not hub.payloads.shared:
+        hub.payloads.discard(event.body)
+        return
+    try:
+        stream, text = _text(hub.payloads.opened(event.body))
+    except Exception as error:
+        log.error("what a task on node %d wrote after its end cannot be read here: %s", rank, error)
+        return
+    _log(hub, rank, event.task, stream, text)
+    heard = hub.desk.late.get(event.task)
+    if heard is not None and (hear := heard()) is not None:
+        hear(Output(rank, stream, text))
 
 
 def _had(hub: Hub, entry: TaskEntry, rank: int, kind: Kind, seconds: float) -> None:

@@ -39,6 +39,8 @@ class Client:
         self._refused: dict[int, bool] = {}
         self._held: Exchange | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._listening: Exchange | None = None
+        self._late: asyncio.TimerHandle | None = None
         self._waiting: dict[int, asyncio.Future[Event]] = {}
 
     # -- its tasks -----------------------------------------------------------------------------------------------
@@ -112,13 +114,19 @@ class Client:
         else:
             self._timer = asyncio.get_running_loop().call_later(asked.hold, self._answer)
 
-    def release(self, epoch: int) -> Exchange | None:
-        """Let go of a held exchange that is older than `epoch`, without an answer."""
-        held = self._held
-        if held is None or held.epoch >= epoch:
-            return None
-        self._held = None
-        return held
+    def listen(self, asked: Exchange) -> None:
+        """Answer `asked` when something of a task comes that has ended, or when its time is over."""
+        if self._listening is not None:
+            self._answer_late()
+        self._listening = asked
+        self._answer_late_in(0.0 if self.log.has_after(asked.after) else asked.hold)
+
+    def release(self, epoch: int) -> list[Exchange]:
+        """Let go of the held exchanges that are older than `epoch`, without an answer."""
+        found = [asked for asked in (self._held, self._listening) if asked is not None and asked.epoch < epoch]
+        self._held = None if self._held in found else self._held
+        self._listening = None if self._listening in found else self._listening
+        return found
 
     def end_of(self, task: int) -> asyncio.Future[Event]:
         """The last event of a task that is about to come; it is not kept for an exchange."""
@@ -144,15 +152,46 @@ class Client:
                 self._timer.cancel()
             self._timer = loop.call_later(_GATHER, self._answer)
 
+    def tell_late(self, task: int, body: bytes) -> None:
+        """Text of a task that has ended."""
+        if self._held is not None:
+            self.tell(task, Kind.OUTPUT, body)
+            return
+        self.log.add(task, Kind.OUTPUT, body)
+        if self._listening is not None:
+            self._answer_late_in(_GATHER)
+
+    def _answer_late_in(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        if self._late is not None and self._late.when() <= loop.time() + seconds:
+            return
+        if self._late is not None:
+            self._late.cancel()
+        self._late = loop.call_later(seconds, self._answer_late)
+
+    def _answer_late(self) -> None:
+        asked, self._listening = self._listening, None
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        if asked is not None:
+            asked.reply_to.tell(self.log.batch())
+
     def close(self) -> None:
         """Wait for nothing any more."""
+        self._no_timer()
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _no_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _answer(self) -> None:
         asked, self._held = self._held, None
-        self.close()
+        self._no_timer()
         if asked is not None:
             asked.reply_to.tell(self.log.batch())
 

@@ -108,7 +108,7 @@ class Crew:
         """A slot's process ended; another takes its place, but for the session, which is asked for when needed."""
         links = [link for link in self._slots.values() if link.pid == pid]
         if links and (piped := links[0].piped) is not None:
-            piped.drain()
+            piped.end()
             piped.close()
         for link in links:
             link.close()

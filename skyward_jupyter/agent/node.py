@@ -87,7 +87,7 @@ class Agent:
         if message.epoch > epoch:
             drop_kernels()
         client = self.client(message.client)
-        if (held := client.release(message.epoch)) is not None:
+        for held in client.release(message.epoch):
             refuse_exchange(held, self.lease.owner.name)
         running = {it.task.id: it.yields for _, it in self.crew.running if it.client == message.client}
         return Owned(
@@ -128,7 +128,10 @@ class Agent:
             self.control(asked.client, control)
         for feed in asked.feeds:
             self._feed(asked.client, feed)
-        client.hold(asked)
+        if asked.listen:
+            client.listen(asked)
+        else:
+            client.hold(asked)
 
     def submit(self, name: str, task: Task) -> None:
         """Queue a task, unless this node has seen it."""
@@ -230,6 +233,7 @@ class Agent:
             return
         running = slot.running
         if running is None or running.task.id != task:
+            self._late(slot.past(task), kind, body)
             return
         if not kind.final:
             running.yields += kind is Kind.YIELD
@@ -247,6 +251,17 @@ class Agent:
         running = slot.running
         if running is not None and stream in kept(running.task.flags):
             self.client(running.client).tell(running.task.id, Kind.OUTPUT, pack((stream, text), self.store.put))
+        elif running is None and (ended := slot.past()) is not None and stream in kept(ended.task.flags):
+            self._late(ended, Kind.OUTPUT, pack((stream, text), self.store.put))
+
+    def _late(self, ended: Running | None, kind: Kind, body: bytes) -> None:
+        """A thread or child process of a task that has ended wrote."""
+        client = self.client(ended.client) if ended is not None else None
+        if ended is not None and kind is Kind.OUTPUT and client is not None and client.follower is None:
+            client.tell_late(ended.task.id, body)
+            return
+        for blob in blobs_of(body) if kind in (Kind.OUTPUT, Kind.DISPLAY) else ():
+            self.store.drop(blob.name)
 
     def _died(self, running: Running, code: int) -> None:
         how = "killed" if running.stopping == "interrupted" else "died"

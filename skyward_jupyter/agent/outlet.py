@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from skyward_jupyter.agent.frames import frame
 from skyward_jupyter.agent.helpers import helper
+from skyward_jupyter.agent.origins import home, install
 from skyward_jupyter.agent.pipes import MARK, Ends, Page, kept, unread
 from skyward_jupyter.agent.streams import TaskStream
 from skyward_jupyter.agent.streams import settle as settle_streams
@@ -36,7 +37,7 @@ _sleep = time.sleep
 _libc, _held_libc = ctypes.CDLL(None), ctypes.PyDLL(None)
 
 type Marks = tuple[int, int]
-type _Piece = tuple[str, str, Marks]
+type _Piece = tuple[str, str, Marks, int]
 
 
 class _Polled(ctypes.Structure):
@@ -136,15 +137,21 @@ class Outlet:
     def end(self, kind: int, body: bytes) -> None:
         """Send the last frame of the current task."""
         self.active = False
-        self._send(kind, body, self._marked)
+        self._send(kind, body, self._marked, self.task)
+
+    @property
+    def owner(self) -> int:
+        """The task of the code that asks: the current one, unless an earlier one started its thread."""
+        found = home()
+        return int(found[1]) if found is not None and found[0] is self else self.task
 
     def send(self, kind: int, body: bytes) -> None:
         """Send one frame of the current task."""
-        self._send(kind, body, self._pipes.at())
+        self._send(kind, body, self._pipes.at(), self.task)
 
-    def _send(self, kind: int, body: bytes, at: Marks) -> None:
+    def _send(self, kind: int, body: bytes, at: Marks, task: int) -> None:
         """Send one frame; what went through the pipes up to `at` comes before it."""
-        data = frame(kind, self.task, body)
+        data = frame(kind, task, body)
         with interrupts, self._send_lock:
             if at != self._marked:
                 self._marked = at
@@ -159,7 +166,7 @@ class Outlet:
             with self._text_lock:
                 if not self._pending:
                     self._pipes.page.hold(self._number, True)
-                self._pending.append((stream, text, self._pipes.at()))
+                self._pending.append((stream, text, self._pipes.at(), self.owner))
                 self._size += len(text)
                 full = self._size >= _PIECE
             if full:
@@ -172,9 +179,9 @@ class Outlet:
         with interrupts, self._flush_lock:
             with self._text_lock:
                 pending, self._pending, self._size = self._pending, [], 0
-            for stream, text, at in _joined(pending):
+            for stream, text, at, task in _joined(pending):
                 for start in range(0, len(text), _PIECE):
-                    self._send(Kind.OUTPUT, self.pack((stream, text[start : start + _PIECE])), at)
+                    self._send(Kind.OUTPUT, self.pack((stream, text[start : start + _PIECE])), at, task)
             with self._text_lock:
                 if pending and not self._pending:
                     self._pipes.page.hold(self._number, False)
@@ -183,11 +190,11 @@ class Outlet:
 def _joined(pending: list[_Piece]) -> Iterator[_Piece]:
     index = 0
     while index < len(pending):
-        stream, _, at = pending[index]
+        stream, _, at, task = pending[index]
         end = index
-        while end < len(pending) and pending[end][0] == stream and pending[end][2] == at:
+        while end < len(pending) and (pending[end][0], *pending[end][2:]) == (stream, at, task):
             end += 1
-        yield stream, "".join(text for _, text, _ in pending[index:end]), at
+        yield stream, "".join(text for _, text, _, _ in pending[index:end]), at, task
         index = end
 
 
@@ -231,7 +238,19 @@ def use(outlet: Outlet) -> None:
 
 def current() -> Outlet:
     """The outlet of the code that asks."""
-    return _current.get(None) or _fallback[0]
+    found = _current.get(None)
+    if found is None:
+        started = home()
+        found = started[0] if started is not None else _fallback[0]
+    return found
+
+
+def _here() -> tuple[Outlet, int] | None:
+    """The outlet and the task of the code that asks."""
+    if not _fallback:
+        return None
+    outlet = current()
+    return outlet, outlet.owner
 
 
 class Pipes:
@@ -291,6 +310,7 @@ def capture(ends: Ends) -> Pipes:
     pipes = Pipes(ends)
     _streams[:] = [TaskStream("stdout", 1, current), TaskStream("stderr", 2, current)]
     os.register_at_fork(after_in_child=_leave)
+    install(_here)
     sys.stdout, sys.stderr = _streams
     sys.__stdout__, sys.__stderr__ = _streams  # type: ignore[misc]
     return pipes
@@ -316,6 +336,9 @@ def display(
     if _forked():
         return
     outlet = current()
+    if outlet.owner != outlet.task or not outlet.active:
+        outlet.write("stdout", f"{data.get('text/plain', '')}\n")  # its cell has ended: there is only a log
+        return
     outlet.flush()
     outlet.send(Kind.DISPLAY, outlet.pack((dict(data), dict(metadata or {}), dict(transient or {}), update)))
 

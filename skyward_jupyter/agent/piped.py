@@ -62,9 +62,16 @@ class Piped:
             self._tell(*found)
 
     def drain(self) -> None:
-        """Hand on what went through them so far; a task has ended."""
+        """Hand on what went through them so far: a task has ended.
+
+        A character of which only a part came stays: a child process may go on and write the rest.
+        """
         self._take()
         self._tell_all()
+
+    def end(self) -> None:
+        """Hand on all that went through them: nobody writes any more."""
+        self.drain()
         for stream, decoder in enumerate(self._decoders):
             if text := decoder.decode(b"", final=True):
                 self._said(STREAMS[stream], text)

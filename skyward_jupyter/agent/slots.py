@@ -24,6 +24,8 @@ from skyward_jupyter.wire.messages import Code, Feed, Task
 
 #: Seconds between an interrupt and the end of a slot that ignores it.
 GRACE = 5.0
+#: How many tasks a slot's agent remembers whose threads and children may still write.
+PAST = 100
 
 type Heard = Callable[["SlotLink", int, Kind, bytes], None]
 type Said = Callable[["SlotLink", str, str], None]
@@ -67,6 +69,7 @@ class SlotLink(asyncio.Protocol):
         self.index = index
         self.pid = pid
         self.running: Running | None = None
+        self._past: OrderedDict[int, Running] = OrderedDict()
         self.alive = True
         self._calm = True
         self._thread = thread
@@ -110,7 +113,15 @@ class SlotLink(asyncio.Protocol):
         if self.running is not None and self.running.stopping and self._thread is None:
             self._calm = False
             self._send(Order.CALM, 0)
+        if self.running is not None:
+            self._past[self.running.task.id] = self.running
+            while len(self._past) > PAST:
+                self._past.popitem(last=False)
         self.running = None
+
+    def past(self, task: int | None = None) -> Running | None:
+        """A task that has ended here, the last one when None is named."""
+        return self._past.get(task) if task is not None else next(reversed(self._past.values()), None)
 
     def run(self, running: Running, code: bytes, project: Code) -> None:
         """Send a task, and the user's project if the slot knows another; the slot must be free."""

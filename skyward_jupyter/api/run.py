@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
+from weakref import WeakMethod
 
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
-from skyward_jupyter.wire.events import Outcome
+from skyward_jupyter.wire.events import Outcome, TaskEvent
 
 
 class Launched:
@@ -29,6 +30,11 @@ class Launched:
         """Call with each part as it ends: its place among the nodes that were named, and how it ended."""
         for place, entry in enumerate(self._entries):
             entry.outcome.add_done_callback(partial(_told, call, place))
+
+    def outlive(self, hear: Callable[[TaskEvent], None]) -> None:
+        """Call this method, as long as its object is there, with what threads and children write after the end."""
+        for entry in self._entries:
+            entry.late = WeakMethod(hear)
 
     def interrupt(self) -> None:
         """Raise KeyboardInterrupt in the running code; what ignores it for 5 s loses its slot."""

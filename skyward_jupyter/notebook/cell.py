@@ -129,6 +129,7 @@ class Cell:
         self._on_page = screen
         how = self._options.group
         self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
+        self._run.shows = self._take
         self._say([*told(names, self._parts), *notes, *plan.notes])
         self._traffic = plan.traffic
         self._early = Early("run.cancel() interrupts" if self._options.bg else "--fail-fast would interrupt")
@@ -194,6 +195,7 @@ class Cell:
             label=self._source.code.strip().partition("\n")[0],
         )
         self._run.stop_with(launched.interrupt, launched.kill)
+        launched.outlive(self._run.outlived)
         launched.each(lambda place, outcome: self._part_ended(ranks[place], outcome))
         self._started.append(launched)
         return launched
@@ -252,6 +254,7 @@ class Cell:
             outcomes = [one for one in outcomes if one.node not in again]
             outcomes += await self._outcomes(self._launch(plan, again))
         self._siblings.close()
+        self._run.shows = None
         self._grouped.end()
         try:
             verdict = self._verdict(outcomes)

@@ -180,6 +180,7 @@ def _logs(notebook: Notebook, line: str) -> None:
     pool = pools.find(options.pool)
     ranks = None if options.nodes == ALL else pools.chosen(pool, options.nodes)
     if not options.follow:
+        _wait(logs.catch_up(pool))
         put("stdout", logs.text(pool, ranks, options.lines), flush=False)
         return
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextvars
 import html
+import sys
 import time
 import uuid
 from collections.abc import Iterable
@@ -18,7 +19,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from skyward_jupyter.agent.cells import Bundle
 from skyward_jupyter.notebook import still
 from skyward_jupyter.notebook.ranks import label
-from skyward_jupyter.runtime.writing import put
+from skyward_jupyter.runtime.writing import fitting, put
 from skyward_jupyter.widgets import runs
 from skyward_jupyter.wire.events import Display
 
@@ -141,6 +142,8 @@ class CellScreen:
         self._send(data, {}, {"display_id": f"sky-{self._id}-{key}"}, update)
 
     def _send(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], update: bool) -> None:
+        if not self._updates and isinstance(text := data.get("text/plain"), str):
+            data = {**data, "text/plain": fitting(text, sys.stdout)}
         self._context.run(self._shell.display_pub.publish, data, metadata, transient=transient, update=update)
 
 

@@ -22,6 +22,8 @@ from skyward_jupyter.runtime.writing import put
 _WIDTH = 300
 #: While following: seconds between two looks, and lines of one that are shown.
 _EVERY = 0.1
+#: Seconds that nodes have to say what they wrote.
+_CATCH_UP = 1.0
 _MOST = 200
 
 
@@ -42,6 +44,19 @@ def _row(line: TailLine) -> str:
     at = time.strftime("%H:%M:%S", time.localtime(line.at))
     said = plain(line.text)
     return f"  {at}  {line.source:<6}  {_short(said)}"
+
+
+async def catch_up(pool: Pool) -> None:
+    """Have what threads and children wrote whose tasks have ended: a kernel that was busy may not know of it yet."""
+    if pool.state != "ready":
+        return
+    asked = [asyncio.ensure_future(hear()) for hear in pool.hub.hearers.values()]
+    try:
+        if asked:
+            await asyncio.wait(asked, timeout=_CATCH_UP)
+    finally:
+        for one in asked:
+            one.cancel()
 
 
 async def follow(pool: Pool, ranks: Collection[int] | None, lines: int) -> None:

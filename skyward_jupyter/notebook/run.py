@@ -18,6 +18,7 @@ from skyward_jupyter.notebook.pictures import Pictures
 from skyward_jupyter.notebook.ranks import label, spoken
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.widgets.runsource import STATES, Detach, RunSnapshot, RunView
+from skyward_jupyter.wire.events import Output, TaskEvent
 
 #: How many of its bars a page gets, and how many of them node by node.
 _BARS = 30
@@ -49,6 +50,7 @@ class CellRun:
         self.displays = Pictures()
         self.cleared = 0
         self.body: str | None = None
+        self.shows: Callable[[TaskEvent], None] | None = None
         self.shown_in = -1
         self.started = time.monotonic()
         self.seconds = 0.0
@@ -117,6 +119,16 @@ class CellRun:
         node = self.nodes[rank]
         node.shown, node.error = shown, error
         node.state = "done" if error is None else "failed"
+        self._changed()
+
+    def outlived(self, event: TaskEvent) -> None:
+        """Take what a thread or child process wrote after its node's part had ended."""
+        if self.shows is not None:
+            self.shows(event)  # the cell still runs on other nodes
+            return
+        self.nodes[event.node].take(event)
+        if isinstance(event, Output):
+            self.log.feed(event.node, event.stream, event.text)
         self._changed()
 
     def end(self, value: object, error: BaseException | None) -> None:

@@ -48,8 +48,13 @@ def _write(target: TextIO, text: str) -> None:
     try:
         target.write(text)
     except UnicodeEncodeError:
-        encoding = target.encoding or "ascii"
-        target.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        target.write(fitting(text, target))
+
+
+def fitting(text: str, target: TextIO) -> str:
+    """`text` with what the encoding of `target` cannot show escaped."""
+    encoding = getattr(target, "encoding", None) or "ascii"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _tell(stream: str, error: OSError) -> None:

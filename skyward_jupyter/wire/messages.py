@@ -140,9 +140,10 @@ class Batch:
 class Exchange(Askable[Batch]):
     """Take `tasks`, `codes`, `controls` and `feeds`; forget events up to `after`; answer with later ones.
 
-    Without any, the answer is held for up to `hold` seconds, or until the next exchange of the same client. `epoch`
-    counts how often another kernel took the pool over, as far as this one knows. `project` is the user's project as
-    the tasks are to have it, where the node may have another: see `skyward_jupyter.wire.project`.
+    Without any, the answer is held for up to `hold` seconds, or until the next exchange of the same client. One that
+    is to `listen` is held beside that, for what threads and children of tasks write that have ended. `epoch` counts how
+    often another kernel took the pool over, as far as this one knows. `project` is the user's project as the tasks are
+    to have it, where the node may have another: see `skyward_jupyter.wire.project`.
     """
 
     client: str
@@ -154,6 +155,7 @@ class Exchange(Askable[Batch]):
     feeds: tuple[Feed, ...] = ()
     epoch: int = 0
     project: Code | None = None
+    listen: bool = False
 
 
 @dataclass(frozen=True)

@@ -147,3 +147,34 @@ def test_a_script_without_stdout_runs(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert (tmp_path / "reached").exists()
+
+
+PROMPT = """
+from IPython.terminal.interactiveshell import TerminalInteractiveShell
+shell = TerminalInteractiveShell.instance(simple_prompt=True)
+shell.run_line_magic("load_ext", "skyward")
+if __name__ == "__main__":
+    for cell in ("%sky start --nodes 2", "%%sky\\nprint('ü✓'); '✓'", "%%sky --group node\\nprint('ü'); display('✓')", "%sky logs"):
+        assert shell.run_cell(cell).success
+    shell.run_line_magic("sky", "stop")
+"""
+
+
+def test_a_prompt_of_few_characters_shows_all(tmp_path: Path) -> None:
+    (tmp_path / "prompt.py").write_text(PROMPT)
+    done = subprocess.run(
+        [sys.executable, "prompt.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "IPYTHONDIR": str(tmp_path / "ipython")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    for part in (
+        "[0-1] \\xfc\\u2713\n[0-1] '\\u2713'\n",
+        "[0]\n  \\xfc\n'\\u2713'\n[1]\n  \\xfc\n",
+        "stdout  \\xfc\\u2713",
+    ):
+        assert part in done.stdout, done.stdout
+    assert "Traceback" not in done.stdout + done.stderr

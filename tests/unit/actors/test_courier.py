@@ -352,7 +352,46 @@ async def test_a_node_may_forget_what_came_last_when_nothing_follows(monkeypatch
     kernel = Kernel(node)
     kernel.send(entry(1))
     await until(lambda: node.asked and node.asked[-1].after == 2)
-    assert (node.asked[-1].tasks, node.asked[-1].hold) == ((), 0.0)
+    assert (node.asked[-1].tasks, node.asked[-1].listen) == ((), True)
+    kernel.send(entry(2))
+    await until(lambda: len(node.asked) >= 4 and node.asked[-1].after == 4)
+    kernel.courier.close()
+
+
+async def test_an_idle_node_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ACKNOWLEDGE_AFTER", 0.0)
+    node = Node()
+    kernel = Kernel(node)
+    kernel.send(entry(1))
+    await until(lambda: node.asked and node.asked[-1].listen)
+    for number in range(3):
+        node.write(1, Kind.OUTPUT, b"late")
+        await kernel.until(3 + number)
+    await until(lambda: node.asked[-1].listen and node.asked[-1].after == 5)
+    assert [event.seq for event in kernel.events] == [1, 2, 3, 4, 5]
+    kernel.courier.close()
+
+
+async def test_a_node_that_cannot_be_listened_to_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ACKNOWLEDGE_AFTER", 0.0)
+    node = Node()
+    kernel = Kernel(node, patience=0.0)
+    node.lose += ["", "request"]
+    kernel.send(entry(1))
+    await until(lambda: len(node.asked) == 2)
+    await asyncio.sleep(0)
+    assert (node.asked[-1].listen, kernel.gone) == (True, [])
+    kernel.send(entry(2))
+    await until(lambda: node.asked[-1].listen and node.asked[-1].after == 4)
+    kernel.courier.close()
+
+
+async def test_what_came_late_can_be_asked_for() -> None:
+    node = Node()
+    kernel = Kernel(node)
+    node.write(1, Kind.OUTPUT, b"late")
+    assert await kernel.courier.hear()
+    assert [event.body for event in kernel.events] == [b"late"]
     kernel.courier.close()
 
 

@@ -161,6 +161,60 @@ async def test_what_was_not_acknowledged_comes_again(world: World) -> None:
     assert await world.answer() == ()
 
 
+async def ended(world: World, *tasks: Task) -> int:
+    """Have tasks run and end; returns the number of the last event."""
+    await world.attach()
+    for number, task in enumerate(tasks, 1):
+        world.exchange(task, after=number - 1)
+        await world.order()
+        world.says(Kind.VALUE, task.id)
+        await world.answer()
+    return len(tasks)
+
+
+async def test_output_after_the_end_goes_to_who_listens(world: World) -> None:
+    after = await ended(world, Task(1, "f", b""), Task(2, "f", b""))
+    world.exchange(after=after, listen=True)
+    world.says(Kind.OUTPUT, 1, b"of a thread")
+    (event,) = await world.answer()
+    assert (event.task, event.kind, event.body) == (1, Kind.OUTPUT, b"of a thread")
+    world.exchange(after=after + 1, listen=True)
+    world.written[0].write(b"of a child\n")
+    (event,) = await world.answer()
+    assert (event.task, unpack(event.body, lambda blob: b"")) == (2, ("stdout", "of a child\n"))
+
+
+async def test_output_after_the_end_waits_for_who_listens_later(world: World) -> None:
+    after = await ended(world, Task(1, "f", b""))
+    world.says(Kind.OUTPUT, 1, b"late")
+    world.says(Kind.DISPLAY, 1, b"late")
+    world.says(Kind.OUTPUT, 7, b"of nobody")
+    await asyncio.sleep(0.01)
+    world.exchange(after=after, listen=True)
+    assert [event.body for event in await world.answer()] == [b"late"]
+
+
+async def test_listening_holds_nothing_else_up(world: World) -> None:
+    after = await ended(world, Task(1, "f", b""))
+    world.exchange(after=after, listen=True)
+    world.exchange(Task(2, "f", b""), after=after)
+    await world.order()
+    world.says(Kind.OUTPUT, 1, b"late")
+    world.says(Kind.VALUE, 2)
+    events = [*await world.answer()]
+    assert [(event.task, Kind(event.kind)) for event in events] == [(1, Kind.OUTPUT), (2, Kind.VALUE)]
+    world.exchange(after=after + 2, listen=True, hold=0.01)
+    assert (await world.answer(), await world.answer()) == ((), ())
+
+
+async def test_who_listens_hears_that_another_kernel_took_over(world: World) -> None:
+    after = await ended(world, Task(1, "f", b""))
+    world.exchange(after=after, listen=True)
+    world.agent.own(Own("kernel", 1, os.getpid(), 0.0, "another"))
+    batch = await asyncio.wait_for(world.reply.batches.get(), 10)
+    assert batch.taken == "another"
+
+
 async def test_output_is_gathered_and_a_result_is_not(world: World) -> None:
     await world.attach()
     world.exchange(Task(1, "f", b""))

@@ -132,7 +132,16 @@ async def test_a_character_in_two_halves_is_one(world: World) -> None:
 async def test_half_a_character_and_bytes_that_are_no_text_are_seen(world: World) -> None:
     world.write(0, b"\xff" + "é".encode()[:1])
     world.piped.drain()
+    assert world.text == "\ufffd"
+    world.piped.end()
     assert world.text == "\ufffd\ufffd"
+
+
+async def test_a_character_that_the_end_of_a_task_divides_is_one(world: World) -> None:
+    for byte in "é€".encode():
+        world.write(0, bytes([byte]))
+        world.piped.drain()
+    assert world.text == "é€"
 
 
 async def test_the_end_of_a_pipe_is_quiet(world: World) -> None:
