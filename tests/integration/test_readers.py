@@ -154,8 +154,9 @@ from IPython.terminal.interactiveshell import TerminalInteractiveShell
 shell = TerminalInteractiveShell.instance(simple_prompt=True)
 shell.run_line_magic("load_ext", "skyward")
 if __name__ == "__main__":
-    for cell in ("%sky start --nodes 2", "%%sky\\nprint('ü✓'); '✓'", "%%sky --group node\\nprint('ü'); display('✓')", "%sky logs"):
-        assert shell.run_cell(cell).success
+    begin = "%sky start --nodes 2"
+    cells = begin, "%%sky\\nprint('ü✓'); '✓'", "%%sky --group node\\nprint('ü'); display('✓')", "%sky logs"
+    assert all(shell.run_cell(cell).success for cell in cells)
     shell.run_line_magic("sky", "stop")
 """
 
