@@ -17,6 +17,7 @@ from typing import Any
 
 from skyward_jupyter.agent import outlet
 from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Holdings, fingerprint
+from skyward_jupyter.agent.forks import end, forked
 from skyward_jupyter.agent.imports import imports
 from skyward_jupyter.agent.progress import Bars
 from skyward_jupyter.agent.shell import SessionShell, make_shell, user_part
@@ -55,6 +56,8 @@ class Session:
         before = dict(names)
         self.bars.begin()
         error = self.shell.run_source(request.source)
+        if forked():
+            end(error, self.shell.failure[1] if self.shell.failure is not None else "")
         self.bars.finish(error)
         bound = self._bound(before, () if error else request.binds)
         for name in bound:

@@ -27,6 +27,7 @@ from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
 from skyward_jupyter.agent.coroutines import settled
 from skyward_jupyter.agent.failure import Failed, describe
+from skyward_jupyter.agent.forks import ending_children, keep_from_children
 from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.imports import imports
 from skyward_jupyter.agent.inputs import Inputs
@@ -180,7 +181,9 @@ class Slot:
             return Kind.ERROR, self._pack(_described(error, "result"))
 
     def _call[T](self, work: Callable[[], T]) -> T:
-        return work() if self.runner is None else self.runner.call(work)
+        if self.runner is None:
+            return ending_children(work)
+        return self.runner.call(lambda: ending_children(work))
 
     def _stream(self, values: Iterator[object]) -> None:
         while (value := self._call(lambda: next(values, _END))) is not _END:
@@ -240,6 +243,7 @@ def run_process(config: AgentConfig, sockets: list[socket.socket], label: str, e
     """
     _prepare(config, label.removeprefix("."))
     pipes = capture(ends)
+    keep_from_children(sockets)
     keyboard.install()
     shells.install(_make_shell)
     link = enter_collections(config, _task)

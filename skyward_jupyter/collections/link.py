@@ -186,15 +186,20 @@ class _WireHold:
         self._link = link
         self._wire = wire
         self._call = link.request(address, "release", (number,))
+        self._process = os.getpid()
 
     def release(self) -> None:
-        """Free it."""
+        """Free it; in a forked child it is the parent's, and stays."""
+        if os.getpid() != self._process:
+            return
         with _dropped(self._wire):
             outcome = self._wire.call(self._call)
         self._released(outcome)
 
     async def release_async(self) -> None:
         """`release`, to await on any event loop."""
+        if os.getpid() != self._process:
+            return
         with _dropped(self._wire):
             outcome = await self._wire.call_async(self._call)
         self._released(outcome)
