@@ -78,6 +78,7 @@ class Imports(Recorder):
         self._followed: dict[str, str | None] = {}
         self._paths: tuple[str, ...] = ()
         self._counted = 0
+        self._failed: dict[str, object] = {}
         self._directory = ""
         self._fresh = True
         self._lock = threading.RLock()
@@ -233,7 +234,7 @@ class Imports(Recorder):
                 self._renew(project)
             stale = [name for name in self.sources if name in sys.modules and self._is_stale(project, name)]
             for name in self._in_order(stale):
-                self._reload(name)
+                self._reload(project, name)
             self.complete()
             return bool(stale)
 
@@ -246,20 +247,26 @@ class Imports(Recorder):
             del self.sources[name]
 
     def _is_stale(self, project: Project, name: str) -> bool:
+        wanted, had = self._versions(project, name)
+        return wanted not in (None, had, self._failed.get(name))
+
+    def _versions(self, project: Project, name: str) -> tuple[object, object]:
+        """Return which version of a module there should be, None if that is not known, and which one there is."""
         source = self.sources[name]
         loaded: Loaded | None = project.modules.get(name)
         if loaded is not None:
-            return loaded.digest != source.digest
-        stamp = stamp_of(source.path)
-        return stamp is not None and stamp != source.stamp
+            return loaded.digest, source.digest
+        return stamp_of(source.path), source.stamp
 
-    def _reload(self, name: str) -> None:
+    def _reload(self, project: Project, name: str) -> None:
         from IPython.extensions.autoreload import superreload
 
         module = sys.modules[name]
         try:
             superreload(module, _reload, self._objects)
+            self._failed.pop(name, None)
         except Exception as error:
+            self._failed[name], _ = self._versions(project, name)
             sys.stderr.write(f"{name} was edited but does not load: {type(error).__name__}: {error}\n")
 
     def _in_order(self, stale: Sequence[str]) -> list[str]:

@@ -90,7 +90,7 @@ class Modules:
         self.project = Code("", b"")
         self._directory = directory
         self._store = store
-        self._wanted: Project | None = None
+        self._wanted: Project | None = Project(shared=False)
         self._units: dict[str, Unit] = {}
         self._placed: dict[str, str] = {}
         self._waiting: dict[str, list[asyncio.Future[Answer]]] = {}

@@ -104,8 +104,8 @@ def _never(name: str) -> bool:
 
 
 def _repository(folder: str) -> str:
-    """Return the top of the git repository that a folder is in; the folder itself where there is none."""
+    """Return the top of the git repository that a folder is in; what the folder is in where there is none."""
     for above in (folder, *map(str, Path(folder).parents)):
         if os.path.exists(os.path.join(above, ".git")):
             return above
-    return folder
+    return os.path.dirname(folder)

@@ -73,7 +73,7 @@ class _Place:
         """Return where a file goes."""
         if self.package and (path + os.sep).startswith(self.package + os.sep):
             return f"{self.there}/{self.single}/{os.path.relpath(path, self.package)}"
-        return f"{self.there}/{os.path.relpath(path, self.here)}"
+        return self.there if path == self.here else f"{self.there}/{os.path.relpath(path, self.here)}"
 
 
 def spec_of(name: str, roots: Sequence[str], recorder: Recorder) -> ModuleSpec | None:
@@ -186,16 +186,22 @@ def _places(name: str, spec: ModuleSpec) -> Iterator[_Place]:
                 above = os.path.dirname(folder)
                 same = os.path.basename(folder) == name
                 yield _Place(above, _label(above if same else folder), folder, name)
+            elif is_own_path(folder):
+                yield _archive(folder)
         return
     origin = os.path.abspath(spec.origin or "")
     if os.path.isfile(origin):
         above = os.path.dirname(origin)
         yield _Place(above, _label(above), single=os.path.basename(origin))
-        return
-    archive = origin
-    while not os.path.exists(archive):  # inside a zip archive on sys.path
-        archive = os.path.dirname(archive)
-    yield _Place(archive, f"{_label(os.path.dirname(archive))}/{os.path.basename(archive)}")
+    else:
+        yield _archive(origin)
+
+
+def _archive(path: str) -> _Place:
+    """Return the zip archive that a module is in."""
+    while not os.path.exists(path):
+        path = os.path.dirname(path)
+    return _Place(path, f"{_label(os.path.dirname(path))}/{os.path.basename(path)}")
 
 
 def _files(place: _Place) -> Iterator[str]:
