@@ -13,7 +13,7 @@
     │   └── LockMisused        a lock released by who does not hold it, or taken twice by the same (also RuntimeError)
     ├── NoKeyboard             code on a node that asks somebody (also EOFError)
     ├── NoRoom                 shared memory, or the disk, is full
-    ├── NotPicklable           a value that cannot travel; names the path to the part at fault
+    ├── NotPicklable           a value that cannot travel; names the part at fault (also PicklingError)
     ├── ResultGone             a result that went to a kernel that has ended, or a call that never left it
     ├── PoolError              the pool as a whole
     │   ├── PoolStopped        the pool was stopped, or is stopping (also BrokenExecutor)
@@ -35,7 +35,8 @@
     │   ├── SlotDied           the process that ran it ended: segfault, os._exit, memory (also BrokenExecutor)
     │   ├── TaskTimeout        it ran longer than allowed (also TimeoutError)
     │   ├── TaskInterrupted    it was interrupted or cancelled from here
-    │   ├── ResultNotPicklable it ended well, but what it returned cannot travel
+    │   ├── ResultNotPicklable it ended well, but what it returned cannot travel (also PicklingError)
+    │   ├── NotLoaded          what was sent cannot be loaded where it arrived (also BrokenExecutor)
     │   └── RemoteError        it raised something that cannot travel as itself
     │       └── RemoteExit     a job of an executor ended in SystemExit (also SystemExit)
     ├── BarrierTimeout         not everybody came to a barrier in time (also TimeoutError)
@@ -50,6 +51,7 @@ An exception raised by user code on a node is not in this tree: it arrives as it
 from __future__ import annotations
 
 import concurrent.futures
+import pickle
 from typing import Any
 
 
@@ -115,7 +117,7 @@ class LockMisused(UsageError, RuntimeError):
     """A lock was released, or its token read, by who does not hold it, or it was acquired again by its holder."""
 
 
-class NotPicklable(SkywardError, TypeError):
+class NotPicklable(SkywardError, TypeError, pickle.PicklingError):
     """A value that cannot travel to a node.
 
     Attributes
@@ -384,8 +386,12 @@ class TaskInterrupted(TaskFailed):
     """The task was interrupted or cancelled from here."""
 
 
-class ResultNotPicklable(TaskFailed):
+class ResultNotPicklable(TaskFailed, pickle.PicklingError):
     """The task ended well, but what it returned cannot travel."""
+
+
+class NotLoaded(TaskFailed, concurrent.futures.BrokenExecutor):
+    """A call could not be loaded on its node, or what it returned could not be loaded here."""
 
 
 class RemoteError(TaskFailed):

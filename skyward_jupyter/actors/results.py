@@ -13,6 +13,7 @@ from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.agent.failure import Failed, rebuild
 from skyward_jupyter.errors import (
+    NotLoaded,
     ResultGone,
     ResultNotPicklable,
     SkywardError,
@@ -59,7 +60,7 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             return
         text = f"what the task on node {rank} sent cannot be loaded here: {type(error).__name__}: {error}"
         if kind.final or kind is Kind.YIELD:
-            end(hub, entry, Failure(rank, TaskFailed(text, rank), event.seconds))
+            end(hub, entry, Failure(rank, NotLoaded(text, rank), event.seconds))
         else:
             log.error(text)
         return
@@ -179,7 +180,7 @@ def error_of(failed: Failed, rank: int) -> BaseException:
             )
         case "input":
             text = f"node {rank} could not load the call: {failed.type_name}: {failed.text}"
-            return _with_traceback(TaskFailed(text, rank), failed)
+            return _with_traceback(NotLoaded(text, rank), failed)
         case _:
             return rebuild(failed, rank)
 

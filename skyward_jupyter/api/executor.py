@@ -79,7 +79,8 @@ class Executor(concurrent.futures.Executor):
         **options: Any,
     ) -> None:
         if max_workers is not None and not is_count(max_workers):
-            raise UsageError(f"max_workers is {max_workers!r}; give a whole number from 1 on, or leave it out")
+            text = f"max_workers must be greater than 0, and it is {max_workers!r}"
+            raise UsageError(f"{text}; give a whole number, or leave it out")
         if pool is not None and not isinstance(pool, ComputePool):
             raise UsageError(f"pool is {pool!r}, and no pool; for a new one say how many nodes, as in nodes=4")
         if pool is not None and (nodes is not None or options):

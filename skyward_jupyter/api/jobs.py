@@ -19,7 +19,7 @@ import httpx
 
 from skyward_jupyter.actors.results import error_of
 from skyward_jupyter.agent.failure import Failed
-from skyward_jupyter.errors import NodeLost, RemoteError, RemoteExit, TaskFailed
+from skyward_jupyter.errors import NodeLost, NotLoaded, RemoteError, RemoteExit, ResultNotPicklable, TaskFailed
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import loads
 from skyward_jupyter.wire.events import Clear, Display, Output, TaskEvent
@@ -246,13 +246,13 @@ class NodeJobs:
             return loads(content)
         except BaseException as error:  # whatever code of the value raised
             text = f"what the job on node {self.rank} returned cannot be loaded here: {type(error).__name__}: {error}"
-            raise TaskFailed(text, self.rank) from error
+            raise NotLoaded(text, self.rank) from error
 
 
 def _raised(failed: Failed, rank: int) -> BaseException:
     """What a job raised: also what is no `Exception`, as `concurrent.futures` has it."""
     error = error_of(failed, rank)
-    if type(error) is not RemoteError or failed.pickled is None:
+    if not isinstance(error, RemoteError | ResultNotPicklable) or failed.pickled is None:
         return error
     try:
         own = loads(failed.pickled)

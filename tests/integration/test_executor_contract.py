@@ -330,6 +330,20 @@ def test_a_process_that_dies_breaks_that_job_alone(
     assert executor.submit(abs, -1).result(30) == 1
 
 
+@pytest.mark.parametrize("kind", [SystemExit, pickle.UnpicklingError])
+def test_what_cannot_be_loaded_or_pickled_is_what_the_standard_library_says(
+    executor: sky.Executor, kind: type[BaseException]
+) -> None:
+    bad = At(_raise, kind)
+    for future in (executor.submit(id, bad), executor.submit(At, _raise, kind)):
+        assert isinstance(future.exception(30), BrokenExecutor)
+        assert isinstance(future.exception(), sky.NotLoaded)
+    unpicklable = executor.submit(given, At(_raise, kind, pickling=True)).exception(30)
+    assert isinstance(unpicklable, SystemExit if kind is SystemExit else pickle.PicklingError)
+    with pytest.raises(pickle.PicklingError):
+        _ = executor.submit(id, threading.Lock())
+
+
 def test_a_job_that_dies_after_shutdown_holds_nothing_up(pool: sky.ComputePool) -> None:
     with sky.Executor(pool) as executor:
         future = executor.submit(crash)
@@ -698,7 +712,7 @@ def test_jobs_that_wait_break_with_it(pool: sky.ComputePool) -> None:
         ({"initializer": abs, "initargs": 1}, TypeError, "initargs is 1"),
         ({"max_tasks_per_child": 0}, ValueError, "max_tasks_per_child is 0"),
         ({"max_tasks_per_child": 1.5}, TypeError, "max_tasks_per_child is 1.5"),
-        ({"max_workers": 0}, ValueError, "max_workers is 0"),
+        ({"max_workers": 0}, ValueError, "max_workers must be greater than 0"),
         ({"initializer": abs, "initargs": (threading.Lock(),)}, sky.NotPicklable, "lock"),
     ],
 )

@@ -41,6 +41,7 @@ PUBLIC = [
     "NodeLost",
     "Nodes",
     "NotClustered",
+    "NotLoaded",
     "NotPicklable",
     "PendingCompute",
     "PendingGroup",
