@@ -180,6 +180,9 @@ def error_of(failed: Failed, rank: int) -> BaseException:
             )
         case "input":
             text = f"node {rank} could not load the call: {failed.type_name}: {failed.text}"
+            if lacking := failed.facts.get("lacking"):
+                text += f". Your code imports {lacking}, which is not installed there: "
+                text += f"add it to Image(pip=[{lacking!r}])"
             return _with_traceback(NotLoaded(text, rank), failed)
         case _:
             return rebuild(failed, rank)

@@ -232,6 +232,8 @@ def _described(error: BaseException, how: str = "raised") -> Failed:
     """What failed, with the files of the user's project called what they are called at the kernel."""
     failed = describe(error, how)
     frames = tuple(tuple(replace(f, file=imports.as_called(f.file)) for f in part) for part in failed.frames)
+    if how == "input" and isinstance(error, ModuleNotFoundError) and error.name:
+        failed.facts["lacking"] = error.name.partition(".")[0]
     return replace(failed, formatted=imports.as_called(failed.formatted), frames=frames)
 
 
