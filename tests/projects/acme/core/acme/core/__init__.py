@@ -1,0 +1,3 @@
+from acme.core.base import Part
+
+__all__ = ["Part"]

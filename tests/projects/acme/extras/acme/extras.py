@@ -1,0 +1,9 @@
+from acme.core import Part
+
+
+def louder(text):
+    return text.upper() + "!"
+
+
+class Spare(Part):
+    pass

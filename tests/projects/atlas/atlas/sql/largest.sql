@@ -1,0 +1,1 @@
+select name from cities order by people desc limit 1

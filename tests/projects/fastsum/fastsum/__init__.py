@@ -1,0 +1,4 @@
+from fastsum._fast import Counter, total
+from fastsum.pure import mean
+
+__all__ = ["Counter", "mean", "total"]

@@ -1,0 +1,1 @@
+"""Runs as ``python -m pipeline`` and as ``python app.py`` beside it."""

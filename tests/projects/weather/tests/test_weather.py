@@ -1,0 +1,5 @@
+import weather
+
+
+def test_hottest():
+    assert weather.hottest(weather.load()).name == "Recife"
