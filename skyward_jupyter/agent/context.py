@@ -79,6 +79,11 @@ def enter(info: InstanceInfo) -> None:
     _current = info
 
 
+def on_node() -> bool:
+    """Whether this process runs code for a node."""
+    return _current is not None
+
+
 def instance_info() -> InstanceInfo:
     """Where this code runs.
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.modules import ask
+from skyward_jupyter.wire import spaces
 from skyward_jupyter.wire.imports import Recorder, Source, found_by_others, install, stamp_of
 from skyward_jupyter.wire.project import Loaded, Project
 
@@ -96,6 +97,7 @@ class Imports(Recorder):
         with self._lock:
             self._project = project = Project.from_bytes(body)
             self._lacking.clear()
+            spaces.forget()
             self._fresh = True
             if project.shared:
                 self._follow(project)

@@ -18,6 +18,7 @@ from skyward_jupyter.actors.elastic import Autoscaler, Bounds
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Taken
 from skyward_jupyter.actors.panel import Panel
+from skyward_jupyter.agent.context import on_node
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls
 from skyward_jupyter.api.others import remove_remains, replace_left
@@ -33,6 +34,7 @@ from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.wakeups import let_wake
 from skyward_jupyter.terminal.mode import Mode
+from skyward_jupyter.wire.own import unfinished
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
@@ -105,6 +107,7 @@ class Life:
         if self.state == "taken":
             await self.stop()
         self._refuse_second()
+        self._refuse_in_import()
         await replace_left(self.name)
         self._tidying = runtime().spawn(remove_remains())
         how = self.settings
@@ -129,6 +132,14 @@ class Life:
             raise ProvisioningFailed(why)
         if hub.state != "ready":
             raise ProvisioningFailed(hub.note or f"pool {self.name!r} was stopped before it was ready")
+
+    def _refuse_in_import(self) -> None:
+        """Refuse what would go on without end: nodes whose import of a module starts more nodes."""
+        if on_node() and (module := unfinished()):
+            raise UsageError(
+                f"a node imports {module}, whose top level starts pool {self.name!r}: "
+                'put that into a function, or under `if __name__ == "__main__":`'
+            )
 
     def _refuse_second(self) -> None:
         if any(pool.name == self.name and pool.state != "taken" for pool in registry.pools()):

@@ -48,6 +48,20 @@ def is_own(module: ModuleType) -> bool:
     return file is not None and not is_ours(module.__name__) and file.endswith(_ENDS) and is_own_path(file)
 
 
+def is_unfinished(name: str | None) -> bool:
+    """Return whether a module of this name is the user's own and is being imported at this moment.
+
+    Its top level may be what waits for a task: a node that imported it would run the same there.
+    """
+    module = sys.modules.get(name or "")
+    return getattr(getattr(module, "__spec__", None), "_initializing", False) and is_own(module)  # type: ignore[arg-type]
+
+
+def unfinished() -> str:
+    """Return the name of an own module that is being imported at this moment; empty when there is none."""
+    return next((name for name in list(sys.modules) if is_unfinished(name)), "")
+
+
 def own_modules() -> tuple[ModuleType, ...]:
     """Return the user's own modules among those imported; only modules new since the last call are looked at."""
     global _latest
