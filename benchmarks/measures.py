@@ -18,11 +18,14 @@ type Record = Callable[[str, str, float], None]
 """Takes a row's id, a system's name and a value."""
 
 CALLS = 5000
+ITEMS = 100_000
+MAPPED = 5000
+"""Few, as for some each of them is a call."""
 FIRST = "import skyward; skyward.ComputePool"
 """What a user's first line costs: names are loaded when they are first used, the import alone is next to nothing."""
 MEGABYTES = SIZE / 1e6
 
-TWO = frozenset({"call", "bound", "gather", "send", "tcp", "again", "echo"})
+TWO = frozenset({"call", "bound", "gather", "yields", "feeds", "mapped", "send", "tcp", "again", "echo"})
 EIGHT = frozenset({"all", "bytes"})
 READY = {"ready2": 2, "ready8": 8}
 
@@ -78,6 +81,14 @@ def _two(system: System, rows: Collection[str], record: Record) -> None:
         record("bound", system.name, p50(system.call_bound, 200, warm=20) * 1e3)
     if "gather" in rows:
         record("gather", system.name, CALLS / seconds(lambda: _expect(system.gather(CALLS), CALLS)))
+    for row, count, run in (
+        ("yields", ITEMS, system.yields),
+        ("feeds", ITEMS, system.feeds),
+        ("mapped", MAPPED, system.mapped),
+    ):
+        if row in rows:
+            with suppress(NotMeasured):
+                record(row, system.name, _items(row, run, count))
     fresh = arrays()
     if "send" in rows:
         record("send", system.name, _rate(lambda: _sent(system.send, next(fresh))))
@@ -99,6 +110,12 @@ def _eight(system: System, rows: Collection[str], record: Record) -> None:
         shared = system.shared_bytes()
         sent = sent_during(lambda: _expect(system.send_to_all(array), [checksum(array)] * 8))
         record("bytes", system.name, (sent + system.shared_bytes() - shared) / array.nbytes)
+
+
+def _items(row: str, run: Callable[[int], int], count: int) -> float:
+    expected = sum(range(count)) * (2 if row == "mapped" else 1)
+    _expect(run(count), expected)  # once to warm up
+    return count / seconds(lambda: _expect(run(count), expected))
 
 
 def _rate(action: Callable[[], None], warm: int = 4) -> float:

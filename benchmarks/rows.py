@@ -88,6 +88,10 @@ def _import(medians: Medians) -> Iterator[tuple[str, float | None]]:
     yield "0.15 s", 0.15
 
 
+def _items(medians: Medians) -> Iterator[tuple[str, float | None]]:
+    yield "50,000 a second", 50_000.0
+
+
 def _none(medians: Medians) -> Iterator[tuple[str, float | None]]:
     yield from ()
 
@@ -105,6 +109,9 @@ ROWS = (
     Row("again", "the same array sent again, unchanged", "MB/s", "high", _again),
     Row("echo", "64 MB array there and back", "MB/s", "high", _peer("echo", 1, "the best peer")),
     Row("bytes", "64 MB to all of 8 nodes: bytes that leave the kernel", "x", "low", _bytes),
+    Row("yields", "small results of one call, one by one as they come", "/s", "high", _items),
+    Row("feeds", "small items of one argument, one by one as they are read", "/s", "high", _items),
+    Row("mapped", "small items there and results back, in order", "/s", "high", _items),
     Row("cell", "`1` as a cell on 8 nodes, over an empty cell", "ms", "low",
         _peer("cell", 1 / 3, "1/3 of the best peer"), "an empty cell"),
     Row("import", "import and first use of `ComputePool`, over `import casty`", "s", "low", _import, "`import casty`"),

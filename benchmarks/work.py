@@ -19,6 +19,21 @@ def one() -> int:
     return 1
 
 
+def counted(count: int) -> Iterator[int]:
+    """Yield small results, one by one."""
+    yield from range(count)
+
+
+def total(items: Iterator[int]) -> int:
+    """Read small items, one by one."""
+    return sum(items)
+
+
+def double(item: int) -> int:
+    """Make one small result of one small item."""
+    return 2 * item
+
+
 def checksum(array: Array) -> float:
     """Read one number of every page: proof that all of `array` arrived, at next to no cost."""
     return float(array[::512].sum())

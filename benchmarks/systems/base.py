@@ -45,6 +45,18 @@ class System(ABC):
     def gather(self, count: int) -> int:
         """Run `count` trivial calls, each a call of its own, and return how many came back."""
 
+    def yields(self, count: int) -> int:
+        """Have one call give `count` small results, read them as they come, and return their sum."""
+        raise NotMeasured("results come all at once")
+
+    def feeds(self, count: int) -> int:
+        """Have one call read `count` small items that are made meanwhile, and return their sum."""
+        raise NotMeasured("arguments go all at once")
+
+    def mapped(self, count: int) -> int:
+        """Send `count` small items, double each there, and return the sum of what came back, in order."""
+        raise NotMeasured("there is no map")
+
     @abstractmethod
     def everywhere(self) -> object:
         """Run the trivial function on every node."""

@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from benchmarks.systems.base import System
-from benchmarks.work import Array, checksum, echo, one
+from benchmarks.work import Array, checksum, double, echo, one
 
 
 class Dask(System):
@@ -46,6 +46,9 @@ class Dask(System):
 
     def gather(self, count: int) -> int:
         return sum(self._client.gather([self._client.submit(one, pure=False) for _ in range(count)]))
+
+    def mapped(self, count: int) -> int:
+        return sum(self._client.gather(self._client.map(double, range(count), pure=False)))
 
     def everywhere(self) -> object:
         return self._client.run(one)

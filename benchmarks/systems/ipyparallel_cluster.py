@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from benchmarks.systems.base import System
-from benchmarks.work import Array, checksum, echo, one
+from benchmarks.work import Array, checksum, double, echo, one
 
 
 class Ipyparallel(System):
@@ -43,6 +43,10 @@ class Ipyparallel(System):
         # map() would put many items into one call; these are calls of their own, as everywhere else.
         pending = [self._anywhere.apply_async(one) for _ in range(count)]
         return sum(result.get() for result in pending)
+
+    def mapped(self, count: int) -> int:
+        # Items in chunks, as its users send many small ones.
+        return sum(self._anywhere.map_sync(double, range(count), chunksize=1000))
 
     def everywhere(self) -> object:
         return self._client[:].apply_sync(one)

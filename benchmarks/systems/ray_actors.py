@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from benchmarks.systems.base import NotMeasured, System
-from benchmarks.work import Array, checksum, echo, one
+from benchmarks.work import Array, checksum, double, echo, one
 
 
 class Node:
@@ -15,6 +15,9 @@ class Node:
 
     def one(self) -> int:
         return one()
+
+    def double(self, item: int) -> int:
+        return double(item)
 
     def checksum(self, array: Array) -> float:
         return checksum(array)
@@ -73,6 +76,12 @@ class Ray(System):
         import ray
 
         return sum(ray.get([self._one.remote() for _ in range(count)]))
+
+    def mapped(self, count: int) -> int:
+        from ray.util import ActorPool
+
+        # As its users would: an actor is given one small item after the other.
+        return sum(ActorPool(self._nodes).map(lambda node, item: node.double.remote(item), range(count)))
 
     def everywhere(self) -> object:
         import ray

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.systems.base import System
-from benchmarks.work import Array, checksum, echo, one
+from benchmarks.work import Array, checksum, counted, double, echo, one, total
+
+
+def _doubled(items: Iterator[int]) -> Iterator[int]:
+    for item in items:
+        yield double(item)
 
 
 class Skyward(System):
@@ -49,6 +55,21 @@ class Skyward(System):
         import skyward as sky
 
         return sum(sky.gather(*[self._one() for _ in range(count)]) >> self._pool)
+
+    def yields(self, count: int) -> int:
+        import skyward as sky
+
+        return sum(sky.compute(counted)(count) >> self._pool)
+
+    def feeds(self, count: int) -> int:
+        import skyward as sky
+
+        return int(sky.compute(total)(iter(range(count))) >> self._pool)
+
+    def mapped(self, count: int) -> int:
+        import skyward as sky
+
+        return sum(sky.compute(_doubled)(iter(range(count))) >> self._pool)
 
     def everywhere(self) -> object:
         return self._one() @ self._pool

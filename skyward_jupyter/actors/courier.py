@@ -14,12 +14,13 @@ from collections.abc import Awaitable, Callable
 import casty
 
 from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.wire.feeds import FIRST_WINDOW
 from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed, Task
 
 #: Bytes of tasks in one exchange, and of streams.
 EXCHANGE_BOUND = 2 * 2**20
-#: How many yields a generator may be ahead of its reader.
-CREDIT = 16
+#: How many yields a generator may be ahead of its reader at first.
+CREDIT = FIRST_WINDOW
 #: A node keeps what came last until the next exchange; when there is none, for so many seconds.
 ACKNOWLEDGE_AFTER = 1.0
 #: An exchange is asked again when its answer is so many seconds late, plus the time its tasks take at so many bytes a

@@ -12,7 +12,7 @@ import math
 import time
 import weakref
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -90,6 +90,15 @@ class NodeView:
         return f"not reachable since {time.strftime('%H:%M:%S', time.localtime(self.boot.since))} ({self.link})"
 
 
+@dataclass(frozen=True, slots=True)
+class Yielded:
+    """What a generator yielded: the values, their bytes, and whether it waits for its reader since."""
+
+    values: Sequence[object]
+    size: int
+    full: bool
+
+
 @dataclass(slots=True, eq=False)
 class TaskEntry:
     """One task in flight, from the kernel's side.
@@ -103,7 +112,7 @@ class TaskEntry:
     pooled
         Whether the task actor placed it.
     yields
-        For a generator: what it yielded and was not read yet; None ends it.
+        For a generator: what it yielded and was not read yet, as `Yielded`; a `StreamEnd` ends it.
     blobs
         What it needs, which stays until it has ended.
     run, parts, label

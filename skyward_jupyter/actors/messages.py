@@ -80,6 +80,7 @@ class Act:
     task: int
     action: str
     amount: int = 0
+    read: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,8 +118,8 @@ class _Node:
                 self.follow(number)
             case Arrived(event):
                 self.arrive(event)
-            case Act(number, action, amount):
-                self.courier.control(Control(number, action, amount))
+            case Act(number, action, amount, read):
+                self.courier.control(Control(number, action, amount, read))
                 self._flush()
             case Give(feed):
                 self.courier.feed(feed)
@@ -289,7 +289,7 @@ class _Node:
             if self.courier.following.pop(event.task, False):
                 self._pooled += 1
                 self._seconds += event.seconds
-        if kind is Kind.YIELD and entry is not None:
+        if kind in (Kind.YIELD, Kind.YIELDS) and entry is not None:
             entry.yielded = True
         if kind is Kind.BACK:
             self.courier.following.pop(event.task, None)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from skyward_jupyter.actors import retrying
-from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.desk import TaskEntry, Yielded
 from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.agent.failure import Failed, rebuild
@@ -23,6 +23,7 @@ from skyward_jupyter.errors import (
     TaskTimeout,
 )
 from skyward_jupyter.events import LogLine
+from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import blobs_of, unpack
 from skyward_jupyter.wire.events import Clear, Display, Dropped, Failure, Kind, Output, Success
 from skyward_jupyter.wire.feeds import Grant
@@ -36,7 +37,7 @@ def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
     """Hand on an event of a task; one with large parts waits for them, and what comes after it waits too."""
     before = entry.fetching if entry.fetching is not None and not entry.fetching.done() else None
     if before is None and (hub.payloads.shared or not blobs_of(event.body)):
-        _finish(hub, entry, rank, event, lambda: hub.payloads.opened(event.body))
+        _finish(hub, entry, rank, event, lambda: _opened(hub, event))
         return
     entry.fetching = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event, before))
     _running.add(entry.fetching)
@@ -59,15 +60,16 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             _had(hub, entry, rank, kind, event.seconds)
             return
         text = f"what the task on node {rank} sent cannot be loaded here: {type(error).__name__}: {error}"
-        if kind.final or kind is Kind.YIELD:
+        if kind.final or kind in (Kind.YIELD, Kind.YIELDS):
             end(hub, entry, Failure(rank, NotLoaded(text, rank), event.seconds))
         else:
             log.error(text)
         return
     match kind:
         case Kind.YIELD:
-            if entry.yields is not None:
-                entry.yields.put_nowait(value)
+            _yielded(entry, [value], event)
+        case Kind.YIELDS:
+            _yielded(entry, value, event)
         case Kind.VALUE:
             end(hub, entry, Success(rank, _in_time(value, event, rank), event.seconds))
         case Kind.ERROR:
@@ -78,6 +80,21 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
             if kind is Kind.OUTPUT:
                 _log(hub, rank, entry.id, *_text(value))
             _show(entry, rank, kind, value)
+
+
+def _opened(hub: Hub, event: Event) -> object:
+    value: Any = hub.payloads.opened(event.body)
+    return [unpack(one, _no_blob) for one in value] if event.kind == Kind.YIELDS else value
+
+
+def _no_blob(blob: Blob) -> bytes:
+    raise LookupError(blob.name)  # an event of several yields names none
+
+
+def _yielded(entry: TaskEntry, values: Any, event: Event) -> None:
+    if entry.yields is not None:
+        size = len(event.body) + sum(blob.size for blob in blobs_of(event.body))
+        entry.yields.put_nowait(Yielded(values, size, event.full))
 
 
 def _in_time(value: object, event: Event, rank: int) -> object:

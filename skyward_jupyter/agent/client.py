@@ -133,12 +133,14 @@ class Client:
         future = self._waiting[task] = asyncio.get_running_loop().create_future()
         return future
 
-    def tell(self, task: int, kind: Kind, body: bytes, seconds: float = 0.0, overdue: float = 0.0) -> None:
+    def tell(
+        self, task: int, kind: Kind, body: bytes, seconds: float = 0.0, overdue: float = 0.0, full: bool = False
+    ) -> None:
         """Something happened to one of its tasks."""
         if self.follower is not None:
             self.follower.heard(task, kind, body, seconds)
             return
-        event = self.log.add(task, kind, body, seconds, overdue)
+        event = self.log.add(task, kind, body, seconds, overdue, full)
         if kind.final and (waiting := self._waiting.pop(task, None)) is not None:
             self.log.handed(event)
             waiting.set_result(event)

@@ -9,6 +9,10 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 HEADER = struct.Struct("<IBQ")
+#: What comes before the yields of a frame that has several: how many.
+COUNT = struct.Struct("<I")
+#: What lets a generator go on: how many more it may yield, and how many in all were read.
+CREDIT = struct.Struct("<IQ")
 SECONDS = struct.Struct("<d")
 _READ = 256 * 1024
 

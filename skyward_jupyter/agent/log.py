@@ -14,6 +14,7 @@ from typing import Any
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import blobs_of, dumps, unpack
 from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.feeds import count_of
 from skyward_jupyter.wire.messages import Batch, Event
 
 #: Bytes of output kept for a client that does not read.
@@ -50,10 +51,12 @@ class RunLog:
         self.last = 0
         self.lost = 0
 
-    def add(self, task: int, kind: Kind, body: bytes, seconds: float = 0.0, overdue: float = 0.0) -> Event:
+    def add(
+        self, task: int, kind: Kind, body: bytes, seconds: float = 0.0, overdue: float = 0.0, full: bool = False
+    ) -> Event:
         """Number and keep an event."""
         self.last += 1
-        event = Event(self.last, task, int(kind), body, seconds, overdue)
+        event = Event(self.last, task, int(kind), body, seconds, overdue, full)
         self._events.append(event)
         if not _kept(event):
             self._output += len(body)
@@ -84,7 +87,9 @@ class RunLog:
 
     def yields(self, task: int) -> int:
         """How many yields of a task are kept."""
-        return sum(event.task == task and event.kind == Kind.YIELD for event in self._events)
+        kept = [event for event in self._events if event.task == task]
+        single = sum(event.kind == Kind.YIELD for event in kept)
+        return single + sum(count_of(event.body) for event in kept if event.kind == Kind.YIELDS)
 
     def has_after(self, after: int) -> bool:
         """Whether there is an event later than number `after`."""

@@ -21,7 +21,7 @@ from skyward_jupyter.agent.cluster import LEAVE_WITHIN, join
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.crew import SESSION, Crew
 from skyward_jupyter.agent.failure import Failed
-from skyward_jupyter.agent.frames import SECONDS
+from skyward_jupyter.agent.frames import COUNT, SECONDS
 from skyward_jupyter.agent.gpus import GpuMeter
 from skyward_jupyter.agent.http import listen
 from skyward_jupyter.agent.jobs import Follower
@@ -236,8 +236,7 @@ class Agent:
             self._late(slot.past(task), kind, body)
             return
         if not kind.final:
-            running.yields += kind is Kind.YIELD
-            self.client(running.client).tell(task, kind, body)
+            self._still_runs(running, kind, body)
             return
         (seconds,) = SECONDS.unpack_from(body)
         slot.ended()
@@ -245,6 +244,18 @@ class Agent:
         if slot.wears(running.task):
             slot.retire()
         self._dispatch()
+
+    def _still_runs(self, running: Running, kind: Kind, body: bytes) -> None:
+        """Hand on what a task reports before its end; with a yield, whether it has used what it may yield."""
+        full = False
+        if kind is Kind.YIELD or kind is Kind.YIELDS:
+            count = 1
+            if kind is Kind.YIELDS:
+                (count,) = COUNT.unpack_from(body)
+                body = body[COUNT.size :]
+            running.yields += count
+            full = running.yields >= running.credit
+        self.client(running.client).tell(running.task.id, kind, body, full=full)
 
     def _said(self, slot: SlotLink, stream: str, text: str) -> None:
         """C code or a child process of a slot's task wrote."""
@@ -380,7 +391,7 @@ def _act(slot: SlotLink, control: Control) -> None:
                 slot.running.stopping = "interrupted"
             slot.kill()
         case "credit":
-            slot.credit(control.amount)
+            slot.credit(control.amount, control.read)
         case "close":
             slot.close_stream()
 

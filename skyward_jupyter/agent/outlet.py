@@ -20,20 +20,24 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from skyward_jupyter.agent.frames import frame
+from skyward_jupyter.agent.frames import COUNT, frame
 from skyward_jupyter.agent.helpers import helper
 from skyward_jupyter.agent.origins import home, install
 from skyward_jupyter.agent.pipes import MARK, Ends, Page, kept, unread
 from skyward_jupyter.agent.streams import TaskStream
 from skyward_jupyter.agent.streams import settle as settle_streams
 from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.feeds import yields
 
 _GATHER = 0.03
+#: Least seconds between two frames of yields; what is yielded in between leaves together, in bounds.
+_APART = 0.002
+_MOST_YIELDS, _MOST_BYTES = 4096, 512 * 1024
 _PIECE = 64 * 1024
 #: How often the slot looks how much went through its pipes while its agent reads: some times at once, then all
 #: together for seconds, in which an agent that is alive has its turn.
 _SPIN, _TRIES, _LOOK = 20, 20_000, 0.0002
-_sleep = time.sleep
+_sleep, _now = time.sleep, time.monotonic
 _libc, _held_libc = ctypes.CDLL(None), ctypes.PyDLL(None)
 
 type Marks = tuple[int, int]
@@ -124,6 +128,10 @@ class Outlet:
         self._flush_lock = threading.RLock()
         self._pending: list[_Piece] = []
         self._size = 0
+        self._yields: list[bytes] = []
+        self._yields_size = 0
+        self._yields_at = (0, 0)
+        self._yielded = 0.0
         self.task = 0
         self.active = False
         self.kept = kept("")
@@ -132,11 +140,13 @@ class Outlet:
         """From here on, output belongs to `task`; `flags` says which streams it keeps."""
         self.task = task
         self.active = True
+        self._yielded = 0.0
         self.kept = kept(flags)
 
     def end(self, kind: int, body: bytes) -> None:
         """Send the last frame of the current task."""
         self.active = False
+        self.flush_yields()
         self._send(kind, body, self._marked, self.task)
 
     @property
@@ -151,12 +161,51 @@ class Outlet:
 
     def _send(self, kind: int, body: bytes, at: Marks, task: int) -> None:
         """Send one frame; what went through the pipes up to `at` comes before it."""
-        data = frame(kind, task, body)
         with interrupts, self._send_lock:
-            if at != self._marked:
-                self._marked = at
-                data = frame(Kind.MARK, self.task, MARK.pack(*at)) + data
-            self._sock.sendall(data)
+            self._put_yields()
+            self._put(kind, body, at, task)
+
+    def _put(self, kind: int, body: bytes, at: Marks, task: int) -> None:
+        data = frame(kind, task, body)
+        if at != self._marked:
+            self._marked = at
+            data = frame(Kind.MARK, self.task, MARK.pack(*at)) + data
+        self._sock.sendall(data)
+
+    def give(self, body: bytes) -> None:
+        """Send a yield: at once when none left a moment before, else with those that follow, and not much later."""
+        if self._pending:
+            self.flush()
+        if body[:1] != b"p":  # it may name blobs, which an event of several does not
+            self.send(Kind.YIELD, body)
+            return
+        at, now = self._pipes.at(), _now()
+        with interrupts, self._send_lock:
+            if at != self._yields_at:
+                self._put_yields()
+            self._yields.append(body)
+            self._yields_size += len(body)
+            self._yields_at = at
+            full = len(self._yields) >= _MOST_YIELDS or self._yields_size >= _MOST_BYTES
+            if full or now - self._yielded >= _APART:
+                self._put_yields()
+            elif len(self._yields) == 1:
+                _giver.wake()
+
+    def flush_yields(self) -> None:
+        """Send what was yielded so far."""
+        if self._yields:
+            with interrupts, self._send_lock:
+                self._put_yields()
+
+    def _put_yields(self) -> None:
+        if not self._yields:
+            return
+        items, self._yields, self._yields_size, self._yielded = self._yields, [], 0, _now()
+        if len(items) == 1:
+            self._put(Kind.YIELD, items[0], self._yields_at, self.task)
+        else:
+            self._put(Kind.YIELDS, COUNT.pack(len(items)) + yields(items), self._yields_at, self.task)
 
     def write(self, stream: str, text: str) -> None:
         """Take text of a stream."""
@@ -199,30 +248,34 @@ def _joined(pending: list[_Piece]) -> Iterator[_Piece]:
 
 
 class _Flusher:
-    """A thread that sends gathered text of every outlet shortly after it was written."""
+    """A thread that sends what every outlet has gathered, shortly after the first of it came."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, after: float, flush: Callable[[Outlet], None]) -> None:
+        self._name = name
+        self._after = after
+        self._flush = flush
         self._wakes: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._started = False
-        self.outlets: list[Outlet] = []
 
     def wake(self) -> None:
         if not self._started:
             self._started = True
-            helper("skyward-flush", self._run)
+            helper(self._name, self._run)
         if self._wakes.empty():
             self._wakes.put(None)  # an interrupt in here leaves nothing locked, as it would in an Event
 
     def _run(self) -> None:
         while True:
             self._wakes.get()
-            time.sleep(_GATHER)
-            for outlet in self.outlets:
+            _sleep(self._after)
+            for outlet in _outlets:
                 with contextlib.suppress(OSError):
-                    outlet.flush()
+                    self._flush(outlet)
 
 
-_flusher = _Flusher()
+_outlets: list[Outlet] = []
+_flusher = _Flusher("skyward-flush", _GATHER, Outlet.flush)
+_giver = _Flusher("skyward-yields", _APART, Outlet.flush_yields)
 _current: contextvars.ContextVar[Outlet] = contextvars.ContextVar("outlet")
 _fallback: list[Outlet] = []
 _streams: list[TaskStream] = []
@@ -232,8 +285,8 @@ def use(outlet: Outlet) -> None:
     """Make `outlet` the one of this thread, and of threads that have none."""
     _current.set(outlet)
     _fallback[:] = [outlet]
-    if outlet not in _flusher.outlets:
-        _flusher.outlets.append(outlet)
+    if outlet not in _outlets:
+        _outlets.append(outlet)
 
 
 def current() -> Outlet:

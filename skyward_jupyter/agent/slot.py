@@ -23,12 +23,13 @@ from typing import Any
 
 from skyward_jupyter.agent import keyboard
 from skyward_jupyter.agent.accelerators import DEVICES, ORDER, visible
+from skyward_jupyter.agent.ahead import Ahead
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
 from skyward_jupyter.agent.coroutines import settled
 from skyward_jupyter.agent.failure import Failed, describe
 from skyward_jupyter.agent.forks import ending_children, keep_from_children
-from skyward_jupyter.agent.frames import SECONDS, Frame, Order, Reader
+from skyward_jupyter.agent.frames import CREDIT, SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.imports import imports
 from skyward_jupyter.agent.inputs import Inputs
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, current, interrupts, settle, use
@@ -41,12 +42,14 @@ from skyward_jupyter.collections.link import Link
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire import shells
 from skyward_jupyter.wire.blobs import BlobStore
-from skyward_jupyter.wire.codec import pack, unpack
+from skyward_jupyter.wire.codec import blobs_of, pack, unpack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.feeds import Grant
 
 #: How many functions a slot keeps ready; its agent counts the same way.
 CODES = 64
+#: How often a generator that may go on looks for an early end (seconds).
+_LOOK_EVERY = 0.001
 _END = object()
 
 
@@ -64,7 +67,8 @@ class Slot:
         self._codes: OrderedDict[str, bytes] = OrderedDict()
         self._functions: dict[str, Callable[..., Any]] = {}
         self._outlet = Outlet(sock, self._pack, pipes, number)
-        self._credit = 0
+        self._ahead = Ahead(0)
+        self._looked = 0.0
         self._inputs: Inputs | None = None
         self.runner = Runner(thread, lambda: use(self._outlet)) if thread else None
 
@@ -110,7 +114,7 @@ class Slot:
         self._outlet.begin(task, flags)
         if self.runner is not None:
             self.runner.begin(task)
-        self._credit = credit
+        self._ahead = Ahead(credit)
         if streams:
             self._inputs = Inputs(self._reader, streams, self._store, self._want)
         started = time.perf_counter()
@@ -187,28 +191,37 @@ class Slot:
 
     def _stream(self, values: Iterator[object]) -> None:
         while (value := self._call(lambda: next(values, _END))) is not _END:
-            while not self._may_yield():
-                pass
-            if self._credit < 0:
+            self._await_reader()
+            if self._ahead.closed:
                 interrupts.clear()  # the generator's own cleanup runs to its end
                 values.close()  # type: ignore[attr-defined]
                 return
-            self._outlet.flush()
-            self._outlet.send(Kind.YIELD, self._pack(value))
-            self._credit -= 1
+            body = self._pack(value)
+            self._outlet.give(body)
+            self._ahead.sent(len(body) + sum(blob.size for blob in blobs_of(body)))
 
-    def _may_yield(self) -> bool:
-        """Take in credit and an early end; waits only when there is none left."""
-        orders = self._inputs or self._reader
-        order = orders.next() if self._credit == 0 else orders.poll()
+    def _await_reader(self) -> None:
+        """Take in credit and an early end; waits only when no more may be sent."""
+        orders, now = self._inputs or self._reader, time.monotonic()
+        if self._ahead.may_send():
+            if now - self._looked < _LOOK_EVERY:
+                return
+            self._looked = now
+            while not self._ahead.closed and (order := orders.poll()) is not None:
+                self._heed(order)
+        if not self._ahead.may_send():
+            self._outlet.flush_yields()
+        while not self._ahead.closed and not self._ahead.may_send() and (order := orders.next()) is not None:
+            self._heed(order)
+
+    def _heed(self, order: Frame) -> None:
         match order:
             case (Order.CREDIT, _, body):
-                self._credit += int.from_bytes(body, "little")
+                self._ahead.grant(*CREDIT.unpack(body))
             case (Order.CLOSE, _, _):
-                self._credit = -1
+                self._ahead.closed = True
             case (Order.PEERS, _, body):
                 self._know(body)
-        return order is None or self._credit < 0
 
     def _function(self, digest: str, code: bytes | None) -> Callable[..., Any]:
         """The function of a digest, loaded again once modules that it may come from were."""

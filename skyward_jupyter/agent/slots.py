@@ -15,7 +15,7 @@ from dataclasses import astuple, dataclass, field
 
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.agent.endings import SLOT_WITHIN
-from skyward_jupyter.agent.frames import Order, Parser, frame
+from skyward_jupyter.agent.frames import CREDIT, Order, Parser, frame
 from skyward_jupyter.agent.piped import Piped
 from skyward_jupyter.agent.pipes import MARK
 from skyward_jupyter.agent.slot import CODES
@@ -165,12 +165,15 @@ class SlotLink(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
-    def credit(self, total: int) -> None:
-        """Let the running generator yield so much in all: told twice, as after a break of the link, it counts once."""
+    def credit(self, total: int, read: int) -> None:
+        """Let the running generator yield so much in all, of which so much was read.
+
+        Told twice, as after a break of the link, it counts once.
+        """
         running = self.running
         if running is not None and (more := total - running.credit) > 0:
             running.credit = total
-            self._send(Order.CREDIT, running.task.id, more.to_bytes(4, "little"))
+            self._send(Order.CREDIT, running.task.id, CREDIT.pack(more, read))
 
     def feed(self, feed: Feed) -> None:
         """Hand the running task more of a stream; what was handed over before is not again."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from skyward_jupyter.actors.courier import CREDIT
-from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.desk import TaskEntry, Yielded
 from skyward_jupyter.actors.dispatch import Dispatch
 from skyward_jupyter.actors.ending import StreamEnd
 from skyward_jupyter.actors.hub import Hub
@@ -18,20 +18,24 @@ from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.wire.events import Failure, Outcome
-
-#: How many yields are read before the node may send as many more.
-_BATCH = 8
+from skyward_jupyter.wire.feeds import BYTES_WINDOW, FIRST_WINDOW, LAST_WINDOW
 
 
 class ResultStream[T]:
     """An iterator over results, usable with ``for`` (blocks) and ``async for``.
 
     Leaving it early, by ``break`` or an error, stops what still runs for it.
+
+    Parameters
+    ----------
+    source
+        Gives results by the piece, as many as there are; asked again, it knows that they were read.
     """
 
-    def __init__(self, source: AsyncIterator[T], close: Callable[[], None]) -> None:
+    def __init__(self, source: AsyncIterator[Iterable[T]], close: Callable[[], None]) -> None:
         self._source = source
         self._close = close
+        self._ready: deque[T] = deque()
         self._over = False
         self._depth = depth()
 
@@ -40,6 +44,8 @@ class ResultStream[T]:
 
     def __next__(self) -> T:
         __tracebackhide__ = True
+        if self._ready:
+            return self._ready.popleft()
         step, here = self.__anext__(), weakref.ref(self)
         # An error that ends some task meanwhile may keep this frame for a while, but not a stream that was left.
         del self
@@ -58,18 +64,21 @@ class ResultStream[T]:
 
     async def __anext__(self) -> T:
         __tracebackhide__ = True
-        refuse(self._depth, "this stream")
-        try:
-            return await bridge(self._source.__anext__())
-        except Exception:
-            self._over = True
-            raise
-        except BaseException:
-            self.close()
-            raise
+        while not self._ready:
+            refuse(self._depth, "this stream")
+            try:
+                self._ready.extend(await bridge(self._source.__anext__()))
+            except Exception:
+                self._over = True
+                raise
+            except BaseException:
+                self.close()
+                raise
+        return self._ready.popleft()
 
     def close(self) -> None:
         """Stop what still runs for it."""
+        self._ready.clear()
         if not self._over and not left_behind(self._depth):
             self._over = True
             runtime().call_soon(self._close)
@@ -77,6 +86,40 @@ class ResultStream[T]:
     def __del__(self) -> None:
         if not self._over and not left_behind(self._depth) and not runtime().loop.is_closed():
             self.close()
+
+
+class _Wanted:
+    """How much a reader of yields wants: a few at a time, and more while it has to wait for them."""
+
+    def __init__(self, had: int, grant: Callable[[int, int], None]) -> None:
+        self._grant = grant
+        self._window = FIRST_WINDOW
+        self._read = had
+        self._granted = had + FIRST_WINDOW
+        self._size = 0
+
+    @property
+    def at_once(self) -> int:
+        """How many may be handed over before the node hears of it."""
+        return self._window // 2
+
+    def read(self, count: int, size: int) -> None:
+        """So many more were read."""
+        self._read += count
+        self._size += size
+        if 2 * (self._granted - self._read) <= self._window or 2 * self._size >= BYTES_WINDOW:
+            self.tell()
+
+    def widen(self) -> None:
+        """The reader has to wait for a node that waits for the reader."""
+        if self._window < LAST_WINDOW:
+            self._window *= 2
+            self.tell()
+
+    def tell(self) -> None:
+        """Let the node go on."""
+        self._granted, self._size = self._read + self._window, 0
+        self._grant(self._granted, self._read)
 
 
 def _note(failed: asyncio.Future[BaseException], future: asyncio.Future[Outcome]) -> None:
@@ -89,25 +132,32 @@ def _note(failed: asyncio.Future[BaseException], future: asyncio.Future[Outcome]
 def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[Any]:
     """What the generator of a task yields."""
 
-    async def read() -> AsyncIterator[Any]:
+    async def read() -> AsyncIterator[Sequence[object]]:
         assert entry.yields is not None
-        count = entry.had
+        wanted, full = _Wanted(entry.had, grant), False
         if entry.adopted:
-            grant(count)
+            wanted.tell()
         while True:
+            if full and entry.yields.empty():
+                wanted.widen()
             item = await entry.yields.get()
             if isinstance(item, StreamEnd):
                 if isinstance(item.outcome, Failure):
                     raise item.outcome.error
                 return
-            yield item
-            count += 1
-            if (count - entry.had) % _BATCH == 0:
-                grant(count)
+            assert isinstance(item, Yielded)
+            values, left = item.values, item.size
+            while values:
+                piece, values = values[: wanted.at_once], values[wanted.at_once :]
+                yield piece
+                size = left * len(piece) // (len(piece) + len(values))
+                left -= size
+                wanted.read(len(piece), size)
+            full = item.full
 
-    def grant(read: int) -> None:
+    def grant(most: int, read: int) -> None:
         if entry.rank is not None and not entry.outcome.done():
-            hub.node(entry.rank).tell(Act(entry.id, "credit", CREDIT + read))
+            hub.node(entry.rank).tell(Act(entry.id, "credit", most, read))
 
     def close() -> None:
         if not entry.outcome.done():
@@ -129,24 +179,49 @@ def outcomes_of(
     for entry in entries if failed else ():
         entry.outcome.add_done_callback(partial(_note, failed[0]))
 
-    async def read() -> AsyncIterator[Any]:
+    async def read() -> AsyncIterator[Sequence[object]]:
         try:
-            waiting = [entry.outcome for entry in entries]
-            while waiting:
-                done = {waiting[0]}
-                if ordered:
-                    await asyncio.wait([*done, *failed], return_when=asyncio.FIRST_COMPLETED)
-                    if failed and failed[0].done():
-                        raise failed[0].result()
-                else:
-                    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-                for future in [future for future in waiting if future in done]:
-                    waiting.remove(future)
-                    outcome = future.result()
+            outcomes = _in_order(entries, failed) if ordered else _as_they_come(entries)
+            async for some in outcomes:
+                values: list[object] = []
+                for outcome in some:
                     if isinstance(outcome, Failure):
+                        if values:
+                            yield values
                         raise outcome.error
-                    yield outcome.value
+                    values.append(outcome.value)
+                yield values
         finally:
             dispatch.stop(entries, "interrupt")
 
     return ResultStream(read(), lambda: dispatch.stop(entries, "interrupt"))
+
+
+async def _in_order(
+    entries: list[TaskEntry], failed: list[asyncio.Future[BaseException]]
+) -> AsyncIterator[list[Outcome]]:
+    """How tasks ended, each after those before it, until one of `failed` is done."""
+    waiting = deque(entry.outcome for entry in entries)
+    while waiting:
+        either: list[asyncio.Future[Any]] = [waiting[0], *failed]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if failed and failed[0].done():
+            raise failed[0].result()
+        some = []
+        while waiting and waiting[0].done():
+            some.append(waiting.popleft().result())
+        yield some
+
+
+async def _as_they_come(entries: list[TaskEntry]) -> AsyncIterator[list[Outcome]]:
+    """How tasks ended, each as soon as it has."""
+    ended: asyncio.Queue[asyncio.Future[Outcome]] = asyncio.Queue()
+    for entry in entries:
+        entry.outcome.add_done_callback(ended.put_nowait)
+    left = len(entries)
+    while left:
+        some = [(await ended.get()).result()]
+        while not ended.empty():
+            some.append(ended.get_nowait().result())
+        left -= len(some)
+        yield some

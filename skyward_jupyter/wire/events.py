@@ -10,10 +10,11 @@ from enum import IntEnum
 class Kind(IntEnum):
     """What a numbered event of a task carries.
 
-    ``CODE`` says that the node lacks the function: send the task again. ``BACK`` says that the task had not begun and
-    was given back: it may run elsewhere. ``WANT`` asks for more of an input stream. ``DROPPED``
-    stands where output was that the node could not keep. Two never leave the node: ``CALM``, the slot has seen every
-    signal that was sent before; and ``MARK``, what went through its pipes so far comes before what it sends next.
+    ``YIELDS`` are several yields together. ``CODE`` says that the node lacks the function: send the task again.
+    ``BACK`` says that the task had not begun and was given back: it may run elsewhere. ``WANT`` asks for more of an
+    input stream. ``DROPPED`` stands where output was that the node could not keep. Two never leave the node: ``CALM``,
+    the slot has seen every signal that was sent before; and ``MARK``, what went through its pipes so far comes before
+    what it sends next.
     """
 
     CODE = 0
@@ -28,6 +29,7 @@ class Kind(IntEnum):
     DROPPED = 9
     CALM = 10
     MARK = 11
+    YIELDS = 12
 
     @property
     def final(self) -> bool:

@@ -1,4 +1,4 @@
-"""Arguments that are streams: what stands for one in a call, what its pieces look like, how much may be unread.
+"""Arguments and results that are streams: what stands for one in a call, what pieces look like, what may be unread.
 
 A piece holds items that were packed one by one, each with the bytes it counts for: its own and those of its blobs. The
 reader grants what the writer may send, in totals since the start, so that a grant that is repeated grants nothing.
@@ -47,6 +47,16 @@ def items_of(body: bytes) -> list[Item]:
     """What `piece` was given."""
     items: list[Item] = pickle.loads(body) if body else []
     return items
+
+
+def yields(items: Sequence[bytes]) -> bytes:
+    """The body of an event that has several packed yields; none of them names a blob."""
+    return b"p" + pickle.dumps(list(items), 5)
+
+
+def count_of(body: bytes) -> int:
+    """How many `yields` was given."""
+    return len(pickle.loads(memoryview(body)[1:]))
 
 
 def packed_error(error: BaseException) -> bytes:

@@ -70,7 +70,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something to do to a task: ``interrupt``, ``kill``, ``close`` its stream, ``credit`` (`amount` yields in all).
+    """Something to do to a task: ``interrupt``, ``kill``, ``close`` its stream, ``credit`` (`amount` yields in
+    all, of which `read` were read).
 
     ``return`` gives it back if it has not begun.
     """
@@ -78,6 +79,7 @@ class Control:
     task: int
     action: str
     amount: int = 0
+    read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,8 @@ class Event:
     """One numbered event of a task; `kind` is a `skyward_jupyter.wire.events.Kind`, `body` its packed content.
 
     `seconds` is how long the task ran, on its last event. `overdue` is its timeout where it ended only because of that,
-    or after: of a cell, whose value says what it left in its session.
+    or after: of a cell, whose value says what it left in its session. `full` says of yields that with them all has been
+    yielded that was wanted: a reader that waits now should want more at a time.
     """
 
     seq: int
@@ -123,6 +126,7 @@ class Event:
     body: bytes
     seconds: float = 0.0
     overdue: float = 0.0
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import skyward as sky
+from skyward_jupyter.wire.feeds import LAST_WINDOW
 from tests.integration.conftest import Until
 
 
@@ -52,6 +53,50 @@ def touch(path: str, value: int) -> int:
 @pytest.mark.parametrize("n", [0, 1, 7, 8, 9, 16, 17, 1000])
 def test_a_generator_streams_everything_in_order(pool: sky.ComputePool, n: int) -> None:
     assert list(count(n) >> pool) == list(range(n))
+
+
+@sky.compute
+def doubled(xs: Iterator[int]) -> Iterator[int]:
+    for x in xs:
+        yield 2 * x
+
+
+@pytest.mark.parametrize("where", ["pool", "far"])
+def test_many_small_things_both_ways(where: str, request: pytest.FixtureRequest) -> None:
+    """Ten times as fast as one message for each could be; the benchmark has the rate."""
+    target: sky.ComputePool = request.getfixturevalue(where)
+    n = 100_000
+    started = time.perf_counter()
+    assert list(count(n) >> target) == list(range(n))
+    assert list(doubled(iter(range(n))) >> target) == list(range(0, 2 * n, 2))
+    assert time.perf_counter() - started < 45
+
+
+def test_what_comes_alone_comes_at_once(pool: sky.ComputePool) -> None:
+    """Although much came together before it, and nothing follows."""
+
+    @sky.compute
+    def some(go: str) -> Iterator[int]:
+        yield from range(5000)
+        while not os.path.exists(go):
+            time.sleep(0.001)
+            yield -1
+
+    for rest in (stream := some("/") >> pool, some("/nothing") >> pool):
+        assert [next(rest) for _ in range(5000)] == list(range(5000))
+    assert list(stream) == []
+    assert [next(rest) for _ in range(20)] == [-1] * 20
+    rest.close()
+
+
+def test_a_reader_that_stops_stops_the_node(pool: sky.ComputePool, tmp_path: Path, until: Until) -> None:
+    mark = tmp_path / "closed"
+    stream = endless(str(mark)) >> pool
+    for n in range(50_000):
+        assert next(stream) == n
+    stream.close()
+    until(lambda: mark.exists() and mark.read_text(), "the generator was closed")
+    assert int(mark.read_text()) <= 50_000 + 2 * LAST_WINDOW
 
 
 def test_a_generator_on_every_node(pool: sky.ComputePool) -> None:
