@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from skyward_jupyter.agent.captured import Loaded
 from skyward_jupyter.wire.codec import dumps, loads
 
 _SIZE = struct.Struct("<I")
@@ -39,6 +40,26 @@ def elsewhere() -> Iterator[Elsewhere]:
     command = [sys.executable, "-c", "from tests.elsewhere import serve; serve()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         yield Elsewhere(process)
+
+
+def repeated(data: bytes, times: int) -> list[Any]:
+    """What a function gives in a slot, call after call."""
+    loaded = Loaded(lambda: loads(data))
+    return [loaded.get()() for _ in range(times)]
+
+
+def is_kept(data: bytes) -> bool:
+    """Whether a slot has it loaded for a second call."""
+    loaded = Loaded(lambda: loads(data))
+    first = loaded.get()
+    first()
+    return loaded.get() is first
+
+
+def in_turn(first: bytes, second: bytes) -> list[Any]:
+    """What two functions give in a slot by turns."""
+    one, other = Loaded(lambda: loads(first)), Loaded(lambda: loads(second))
+    return [loaded.get()() for loaded in (one, other, one, other)]
 
 
 def serve() -> None:

@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import GeneratorType
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 from skyward_jupyter.agent import keyboard
 from skyward_jupyter.agent.accelerators import DEVICES, ORDER, visible
 from skyward_jupyter.agent.ahead import Ahead
+from skyward_jupyter.agent.captured import Loaded
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
 from skyward_jupyter.agent.coroutines import settled
@@ -64,8 +66,7 @@ class Slot:
         self._config = config
         self._pipes = pipes
         self._store = BlobStore(Path(config.store))
-        self._codes: OrderedDict[str, bytes] = OrderedDict()
-        self._functions: dict[str, Callable[..., Any]] = {}
+        self._codes: OrderedDict[str, Loaded] = OrderedDict()
         self._outlet = Outlet(sock, self._pack, pipes, number)
         self._ahead = Ahead(0)
         self._looked = 0.0
@@ -148,7 +149,8 @@ class Slot:
     def _outcome(self, digest: str, code: bytes | None, args: bytes, stream: bool, sent: float) -> tuple[Kind, bytes]:
         try:
             if imports.refresh():
-                self._functions.clear()
+                for known in self._codes.values():
+                    known.forget()
             function = self._function(digest, code)
             given: Any = unpack(args, self._store.open)
             positional, named = given
@@ -224,18 +226,14 @@ class Slot:
                 self._know(body)
 
     def _function(self, digest: str, code: bytes | None) -> Callable[..., Any]:
-        """The function of a digest, loaded again once modules that it may come from were."""
+        """The function of a digest, with its own copy of what it took along that can change."""
         if code is not None:
-            self._codes[digest] = code
+            self._codes[digest] = Loaded(partial(unpack, code, self._store.open))
         self._codes.move_to_end(digest)
         while len(self._codes) > CODES:
-            gone, _ = self._codes.popitem(last=False)
-            self._functions.pop(gone, None)
-        known = self._functions.get(digest)
-        if known is None:
-            loaded: Any = unpack(self._codes[digest], self._store.open)
-            known = self._functions[digest] = loaded
-        return known
+            self._codes.popitem(last=False)
+        function: Callable[..., Any] = self._codes[digest].get()
+        return function
 
     def _pack(self, value: object) -> bytes:
         return pack(value, self._store.hand_over)

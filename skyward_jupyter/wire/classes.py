@@ -2,11 +2,12 @@
 
 cloudpickle says what a class consists of. Beyond that, a class here keeps its ``__slots__``, and one that comes back
 to the process it was defined in is the class that is there, as it is there: what a node did to its copy stays there.
-A copy follows the class it was made from: it is filled anew whenever it is sent.
+A copy follows the class it was made from: whenever that is sent, the copy becomes like it again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import types
 import typing
 import weakref
@@ -15,8 +16,8 @@ from typing import Any
 
 from skyward_jupyter.wire import identity
 
-#: The classes that came from elsewhere, and what they were given then.
-_copies: weakref.WeakKeyDictionary[type, frozenset[str]] = weakref.WeakKeyDictionary()
+#: The classes that came from elsewhere, and what they had beyond what they were given when they were made.
+_copies: weakref.WeakKeyDictionary[type, frozenset[str] | None] = weakref.WeakKeyDictionary()
 
 
 def with_slots(kind: type, reduced: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -40,19 +41,21 @@ def _made(make: Callable[..., type], args: tuple[Any, ...], number: str) -> type
     known = identity.class_of(number)
     if known is not None:
         return known
-    made = make(*args)
-    kept = identity.keep_class(number, made)
-    _copies.setdefault(kept, frozenset())
+    kept = identity.keep_class(number, make(*args))
+    _copies.setdefault(kept, None)
     return kept
 
 
 def _filled(kind: type, state: tuple[Callable[[type, Any], object], tuple[dict[str, Any], Any]]) -> None:
-    before = _copies.get(kind)
-    if before is None:
+    if kind not in _copies:
         return
     fill, parts = state
     fill(kind, parts)
-    for name in before.difference(parts[0]):
-        if name in kind.__dict__:
+    more = {name for name in kind.__dict__ if name not in parts[0] and not name.startswith("__")}
+    made = _copies[kind]
+    if made is None:
+        _copies[kind] = frozenset(more)
+        return
+    for name in more - made:
+        with contextlib.suppress(AttributeError):  # another thread was first
             delattr(kind, name)
-    _copies[kind] = frozenset(parts[0])
