@@ -32,6 +32,7 @@ from traitlets import Type, default
 from traitlets.config import Config
 
 from skyward_jupyter.agent import keyboard, outlet
+from skyward_jupyter.agent.awaited import Awaiting
 from skyward_jupyter.agent.cells import Bundle, LineKeepingTransformer, Source
 from skyward_jupyter.agent.repeats import without_repeats
 from skyward_jupyter.agent.showable import showable, showable_bundle
@@ -226,7 +227,12 @@ class SessionShell(InteractiveShell):
         error: BaseException | None = result.error_before_exec or result.error_in_exec
         if error is None:
             self._print_failure()
-        return error
+        return self._interrupt() or error
+
+    def _interrupt(self) -> BaseException | None:
+        """What ended the cell if it was an interrupt, which cancels what a cell awaits."""
+        raised = self.failure[0] if self.failure is not None else None
+        return raised if isinstance(raised, KeyboardInterrupt) else None
 
     def _print_failure(self) -> None:
         """Show a traceback that the cell asked for and went on after."""
@@ -306,6 +312,7 @@ def make_shell() -> SessionShell:
     config.InteractiveShell.separate_in = ""
     config.IPCompleter.use_jedi = False
     shell = SessionShell.instance(config=config)
+    shell.loop_runner = Awaiting(shell)
     extensions: Any = shell.extension_manager
     extensions.load_extension("storemagic")  # which every IPython has
     return shell

@@ -192,9 +192,11 @@ class Life:
         if (kernel := runtime().kernel) is not None:
             kernel.call_soon_threadsafe(partial(let_wake, kernel, keep=True))
         else:
+            from skyward_jupyter.terminal.awaiting import end_interrupted
             from skyward_jupyter.terminal.views import attach
 
             attach(self.panel, self.settings.mode)
+            end_interrupted()
         place.enter(_place)
         display.enter(Displaying())
         self._list(True)

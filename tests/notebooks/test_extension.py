@@ -106,7 +106,28 @@ def _typed(terminal: Any, number: int, *lines: str) -> str:
     return str(terminal.before)
 
 
-def test_a_terminal(terminal: Any) -> None:
+WORK = """
+import asyncio, time
+import skyward as sky
+
+steps = []
+
+@sky.compute
+def slow():
+    print("begun", flush=True)
+    time.sleep(600)
+
+async def work():
+    try:
+        await sky.pool().run(slow())
+        steps.append("went on")
+    finally:
+        await asyncio.sleep(0.01)
+        steps.append("ended")
+"""
+
+
+def test_a_terminal(terminal: Any, tmp_path: Path) -> None:
     assert "[0-1] 2" in _typed(terminal, 2, "%%sky --nodes 2", "1 + 1", "", "")
     assert "[0-1] [3]" in _typed(terminal, 3, "%sky [3]")
     assert "----> 2 1 / 0" in _typed(terminal, 4, "%%sky", "1 / 0", "", "")
@@ -119,5 +140,13 @@ def test_a_terminal(terminal: Any) -> None:
     terminal.sendintr()
     terminal.expect("interrupted on nodes 0-1")
     assert "alive" in _typed(terminal, 8, "%%sky", "print('alive')", "", "")
+    (tmp_path / "work.py").write_text(WORK)
+    _typed(terminal, 9, f"%run {tmp_path / 'work.py'}")
+    terminal.sendline("await work()")
+    terminal.expect("begun")
+    terminal.sendintr()
+    terminal.expect("KeyboardInterrupt")
+    assert "['ended']" in _typed(terminal, 11, "await asyncio.sleep(.05); steps")
+    assert "alive" in _typed(terminal, 12, "%%sky", "print('alive')", "", "")
     terminal.sendline("exit")
     terminal.expect(pexpect.EOF)

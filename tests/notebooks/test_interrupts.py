@@ -60,6 +60,32 @@ def test_code_that_went_on_after_an_interrupt_is_still_interrupted(nodes: Kernel
     assert shown.text == "[0-2] 'value'"
 
 
+@pytest.mark.parametrize("before", ["", "await asyncio.sleep(0)\n"])
+def test_an_interrupted_await_is_cancelled(nodes: Kernel, before: str) -> None:
+    nodes.ok("%%sky\nimport asyncio\nsession, steps = os.getpid(), []")
+    code = (
+        "async def work():\n    try:\n        print('begun', flush=True)\n        await asyncio.sleep(600)\n"
+        "        steps.append('went on')\n    finally:\n"
+        "        await asyncio.sleep(.01)\n        steps.append('ended')\n"
+        f"{before}await asyncio.gather(work(), asyncio.sleep(600))"
+    )
+    shown = nodes.run(f"%%sky\n{code}", interrupt_at="begun")
+    assert (shown.status, shown.ename) == ("error", "KeyboardInterrupt")
+    assert "CancelledError" not in shown.traceback
+    assert shown.seconds < 30
+    nodes.ok("%%sky\nawait asyncio.sleep(.05)")
+    assert nodes.ok("%sky steps").text == "[0-2] ['ended']"
+    assert nodes.ok("%sky session == os.getpid()").text == "[0-2] True"
+
+
+def test_an_interrupt_while_an_awaiting_cell_computes(nodes: Kernel) -> None:
+    code = "import asyncio\nawait asyncio.sleep(0)\nprint('begun', flush=True)\nwhile True: pass"
+    shown = nodes.run(f"%%sky\n{code}", interrupt_at="begun")
+    assert shown.ename == "KeyboardInterrupt"
+    assert "while True: pass" in shown.traceback
+    assert nodes.ok("%%sky\nawait asyncio.sleep(0)\n1").text == "[0-2] 1"
+
+
 def test_interrupts_at_random_moments_leave_the_pool_as_it_was(nodes: Kernel) -> None:
     nodes.ok("%%sky\nsession = os.getpid()")
     chance = random.Random(7)
