@@ -234,7 +234,7 @@ class Imports(Recorder):
             if self._fresh:
                 self._fresh = False
                 self._renew(project)
-            stale = [name for name in self.sources if name in sys.modules and self._is_stale(project, name)]
+            stale = [name for name in list(self.sources) if name in sys.modules and self._is_stale(project, name)]
             for name in self._in_order(stale):
                 self._reload(project, name)
             self.complete()
@@ -245,8 +245,9 @@ class Imports(Recorder):
             provided = project.names.get(top)
             if provided is not None and provided.digest not in ("", digest):
                 self._bring(top)
-        for name in [name for name in self.sources if name not in sys.modules]:
-            del self.sources[name]
+        for name in list(self.sources):
+            if name not in sys.modules:
+                self.sources.pop(name, None)
 
     def _is_stale(self, project: Project, name: str) -> bool:
         wanted, had = self._versions(project, name)
@@ -275,7 +276,7 @@ class Imports(Recorder):
         """Return these modules and those that import them, each after what it imports."""
         if not stale:
             return []
-        imports = {name: self._imports(name) for name in self.sources if name in sys.modules}
+        imports = {name: self._imports(name) for name in list(self.sources) if name in sys.modules}
         wanted = set(stale)
         while more := {name for name, used in imports.items() if name not in wanted and used & wanted}:
             wanted |= more

@@ -90,6 +90,8 @@ class Tracker:
         self._project = Project(shared)
         self.code = Code("", b"")
         self._seen: tuple[int, int] | None = None
+        self._looked: tuple[object, ...] = ()
+        self._edits = False
         self._next = 0.0
         self._cells = 0
         self._settings = Settings()
@@ -145,20 +147,42 @@ class Tracker:
         self._cells = _cells[0]
         if self._seen is None or self._seen != (self._recorder.count, len(sys.modules)):
             self._recorder.look()
-        project = self._here() if self._shared else self._elsewhere()
+        surroundings = self._surroundings()
+        if surroundings != self._looked or self._edits:
+            self._looked = surroundings
+            self._take_in()
         self._seen = self._recorder.count, len(sys.modules)
+        ended = time.perf_counter()
+        self._next = ended + _SHARE * (ended - began) if ended - began > _QUICK else 0.0
+
+    def _surroundings(self) -> tuple[object, ...]:
+        """Return all that the project is made of, as far as it costs next to nothing to tell."""
+        files = [stamp_of(source.path) for source in list(self._recorder.sources.values())]
+        asked = [stamp_of(path) for bundle in list(self._bundles.values()) for path in bundle.stamps]
+        roots = () if self._shared else tuple(map(stamp_of, self._roots))
+        return (
+            self._recorder.count,
+            tuple(sys.path),
+            _directory(),
+            _variables(),
+            files,
+            asked,
+            roots,
+            len(self._bundles),
+        )
+
+    def _take_in(self) -> None:
+        project = self._here() if self._shared else self._elsewhere()
         if project != self._project or not self.code.digest:
             self._project = project
             body = project.to_bytes()
             self.code = Code(digest(body), body)
-        ended = time.perf_counter()
-        self._next = ended + _SHARE * (ended - began) if ended - began > _QUICK else 0.0
 
     # -- for nodes that share this machine's files --------------------------------------------------------------------
 
     def _here(self) -> Project:
-        sources = self._recorder.sources
         held = {source.digest: source.content for _, source in self._edited() if source.content}
+        sources = dict(self._recorder.sources)
         return Project(
             shared=True,
             paths=tuple(map(str, sys.path)),
@@ -171,6 +195,7 @@ class Tracker:
 
     def _edited(self) -> Iterator[tuple[str, Source]]:
         """Yield the modules whose file has another content than what was loaded."""
+        self._edits = False
         for name, source in list(self._recorder.sources.items()):
             stamp = stamp_of(source.path)
             if stamp == source.stamp:
@@ -189,6 +214,7 @@ class Tracker:
                     f"{os.path.basename(source.path)} was edited since {name} was imported: the nodes use what is "
                     f"loaded here; importlib.reload({name}) or %autoreload 2 takes the edit in",
                 )
+            self._edits = True
             yield name, source
 
     def _changed_variables(self) -> dict[str, str | None]:

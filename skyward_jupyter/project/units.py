@@ -96,7 +96,7 @@ def names_of(roots: Iterable[str], recorder: Recorder) -> dict[str, Provided]:
         for name, namespace in _listed(root):
             if name not in found or (found[name].namespace and not namespace):
                 found[name] = Provided(namespace)
-    for name in recorder.sources:
+    for name in list(recorder.sources):
         top = name.partition(".")[0]
         found[top] = Provided(namespace=getattr(sys.modules.get(top), "__file__", None) is None)
     for finder in sys.meta_path:
@@ -124,12 +124,13 @@ def bundle_of(name: str, roots: Sequence[str], recorder: Recorder) -> Bundle | N
         for path in _files(place):
             kind = code if path.endswith(_CODE) or path == spec.origin else data
             kind.setdefault(place.at(path), path)
-    for module, source in recorder.sources.items():
+    sources = dict(recorder.sources)
+    for module, source in sources.items():
         if module == name or module.startswith(f"{name}."):
             for place in places:
                 if source.path.startswith(place.here + os.sep):
                     code.setdefault(place.at(source.path), source.path)
-    return _bundle(name, places, code, data, {source.path: source for source in recorder.sources.values()})
+    return _bundle(name, places, code, data, {source.path: source for source in sources.values()})
 
 
 def _bundle(

@@ -74,7 +74,7 @@ def found_by_others(
 
 
 class Recorder(MetaPathFinder):
-    """Notes what own modules are loaded from.
+    """Notes what own modules are loaded from, whichever thread imports them.
 
     Attributes
     ----------
@@ -116,8 +116,9 @@ class Recorder(MetaPathFinder):
         for module in own_modules():
             if module.__name__ not in self.sources and (source := Source.read(module.__file__ or "")) is not None:
                 self.keep(module.__name__, source)
-        for name in [name for name in self.sources if name not in sys.modules]:
-            del self.sources[name]
+        for name in list(self.sources):
+            if name not in sys.modules:
+                self.sources.pop(name, None)
 
 
 def _is_broken(source: Source) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import threading
 import zipfile
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -24,6 +25,7 @@ _STANDARD = tuple(
 )
 _ENDS = (".py", *EXTENSION_SUFFIXES)
 
+_lock = threading.Lock()
 _seen: set[str] = set()
 _latest = ""
 _own: dict[str, ModuleType] = {}
@@ -64,6 +66,11 @@ def unfinished() -> str:
 
 def own_modules() -> tuple[ModuleType, ...]:
     """Return the user's own modules among those imported; only modules new since the last call are looked at."""
+    with _lock:
+        return _looked()
+
+
+def _looked() -> tuple[ModuleType, ...]:
     global _latest
     latest = next(reversed(sys.modules), "")
     if len(sys.modules) != len(_seen) or latest != _latest:
