@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import dis
 import enum
 import functools
 import pathlib
@@ -40,6 +41,15 @@ _CONSTANT = (
     re.Pattern,
 )
 _MOST = 2000
+#: What code does that binds a name or an attribute outside itself, and names by which it may do so unseen.
+_BINDING = frozenset(
+    {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_DEREF", "DELETE_DEREF", "STORE_ATTR", "DELETE_ATTR", "STORE_NAME"}
+)
+_WAYS = frozenset(
+    {"globals", "locals", "vars", "exec", "eval", "setattr", "delattr", "getattr", "__dict__", "__globals__"}
+    | {"__closure__", "__defaults__", "__kwdefaults__", "__setattr__", "__import__", "_getframe", "currentframe"}
+    | {"f_globals", "cell_contents", "modules", "import_module"}
+)
 #: Around the ``__repr__`` of a dataclass, and of who asks for it: they note which objects are being shown.
 _REPEATING = (
     "_recursive_repr.<locals>.wrapper",
@@ -62,6 +72,7 @@ class Loaded:
         self._load = load
         self._function: Any = None
         self._as_sent: Reading | None = None
+        self._stays = False
 
     def forget(self) -> None:
         """Load it for the next call: modules that it may come from were loaded again."""
@@ -69,13 +80,14 @@ class Loaded:
 
     def get(self) -> Any:
         """The function for the next call: the one before, unless what it took along can change or has changed."""
-        if self._as_sent is not None and _same(self._as_sent, reading(self._function)):
+        if self._as_sent is not None and (self._stays or _same(self._as_sent, reading(self._function))):
             return self._function
         self._function = None
         function = self._load()
         self._as_sent = reading(function)
         if self._as_sent is not None:
             self._function = function
+            self._stays = all(not isinstance(part, types.CodeType) or _changes_nothing(part) for part in self._as_sent)
         return function
 
 
@@ -97,6 +109,16 @@ def reading(value: object) -> Reading | None:
             return None
         waiting.extend(inner)
     return tuple(found)
+
+
+@functools.lru_cache(maxsize=512)
+def _changes_nothing(code: types.CodeType) -> bool:
+    """Whether code is certain to bind no global, no variable of an enclosing function and no attribute anew."""
+    if not _WAYS.isdisjoint(code.co_names):
+        return False
+    if any(step.opname in _BINDING for step in dis.get_instructions(code)):
+        return False
+    return all(_changes_nothing(const) for const in code.co_consts if isinstance(const, types.CodeType))
 
 
 def _same(before: Reading, now: Reading | None) -> bool:

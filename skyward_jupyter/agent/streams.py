@@ -66,7 +66,8 @@ class TaskBuffer(io.BufferedIOBase):
     def settle(self) -> None:
         """Write what is left of a character that never became whole: the task of the caller ends."""
         sink = self._sink()
-        sink.write(self._stream, self._decoder(sink).decode(b"", final=True))
+        if (known := self._decoders.get(id(sink))) is not None:
+            sink.write(self._stream, known.decode(b"", final=True))
 
     def _decoder(self, sink: Sink) -> codecs.IncrementalDecoder:
         known = self._decoders.get(id(sink))

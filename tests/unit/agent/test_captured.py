@@ -127,3 +127,22 @@ def test_a_function_that_did_not_load_is_tried_again() -> None:
         loaded.get()
     assert loaded.get() is loaded.get() is len
     assert len(tries) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "stays"),
+    [
+        ("def f(x): return x + K", True),
+        ("def f(x):\n    def g(y): return y * K\n    return [g(i) for i in range(x)]", True),
+        ("def f(x):\n    global K\n    K += x\n    return K", False),
+        ("def f(x):\n    f.calls = x", False),
+        ("def f(x):\n    globals()['K'] = x", False),
+        ("def f(x):\n    def g():\n        global K\n        K = x\n    g()", False),
+    ],
+)
+def test_code_that_can_change_nothing_is_not_looked_at_after_each_call(text: str, stays: bool) -> None:
+    scope: dict[str, Any] = {"__name__": "__main__", "K": 1}
+    exec(text, scope)
+    loaded = Loaded(lambda: scope["f"])
+    assert loaded.get() is scope["f"]
+    assert loaded._stays is stays
