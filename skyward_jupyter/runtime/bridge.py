@@ -30,7 +30,7 @@ from skyward_jupyter.runtime.turns import Turns
 #: How long a thread sleeps at a time (seconds) where a signal cannot wake it.
 LOOK_UP_EVERY = 0.2
 #: How long a cell runs the runtime's loop itself (seconds) before the kernel's loop goes on: a trivial call's time,
-BRIEFLY = 0.003
+BRIEFLY = 0.01
 #: and how long calls that follow each other may keep the kernel's loop from it.
 UNATTENDED = 0.03
 
@@ -244,7 +244,7 @@ def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
 
     with on_sigint(interrupt):  # before it begins: an interrupt in between would leave it running for nobody
         try:
-            enough = block is suspended and _briefly(here, work)
+            enough = block is suspended and _briefly(here, work, awake=True)
             result: T = work.begin().result() if enough else _meanwhile(here, work, block)
         except BaseException as error:
             of_cell = isinstance(error, asyncio.CancelledError) and here.interrupted_here()
@@ -256,13 +256,13 @@ def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
     return result
 
 
-def _briefly(here: Runtime, work: Crossing[Any]) -> bool:
+def _briefly(here: Runtime, work: Crossing[Any], *, awake: bool) -> bool:
     """Run the runtime's loop from here for a moment; returns whether that was enough."""
     if here.turns is None or here.kernel is None or here.unattended > UNATTENDED:
         return False
     try:
         with outside(here.kernel):
-            return here.turns.run(work.begin, BRIEFLY).done()
+            return here.turns.run(work.begin, BRIEFLY, awake=awake).done()
     except BaseException:
         work.cancel()
         raise
@@ -272,7 +272,7 @@ async def _from_kernel[T](here: Runtime, work: Crossing[T]) -> T:
     """Await on the kernel's loop; while that has nothing else to await, first by running the runtime's for a moment."""
     here.awaited += 1
     try:
-        if await _alone(here, work) and _briefly(here, work):
+        if await _alone(here, work) and _briefly(here, work, awake=False):
             return work.begin().result()
         with here.needed():
             return await work.ended()

@@ -8,6 +8,7 @@ wait, and never some task that happened to run.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import asyncio
 import contextlib
 import math
@@ -29,7 +30,7 @@ from skyward_jupyter.runtime.awake import stay_awake
 #: How long the loop may stand still after the main thread has left it (seconds).
 LINGER = 0.005
 #: Signals whose handlers, if they are Python's, tend to raise: they do so in the waiting frame. SIGINT goes back last.
-_SIGNALS = [getattr(signal, name) for name in ("SIGALRM", "SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
+_SIGNALS = [int(getattr(signal, name)) for name in ("SIGALRM", "SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
 
 type _Handlers = dict[int, Callable[[int, FrameType | None], Any]]
 
@@ -70,10 +71,13 @@ class Turns:
         """
         return self.run(lambda: asyncio.ensure_future(awaitable, loop=self._loop)).result()
 
-    def run[T](self, begin: Callable[[], asyncio.Future[T]], within: float | None = None) -> asyncio.Future[T]:
+    def run[T](
+        self, begin: Callable[[], asyncio.Future[T]], within: float | None = None, *, awake: bool = True
+    ) -> asyncio.Future[T]:
         """Run the loop until what `begin` starts is done, for `within` seconds at most; see `wait`.
 
         With such a limit another loop may own the wake-up descriptor: a signal is then handled when the time is over.
+        `awake` keeps the loop from sleeping for a moment, as suits a thread that blocks.
         """
         signals: deque[int] = deque()
 
@@ -86,6 +90,8 @@ class Turns:
             waiting.enter()
             try:
                 task = begin()
+                if awake:
+                    stay_awake(self._loop, task)
                 error = self._drive(task, signals, handlers, within)
             finally:
                 waiting.leave()
@@ -135,7 +141,6 @@ class Turns:
         """Run the loop until `task` is done, or its time is over; returns what a signal's handler raised first."""
         raised: BaseException | None = None
         task.add_done_callback(self._stop)
-        stay_awake(self._loop, task)
         over = self._loop.call_later(within, self._loop.stop) if within is not None else None
         until = self._loop.time() + within if within is not None else math.inf
         while not task.done() and (raised or self._loop.time() < until):
@@ -209,20 +214,21 @@ def _noted(note: Callable[[int, FrameType | None], None], bell: int | None) -> I
     Each also rings `bell`: one that arrives just before the thread goes to sleep would be noted only after that.
     """
     global _noting
-    found = {number: signal.getsignal(number) for number in _SIGNALS}
+    # As they are in C: what the signal module makes enums of costs some 30 us a call here.
+    found = {number: _signal.getsignal(number) for number in _SIGNALS}
     handlers: _Handlers = {number: handler for number, handler in found.items() if callable(handler)}
     before = signal.set_wakeup_fd(bell, warn_on_full_buffer=False) if bell is not None else None
     try:
         _noting = handlers
         for number in handlers:
-            signal.signal(number, note)
+            _signal.signal(number, note)
         yield handlers
     finally:
         _noting = {}
         if before is not None:
             signal.set_wakeup_fd(before)
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            _signal.signal(number, handler)
 
 
 def _restore() -> None:

@@ -13,25 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skyward_jupyter.errors import UsageError
+from skyward_jupyter.project.folder import NEVER, is_environment
 from skyward_jupyter.ssh.image import Image
-
-#: Names of directories and files that nobody means.
-NEVER = (
-    ".git",
-    ".hg",
-    ".svn",
-    "__pycache__",
-    "*.pyc",
-    ".venv",
-    "venv",
-    "node_modules",
-    ".ipynb_checkpoints",
-    ".mypy_cache",
-    ".pytest_cache",
-    ".ruff_cache",
-    ".tox",
-    ".DS_Store",
-)
 
 #: Hashes of files by what tells whether they changed.
 _known: dict[tuple[str, int, int, int], str] = {}
@@ -146,7 +129,7 @@ def _files(start: Path, root: Path, excludes: tuple[str, ...]) -> Iterator[tuple
 
 def _left_out(path: str, folder: Path, excludes: tuple[str, ...]) -> bool:
     """Whether a directory is: one that is a virtual environment has this file, whatever its name."""
-    return _matches(path, excludes) or (folder / "pyvenv.cfg").exists()
+    return _matches(path, excludes) or is_environment(folder)
 
 
 def _excluded(path: str, excludes: tuple[str, ...]) -> bool:
