@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.trivial import one as one
+
 type Array = np.ndarray[Any, np.dtype[np.float64]]
 
 SIZE = 64 * 2**20
 """Bytes of one array."""
-
-
-def one() -> int:
-    """The trivial call."""
-    return 1
 
 
 def counted(count: int) -> Iterator[int]:

@@ -20,7 +20,7 @@ import skyward as sky
 from benchmarks.ssh.rows import Start, Wrong
 from benchmarks.ssh.servers import Servers
 from benchmarks.ssh.weight import loop_stall, memory, threads
-from benchmarks.work import one
+from benchmarks.trivial import one
 from skyward_jupyter.runtime.bridge import wait
 
 #: For how long calls are timed before the start, and the process is watched when it is idle (seconds).

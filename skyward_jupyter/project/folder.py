@@ -6,8 +6,10 @@ import fnmatch
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 #: Names of directories and files that nobody means.
 NEVER = (
@@ -63,6 +65,8 @@ class Ignored:
             except OSError:
                 self._specs[folder] = None
             else:
+                from pathspec import GitIgnoreSpec  # of the kernel's side alone
+
                 self._specs[folder] = GitIgnoreSpec.from_lines(lines)
         return self._specs[folder]
 

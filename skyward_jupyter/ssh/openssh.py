@@ -98,7 +98,9 @@ def _ask(program: str, asked: tuple[str, ...], config: str) -> Answer:
         parts = [str(copies.of(own))] if config or os.access(own, os.R_OK) else []
         top = Path(folder, "top")
         top.write_text("".join(f"Include {part}\n" for part in (*parts, *([] if config else [_SYSTEM]))))
-        return _run([program, "-F", str(top), *asked], copies)
+        answer = _run([program, "-F", str(top), *asked], copies)
+        answer.files.pop(str(top), None)  # nobody's
+        return answer
 
 
 def _run(command: Sequence[str], copies: Copies) -> Answer:
