@@ -56,6 +56,7 @@ def test_it_is_prepared_in_its_thread() -> None:
     made = Runner("unit-prepared", lambda: setattr(local, "value", 3))
     assert made.call(lambda: local.value) == 3
     assert not hasattr(local, "value")
+    made.stop()
 
 
 def test_an_interrupt_ends_the_call(runner: Runner) -> None:
