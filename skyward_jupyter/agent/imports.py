@@ -89,7 +89,6 @@ class Imports(Recorder):
         """Serve the code of this process from now on."""
         self._config = config
         self._paths = config.paths
-        self._directory = _directory()
         install(self)
 
     def take(self, body: bytes) -> None:
@@ -109,12 +108,11 @@ class Imports(Recorder):
             gone = {entry for entry in self._paths if entry not in sys.path}
             sys.path[:] = [*(entry for entry in project.paths if entry not in gone), *mine]
             self._paths = project.paths
-        if project.directory not in ("", self._directory) and _directory() == self._directory:
-            try:
+        former = self._directory or project.began_in
+        if project.directory not in ("", former) and _directory() == former:
+            with contextlib.suppress(OSError):
                 os.chdir(project.directory)
-            except OSError:
-                return
-        self._directory = project.directory or self._directory
+        self._directory = project.directory or former
         before = self._config.env if self._config is not None else {}
         for name in {*project.env, *self._followed}:
             known = self._followed.get(name, before.get(name)) if name in self._followed else before.get(name)

@@ -187,6 +187,7 @@ class Tracker:
             shared=True,
             paths=tuple(map(str, sys.path)),
             directory=_directory(),
+            began_in=self._began_in,
             env=self._changed_variables(),
             modules={name: Loaded(source.path, source.digest, source.stamp) for name, source in sources.items()},
             loaded=tuple(sources),

@@ -47,9 +47,10 @@ class Project:
     ----------
     shared
         Whether the nodes share the kernel's files.
-    paths, directory, env
-        With `shared`: ``sys.path``, the working directory, and variables that were set (or removed: None) since the
-        pool was made.
+    paths, env
+        With `shared`: ``sys.path``, and variables that were set (or removed: None) since the pool was made.
+    directory, began_in
+        With `shared`: the working directory, and the one when the pool was made.
     modules
         With `shared`: what the kernel has loaded, by name.
     loaded
@@ -63,6 +64,7 @@ class Project:
     shared: bool
     paths: tuple[str, ...] = ()
     directory: str = ""
+    began_in: str = ""
     env: Mapping[str, str | None] = field(default_factory=dict)
     modules: Mapping[str, Loaded] = field(default_factory=dict)
     loaded: tuple[str, ...] = ()

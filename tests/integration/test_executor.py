@@ -166,7 +166,7 @@ def test_calls_go_where_no_job_is(executor: sky.Executor, tmp_path: Path, until:
 
 def test_an_elastic_pool_keeps_a_node_that_has_a_job(until: Until, tmp_path: Path) -> None:
     path = tmp_path / "go on"
-    with sky.ComputePool(nodes=sky.Nodes(3, 1, 3, idle_after=0.3)) as pool, sky.Executor(pool) as executor:
+    with sky.ComputePool(nodes=sky.Nodes(3, 1, 3, idle_after=1)) as pool, sky.Executor(pool) as executor:
         first = [executor.submit(wait_for, str(tmp_path / str(number))) for number in range(2)]
         until(lambda: all(job.running() for job in first), "two nodes have a job")
         last = executor.submit(wait_for, str(path))
@@ -175,9 +175,7 @@ def test_an_elastic_pool_keeps_a_node_that_has_a_job(until: Until, tmp_path: Pat
             (tmp_path / str(number)).touch()
         assert [job.result(20) for job in first] == [str(tmp_path / "0"), str(tmp_path / "1")]
         since = time.monotonic()
-        until(
-            lambda: pool.size < 3 or time.monotonic() - since > 1.5, "five times as long as nodes may be idle is over"
-        )
+        until(lambda: pool.size < 3 or time.monotonic() - since > 3, "three times as long as nodes may be idle is over")
         assert pool.size == 3
         path.touch()
         assert last.result(20) == str(path)

@@ -173,16 +173,15 @@ def test_a_generator(pool: sky.ComputePool, way: Callable[[int], Iterator[int]])
             list(one)
 
 
-def endless() -> Iterator[int]:
-    while True:
-        yield 1
-
-
 @pytest.mark.parametrize("executor", ["process", "thread"])
 def test_a_generator_that_nobody_reads(executor: Any) -> None:
+    def endless() -> Iterator[int]:
+        while True:
+            yield 1
+
     with sky.ComputePool(nodes=1, worker=sky.Worker(2, executor)) as pool:
-        beside = sky.compute(time.sleep)(2) > pool
-        stream = sky.compute(endless)().with_timeout(LIMIT) >> pool
+        beside = sky.compute(time.sleep)(4) > pool
+        stream = sky.compute(endless)().with_timeout(3) >> pool  # which is enough to import this module there
         assert next(stream) == 1
         beside.result(30)  # the other slot, perhaps of the same process, was left alone
         with pytest.raises(sky.TaskTimeout):

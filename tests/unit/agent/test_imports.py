@@ -40,6 +40,7 @@ class Slot:
         modules = {name: Loaded(it.path, it.digest, it.stamp) for name, it in loaded.items()}
         contents = {source.digest: source.content for source in held}
         more.setdefault("paths", tuple(sys.path))
+        more.setdefault("began_in", str(self.folder))
         project = Project(shared=True, modules=modules, loaded=tuple(loaded), held=contents, **more)
         self.imports.take(project.to_bytes())
         self.imports.refresh()
@@ -171,3 +172,12 @@ def test_the_process_follows_the_kernel_but_for_what_it_changed_itself(
     os.chdir("/")
     slot.tell(paths=paths, directory=str(slot.folder / "below"))
     assert Path.cwd() == Path("/")
+
+
+def test_a_process_that_began_elsewhere_stays_there(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    (slot.folder / "image").mkdir()
+    (slot.folder / "below").mkdir()
+    monkeypatch.chdir(slot.folder / "image")
+    for folder in (slot.folder, slot.folder / "below"):
+        slot.tell(directory=str(folder))
+        assert Path.cwd() == slot.folder / "image"
