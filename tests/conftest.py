@@ -11,6 +11,13 @@ import shutil
 import signal
 import tempfile
 
+import cloudpickle
+
+import tests
+
+# What tests define goes by value, so that no node has to import pytest and all that a test's module does.
+cloudpickle.register_pickle_by_value(tests)
+
 pytest_plugins = ["tests.machines", "tests.namespaces", "tests.bare", "tests.far"]
 
 # A shell that has the tests run in the background hands on that interrupts are ignored, and many tests are about them.

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import cloudpickle
 import xxhash
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -19,6 +18,7 @@ from skyward_jupyter.errors import UsageError
 from skyward_jupyter.project.tracker import version_of
 from skyward_jupyter.wire.attributes import Make, with_attributes
 from skyward_jupyter.wire.blame import explain
+from skyward_jupyter.wire.own import goes_by_value
 from skyward_jupyter.wire.pickler import Pickler
 
 
@@ -58,7 +58,7 @@ def weigh(name: str, value: object, limit: int | None, cells: re.Pattern[bytes] 
     cells
         What names of cells look like; without it, none are looked for.
     """
-    if isinstance(value, types.ModuleType) and not _by_value(value):
+    if isinstance(value, types.ModuleType) and not goes_by_value(value.__name__):
         return Weight(f"module {value.__name__}", 0)
 
     def dump(make: Make) -> tuple[_Scale, Any]:
@@ -160,9 +160,3 @@ def _known_size(value: Any) -> int:
         return int(getattr(value, "nbytes", 0))
     except (TypeError, ValueError):
         return 0
-
-
-def _by_value(module: types.ModuleType) -> bool:
-    return module.__name__.partition(".")[0] in {
-        name.partition(".")[0] for name in cloudpickle.list_registry_pickle_by_value()
-    }

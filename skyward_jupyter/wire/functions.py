@@ -11,7 +11,7 @@ import sys
 import types
 import weakref
 
-import cloudpickle
+from skyward_jupyter.wire.own import goes_by_value
 
 _IMMUTABLE = frozenset({int, float, complex, str, bytes, bool, type(None)})
 _DEPTH = 4
@@ -37,7 +37,7 @@ def _collect(value: object, found: list[object], depth: int) -> bool:
         return True
     if isinstance(value, types.ModuleType):
         found.append(value)
-        return not _by_value(value.__name__)
+        return not goes_by_value(value.__name__)
     if isinstance(value, types.BuiltinFunctionType):
         found.append(value)
         return value.__self__ is None or isinstance(value.__self__, types.ModuleType)
@@ -79,10 +79,4 @@ def _has_name(function: types.FunctionType) -> bool:
     found: object = module
     for part in function.__qualname__.split("."):
         found = getattr(found, part, None)
-    return found is function and not _by_value(module.__name__)
-
-
-def _by_value(module: str) -> bool:
-    """Whether the user has asked cloudpickle to send a module, or one it is in, by value."""
-    asked = cloudpickle.list_registry_pickle_by_value()
-    return bool(asked) and any(module == name or module.startswith(f"{name}.") for name in asked)
+    return found is function and not goes_by_value(module.__name__)

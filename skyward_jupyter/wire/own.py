@@ -17,6 +17,8 @@ from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
+import cloudpickle
+
 _PROJECT = ("skyward", "skyward_jupyter")
 _LIBRARY_PARTS = ("site-packages", "dist-packages")
 _ARCHIVE = f"python{sys.version_info.major}{sys.version_info.minor}.zip"
@@ -62,6 +64,12 @@ def is_unfinished(name: str | None) -> bool:
 def unfinished() -> str:
     """Return the name of an own module that is being imported at this moment; empty when there is none."""
     return next((name for name in list(sys.modules) if is_unfinished(name)), "")
+
+
+def goes_by_value(module: str) -> bool:
+    """Return whether the user has asked cloudpickle to send a module, or one it is in, by value."""
+    asked = cloudpickle.list_registry_pickle_by_value()
+    return bool(asked) and any(module == name or module.startswith(f"{name}.") for name in asked)
 
 
 def own_modules() -> tuple[ModuleType, ...]:

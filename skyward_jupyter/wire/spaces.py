@@ -13,7 +13,7 @@ from typing import Any
 
 from cloudpickle.cloudpickle import _function_setstate
 
-from skyward_jupyter.wire.own import is_own, is_unfinished
+from skyward_jupyter.wire.own import goes_by_value, is_own, is_unfinished
 
 type _Reduced = tuple[Any, ...]
 
@@ -43,7 +43,7 @@ def of_function(function: types.FunctionType, reduced: _Reduced, spaces: dict[in
     module = sys.modules.get(name) if isinstance(name, str) else None
     if not isinstance(module, types.ModuleType) or vars(module) is not function.__globals__:
         return reduced
-    if not is_own(module) or is_unfinished(name):
+    if not is_own(module) or is_unfinished(name) or goes_by_value(module.__name__):
         return reduced
     make, (code, brought, *more), state, *_ = reduced
     space = spaces.setdefault(id(brought), Space(module.__name__, brought))
