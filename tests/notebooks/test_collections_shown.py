@@ -40,9 +40,13 @@ def test_a_task_beside_the_cells_shows_it_without_waiting(nodes: Kernel) -> None
 
 def test_the_loop_is_free_while_it_is_read(nodes: Kernel) -> None:
     nodes.ok("ticks = []\nasync def tick():\n    while True:\n        ticks.append(1)\n        await asyncio.sleep(0)")
-    nodes.ok("import asyncio\nticking = asyncio.ensure_future(tick())")
-    nodes.ok("before = len(ticks)\ntext = sky.dict('runs')._repr_mimebundle_()\nduring = len(ticks) - before")
-    assert int(nodes.ok("ticking.cancel()\nduring").text) > 0
+    nodes.ok("import asyncio, time\nticking = asyncio.ensure_future(tick())")
+    nodes.ok(
+        "before, began = len(ticks), time.perf_counter()\ntext = sky.dict('runs')._repr_mimebundle_()\n"
+        "took, during = time.perf_counter() - began, len(ticks) - before"
+    )
+    # What takes a moment only is waited for by the cell itself.
+    assert nodes.ok("ticking.cancel()\nduring > 0 or took < 0.01").text == "True"
 
 
 def test_on_a_node_it_is_its_repr(nodes: Kernel) -> None:
