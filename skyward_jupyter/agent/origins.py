@@ -1,7 +1,7 @@
 """Which task a thread works for: the one whose code started it, also when that has ended and others run.
 
-The threads of an executor, or of a pool of threads, outlive many tasks and work for the one that runs. What Python did
-not start works for that one as well.
+The threads of an executor, of a pool of threads, and those of this project outlive many tasks and work for the one that
+runs. What Python did not start works for that one as well.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 _HOME = "_skyward_home"
-_SHARED = ("concurrent.futures.thread", "multiprocessing.pool")
+_SHARED = ("concurrent.futures.thread", "multiprocessing.pool", "skyward_jupyter.agent.helpers")
 
 
 def home() -> Any:
