@@ -114,6 +114,7 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case FetchPiece(name, offset, length):
                 message.reply_to.tell(_piece(agent, name, offset, length))
             case HasBlobs(names):
+                agent.expect(names)
                 message.reply_to.tell(tuple(name for name in names if not agent.store.use(name)))
             case DropBlob(name):
                 agent.store.drop(name)
@@ -188,6 +189,7 @@ def _piece(agent: Agent, name: str, offset: int, length: int) -> bytes:
 
 
 async def _put(agent: Agent, others: Others, message: PutPiece) -> None:
+    agent.expect((message.name,))
     try:
         agent.store.write_piece(message.name, message.offset, message.data, message.size)
     except OSError as error:

@@ -11,7 +11,9 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections import deque
+from collections.abc import Iterable
 from pathlib import Path
 
 from skyward_jupyter.agent import actors
@@ -49,6 +51,8 @@ from skyward_jupyter.wire.messages import (
 )
 
 _CODES = 512
+#: Seconds between a part of a task and the task itself.
+_ON_ITS_WAY = 60.0
 #: Seconds that leaving the cluster may take: when the node goes by itself, and when all others may go as well.
 _LEAVE, _LEAVE_ALL = LEAVE_WITHIN + 1.0, 2.0
 
@@ -76,6 +80,7 @@ class Agent:
         self._queue: deque[Running] = deque()
         self._session_queue: deque[Running] = deque()
         self._meter = Meter(os.getpid())
+        self._expected: dict[str, float] = {}
 
     # -- what the worker and broadcast actors ask ----------------------------------------------------------------
 
@@ -133,11 +138,19 @@ class Agent:
         else:
             client.hold(asked)
 
+    def expect(self, blobs: Iterable[str]) -> None:
+        """Keep blobs, which come before the task that needs them, until it is here."""
+        until = time.monotonic() + _ON_ITS_WAY
+        self._expected.update(dict.fromkeys(blobs, until))
+
     def submit(self, name: str, task: Task) -> None:
         """Queue a task, unless this node has seen it."""
         client = self.client(name)
         if not client.remember(task):
             return
+        if self._expected:
+            for blob in blobs_of(task.args):
+                self._expected.pop(blob.name, None)
         running = Running(name, task)
         if client.refused(task.id):
             self._end(running, Kind.ERROR, self._failed("interrupted"))
@@ -298,10 +311,12 @@ class Agent:
         self.client(running.client).tell(running.task.id, kind, body, seconds, overdue)
 
     def _needed(self) -> set[str]:
-        """The blobs of the tasks that wait or run here."""
+        """The blobs of the tasks that wait or run here, and of those that are on their way."""
+        now = time.monotonic()
+        self._expected = {name: until for name, until in self._expected.items() if until > now}
         tasks = [it.task for it in (*self._queue, *self._session_queue, *(running for _, running in self.crew.running))]
         packed = (data for task in tasks for data in (task.args, self._codes.get(task.code, b"p")))
-        return {blob.name for data in packed for blob in blobs_of(data)}
+        return {blob.name for data in packed for blob in blobs_of(data)} | self._expected.keys()
 
     def _failed(self, how: str, facts: dict[str, object] | None = None) -> bytes:
         return pack(Failed(how, facts=facts or {}), self.store.put)
