@@ -30,7 +30,7 @@ from skyward_jupyter.runtime.turns import Turns
 #: How long a thread sleeps at a time (seconds) where a signal cannot wake it.
 LOOK_UP_EVERY = 0.2
 #: How long a cell runs the runtime's loop itself (seconds) before the kernel's loop goes on: a trivial call's time,
-BRIEFLY = 0.003
+BRIEFLY = 0.01
 #: and how long calls that follow each other may keep the kernel's loop from it.
 UNATTENDED = 0.03
 

@@ -46,7 +46,7 @@ def test_the_loop_is_free_while_it_is_read(nodes: Kernel) -> None:
         "took, during = time.perf_counter() - began, len(ticks) - before"
     )
     # What takes a moment only is waited for by the cell itself.
-    assert nodes.ok("ticking.cancel()\nduring > 0 or took < 0.01").text == "True"
+    assert nodes.ok("ticking.cancel()\nduring > 0 or took < 0.05").text == "True"
 
 
 def test_on_a_node_it_is_its_repr(nodes: Kernel) -> None:
