@@ -44,6 +44,16 @@ def short(path: str) -> Iterator[str]:
         yield str(link / Path(path).name)
 
 
+def bound(path: str) -> socket.socket:
+    """Return a Unix socket at `path`, instead of one that a process before this one left there."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with short(path) as place:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(place)
+        sock.bind(place)
+    return sock
+
+
 class Channel:
     """One end of such a socket."""
 

@@ -13,7 +13,7 @@ import os
 import socket
 from dataclasses import dataclass, field
 
-from skyward_jupyter.agent.channel import Channel, Message, encoded, short
+from skyward_jupyter.agent.channel import Channel, Message, bound, encoded
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.wire.spill import remove_store
 
@@ -109,10 +109,6 @@ def opened(config: AgentConfig, control: Control) -> Pool:
 
 def open_door(store: str) -> socket.socket:
     """The door of a pool, in its private directory."""
-    door = socket.socket(socket.AF_UNIX)
-    with short(f"{store}/{DOOR}") as path:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        door.bind(path)
+    door = bound(f"{store}/{DOOR}")
     door.listen()
     return door

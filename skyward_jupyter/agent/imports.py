@@ -115,7 +115,7 @@ class Imports(Recorder):
         self._directory = project.directory or former
         before = self._config.env if self._config is not None else {}
         for name in {*project.env, *self._followed}:
-            known = self._followed.get(name, before.get(name)) if name in self._followed else before.get(name)
+            known = self._followed.get(name, before.get(name))
             value = project.env.get(name, before.get(name))
             if os.environ.get(name) == known and value != known:
                 _set_variable(name, value)

@@ -8,7 +8,6 @@ there is none, an import waits; interrupting the code ends the wait.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import pickle
 import socket
@@ -20,7 +19,7 @@ from pathlib import Path
 
 import lz4.frame
 
-from skyward_jupyter.agent.channel import short
+from skyward_jupyter.agent.channel import bound, short
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.messages import AwaitNeeds, Code, GiveUnit
@@ -220,19 +219,10 @@ async def serve_modules(modules: Modules, config: AgentConfig) -> AsyncIterator[
             answering.discard(task)
             writer.close()
 
-    server = await asyncio.start_unix_server(answer, sock=_bound(config))
+    server = await asyncio.start_unix_server(answer, sock=bound(door(config)))
     try:
         yield
     finally:
         server.close()
         for task in answering:
             task.cancel()
-
-
-def _bound(config: AgentConfig) -> socket.socket:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with short(door(config)) as path:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        sock.bind(path)
-    return sock

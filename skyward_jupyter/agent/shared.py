@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from casty import ActorSystem
 
-from skyward_jupyter.agent.channel import short
-from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.agent.channel import bound
 from skyward_jupyter.agent.reach import door
 from skyward_jupyter.collections import steward
 from skyward_jupyter.collections.address import Who
@@ -38,15 +34,5 @@ async def share(agent: Agent, system: ActorSystem) -> AsyncIterator[None]:
 
     engine = Engine(system, lambda: {peer.rank: peer.address for peer in agent.peers}, rank)
     steward.host(engine)
-    async with serve(engine, _bound(agent.config), who_is):
+    async with serve(engine, bound(door(agent.config)), who_is):
         yield
-
-
-def _bound(config: AgentConfig) -> socket.socket:
-    """The socket of this node's processes, instead of that of the agent before this one."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with short(door(config)) as path:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        sock.bind(path)
-    return sock

@@ -87,7 +87,7 @@ def files_of(start: str, *, enter: Callable[[str], bool] = lambda folder: True) 
     looked = 0
     for folder, folders, names in os.walk(start, followlinks=True):
         looked += len(folders) + len(names)
-        folders[:] = [name for name in sorted(folders) if not _never(name) and enter(os.path.join(folder, name))]
+        folders[:] = [name for name in sorted(folders) if not is_never(name) and enter(os.path.join(folder, name))]
         folders[:] = [name for name in folders if not is_environment(os.path.join(folder, name))]
         real = {name: os.path.realpath(os.path.join(folder, name)) for name in folders}
         folders[:] = [name for name in folders if real[name] not in been]
@@ -97,13 +97,14 @@ def files_of(start: str, *, enter: Callable[[str], bool] = lambda folder: True) 
                 without.add(path)
         for name in sorted(names):
             path = os.path.join(folder, name)
-            if not _never(name) and os.path.isfile(path):
+            if not is_never(name) and os.path.isfile(path):
                 yield path, folder in without or ignored(path, folder=False)
         if looked > MOST_ENTRIES:
             return
 
 
-def _never(name: str) -> bool:
+def is_never(name: str) -> bool:
+    """Return whether a file or folder of this name does not travel, wherever it is."""
     return name.startswith(".") or any(fnmatch.fnmatchcase(name, pattern) for pattern in NEVER)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 
-from skyward_jupyter.project.folder import files_of
+from skyward_jupyter.project.folder import files_of, is_never
 from skyward_jupyter.wire.blobs import digest
 from skyward_jupyter.wire.imports import Recorder, Source, Stamp, stamp_of
 from skyward_jupyter.wire.own import is_own_path
@@ -262,11 +262,6 @@ def _archived(path: str) -> Iterator[tuple[str, bool]]:
         stem, _, rest = name.partition("/")
         if rest == "__init__.py" or (not rest and name.endswith(".py")):
             yield stem.removesuffix(".py"), False
-
-
-def is_never(name: str) -> bool:
-    """Return whether a folder of this name holds no code of the user's."""
-    return name in ("venv", "node_modules", "__pycache__")
 
 
 def _editable_finders(recorder: Recorder) -> Iterator[Callable[[str], ModuleSpec | None]]:
