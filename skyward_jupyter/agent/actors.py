@@ -17,7 +17,6 @@ from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.wire.messages import (
     AwaitNeeds,
     Broadcast,
-    Code,
     DropBlob,
     Exchange,
     FetchPiece,
@@ -33,7 +32,6 @@ from skyward_jupyter.wire.messages import (
     Renew,
     TakeProject,
     Target,
-    Task,
 )
 
 if TYPE_CHECKING:
@@ -148,26 +146,25 @@ async def broadcast(ctx: Context[int, Broadcast]) -> None:
 
 
 async def _relay(agent: Agent, message: Relay) -> None:
-    part = _part(agent, message.client, message.epoch, message.after, message.task, message.code)
-    message.reply_to.tell(await part)
+    message.reply_to.tell(await _part(agent, message, message.target))
 
 
-async def _part(agent: Agent, client: str, epoch: int, after: int, task: Task, code: Code) -> Part:
+async def _part(agent: Agent, message: Relay | Broadcast, target: Target) -> Part:
     """This node's part of a broadcast."""
-    if who := agent.taken(epoch):
+    if who := agent.taken(message.epoch):
         return Part(agent.config.rank, None, f"{who} took the pool over")
-    agent.client(client).acknowledge(after)
-    agent.learn(code)
-    return Part(agent.config.rank, await agent.finished(client, task))
+    agent.client(message.client).acknowledge(target.after)
+    agent.learn(message.code)
+    task = replace(message.task, id=target.task, flags=target.flags)
+    return Part(agent.config.rank, await agent.finished(message.client, task))
 
 
 async def _gather(agent: Agent, others: Others, message: Broadcast) -> None:
     async def part(target: Target) -> Part:
-        task = replace(message.task, id=target.task, flags=target.flags)
         if target.rank == agent.config.rank:
-            return await _part(agent, message.client, message.epoch, target.after, task, message.code)
+            return await _part(agent, message, target)
         try:
-            relay = Relay(message.client, target.after, task, message.code, message.epoch)
+            relay = Relay(message.client, target, message.task, message.code, message.epoch)
             return await others.at(target.address).ask(relay)
         except Exception as error:
             return Part(target.rank, None, str(error))

@@ -14,7 +14,8 @@ COUNT = struct.Struct("<I")
 #: What lets a generator go on: how many more it may yield, and how many in all were read.
 CREDIT = struct.Struct("<IQ")
 SECONDS = struct.Struct("<d")
-_READ = 256 * 1024
+#: Read at a time: a buffer that the allocator keeps; a larger one it asks the system for, and gives back, each time.
+_READ = 64 * 1024
 
 
 class Order(IntEnum):

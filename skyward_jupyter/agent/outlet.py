@@ -13,7 +13,6 @@ import contextvars
 import ctypes
 import os
 import queue
-import select
 import signal
 import socket
 import sys
@@ -24,7 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from skyward_jupyter.agent.frames import COUNT, frame
 from skyward_jupyter.agent.helpers import helper
 from skyward_jupyter.agent.origins import home, install
-from skyward_jupyter.agent.pipes import MARK, Ends, Page, kept, unread
+from skyward_jupyter.agent.pipes import MARK, Ends, Page, Watch, kept, unread
 from skyward_jupyter.agent.streams import TaskStream
 from skyward_jupyter.agent.streams import settle as settle_streams
 from skyward_jupyter.wire.events import Kind
@@ -39,16 +38,10 @@ _PIECE = 64 * 1024
 #: together for seconds, in which an agent that is alive has its turn.
 _SPIN, _TRIES, _LOOK = 20, 20_000, 0.0002
 _sleep, _now = time.sleep, time.monotonic
-_libc, _held_libc = ctypes.CDLL(None), ctypes.PyDLL(None)
+_libc = ctypes.CDLL(None)
 
 type Marks = tuple[int, int]
 type _Piece = tuple[str, str, Marks, int]
-
-
-class _Polled(ctypes.Structure):
-    """What the system's ``poll`` takes."""
-
-    _fields_ = (("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short))
 
 
 _SIGINT, _UNBLOCK = int(signal.SIGINT), int(signal.SIG_UNBLOCK)
@@ -322,14 +315,13 @@ class Pipes:
         for read in ends.reads:  # to see how much waits there
             os.set_inheritable(read, False)
         self._reads = ends.reads
-        self._polled = (_Polled * len(self._reads))(*(_Polled(read, select.POLLIN, 0) for read in self._reads))
+        self._watch = Watch(ends.reads)
         self._known: tuple[int, Marks] = (0, (0, 0))
 
     def at(self) -> Marks:
         """How much has gone through each so far."""
         turn, marks = self._known
-        # Not the call of the standard library: that lets other threads run, each time that something is printed.
-        if not _held_libc.poll(self._polled, len(self._reads), 0) and self.page.turn == turn:
+        if not self._watch.ready() and self.page.turn == turn:
             return marks
         for tried in range(_TRIES):
             turn = self.page.turn

@@ -10,10 +10,9 @@ import asyncio
 import codecs
 import contextlib
 import os
-import select
 from collections.abc import Callable
 
-from skyward_jupyter.agent.pipes import STREAMS, Page, unread
+from skyward_jupyter.agent.pipes import STREAMS, Page, Watch, unread
 
 #: Seconds it is gathered for.
 _GATHER = 0.03
@@ -48,11 +47,10 @@ class Piped:
         self._told = [0, 0]
         self._decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in STREAMS]
         self._tick: asyncio.TimerHandle | None = None
-        self._ready = select.poll()
+        self._watch = Watch(self._fds)
         self._loop = asyncio.get_running_loop()
         for stream, fd in enumerate(self._fds):
             os.set_blocking(fd, False)
-            self._ready.register(fd, select.POLLIN)
             self._loop.add_reader(fd, self._readable, stream)
 
     def reach(self, marks: tuple[int, int]) -> None:
@@ -88,7 +86,7 @@ class Piped:
     def _readable(self, stream: int) -> None:
         if not self._read(stream):
             self._loop.remove_reader(self._fds[stream])
-            self._ready.unregister(self._fds[stream])
+            self._watch.leave(self._fds[stream])
         if self._size > _MUCH and self._may_tell:
             self._tell_all()
         elif self._tick is None and self._chunks:
@@ -107,7 +105,7 @@ class Piped:
         return self._size > _MOST or not (self._page.held or any(map(unread, self._coming())))
 
     def _take(self) -> None:
-        for fd, _ in self._ready.poll(0):
+        for fd in self._watch.ready():
             self._read(self._fds.index(fd))
 
     def _read(self, stream: int) -> bool:

@@ -7,12 +7,15 @@ goes each way keeps its order.
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import mmap
 import os
+import select
 import struct
 import tempfile
 import termios
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: The streams, in the order of the pipes.
@@ -25,6 +28,8 @@ PIECE = 64 * 1024
 _SIZE = mmap.PAGESIZE
 _TURN, _TAKEN, _FLAGS = 0, 1, 64
 _INT = struct.Struct("i")
+# Not the call of the standard library: that lets other threads run, each time that a task ends or something is printed.
+_libc = ctypes.PyDLL(None)
 
 
 def kept(flags: str) -> frozenset[str]:
@@ -147,6 +152,31 @@ class Page:
     def held(self) -> bool:
         """Whether any has."""
         return self._memory.find(b"\1", _FLAGS) >= 0
+
+
+class _Polled(ctypes.Structure):
+    """What the system's ``poll`` takes."""
+
+    _fields_ = (("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short))
+
+
+class Watch:
+    """Tells in which of some pipes something waits, or which are at their end; asked often, so it is quick."""
+
+    def __init__(self, fds: Sequence[int]) -> None:
+        self._asked = (_Polled * len(fds))(*(_Polled(fd, select.POLLIN, 0) for fd in fds))
+
+    def ready(self) -> list[int]:
+        """Those that can be read."""
+        if not _libc.poll(self._asked, len(self._asked), 0):
+            return []
+        return [one.fd for one in self._asked if one.revents]
+
+    def leave(self, fd: int) -> None:
+        """Look at a pipe no more."""
+        for one in self._asked:
+            if one.fd == fd:
+                one.fd, one.revents = -1, 0
 
 
 def unread(fd: int) -> int:

@@ -61,8 +61,9 @@ class Calls:
         refuse_iterators(pending.sources)
         ranks = await self._everyone()
         echo = Echo()
-        entries = self._shown(self.dispatch.placed([pending.call()], ranks, echo), echo)
+        entries = self.dispatch.placed([pending.call()], ranks, echo)
         siblings = self._siblings(entries, echo, pending.fail_fast)
+        self._shown(entries, echo, siblings)
         if pending.streams:
             return [yields_of(self.hub, self.dispatch, entry) for entry in entries]
         try:
@@ -90,18 +91,12 @@ class Calls:
                 early = Early("call.with_fail_fast() would interrupt")
             echo.say(early.of_broadcast(failed, running, stopping=siblings.stopping))
 
-        def ended(entry: TaskEntry, rank: int, future: asyncio.Future[Outcome]) -> None:
-            outcome = future.result()
-            error = outcome.error if isinstance(outcome, Failure) and not entry.stopping else None
-            siblings.ended(rank, error)
-
         def stop() -> None:
             self.dispatch.stop(entries, "interrupt")
 
         ranks = [entry.rank or 0 for entry in entries]
-        siblings = Siblings[BaseException](ranks, tell if self._tells else None, stop if fail_fast else None)
-        for entry, rank in zip(entries, ranks, strict=True):
-            entry.outcome.add_done_callback(partial(ended, entry, rank))
+        siblings: Siblings[BaseException]
+        siblings = Siblings(ranks, tell if self._tells else None, stop if fail_fast else None)
         return siblings
 
     async def _everyone(self) -> list[int]:
@@ -153,12 +148,14 @@ class Calls:
         echo = Echo()
         return self._shown(self.dispatch.pooled([call.call() for call in calls], echo), echo)
 
-    def _shown(self, entries: list[TaskEntry], echo: Echo) -> list[TaskEntry]:
+    def _shown(
+        self, entries: list[TaskEntry], echo: Echo, siblings: Siblings[BaseException] | None = None
+    ) -> list[TaskEntry]:
         """Have `echo` show the last line of each task, finished or not; where nobody reads it, they are stopped."""
         for note in self.hub.project.notes():
             echo.say(f"{note}\n")
         for entry in entries:
-            entry.outcome.add_done_callback(lambda future: echo.finish(future.result().node))
+            entry.outcome.add_done_callback(partial(_ended, entry, echo, siblings))
         echo.unread = lambda: self.dispatch.stop(entries, "interrupt")
         return entries
 
@@ -186,6 +183,16 @@ def _together(errors: dict[int, BaseException], total: int) -> BaseExceptionGrou
     group = BaseExceptionGroup(said, list(errors.values()))
     group.nodes = tuple(errors)  # type: ignore[attr-defined]
     return group
+
+
+def _ended(
+    entry: TaskEntry, echo: Echo, siblings: Siblings[BaseException] | None, future: asyncio.Future[Outcome]
+) -> None:
+    outcome = future.result()
+    echo.finish(outcome.node)
+    if siblings is not None:
+        error = outcome.error if isinstance(outcome, Failure) and not entry.stopping else None
+        siblings.ended(entry.rank or 0, error)
 
 
 def _leave_stopped(errors: dict[int, BaseException], stopped: Iterable[int]) -> None:

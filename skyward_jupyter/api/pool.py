@@ -32,6 +32,7 @@ from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.catalog import checked_provider
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.runtime.awake import leaves_a_core
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.terminal.mode import Mode, checked
@@ -204,7 +205,7 @@ class ComputePool:
         """
         __tracebackhide__ = True
         with heard:
-            return await bridge(self._running.run(pending))
+            return await bridge(self._running.run(pending), awake=leaves_a_core(len(_calls_of(pending))))
 
     async def broadcast[R](self, pending: PendingCompute[R], *, fail_fast: bool = False) -> list[R]:
         """Run a call on every node; the results in node order.
@@ -224,7 +225,8 @@ class ComputePool:
         """
         __tracebackhide__ = True
         with heard:
-            return await bridge(self._running.broadcast(pending.with_fail_fast() if fail_fast else pending))
+            pending = pending.with_fail_fast() if fail_fast else pending
+            return await bridge(self._running.broadcast(pending), awake=leaves_a_core(self.size))
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Results while others still run, or what a generator yields: for ``async for`` and ``for``."""
@@ -243,16 +245,16 @@ class ComputePool:
     def run_blocking(self, pending: Pending) -> Any:
         """`run`, blocking: what ``>>`` does."""
         __tracebackhide__ = True
-        calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
+        calls = _calls_of(pending)
         refuse_own_loop(source for call in calls for source in call.sources)
         with heard:
-            return wait(self._running.run(pending), "await pool.run(...)")
+            return wait(self._running.run(pending), "await pool.run(...)", awake=leaves_a_core(len(calls)))
 
     def broadcast_blocking[R](self, pending: PendingCompute[R]) -> list[R]:
         """`broadcast`, blocking: what ``@`` does."""
         __tracebackhide__ = True
         with heard:
-            return wait(self._running.broadcast(pending), "await pool.broadcast(...)")
+            return wait(self._running.broadcast(pending), "await pool.broadcast(...)", awake=leaves_a_core(self.size))
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
         """Start a call and return its future: what ``>`` does."""
@@ -535,3 +537,7 @@ class ComputePool:
         if rank not in self._running.hub.desk.nodes:
             raise UnknownNode(rank, self.size)
         return rank
+
+
+def _calls_of(pending: Pending) -> Sequence[PendingCompute[Any]]:
+    return pending.calls if isinstance(pending, PendingGroup) else (pending,)

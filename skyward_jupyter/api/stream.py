@@ -51,7 +51,7 @@ class ResultStream[T]:
         del self
         try:
             with heard:
-                return wait(step, "async for")
+                return wait(step, "async for", awake=False)
         except StopAsyncIteration:
             raise StopIteration from None
         except KeyboardInterrupt:
@@ -67,7 +67,7 @@ class ResultStream[T]:
         while not self._ready:
             refuse(self._depth, "this stream")
             try:
-                self._ready.extend(await bridge(self._source.__anext__()))
+                self._ready.extend(await bridge(self._source.__anext__(), awake=False))
             except Exception:
                 self._over = True
                 raise

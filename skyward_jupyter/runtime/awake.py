@@ -11,15 +11,19 @@ import os
 from typing import Any
 
 #: How long a loop stays awake for one wait (seconds): a trivial call's round trip on one machine.
-AWAKE = 0.0005
+AWAKE = 0.001
 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-#: With one core it would only keep the others from working.
-_HELPS = _cores() > 1
+_CORES = _cores()
+
+
+def leaves_a_core(calls: int) -> bool:
+    """Whether so many calls side by side can do without the core of the thread that waits for them."""
+    return _CORES > 1 and calls <= _CORES
 
 
 class _Turn:
@@ -39,5 +43,5 @@ class _Turn:
 
 def stay_awake(loop: asyncio.AbstractEventLoop, task: asyncio.Future[Any]) -> None:
     """Keep `loop` from sleeping until `task` is done, for `AWAKE` seconds at most."""
-    if _HELPS:
+    if _CORES > 1:
         loop.call_soon(_Turn(loop, task))

@@ -152,7 +152,7 @@ def runtime() -> Runtime:
         return _runtime
 
 
-def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
+def wait[T](awaitable: Awaitable[T], instead: str = "await", *, awake: bool = True) -> T:
     """Block until `awaitable` is done and return what it gives.
 
     An interrupt cancels it and raises KeyboardInterrupt once it has ended, also when its result arrived meanwhile.
@@ -161,6 +161,9 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
     ----------
     instead
         The form to await, for the error that refuses to block.
+    awake
+        Whether this thread stays awake for a moment, as suits what comes at once; not what needs all cores (see
+        `skyward_jupyter.runtime.awake.leaves_a_core`).
 
     Raises
     ------
@@ -174,19 +177,19 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await") -> T:
     __tracebackhide__ = True
     try:
         if here.in_cell:
-            return _within(here, awaitable)
+            return _within(here, awaitable, awake)
         if here.turns is not None and here.turns.may_drive():
-            return here.turns.wait(awaitable)
+            return here.turns.wait(awaitable, awake=awake)
         return _across(here, awaitable)
     except BaseException as error:
         drop(awaitable)
         raise without_carriers(error)  # noqa: B904
 
 
-async def bridge[T](awaitable: Awaitable[T]) -> T:
+async def bridge[T](awaitable: Awaitable[T], *, awake: bool = True) -> T:
     """Await something of the runtime from any event loop; cancelled, it returns once that has ended.
 
-    In an awaited cell, an interrupt ends it with KeyboardInterrupt.
+    In an awaited cell, an interrupt ends it with KeyboardInterrupt. `awake` is as for `wait`.
     """
     __tracebackhide__ = True
     here = runtime()
@@ -195,7 +198,7 @@ async def bridge[T](awaitable: Awaitable[T]) -> T:
             return await awaitable
         work = Crossing(here.loop, awaitable)
         if here.on_kernel:
-            return await _from_kernel(here, work)
+            return await _from_kernel(here, work, awake)
         with here.needed():
             return await work.ended()
     except asyncio.CancelledError:
@@ -231,7 +234,7 @@ def _given[T](settled: tuple[T | None, Exception | None]) -> T:
     return cast(T, value)
 
 
-def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
+def _within[T](here: Runtime, awaitable: Awaitable[T], awake: bool) -> T:
     """Wait in a cell: first by running the runtime's loop, then, if need be, while the kernel's goes on."""
     assert here.kernel is not None
     block = suspended if suspends() else _nesting(here.kernel)
@@ -244,7 +247,7 @@ def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
 
     with on_sigint(interrupt):  # before it begins: an interrupt in between would leave it running for nobody
         try:
-            enough = block is suspended and _briefly(here, work, awake=True)
+            enough = block is suspended and _briefly(here, work, awake)
             result: T = work.begin().result() if enough else _meanwhile(here, work, block)
         except BaseException as error:
             of_cell = isinstance(error, asyncio.CancelledError) and here.interrupted_here()
@@ -256,7 +259,7 @@ def _within[T](here: Runtime, awaitable: Awaitable[T]) -> T:
     return result
 
 
-def _briefly(here: Runtime, work: Crossing[Any], *, awake: bool) -> bool:
+def _briefly(here: Runtime, work: Crossing[Any], awake: bool) -> bool:
     """Run the runtime's loop from here for a moment; returns whether that was enough."""
     if here.turns is None or here.kernel is None or here.unattended > UNATTENDED:
         return False
@@ -268,11 +271,11 @@ def _briefly(here: Runtime, work: Crossing[Any], *, awake: bool) -> bool:
         raise
 
 
-async def _from_kernel[T](here: Runtime, work: Crossing[T]) -> T:
+async def _from_kernel[T](here: Runtime, work: Crossing[T], awake: bool) -> T:
     """Await on the kernel's loop; while that has nothing else to await, first by running the runtime's for a moment."""
     here.awaited += 1
     try:
-        if await _alone(here, work) and _briefly(here, work, awake=False):
+        if await _alone(here, work) and _briefly(here, work, awake):
             return work.begin().result()
         with here.needed():
             return await work.ended()

@@ -61,7 +61,7 @@ class Turns:
         """Whether the caller can run the loop itself: in the main thread, outside any loop."""
         return threading.current_thread() is threading.main_thread() and asyncio._get_running_loop() is None
 
-    def wait[T](self, awaitable: Awaitable[T]) -> T:
+    def wait[T](self, awaitable: Awaitable[T], *, awake: bool = True) -> T:
         """Run the loop until `awaitable` is done; see `may_drive`.
 
         Raises
@@ -69,7 +69,7 @@ class Turns:
         BaseException
             What a signal's handler raised meanwhile; `awaitable` was cancelled and has ended then.
         """
-        return self.run(lambda: asyncio.ensure_future(awaitable, loop=self._loop)).result()
+        return self.run(lambda: asyncio.ensure_future(awaitable, loop=self._loop), awake=awake).result()
 
     def run[T](
         self, begin: Callable[[], asyncio.Future[T]], within: float | None = None, *, awake: bool = True
@@ -77,7 +77,7 @@ class Turns:
         """Run the loop until what `begin` starts is done, for `within` seconds at most; see `wait`.
 
         With such a limit another loop may own the wake-up descriptor: a signal is then handled when the time is over.
-        `awake` keeps the loop from sleeping for a moment, as suits a thread that blocks.
+        `awake` keeps the loop from sleeping for a moment.
         """
         signals: deque[int] = deque()
 

@@ -296,17 +296,6 @@ class Part:
     lost: str = ""
 
 
-@dataclass(frozen=True)
-class Relay(Askable[Part]):
-    """One node's part of a broadcast, asked by the head; events up to `after` may be forgotten."""
-
-    client: str
-    after: int
-    task: Task
-    code: Code
-    epoch: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
     """One node of a broadcast: where it is, the id and flags of its own task, and the events it may forget."""
@@ -316,6 +305,17 @@ class Target:
     task: int
     flags: str
     after: int
+
+
+@dataclass(frozen=True)
+class Relay(Askable[Part]):
+    """One node's part of a broadcast, asked by the head; `task` has neither the id nor the flags of `target` yet."""
+
+    client: str
+    target: Target
+    task: Task
+    code: Code
+    epoch: int = 0
 
 
 @dataclass(frozen=True)
