@@ -251,9 +251,8 @@ class Dispatch:
         """Let the head hand the task on; whatever does not come that way goes to the node itself."""
         hub = self._hub
         by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
-        informed = all(hub.informed.get(rank) == hub.project.code.digest for rank in by_rank)
-        if hub.fleet.alone or not informed:  # the user's project goes with exchanges
-            self._direct(entries)
+        if hub.fleet.alone or not await self._informed(by_rank, bool(entries[0].blobs)):
+            self._direct(entries)  # the user's project goes with exchanges
             return
         parts: tuple[Part, ...] = ()
         keys = {rank: hub.node_key(rank) for rank in by_rank}
@@ -280,6 +279,17 @@ class Dispatch:
                 continue  # it was lost meanwhile; another has its number, and counts its own events
             event = arrived.get(rank)
             hub.node(rank).tell(Direct(entry.id) if event is None else Arrived(event))
+
+    async def _informed(self, ranks: Iterable[int], inform: bool) -> bool:
+        """Whether nodes know the user's project; to `inform` them first is worth it where large arguments follow."""
+        hub = self._hub
+
+        def lacking() -> list[int]:
+            return [rank for rank in ranks if hub.informed.get(rank) != hub.project.code.digest]
+
+        if inform and (ignorant := lacking()):
+            await asyncio.gather(*map(hub.inform, ignorant))
+        return not lacking()
 
     def _follow(self, entries: Sequence[TaskEntry]) -> None:
         """The broadcast takes longer than a short call: have its output pulled."""

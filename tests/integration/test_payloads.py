@@ -151,6 +151,14 @@ def test_the_head_hands_a_broadcast_on(far: sky.ComputePool) -> None:
     assert array.nbytes <= far.bytes_sent - before < 1.1 * array.nbytes
 
 
+def test_the_head_hands_on_the_very_first_call_of_a_pool(large: np.ndarray) -> None:
+    array = large[: 16 * MIB]
+    with sky.ComputePool(nodes=3, name="fresh", _share=False) as fresh:
+        before = fresh.bytes_sent
+        assert len(set(total(array) @ fresh)) == 1
+        assert array.nbytes <= fresh.bytes_sent - before < 1.1 * array.nbytes
+
+
 def test_through_shared_memory_nothing_crosses_the_cluster(pool: sky.ComputePool, large: np.ndarray) -> None:
     before = pool.bytes_sent
     total(large) @ pool
