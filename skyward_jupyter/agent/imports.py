@@ -15,16 +15,20 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.abc import Loader
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.modules import ask
 from skyward_jupyter.wire import spaces
 from skyward_jupyter.wire.imports import Recorder, Source, found_by_others, install, stamp_of
 from skyward_jupyter.wire.project import Loaded, Project
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:
+    Loader = object  # all that is needed of it is here, and it imports much
 
 
 class HeldLoader(SourceFileLoader):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
@@ -253,6 +252,8 @@ def _listed(root: str) -> Iterator[tuple[str, bool]]:
 
 def _archived(path: str) -> Iterator[tuple[str, bool]]:
     """Yield the modules in a zip archive."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

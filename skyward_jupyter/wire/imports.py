@@ -10,9 +10,9 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Protocol
 
 from skyward_jupyter.wire.blobs import digest
 from skyward_jupyter.wire.own import is_ours, is_own_path, own_modules
@@ -59,9 +59,17 @@ def stamp_of(path: str) -> Stamp | None:
     return about.st_mtime_ns, about.st_size
 
 
-def found_by_others(
-    me: MetaPathFinder, name: str, path: Sequence[str] | None, target: ModuleType | None
-) -> ModuleSpec | None:
+class Finder(Protocol):
+    """What `sys.meta_path` holds. Of that of `importlib.abc` nothing is needed, and it imports much."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None, /
+    ) -> ModuleSpec | None:
+        """Return where a module is; None to leave it to the finders after this one."""
+        ...
+
+
+def found_by_others(me: Finder, name: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
     """Return what the finders after `me` say of a module."""
     finders = list(sys.meta_path)
     later = finders[finders.index(me) + 1 :] if me in finders else finders
@@ -73,7 +81,7 @@ def found_by_others(
     return None
 
 
-class Recorder(MetaPathFinder):
+class Recorder:
     """Notes what own modules are loaded from, whichever thread imports them.
 
     Attributes
@@ -130,7 +138,7 @@ def _is_broken(source: Source) -> bool:
     return False
 
 
-def install[T: MetaPathFinder](finder: T) -> T:
+def install[T: Finder](finder: T) -> T:
     """Put a finder before all others."""
     if finder not in sys.meta_path:
         sys.meta_path.insert(0, finder)

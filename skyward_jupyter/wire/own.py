@@ -11,7 +11,6 @@ import os
 import sys
 import sysconfig
 import threading
-import zipfile
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -105,6 +104,12 @@ def own_roots(paths: Iterable[str]) -> Iterator[str]:
             root = os.path.abspath(entry)
         except OSError:
             continue  # the working directory is gone
-        if root not in found and is_own_path(root) and (os.path.isdir(root) or zipfile.is_zipfile(root)):
+        if root not in found and is_own_path(root) and (os.path.isdir(root) or _is_archive(root)):
             found.add(root)
             yield root
+
+
+def _is_archive(path: str) -> bool:
+    import zipfile  # costs more than all of this module, and few have one on their path
+
+    return zipfile.is_zipfile(path)
