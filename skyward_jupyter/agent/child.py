@@ -42,10 +42,15 @@ def become(role: str, config: AgentConfig, label: str, fds: Sequence[int], paren
 
 def die_with_parent(parent: int) -> None:
     """Have the system kill this process when its parent ends (Linux; elsewhere the closed socket does it)."""
-    if sys.platform == "linux":
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal_with_parent(signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
+
+
+def signal_with_parent(number: signal.Signals) -> None:
+    """Have the system send this process a signal when its parent ends (Linux)."""
+    if sys.platform == "linux":
+        _libc.prctl(_PR_SET_PDEATHSIG, number)
 
 
 def main() -> None:

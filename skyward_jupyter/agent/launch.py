@@ -41,7 +41,7 @@ def launch(
     if pid:
         return pid
     try:
-        _leave({*fds, *ends})
+        leave({*fds, *ends})
         become(role, config, label, fds, parent, ends)
     except BaseException:
         traceback.print_exc()
@@ -62,7 +62,7 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def _leave(keep: set[int]) -> None:
+def leave(keep: set[int]) -> None:
     """In a fresh child: drop everything that is its parent's (its selector too, by its descriptor)."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

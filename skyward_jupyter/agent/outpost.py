@@ -39,7 +39,7 @@ def main() -> None:
     setproctitle(f"skyward: template {key}")
     os.close(read)
     os.close(write)
-    template = Template(pool=Pool(key, directory, door), linger=float(ttl))
+    template = Template(pool=Pool(key, directory, door), linger=float(ttl), files=(directory,))
     warm()
     try:
         template.run()

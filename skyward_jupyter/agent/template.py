@@ -2,11 +2,12 @@
 
 It has one thread and has started nothing, so forking it is safe; it imports what agents and slots need before it is
 asked. Agents and slots, also the ones that replace dead ones, are its children: it tells whoever asked for them how
-they ended, ends the slots of an agent that is gone, and takes all of them with it when it dies itself. A node that was
-to end has ended once nothing is left of its slots; of one that was lost it is told at once. The template goes on
-without its kernel for as long as an agent lives, lets another kernel take over one of the pools meanwhile, and removes
-the files of a pool that nobody drives once its last agent has ended. On a machine of its own it serves one pool, and
-what counts as its kernel's life is when that was last heard of; see `skyward_jupyter.agent.outpost`.
+they ended, ends the slots of an agent that is gone, and takes all of them with it when it dies itself; its guard ends
+what those had started then. A node that was to end has ended once nothing is left of its slots; of one that was lost it
+is told at once. The template goes on without its kernel for as long as an agent lives, lets another kernel take over
+one of the pools meanwhile, and removes the files of a pool that nobody drives once its last agent has ended. On a
+machine of its own it serves one pool, and what counts as its kernel's life is when that was last heard of; see
+`skyward_jupyter.agent.outpost`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +31,9 @@ from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.controls import Control, Pool, opened
 from skyward_jupyter.agent.endings import Endings, adopt_orphans
-from skyward_jupyter.agent.launch import kill, launch
+from skyward_jupyter.agent.guard import start_guard
+from skyward_jupyter.agent.launch import kill, kill_group, launch
+from skyward_jupyter.agent.marks import Marks
 from skyward_jupyter.agent.pipes import Ends
 
 #: Imported before the first request, and while there is nothing else to do.
@@ -65,14 +69,25 @@ class Template:
         The connection to the kernel that it is for.
     pool
         Or the pool that it is for; then it goes on for `linger` seconds after it last heard of a kernel.
+    files
+        What goes with it, should it be killed.
     """
 
-    def __init__(self, control: socket.socket | None = None, pool: Pool | None = None, linger: float = 0.0) -> None:
+    def __init__(
+        self,
+        control: socket.socket | None = None,
+        pool: Pool | None = None,
+        linger: float = 0.0,
+        files: Sequence[str] = (),
+    ) -> None:
         self._controls: list[Control] = []
         self._pools: dict[str, Pool] = {}
         self._agents: dict[int, _Agent] = {}
         self._leaving: list[_Agent] = []
-        self._endings = Endings()
+        self._marks = Marks()
+        self._files = files
+        self._guard = start_guard(self._marks, files)
+        self._endings = Endings(self._marks)
         self._selector = selectors.DefaultSelector()
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
@@ -97,6 +112,9 @@ class Template:
             self._turn()
         for pool in self._pools.values():
             self._remove(pool)
+        if self._guard:
+            kill(self._guard)
+            os.waitpid(self._guard, 0)
 
     def _wanted(self) -> bool:
         if self._agents or self._endings:
@@ -279,6 +297,7 @@ class Template:
             self._start(config)
 
     def _start(self, config: AgentConfig) -> None:
+        self._guard = self._guard or start_guard(self._marks, self._files)
         ours, theirs = socket.socketpair()
         try:
             pid = launch("agent", config, "", [theirs])
@@ -304,6 +323,7 @@ class Template:
             ends = Ends.new()
             pairs += [socket.socketpair() for _ in range(count)]
             pid = launch("slot", agent.config, label, [theirs for _, theirs in pairs], ends.fds)
+            self._marks.put(pid)
             agent.slots[pid] = slot
             agent.groups.add(pid)
             fds = (*(ours.fileno() for ours, _ in pairs), *ends.for_agent)
@@ -354,6 +374,9 @@ class Template:
             self._ended(pid, os.waitstatus_to_exitcode(status))
 
     def _ended(self, pid: int, code: int) -> None:
+        if pid == self._guard:
+            self._guard = start_guard(self._marks, self._files)
+            return
         agent = self._agents.pop(pid, None)
         if agent is not None:
             self._agent_ended(agent, code)
@@ -369,6 +392,7 @@ class Template:
 
     def _agent_ended(self, agent: _Agent, code: int) -> None:
         self._end_slots(agent)
+        kill_group(agent.pid)
         if agent.channel.fileno() >= 0:
             self._hear_the_last(agent)
             self._selector.unregister(agent.channel)
@@ -421,7 +445,7 @@ class Template:
 def main() -> None:
     """Entry: the arguments are the control socket's descriptor and the file that stderr goes to, removed in the end."""
     setproctitle(f"skyward: template {os.getppid()}")
-    template = Template(socket.socket(fileno=int(sys.argv[1])))
+    template = Template(socket.socket(fileno=int(sys.argv[1])), files=(sys.argv[2],))
     warm()
     try:
         template.run()
