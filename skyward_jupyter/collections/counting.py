@@ -1,21 +1,24 @@
-"""Counters."""
+"""Counters: each addition counts once, also one that is asked for again: see `skyward_jupyter.collections.tally`."""
 
 from __future__ import annotations
 
-from casty.collections import Counter
+from casty import Ref, Unavailable
 
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.served import Room, Served, again, level
+from skyward_jupyter.collections.tally import TALLIES, Count, Read, TallyMessage
+from skyward_jupyter.collections.writer import Mark
 
 
 class ServedCounter(Served):
-    """A counter. An addition is never made twice by itself: one whose answer is lost raises, and may have counted."""
+    """A counter."""
 
     calls = frozenset({"add", "get", "reset"})
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
-        self._counter: Counter = room.collections.counter(address.name, write=level(address.consistency))
+        self._key = address.name.encode()
+        self._tally: Ref[TallyMessage] = room.system.ref(TALLIES[level(address.consistency)], address.name)
 
     async def begin(self) -> None:
         """Be ready for the first call."""
@@ -23,14 +26,21 @@ class ServedCounter(Served):
 
     async def add(self, delta: int) -> None:
         """Count up, or down."""
-        await self._counter.add(delta)
-        self.changed()
+        await self._write(delta, over=False)
 
     async def get(self) -> int:
         """Where it stands."""
-        return await again(self._counter.get)
+        return await again(lambda: self._tally.ask(Read()))
 
     async def reset(self) -> None:
         """Set it to zero."""
-        await again(self._counter.reset)
+        await self._write(0, over=True)
+
+    async def _write(self, delta: int, *, over: bool) -> None:
+        async with self.room.writer.turn(self._key) as mark:
+            await again(lambda: self._count(delta, over, mark))
         self.changed()
+
+    async def _count(self, delta: int, over: bool, mark: Mark) -> None:
+        if not await self._tally.ask(Count(delta, over, mark)):
+            raise Unavailable("too few copies took it")

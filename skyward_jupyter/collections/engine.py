@@ -1,7 +1,7 @@
 """Makes calls of collections on a cluster, as a member of it or as its client.
 
-What may be done twice without harm is done again, for a while, when a node that was asked is lost. Any other call
-raises `CollectionUnavailable` then: it may have been made.
+What does no harm when it is asked for twice is asked for again, for a while, when a node that was asked is lost. Any
+call ends by its own clock, whatever the cluster does: with `CollectionUnavailable`, when it may have been made.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from skyward_jupyter.collections.journal import Journals
 from skyward_jupyter.collections.latch import ServedLock
 from skyward_jupyter.collections.line import ServedQueue
 from skyward_jupyter.collections.names import Names
+from skyward_jupyter.collections.patience import bounded
 from skyward_jupyter.collections.presence import Presence, Present
 from skyward_jupyter.collections.served import Room, Served, again
 from skyward_jupyter.collections.steward import KEY, Everybody, StewardMessage, steward
@@ -80,16 +81,20 @@ class Engine:
     async def call(self, address: Address, method: str, args: Sequence[Any], who: Who) -> Any:
         """Make a call of a collection."""
         with told(address):
-            async with asyncio.timeout(WITHIN):
-                served = await self.served(address)
+            until = asyncio.get_running_loop().time() + WITHIN
+            served = self._served.get(address)
+            if served is None:
+                async with bounded(WITHIN):
+                    served = await self.served(address)
             if method in served.waits:
                 return await served.call(method, tuple(args), who)
             if method in served.bulk:
                 for start in range(0, len(args[0]), _PIECE):
-                    async with asyncio.timeout(WITHIN):
+                    async with bounded(WITHIN):
                         await served.call(method, (args[0][start : start + _PIECE],), who)
                 return None
-            async with asyncio.timeout(LONG_WITHIN if method in served.long else WITHIN):
+            left = until - asyncio.get_running_loop().time()
+            async with bounded(LONG_WITHIN if method in served.long else left):
                 return await served.call(method, tuple(args), who)
 
     def own(self, address: Address, method: str, args: Sequence[Any]) -> None:

@@ -17,6 +17,7 @@ from casty.collections import Missing, Queue
 
 from skyward_jupyter.collections.address import Address, Who
 from skyward_jupyter.collections.bell import BellMessage, Leave, Ring, Wait, bell
+from skyward_jupyter.collections.patience import Patience
 from skyward_jupyter.collections.served import TRY_ALL, Room, Served, again, level
 
 #: Seconds between two looks at a queue by those who wait, should the bell be lost with its node.
@@ -71,8 +72,9 @@ class ServedQueue(Served):
         return await again(self._queue.size, TRY_ALL)
 
     async def clear(self) -> None:
-        """Remove what is in it."""
-        await again(self._queue.clear, TRY_ALL)
+        """Remove what is in it. Not asked for again: what was put meanwhile would go as well."""
+        async with Patience(TRY_ALL):
+            await self._queue.clear()
         self.changed()
 
     async def _awaited(self, until: float | None) -> bytes | None:

@@ -61,10 +61,7 @@ class SharedDict[K, V](Container):
         return await self._later(self._contains(key))
 
     def pop(self, key: K, default: Any = _ABSENT) -> V | Any:
-        """Remove `key` and return its value, or `default`: of several who pop it, one gets it.
-
-        A value that somebody sets in the same moment may be removed unseen.
-        """
+        """Remove `key` and return its value, or `default`: of several who pop it, one gets it."""
         __tracebackhide__ = True
         return self._now(self._pop(key, default))
 

@@ -18,7 +18,9 @@ import casty.collections as kinds
 from casty import ActorSystem, Event, LoggingObserver, MemberChanged, System
 from casty.collections import SemaphoreState
 
-_OURS = "casty.collections:"
+from skyward_jupyter.collections import entries, tally
+
+_OURS = ("casty.collections:", f"{entries.__name__}:", f"{tally.__name__}:")
 #: How many keys are taken at a time, and the pause between two times (seconds).
 _PIECE, _PAUSE = 100, 0.02
 #: Seconds that others may take to see a node, and to activate what they are asked to.
@@ -95,4 +97,6 @@ async def _released(system: ActorSystem, actor: str, key: str) -> None:
 
 
 def _definition(actor: str) -> Any:
-    return reduce(getattr, actor.removeprefix(_OURS).split("."), kinds)
+    module, name = actor.split(":")
+    found = {made.__name__: made for made in (kinds, entries, tally)}[module]
+    return reduce(getattr, name.split("."), found)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from casty import System, Unavailable, Write
+from casty import ActorFailed, System, Unavailable, Write
 from casty.collections import Collections
 
 from skyward_jupyter.collections.address import Address, Consistency, Kind, Who
 from skyward_jupyter.collections.journal import Journals
+from skyward_jupyter.collections.patience import Patience, over
 from skyward_jupyter.collections.presence import Presence, Present
+from skyward_jupyter.collections.writer import Writer
+
+log = logging.getLogger("skyward")
 
 #: How many keys are asked about at once.
 _AT_ONCE = 64
@@ -33,6 +38,8 @@ class Room:
         The nodes that the pool has now.
     everybody
         Who is at a collection, through all engines of the pool.
+    writer
+        Numbers the writes that are made from here.
     """
 
     system: System
@@ -41,6 +48,7 @@ class Room:
     presence: Presence
     ranks: Callable[[], Sequence[int]]
     everybody: Callable[[Kind, str], Awaitable[tuple[Present, ...]]]
+    writer: Writer = field(default_factory=Writer)
     _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def own(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -94,17 +102,48 @@ def level(consistency: Consistency) -> Write:
 
 
 async def again[T](operation: Callable[[], Awaitable[T]], within: float = TRY) -> T:
-    """Do something that does no harm when it is done twice, until it is answered.
+    """Do something that does no harm when it is done twice, until it is answered or its call has had its time.
 
-    What a node was asked that is lost meanwhile is never answered, and nobody says so.
+    What a node was asked that is lost meanwhile is never answered, and nobody says so. It does no harm to read twice,
+    nor to make a write under one `skyward_jupyter.collections.writer.Mark`.
     """
+    task, began, times = asyncio.current_task(), asyncio.get_running_loop().time(), 0
+    assert task is not None
+    cancelled = task.cancelling()
     while True:
+        times += 1
         try:
-            async with asyncio.timeout(within):
+            async with Patience(within):
                 return await operation()
-        except* (TimeoutError, Unavailable):
-            pass
+        except (TimeoutError, Unavailable, ActorFailed, BaseExceptionGroup) as error:
+            if task.cancelling() > cancelled:
+                # A task group whose task fails just then raises that, and the cancellation is not heard of again.
+                raise asyncio.CancelledError from error
+            if over() or not _passing(error):
+                raise
+            log.debug("no answer to try %d, %.1f s after the first: %s", times, _since(began), _reason(error))
         await asyncio.sleep(_PAUSE)
+
+
+def _reason(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _since(began: float) -> float:
+    return asyncio.get_running_loop().time() - began
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether it says no more than that somebody could not be reached just now."""
+    match error:
+        case BaseExceptionGroup():
+            return all(map(_passing, error.exceptions))
+        case ActorFailed():
+            return error.error in ("Unavailable", "TimeoutError")
+        case _:
+            return isinstance(error, TimeoutError | Unavailable)
 
 
 async def each[I, T](operation: Callable[[I], Awaitable[T]], items: Iterable[I]) -> list[T]:

@@ -5,12 +5,13 @@ What was confirmed is there, what was held is free, and what is lost is counted.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import threading
 import time
 from collections import Counter
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -261,3 +262,66 @@ def _ended(future: Future[Any]) -> BaseException | None:
     except sky.SkywardError as error:
         return error
     return None
+
+
+@sky.compute
+def answer_with(kind: str, number: int) -> None:
+    """Once a write of the notebook is seen, make another one, which is confirmed."""
+    sky.set("ready").add((kind, number))
+    shared, members, counter = sky.dict("shared"), sky.set("members"), sky.counter("count")
+    match kind:
+        case "dict":
+            while shared[number] != "old":
+                pass
+            shared[number] = "new"
+        case "set":
+            while number not in members:
+                pass
+            members.remove(number)
+        case _:
+            while counter.value != 0:
+                pass
+            counter.increment(50)
+
+
+@pytest.mark.parametrize("kind", ["dict", "set", "counter"])
+def test_no_confirmed_write_is_undone_by_one_that_had_to_wait_for_its_answer(
+    pool: sky.ComputePool, world: World, kind: str
+) -> None:
+    """Nothing in this process goes on for three seconds just after a write was sent, and its answer lies there."""
+    shared, members = sky.dict("shared", pool=pool), sky.set("members", pool=pool)
+    counter, ready = sky.counter("count", pool=pool), sky.set("ready", pool=pool)
+    hold_the_interpreter = ctypes.PyDLL(None).usleep
+
+    def write(number: int) -> None:
+        match kind:
+            case "dict":
+                shared[number] = "old"
+            case "set":
+                members.add(number)
+            case _:
+                counter.reset()
+
+    def undone(number: int) -> bool:
+        match kind:
+            case "dict":
+                return bool(shared[number] != "new")
+            case "set":
+                return number in members
+            case _:
+                return counter.value != 50
+
+    lost = 0
+    for number in range(4):
+        shared[number] = "before"
+        counter.increment()
+        answering = answer_with(kind, number) > pool
+        world.until(lambda: (kind, number) in ready, "the other writer waits")  # noqa: B023
+        with ThreadPoolExecutor(1) as threads:
+            writing = threads.submit(write, number)
+            time.sleep(0.0004 * number)
+            hold_the_interpreter(3_000_000)
+            writing.result(30)
+        answering.result(30)
+        lost += undone(number)
+    assert lost == 0

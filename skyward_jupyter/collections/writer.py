@@ -1,0 +1,77 @@
+"""Who writes, and which of its writes one is: by that a write that comes twice is known, and made once.
+
+A writer makes its writes to one key one after the other. So whoever keeps the key needs to remember one number for each
+writer: the same number again is the write that it has made, a smaller one is an older write that nobody waits for.
+
+Remembered are the last `WRITERS` writers of a key, in the key's own state, so that they go with it to another node. A
+pool has one writer for each node and one for the notebook, and a write is repeated for at most as long as its call may
+take; a writer is forgotten early only when more others than that write the same key in these seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+#: How many writers a key remembers.
+WRITERS = 256
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One write of one writer; its repetitions have the same."""
+
+    writer: bytes
+    number: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """The last write of a writer that was made.
+
+    Attributes
+    ----------
+    about
+        What its answer needs beside the value: of an entry, the generation that it had.
+    """
+
+    writer: bytes
+    number: int
+    about: int = 0
+
+
+class Writer:
+    """Numbers the writes of one engine."""
+
+    def __init__(self) -> None:
+        self._id = secrets.token_bytes(8)
+        self._numbers = itertools.count(1)
+        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
+
+    @contextlib.asynccontextmanager
+    async def turn(self, key: bytes) -> AsyncIterator[Mark]:
+        """Make a write to `key` inside the block, once those before it have ended."""
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = asyncio.Lock()
+        async with turn:
+            yield Mark(self._id, next(self._numbers))
+
+
+def made_before(made: Sequence[Made], mark: Mark) -> Made | None:
+    """The last write of the same writer, if it is this one or a later one."""
+    for one in made:
+        if one.writer == mark.writer and one.number >= mark.number:
+            return one
+    return None
+
+
+def remembered(made: Sequence[Made], mark: Mark, about: int = 0) -> tuple[Made, ...]:
+    """`made`, and that this write was made."""
+    others = [one for one in made if one.writer != mark.writer]
+    return (*others[max(0, len(others) - WRITERS + 1) :], Made(mark.writer, mark.number, about))
