@@ -18,7 +18,7 @@ from skyward_jupyter.agent.readable import readable
 if TYPE_CHECKING:
     from skyward_jupyter.agent.node import Agent
 
-_BACKLOG = 128
+_BACKLOG = 1024
 
 
 @asynccontextmanager

@@ -41,6 +41,8 @@ class Guard:
         if not any(map(self._fits, _header(scope, b"authorization"))):
             text = "show the pool's token: `Authorization: Bearer TOKEN`; in Python it is `pool.token`"
             return problem(HTTPStatus.UNAUTHORIZED, text, {"WWW-Authenticate": "Bearer"})
+        if (connection := scope.get("state", {}).get("connection")) is not None:
+            connection.proven = True
         if any(meant != self._instance for meant in _header(scope, b"skyward-instance")):
             return problem(HTTPStatus.PRECONDITION_FAILED, "the node you mean is gone; this one took its place")
         return self._app

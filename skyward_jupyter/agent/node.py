@@ -22,6 +22,7 @@ from skyward_jupyter.agent.client import Client, refuse_exchange
 from skyward_jupyter.agent.cluster import LEAVE_WITHIN, join
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.crew import SESSION, Crew
+from skyward_jupyter.agent.door import kept_open, raise_limit
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import COUNT, SECONDS
 from skyward_jupyter.agent.gpus import GpuMeter
@@ -53,6 +54,8 @@ from skyward_jupyter.wire.messages import (
 _CODES = 512
 #: Seconds between a part of a task and the task itself.
 _ON_ITS_WAY = 60.0
+#: Seconds between two looks at whether a node that is to go has something to do.
+_LOOK = 0.1
 #: Seconds that leaving the cluster may take: when the node goes by itself, and when all others may go as well.
 _LEAVE, _LEAVE_ALL = LEAVE_WITHIN + 1.0, 2.0
 
@@ -81,6 +84,7 @@ class Agent:
         self._session_queue: deque[Running] = deque()
         self._meter = Meter(os.getpid())
         self._expected: dict[str, float] = {}
+        self._idle: asyncio.Task[None] | None = None
 
     # -- what the worker and broadcast actors ask ----------------------------------------------------------------
 
@@ -220,6 +224,17 @@ class Agent:
         """End this agent once other nodes have what is kept on it."""
         self.leaving = True
         self.stop()
+
+    def shut_out(self, why: str) -> None:
+        """End this agent as soon as it has nothing to do: nobody new can reach it any more."""
+        self._note(f"{why}; another takes the node's place once it has nothing to do")
+        self._idle = asyncio.get_running_loop().create_task(self._leave_when_idle(why))
+
+    async def _leave_when_idle(self, why: str) -> None:
+        while self.queued or any(self.crew.running):  # noqa: ASYNC110 (looking costs the path of a call nothing)
+            await asyncio.sleep(_LOOK)
+        self.report("failed", why=why)
+        self.leave()
 
     # -- tasks ---------------------------------------------------------------------------------------------------
 
@@ -435,6 +450,7 @@ async def _member(agent: Agent) -> None:
     async with (
         join(agent.config) as system,
         share(agent, system),
+        kept_open(agent.config.address, lambda: system.stats().connections, agent.shut_out),
         serve_modules(agent.modules, agent.config),
         listen(agent),
     ):
@@ -449,5 +465,6 @@ def run_agent(config: AgentConfig, sock: socket.socket) -> None:
     What has not left the cluster in its time is not waited for any longer.
     """
     sock.setblocking(True)
+    raise_limit()
     asyncio.new_event_loop().run_until_complete(serve(config, sock))
     os._exit(0)

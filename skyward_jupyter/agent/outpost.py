@@ -25,13 +25,15 @@ def main() -> None:
     directory, key, ttl, address = sys.argv[1:5]
     door = open_door(directory)
     host = address or _own_address()
-    port, http = (_free(host, wanted) for wanted in (PORT, HTTP_PORT))
+    # HTTP is not encrypted: who is elsewhere comes through the kernel's tunnel.
+    inside = loopback(host)
+    port, http = _free(host, PORT), _free(inside, HTTP_PORT)
     read, write = os.pipe()
     if os.fork():
         # Whoever started this hears of it once it is on its own.
         os.close(write)
         os.read(read, 1)
-        sys.stdout.write(json.dumps({"host": host, "port": port, "http": http}) + "\n")
+        sys.stdout.write(json.dumps({"host": host, "port": port, "inside": inside, "http": http}) + "\n")
         sys.stdout.flush()
         os._exit(0)
     os.setsid()
@@ -62,6 +64,11 @@ def _own_address() -> str:
     """The address at which whoever logged in reached this machine, as the machine itself sees it."""
     words = os.environ.get("SSH_CONNECTION", "").split()
     return words[2] if len(words) == 4 else "127.0.0.1"
+
+
+def loopback(host: str) -> str:
+    """The address at which only this machine itself reaches it: `host` where it is one."""
+    return host if host.startswith("127.") else "127.0.0.1"
 
 
 def _free(host: str, wanted: int) -> int:

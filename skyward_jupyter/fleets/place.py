@@ -41,12 +41,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a template is on its machine: its directory, and the address and ports that its node gets.
+    """Where a template is on its machine: its directory, and the addresses and ports that its node gets.
 
     Attributes
     ----------
     key
         What the directory is called by; all that is known at first.
+    host, inside
+        The address of the node's agent, and that of its HTTP API, which only the machine itself reaches.
     work
         The working directory of user code.
     accelerators
@@ -60,26 +62,27 @@ class Place:
     port: int = 0
     http: int = 0
     accelerators: tuple[Accelerator, ...] = ()
+    inside: str = "127.0.0.1"
 
     @property
     def address(self) -> str:
         """The node's agent."""
-        return f"{self._host}:{self.port}"
+        return f"{_bracketed(self.host)}:{self.port}"
 
     @property
     def http_address(self) -> str:
         """The node's HTTP API."""
-        return f"{self._host}:{self.http}"
+        return f"{_bracketed(self.inside)}:{self.http}"
 
-    @property
-    def _host(self) -> str:
-        return f"[{self.host}]" if ":" in self.host else self.host
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def place_from(facts: dict[str, Any]) -> tuple[int, Instance, Place]:
     """Rank, machine and place of what `Site.to_json` gave."""
     instance = dict(facts["instance"])
     instance["accelerators"] = tuple(instance["accelerators"])
-    place = dict(facts["place"])
+    place = {"inside": facts["place"]["host"], **facts["place"]}  # older ones listened at one address
     place["accelerators"] = tuple(Accelerator(**gpu) for gpu in place.get("accelerators", ()))
     return facts["rank"], Instance(**instance), Place(**place)

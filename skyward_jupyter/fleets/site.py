@@ -12,7 +12,7 @@ import json
 import secrets
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from skyward_jupyter.agent.channel import Message
@@ -193,7 +193,8 @@ class Site:
         command = shlex.join([*words, f"{self._plan.ttl:g}", address])
         enter = f". {shlex.quote(ready.env_file)} && " if ready.env_file else ""
         said = json.loads(await self._run(machine, "the template", f"{enter}exec {command}"))
-        return Place(key, ready.pool, ready.directory, said["host"], said["port"], said["http"], ready.accelerators)
+        place = Place(key, ready.pool, ready.directory, accelerators=ready.accelerators)
+        return replace(place, **{name: said[name] for name in ("host", "port", "inside", "http")})
 
     async def _run(self, machine: Connection, what: str, command: str) -> str:
         done = await machine.run(command, timeout=START_WITHIN)
@@ -203,8 +204,8 @@ class Site:
 
     async def _forward(self, machine: Connection) -> None:
         assert self.place is not None
-        agent, http = self.place.port, self.place.http
-        self.forwards = (await machine.forward(self.place.host, agent), await machine.forward(self.place.host, http))
+        place = self.place
+        self.forwards = await machine.forward(place.host, place.port), await machine.forward(place.inside, place.http)
 
     async def _take(self) -> Message:
         assert self._machine is not None

@@ -117,6 +117,19 @@ def test_a_body_that_is_no_job_is_not_unpickled(
     assert not mark.exists()
 
 
+@pytest.mark.parametrize("path", ["/v1/jobs", "/health", "/nowhere"])
+def test_a_body_is_not_read_before_the_token_is_shown(pool: sky.ComputePool, http: httpx.Client, path: str) -> None:
+    piece, taken = bytes(2**20), 0
+    with raw(pool, f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {2**31}\r\n\r\n".encode()) as connection:
+        try:
+            while taken < 2**31:
+                taken += connection.send(piece)
+        except ConnectionError:
+            pass
+    print(f"{taken} bytes were taken")
+    assert taken < 32 * 2**20  # what both kernels keep for a connection; none of it is kept here
+
+
 def test_an_oversized_body_is_refused_before_it_comes(pool: sky.ComputePool, http: httpx.Client) -> None:
     head = f"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {pool.token}\r\n"
     with raw(pool, f"{head}Content-Length: {10**12}\r\nConnection: close\r\n\r\n".encode()) as connection:

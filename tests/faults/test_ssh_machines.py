@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 import skyward as sky
+from skyward_jupyter.agent.config import HTTP_PORT, PORT
 from skyward_jupyter.ssh.dial import KEEPALIVE_COUNT, KEEPALIVE_INTERVAL
 from skyward_jupyter.ssh.image import here
 from tests.faults.conftest import World
@@ -96,6 +99,17 @@ def test_machines_that_die_while_they_boot_and_while_they_are_prepared(
         assert node() @ pool == [0, 1, 2]
         counted = [{step: steps(pool, number).count(step) for step in ("look", "packages")} for number in range(2)]
     assert counted == [{"look": 1, "packages": 1}, {"look": 2, "packages": 2}]
+
+
+def test_http_is_reached_through_the_tunnel_only(far: tuple[list[BareMachine], sky.ComputePool]) -> None:
+    machines, pool = far
+    for rank, machine in enumerate(machines):
+        listening = {line.split()[3] for line in machine.run("ss -Hltn").splitlines()}
+        assert f"{machine.address}:{PORT}" in listening
+        assert f"127.0.0.1:{HTTP_PORT}" in listening
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((machine.address, HTTP_PORT), 5)
+        assert httpx.get(f"{pool.endpoints[rank]}/health", trust_env=False).text == "ok\n"
 
 
 def test_links_that_are_down_for_a_minute_cost_nothing(

@@ -16,5 +16,7 @@ def test_a_place_survives_its_journey() -> None:
     place = Place("k", "/d", "/w", "::1", 25520, 8265, (gpu,))
     facts = json.loads(json.dumps({"rank": 2, "instance": asdict(instance), "place": asdict(place)}))
     assert place_from(facts) == (2, instance, place)
-    del facts["place"]["accelerators"]
+    assert (place.address, place.http_address) == ("[::1]:25520", "127.0.0.1:8265")
+    del facts["place"]["accelerators"], facts["place"]["inside"]
     assert place_from(facts)[2].accelerators == ()
+    assert place_from(facts)[2].http_address == "[::1]:8265"

@@ -1,0 +1,227 @@
+"""The cluster port of a node, kept open whoever connects to it.
+
+casty takes in every connection, gives it 5 s to prove that it is of the pool, and listens no more once it could not
+take one in for want of a descriptor. So an agent may have many of these, and only so many strangers stay: of those
+beyond that the ones are closed to which this side has said least, the oldest first. Whoever has proved itself was told
+more than any stranger, so none of them is closed. Where descriptors are few nobody gets in until strangers have gone.
+A port that is closed all the same is told to the agent. This needs Linux; elsewhere the descriptors have to suffice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import resource
+import socket
+import stat
+import struct
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+
+from skyward_jupyter.agent.readable import readable
+
+#: The most descriptors that an agent asks for, and how many strangers stay at a time.
+DESCRIPTORS = 65536
+STRANGERS = 512
+#: The shortest pause between two looks at who came (seconds), and what is few descriptors: then there is less time.
+_PAUSE, _HASTE = 0.01, 0.001
+FEW = 8192
+#: Linux: a socket's filter of packets, and where `struct tcp_info` has the bytes that the other side has confirmed.
+_ATTACH_FILTER, _DETACH_FILTER = 26, 27
+_CONFIRMED = struct.Struct("120xQ")
+
+
+def raise_limit() -> None:
+    """Have as many descriptors as this user may have, within reason."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+@asynccontextmanager
+async def kept_open(address: str, proven: Callable[[], int], lost: Callable[[str], None]) -> AsyncIterator[None]:
+    """Watch the port of `address` inside the block.
+
+    Parameters
+    ----------
+    proven
+        Says how many connections casty has with others that have proved themselves.
+    lost
+        Called with the reason when nobody can connect there any more, or nobody watches.
+    """
+    watching = asyncio.get_running_loop().create_task(_watch(address, proven, lost))
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+async def _watch(address: str, proven: Callable[[], int], lost: Callable[[str], None]) -> None:
+    try:
+        door = Door.at(address)
+        if door is not None:
+            with contextlib.closing(door):
+                await _attend(door, proven)
+            lost("its cluster port was closed: no descriptor was left for who came")
+    except Exception as error:
+        lost(f"its cluster port could not be watched ({type(error).__name__}: {error})")
+
+
+async def _attend(door: Door, proven: Callable[[], int]) -> None:
+    """Look after each that comes, until nobody listens any more."""
+    loop = asyncio.get_running_loop()
+    while door.listens:
+        await readable(door.listener)
+        crowded = True
+        while crowded and door.listens:
+            began = loop.time()
+            with contextlib.suppress(OSError):  # looking takes a descriptor too
+                crowded = door.look(proven)
+            # However many come, most of the time is for the others.
+            pause = _HASTE if limit() < FEW else _PAUSE
+            await asyncio.sleep(max(pause, 2 * (loop.time() - began)))
+
+
+class Door:
+    """The listening socket of casty, through a descriptor of our own, and the connections that were taken in there.
+
+    Attributes
+    ----------
+    listens
+        Whether casty still listened when `look` was called last.
+    """
+
+    def __init__(self, listener: socket.socket) -> None:
+        self.listener = listener
+        self.listens = True
+        self._address = listener.getsockname()
+        self._inode = os.fstat(listener.fileno()).st_ino
+        self._came: dict[int, int] = {}
+        self._others: set[int] = set()
+        self._closed: set[int] = set()
+        self._shut = False
+
+    @classmethod
+    def at(cls, address: str) -> Door | None:
+        """The door at an address where this process listens; None where there is none, or no way to find it."""
+        if sys.platform != "linux":
+            return None
+        port = int(address.rpartition(":")[2])
+        for fd, inode in _sockets():
+            with _borrowed(fd, inode) as sock:
+                if sock is not None and _listens(sock) and sock.getsockname()[1] == port:
+                    # `dup` of a socket would have it block, casty's too.
+                    return cls(socket.socket(fileno=os.dup(sock.fileno())))
+        return None
+
+    def look(self, proven: Callable[[], int]) -> bool:
+        """Close the strangers beyond the number that may stay; whether it is to be looked again for want of room."""
+        sockets = dict(_sockets())
+        most = limit()
+        self._bar(len(sockets) > most // 4)
+        self.listens = any(inode == self._inode and fd != self.listener.fileno() for fd, inode in sockets.items())
+        self._note(sockets)
+        inside = {inode: fd for fd, inode in sockets.items() if inode in self._came and inode not in self._closed}
+        excess = len(inside) - min(STRANGERS, most // 8)
+        if excess > 0 and (excess := excess - proven()) > 0:
+            for inode in self._least(inside)[:excess]:
+                if _close(inside[inode], inode):
+                    self._closed.add(inode)
+        return self._shut
+
+    def close(self) -> None:
+        """Leave the socket as it was."""
+        self._bar(False)
+        self.listener.close()
+
+    def _note(self, sockets: dict[int, int]) -> None:
+        """Know who came through this door, in order."""
+        there = set(sockets.values())
+        self._came = {inode: number for inode, number in self._came.items() if inode in there}
+        self._others &= there
+        self._closed &= there
+        number = max(self._came.values(), default=0)
+        for fd, inode in sorted(sockets.items()):
+            if inode not in self._came and inode not in self._others:
+                if self._is_of_it(fd, inode):
+                    number += 1
+                    self._came[inode] = number
+                else:
+                    self._others.add(inode)
+
+    def _is_of_it(self, fd: int, inode: int) -> bool:
+        with _borrowed(fd, inode) as sock:
+            return sock is not None and not _listens(sock) and sock.getsockname() == self._address
+
+    def _least(self, inside: dict[int, int]) -> list[int]:
+        """Those inside, from the one that was told least, the oldest first."""
+        told = {inode: _confirmed(fd, inode) for inode, fd in inside.items()}
+        return sorted(inside, key=lambda inode: (told[inode], self._came[inode]))
+
+    def _bar(self, shut: bool) -> None:
+        """Let nobody in, or whoever comes: what knocks meanwhile knocks again after a second."""
+        if shut == self._shut:
+            return
+        self._shut = shut
+        if shut:
+            drop = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # of each packet keep no byte
+            program = struct.pack("HP", 1, ctypes.addressof(drop))
+            self.listener.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
+        else:
+            self.listener.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
+
+
+def limit() -> int:
+    """How many descriptors this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def _sockets() -> Iterator[tuple[int, int]]:
+    """The descriptors of this process that are sockets, each with what tells the socket from all others."""
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # it was closed meanwhile
+            about = os.fstat(int(name))
+            if stat.S_ISSOCK(about.st_mode):
+                yield int(name), about.st_ino
+
+
+@contextlib.contextmanager
+def _borrowed(fd: int, inode: int) -> Iterator[socket.socket | None]:
+    """A TCP socket of casty's through a descriptor of our own: casty may close its own, and use it anew, meanwhile."""
+    try:
+        sock = socket.socket(fileno=os.dup(fd))
+    except OSError:
+        yield None
+        return
+    with sock:
+        is_tcp = sock.family in (socket.AF_INET, socket.AF_INET6) and sock.type == socket.SOCK_STREAM
+        yield sock if is_tcp and os.fstat(sock.fileno()).st_ino == inode else None
+
+
+def _listens(sock: socket.socket) -> bool:
+    return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+
+
+def _confirmed(fd: int, inode: int) -> int:
+    """How many bytes the other side of a connection has confirmed."""
+    with _borrowed(fd, inode) as sock:
+        if sock is None:
+            return 0
+        about = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        return _CONFIRMED.unpack_from(about)[0] if len(about) >= _CONFIRMED.size else 0
+
+
+def _close(fd: int, inode: int) -> bool:
+    """End a connection at once, whoever holds it."""
+    with _borrowed(fd, inode) as sock, contextlib.suppress(OSError):
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.shutdown(socket.SHUT_RDWR)
+            return True
+    return False

@@ -1,0 +1,130 @@
+"""Strangers at the ports of a node: those that are of the pool get in, and calls go on, however many come."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+import skyward as sky
+from skyward_jupyter.agent.door import DESCRIPTORS
+from tests import flood
+from tests.faults.conftest import World
+
+MANY = 5000
+
+
+@sky.compute
+def plus(n: int) -> int:
+    return n + 1
+
+
+@contextlib.contextmanager
+def flooded(address: str, kind: str) -> Iterator[None]:
+    """Many connections of a stranger to an address, inside the block."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    number = MANY if hard == resource.RLIM_INFINITY else min(MANY, hard - 100)
+    script = (
+        "import resource, sys; from tests import flood; "
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({number + 100}, {hard})); flood.main()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, kind, str(number)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(flood.__file__).parents[1],
+    ) as stranger:
+        assert stranger.stdin is not None
+        assert stranger.stdout is not None
+        stranger.stdin.write(" ".join(address.rsplit(":", 1)) + "\n")
+        stranger.stdin.flush()
+        try:
+            assert stranger.stdout.readline() == "flooding\n"
+            yield
+            assert stranger.poll() is None
+        finally:
+            stranger.stdin.close()
+
+
+def pid_of(pool: sky.ComputePool, rank: int) -> int:
+    return next(view.pid for view in pool.nodes if view.rank == rank)
+
+
+def address_of(pool: sky.ComputePool, rank: int) -> str:
+    return str(next(view.address for view in pool.nodes if view.rank == rank))
+
+
+def attached(world: World, pool: sky.ComputePool) -> str:
+    """What another process says that connects to node 0 alone."""
+    assert pool._hub is not None
+    fleet = pool._hub.fleet
+    script = world.script(f"""
+import asyncio, casty
+from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, certificates
+async def main():
+    async with asyncio.timeout(15), casty.Client(
+        seeds=({fleet.address(0)!r},), name={fleet.cluster!r}, tls=certificates({fleet.certificates!r}),
+        limits=LIMITS, compression=COMPRESSION,
+    ) as client:
+        print(len(client.members), flush=True)
+asyncio.run(main())
+""")
+    assert script.stdout is not None
+    return script.stdout.readline()
+
+
+@pytest.mark.parametrize(("kind", "files"), [("idle", 4096), ("half", DESCRIPTORS), ("garbage", DESCRIPTORS)])
+def test_strangers_do_not_close_the_cluster_port(pool: sky.ComputePool, world: World, kind: str, files: int) -> None:
+    assert plus(1) @ pool == [2, 2, 2]
+    before = {view.rank: view.pid for view in pool.nodes}
+    hard = resource.prlimit(before[0], resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(before[0], resource.RLIMIT_NOFILE, (min(files, hard), hard))
+    with flooded(address_of(pool, 0), kind):
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            assert plus(1) >> pool == 2
+        assert psutil.Process(before[0]).num_fds() < min(files, hard)
+        assert attached(world, pool) == "3\n"
+        pool.scale(4)
+        assert plus(1) @ pool == [2, 2, 2, 2]
+    assert attached(world, pool) == "4\n"
+    pool.scale(3)
+    assert {view.rank: view.pid for view in pool.nodes} == before
+
+
+def test_a_port_that_is_closed_all_the_same_is_had_again(pool: sky.ComputePool, world: World) -> None:
+    old = pid_of(pool, 0)
+    hard = resource.prlimit(old, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(old, resource.RLIMIT_NOFILE, (psutil.Process(old).num_fds(), hard))
+    attached(world, pool)
+    with contextlib.suppress(ProcessLookupError):  # it had one left to see that it has none
+        resource.prlimit(old, resource.RLIMIT_NOFILE, (hard, hard))
+    attached(world, pool)
+    world.until(lambda: pid_of(pool, 0) not in (0, old), "another node takes its place")
+    world.until(lambda: len([view for view in pool.nodes if view.phase == "ready"]) == 3, "it is ready")
+    assert attached(world, pool) == "3\n"
+    assert plus(1) @ pool == [2, 2, 2]
+
+
+@pytest.mark.parametrize("kind", ["idle", "half"])
+def test_strangers_do_not_close_the_http_port(pool: sky.ComputePool, kind: str) -> None:
+    headers = {"Authorization": f"Bearer {pool.token}"}
+    pid, url = pid_of(pool, 0), pool.endpoints[0]
+    hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (4096, hard))
+    with flooded(url.removeprefix("http://"), kind):
+        for _ in range(10):
+            with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=20) as http:
+                assert http.get("/v1/jobs").json() == {"jobs": []}
+            assert plus(1) >> pool == 2
+        assert psutil.Process(pid).num_fds() < 512
+    assert pid_of(pool, 0) == pid
