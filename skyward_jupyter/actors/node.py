@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -50,6 +51,8 @@ from skyward_jupyter.wire.messages import Control, Event, Owned
 _CONNECT_RETRY = 0.01
 _SUPPLY_RETRY = 0.25
 _NEVER = timedelta(days=365)
+_KINDS = frozenset(Kind)
+log = logging.getLogger("skyward")
 #: Seconds that a node may take to leave in order; then it is ended.
 _LEAVE_WITHIN = 8.0
 
@@ -280,8 +283,11 @@ class _Node:
     def deliver(self, event: Event) -> None:
         """Hand an event to whoever waits for it."""
         entry = self.hub.desk.tasks.get(event.task)
-        kind = Kind(event.kind)
         self.hub.desk.seen[self.rank] = event.seq
+        if event.kind not in _KINDS:
+            log.error("node %d reported kind %d of a task, which is unknown here; it is ignored", self.rank, event.kind)
+            return
+        kind = Kind(event.kind)
         if kind.final:
             self.shown.done += 1
             if entry is not None:
@@ -303,7 +309,7 @@ class _Node:
         elif kind is Kind.CODE:
             self.courier.again(entry)
         elif kind is Kind.WANT:
-            results.grant(entry, event)
+            results.grant(entry, self.rank, event)
         else:
             results.settle(self.hub, entry, self.rank, event)
 

@@ -16,7 +16,7 @@ import casty
 
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import Blob, BlobMemory, BlobStore
-from skyward_jupyter.wire.codec import blobs_of, pack, unpack
+from skyward_jupyter.wire.codec import blobs_of, pack
 from skyward_jupyter.wire.contained import contained
 from skyward_jupyter.wire.messages import DropBlob, FetchPiece, HasBlobs, PutPiece
 
@@ -107,15 +107,11 @@ class Payloads:
                     first, *others = lacking
                     await self._send(blob, worker(first), tuple(map(address, others)))
 
-    def opened(self, data: bytes) -> object:
-        """The value that a node of this machine packed; blobs that were made for it alone are dropped."""
-
-        def take(blob: Blob) -> memoryview:
-            content = self.store.open(blob)
-            self.store.drop(blob.name)
-            return content
-
-        return unpack(data, take)
+    def take(self, blob: Blob) -> memoryview:
+        """The content of a blob that was made for this one reader."""
+        content = self.store.open(blob)
+        self.store.drop(blob.name)
+        return content
 
     def discard(self, data: bytes) -> None:
         """Nobody wants a value any more: its blobs need not stay."""
@@ -158,8 +154,9 @@ class Payloads:
         found: dict[str, memoryview] = {}
         for blob in blobs_of(data):
             found[blob.name] = await self._fetch(blob, worker)
-            if data[:1] == b"b":
-                found.update(await self._fetched(bytes(found[blob.name]), worker))
+            whole = bytes(found[blob.name]) if data[:1] == b"b" else b""
+            if whole[:1] == b"x":
+                found.update(await self._fetched(whole, worker))
         return found
 
     async def _fetch(self, blob: Blob, worker: casty.Ref[Any]) -> memoryview:

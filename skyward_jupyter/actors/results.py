@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from skyward_jupyter.actors import retrying
@@ -26,44 +25,54 @@ from skyward_jupyter.events import LogLine
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import blobs_of, unpack
 from skyward_jupyter.wire.events import Clear, Display, Dropped, Failure, Kind, Output, Success
-from skyward_jupyter.wire.feeds import Grant
+from skyward_jupyter.wire.feeds import yielded
 from skyward_jupyter.wire.messages import Event
+from skyward_jupyter.wire.parts import Malformed, Open
+from skyward_jupyter.wire.said import clear_in, display_in, grant_in, loss_in, text_in
 
 log = logging.getLogger("skyward")
+#: What may have parts that are too large for an event.
+_WITH_BLOBS = (Kind.VALUE, Kind.YIELD, Kind.ERROR, Kind.DISPLAY)
 _running: set[asyncio.Task[None]] = set()
 
 
 def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
     """Hand on an event of a task; one with large parts waits for them, and what comes after it waits too."""
     before = entry.fetching if entry.fetching is not None and not entry.fetching.done() else None
-    if before is None and (hub.payloads.shared or not blobs_of(event.body)):
-        _finish(hub, entry, rank, event, lambda: _opened(hub, event))
+    if before is None and (hub.payloads.shared or not _blobs(event)):
+        _finish(hub, entry, rank, event, hub.payloads.take)
         return
     entry.fetching = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event, before))
     _running.add(entry.fetching)
     entry.fetching.add_done_callback(_running.discard)
 
 
-def grant(entry: TaskEntry, event: Event) -> None:
+def grant(entry: TaskEntry, rank: int, event: Event) -> None:
     """A task wants more of an argument that is a stream."""
-    wanted: Any = unpack(event.body, lambda _: b"")
-    if entry.feeds is not None:
-        entry.feeds.grant(Grant(*wanted))
+    try:
+        wanted = grant_in(event.body)
+        if entry.feeds is not None:
+            entry.feeds.grant(wanted)
+    except (Malformed, IndexError) as error:
+        _refused(rank, entry, error)
 
 
-def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callable[[], object]) -> None:
+def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, open: Open) -> None:
     kind = Kind(event.kind)
     try:
-        value = content()
+        value: Any = _content(kind, event.body, open)
+        if kind is Kind.ERROR:
+            own = entry.feeds.error if value.how == "fed" and entry.feeds is not None else None
+            value = own or error_of(value, rank)
     except BaseException as error:  # whatever code of the value raised: it is this task's alone
         if entry.adopted and isinstance(error, FileNotFoundError):
             _had(hub, entry, rank, kind, event.seconds)
             return
+        if not (kind.final or kind in (Kind.YIELD, Kind.YIELDS)):
+            _refused(rank, entry, error)
+            return
         text = f"what the task on node {rank} sent cannot be loaded here: {type(error).__name__}: {error}"
-        if kind.final or kind in (Kind.YIELD, Kind.YIELDS):
-            end(hub, entry, Failure(rank, NotLoaded(text, rank), event.seconds))
-        else:
-            log.error(text)
+        end(hub, entry, Failure(rank, NotLoaded(text, rank), event.seconds))
         return
     match kind:
         case Kind.YIELD:
@@ -73,18 +82,43 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, content: Callab
         case Kind.VALUE:
             end(hub, entry, Success(rank, _in_time(value, event, rank), event.seconds))
         case Kind.ERROR:
-            assert isinstance(value, Failed)
-            own = entry.feeds.error if value.how == "fed" and entry.feeds is not None else None
-            end(hub, entry, Failure(rank, own or error_of(value, rank), event.seconds))
+            end(hub, entry, Failure(rank, value, event.seconds))
         case _:
             if kind is Kind.OUTPUT:
-                _log(hub, rank, entry.id, *_text(value))
+                _log(hub, rank, entry.id, *value)
             _show(entry, rank, kind, value)
 
 
-def _opened(hub: Hub, event: Event) -> object:
-    value: Any = hub.payloads.opened(event.body)
-    return [unpack(one, _no_blob) for one in value] if event.kind == Kind.YIELDS else value
+def _content(kind: Kind, body: bytes, open: Open) -> Any:
+    """What an event carries. Only what a task returned or yielded is unpickled, and the exception it raised."""
+    match kind:
+        case Kind.VALUE | Kind.YIELD:
+            return unpack(body, open)
+        case Kind.YIELDS:
+            return [unpack(one, _no_blob) for one in yielded(body)]
+        case Kind.ERROR:
+            return Failed.from_bytes(body, open)
+        case Kind.OUTPUT:
+            return text_in(body)
+        case Kind.DISPLAY:
+            return display_in(body, open)
+        case Kind.DROPPED:
+            return loss_in(body)
+        case Kind.CLEAR:
+            return clear_in(body)
+    raise Malformed(f"a node does not report {kind.name}")
+
+
+def _blobs(event: Event) -> tuple[Blob, ...]:
+    """The blobs that an event names."""
+    return blobs_of(event.body) if event.kind in _WITH_BLOBS else ()
+
+
+def _refused(rank: int, entry: TaskEntry, error: BaseException) -> None:
+    log.error(
+        "node %d sent output of %r that is malformed, so it is not shown: %s: %s",
+        rank, entry.label, type(error).__name__, error,
+    )  # fmt: skip
 
 
 def _no_blob(blob: Blob) -> bytes:
@@ -93,7 +127,7 @@ def _no_blob(blob: Blob) -> bytes:
 
 def _yielded(entry: TaskEntry, values: Any, event: Event) -> None:
     if entry.yields is not None:
-        size = len(event.body) + sum(blob.size for blob in blobs_of(event.body))
+        size = len(event.body) + sum(blob.size for blob in _blobs(event))
         entry.yields.put_nowait(Yielded(values, size, event.full))
 
 
@@ -114,13 +148,10 @@ def _log(hub: Hub, rank: int, task: int, stream: str, text: str) -> None:
 
 def late(hub: Hub, rank: int, event: Event) -> None:
     """Log what threads and children of a task wrote after its end, with its run where that is still known."""
-    if blobs_of(event.body) and not hub.payloads.shared:
-        hub.payloads.discard(event.body)
-        return
     try:
-        stream, text = _text(hub.payloads.opened(event.body))
-    except Exception as error:
-        log.error("what a task on node %d wrote after its end cannot be read here: %s", rank, error)
+        stream, text = text_in(event.body)
+    except Malformed as error:
+        log.error("what a task on node %d wrote after its end is malformed, so it is not shown: %s", rank, error)
         return
     _log(hub, rank, event.task, stream, text)
     heard = hub.desk.late.get(event.task)
@@ -133,11 +164,6 @@ def _had(hub: Hub, entry: TaskEntry, rank: int, kind: Kind, seconds: float) -> N
     if kind.final:
         text = f"the result of {entry.label!r} on node {rank} went to the kernel that started it"
         end(hub, entry, Failure(rank, ResultGone(text, {}), seconds))
-
-
-def _text(content: Any) -> tuple[str, str]:
-    stream, text = content
-    return str(stream), str(text)
 
 
 def _show(entry: TaskEntry, rank: int, kind: Kind, content: Any) -> None:
@@ -171,14 +197,14 @@ async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event, before: as
             return
         retrying.lose(hub, [entry], rank, f"its result could not be fetched: {error}")
         return
-    _finish(hub, entry, rank, event, lambda: unpack(event.body, lambda blob: blobs[blob.name]))
+    _finish(hub, entry, rank, event, lambda blob: blobs[blob.name])
 
 
 def error_of(failed: Failed, rank: int) -> BaseException:
     """The exception a failure is raised as."""
     match failed.how:
         case "died":
-            return _died(failed.facts["code"], rank)
+            return _died(int(failed.facts["code"]), rank)
         case "timeout":
             text = f"the task ran longer than its {failed.facts['seconds']:g} s on node {rank}"
             if not failed.facts.get("killed"):

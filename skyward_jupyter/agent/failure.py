@@ -8,14 +8,16 @@ else is no `Exception`, and StopIteration.
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from types import TracebackType
 from typing import Any
 
 from skyward_jupyter.agent.stack import StackFrame, frames_of, traceback_of
 from skyward_jupyter.errors import RemoteError
+from skyward_jupyter.wire import plain
 from skyward_jupyter.wire.codec import loads
 from skyward_jupyter.wire.exceptions import assign, chain, portable, text_of
+from skyward_jupyter.wire.parts import Malformed, Open, Put
 
 #: Frames of these files are ours and say nothing to the user.
 _OURS = ("skyward_jupyter/agent/", "skyward_jupyter\\agent\\")
@@ -48,6 +50,32 @@ class Failed:
     pickled: bytes | None = None
     frames: tuple[tuple[StackFrame, ...], ...] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+
+    def to_bytes(self, put: Put | None) -> bytes:
+        """Return it as plain data that fits in a message; large parts go to `put`, or stay where there is none."""
+        frames = [[astuple(frame) for frame in part] for part in self.frames]
+        texts = map(str, (self.how, self.type_name, self.text, self.formatted))
+        return plain.packed([*texts, self.pickled, frames, self.facts], put)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, open: Open) -> Failed:
+        """Return what `to_bytes` was called on; the exception in it is not loaded.
+
+        Raises
+        ------
+        Malformed
+            It was not made by `to_bytes`.
+        """
+        try:
+            how, name, text, formatted, pickled, frames, facts = plain.unpacked(data, open)
+            if not all(isinstance(part, str) for part in (how, name, text, formatted)):
+                raise TypeError("a text is not text")
+            if not isinstance(pickled, bytes | None) or not isinstance(facts, dict):
+                raise TypeError("the exception is not bytes, or the facts are not named")
+            stacks = tuple(tuple(StackFrame.checked(frame) for frame in part) for part in frames)
+        except (TypeError, ValueError) as error:
+            raise Malformed(f"it does not describe a failure: {error}") from None
+        return cls(how, name, text, formatted, pickled, stacks, facts)
 
 
 def describe(error: BaseException, how: str = "raised") -> Failed:

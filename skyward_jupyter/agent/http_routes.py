@@ -30,7 +30,7 @@ from skyward_jupyter.agent.http_body import received, received_blob, told
 from skyward_jupyter.agent.http_guard import Guard, problem
 from skyward_jupyter.agent.http_metrics import Measured
 from skyward_jupyter.agent.http_openapi import description
-from skyward_jupyter.agent.job import Job, State, describe_failure, pickled_failure
+from skyward_jupyter.agent.job import Job, State, describe_failure, packed_failure
 from skyward_jupyter.agent.jobs import Full, Gone, Jobs
 from skyward_jupyter.wire import envelope
 
@@ -191,14 +191,14 @@ class _Api:
 
     def _failure(self, job: Job) -> Response:
         assert job.failed is not None
-        pickled = base64.b64encode(pickled_failure(job.failed)).decode()
+        packed = base64.b64encode(packed_failure(job.failed)).decode()
         response = problem(
             HTTPStatus.CONFLICT,
             f"job {job.id!r} has no result: it was {job.state}",
             state=job.state,
             node=self._node,
             error=describe_failure(job.failed),
-            failure=pickled,
+            failure=packed,
         )
         self._jobs.fetched(job)
         return response

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import logging
-import pickle
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.joblog import JobLog
-from skyward_jupyter.agent.plain import unpack_plain
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Task
+from skyward_jupyter.wire.parts import Malformed
+from skyward_jupyter.wire.said import clear_in, display_in, text_in
 
 log = logging.getLogger("skyward")
 
@@ -82,28 +82,32 @@ def describe_failure(failed: Failed) -> dict[str, object]:
     return {"how": failed.how, "type": failed.type_name, "text": failed.text, "traceback": failed.formatted}
 
 
-def pickled_failure(failed: Failed) -> bytes:
+def packed_failure(failed: Failed) -> bytes:
     """A failure for a Python that can rebuild the exception."""
-    return pickle.dumps(failed, 5)
+    return failed.to_bytes(None)
 
 
 def event_as_json(kind: Kind, body: bytes, store: BlobStore) -> bytes:
     """What a slot sent while it ran, as JSON: text, a display, or that it was cleared."""
     try:
-        told = _SHAPES[kind](unpack_plain(body, store))
-    except Exception:
-        log.debug("an event of a job cannot be told as JSON", exc_info=True)
-        told = _display(({"text/plain": "(a display that cannot be sent as JSON)"}, {}, {}, False))
-    return json.dumps(told, default=repr).encode()
+        told = _told(kind, body, store)
+    except (Malformed, OSError) as error:
+        log.error("what a job says cannot be told: %s", error)
+        told = {"data": {"text/plain": "(a display that cannot be read)"}, "metadata": {}, "update": False}
+    return json.dumps(told, default=_as_jupyter_has_it).encode()
 
 
-def _display(content: tuple[object, object, object, bool]) -> dict[str, object]:
-    data, metadata, _, update = content
-    return {"data": data, "metadata": metadata, "update": update}
+def _told(kind: Kind, body: bytes, store: BlobStore) -> dict[str, object]:
+    match kind:
+        case Kind.OUTPUT:
+            stream, text = text_in(body)
+            return {"stream": stream, "text": text}
+        case Kind.CLEAR:
+            return {"wait": clear_in(body)}
+        case _:
+            data, metadata, _, update = display_in(body, store.take)
+            return {"data": data, "metadata": metadata, "update": update}
 
 
-_SHAPES: dict[Kind, Callable[..., dict[str, object]]] = {
-    Kind.OUTPUT: lambda content: {"stream": content[0], "text": content[1]},
-    Kind.DISPLAY: _display,
-    Kind.CLEAR: lambda wait: {"wait": wait},
-}
+def _as_jupyter_has_it(content: bytes) -> str:
+    return base64.b64encode(content).decode()

@@ -20,7 +20,6 @@ from typing import Protocol
 from skyward_jupyter.agent import jobcall
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.job import Job, State, event_as_json
-from skyward_jupyter.agent.plain import unpack_plain
 from skyward_jupyter.wire.blobs import Blob, BlobStore
 from skyward_jupyter.wire.codec import digest
 from skyward_jupyter.wire.events import Kind
@@ -306,9 +305,7 @@ class Jobs:
 
     def _failed(self, job: Job, body: bytes, seconds: float) -> None:
         try:
-            job.failed = unpack_plain(body, self._agent.store)
-            if not isinstance(job.failed, Failed):
-                raise TypeError
+            job.failed = Failed.from_bytes(body, self._agent.store.take)
         except Exception:
             log.exception("the error of job %s could not be read", job.id)
             job.failed = Failed("raised", "Exception", "(its error could not be read)")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from skyward_jupyter.wire.blobs import Blob
-from skyward_jupyter.wire.codec import blobs_of, dumps, unpack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.feeds import count_of
 from skyward_jupyter.wire.messages import Batch, Event
+from skyward_jupyter.wire.parts import Malformed, blobs_of
+from skyward_jupyter.wire.said import loss_in, packed_loss, size_of_text
 
 #: Bytes of output kept for a client that does not read.
 OUTPUT_BOUND = 64 * 2**20
@@ -120,8 +120,9 @@ class RunLog:
                 self._output -= len(event.body)
                 self.lost += len(event.body)
                 gaps.drop(event)
-                for blob in _blobs(event):
-                    self._forget(blob)
+                if event.kind == Kind.DISPLAY:
+                    for blob in blobs_of(event.body):
+                        self._forget(blob)
             else:
                 gaps.keep(event)
             if event.seq in self._handed:
@@ -162,39 +163,20 @@ class _Gaps:
             place, size, displays = before[0], before[1] + size, before[2] + displays
             self._kept[place] = None
         self._open[event.task] = len(self._kept), size, displays
-        body = b"p" + dumps((size, displays))
-        self._kept.append(Event(event.seq, event.task, int(Kind.DROPPED), body))
+        self._kept.append(Event(event.seq, event.task, int(Kind.DROPPED), packed_loss(size, displays)))
 
 
 def _loss(event: Event) -> tuple[int, int]:
     """Bytes of text in an event of output, and how many displays it is."""
-    if event.kind == Kind.OUTPUT:
-        return _text_size(event), 0
-    if event.kind == Kind.DROPPED:
-        loss: Any = unpack(event.body, _missing)
-        return loss[0], loss[1]
+    try:
+        match event.kind:
+            case Kind.OUTPUT:
+                return size_of_text(event.body), 0
+            case Kind.DROPPED:
+                return loss_in(event.body)
+    except Malformed:
+        return len(event.body), 0
     return 0, int(event.kind == Kind.DISPLAY)
-
-
-def _text_size(event: Event) -> int:
-    """Bytes of its text: of text so large that it is a blob, those of the blob."""
-    blobs = _blobs(event)
-    try:
-        content: Any = ("", "") if blobs else unpack(event.body, _missing)
-        return len(content[1].encode("utf-8", "replace")) + sum(blob.size for blob in blobs)
-    except Exception:
-        return len(event.body)
-
-
-def _blobs(event: Event) -> tuple[Blob, ...]:
-    try:
-        return blobs_of(event.body)
-    except Exception:
-        return ()  # not made by `pack`: it names none
-
-
-def _missing(blob: Blob) -> bytes:
-    raise LookupError(blob.name)
 
 
 def _kept(event: Event) -> bool:

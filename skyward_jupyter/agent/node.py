@@ -36,7 +36,7 @@ from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
 from skyward_jupyter.collections.steward import drop_kernels
 from skyward_jupyter.wire.blobs import BlobStore
-from skyward_jupyter.wire.codec import blobs_of, pack
+from skyward_jupyter.wire.codec import blobs_of
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import (
     Code,
@@ -50,6 +50,7 @@ from skyward_jupyter.wire.messages import (
     Renew,
     Task,
 )
+from skyward_jupyter.wire.said import packed_text
 
 _CODES = 512
 #: Seconds between a part of a task and the task itself.
@@ -289,9 +290,9 @@ class Agent:
         """C code or a child process of a slot's task wrote."""
         running = slot.running
         if running is not None and stream in kept(running.task.flags):
-            self.client(running.client).tell(running.task.id, Kind.OUTPUT, pack((stream, text), self.store.put))
+            self.client(running.client).tell(running.task.id, Kind.OUTPUT, packed_text(stream, text))
         elif running is None and (ended := slot.past()) is not None and stream in kept(ended.task.flags):
-            self._late(ended, Kind.OUTPUT, pack((stream, text), self.store.put))
+            self._late(ended, Kind.OUTPUT, packed_text(stream, text))
 
     def _late(self, ended: Running | None, kind: Kind, body: bytes) -> None:
         """A thread or child process of a task that has ended wrote."""
@@ -299,7 +300,7 @@ class Agent:
         if ended is not None and kind is Kind.OUTPUT and client is not None and client.follower is None:
             client.tell_late(ended.task.id, body)
             return
-        for blob in blobs_of(body) if kind in (Kind.OUTPUT, Kind.DISPLAY) else ():
+        for blob in blobs_of(body) if kind is Kind.DISPLAY else ():
             self.store.drop(blob.name)
 
     def _died(self, running: Running, code: int) -> None:
@@ -334,7 +335,7 @@ class Agent:
         return {blob.name for data in packed for blob in blobs_of(data)} | self._expected.keys()
 
     def _failed(self, how: str, facts: dict[str, object] | None = None) -> bytes:
-        return pack(Failed(how, facts=facts or {}), self.store.put)
+        return Failed(how, facts=facts or {}).to_bytes(self.store.put)
 
     def control(self, client: str, control: Control) -> None:
         """Do something to a task."""

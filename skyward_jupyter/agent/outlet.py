@@ -28,6 +28,8 @@ from skyward_jupyter.agent.streams import TaskStream
 from skyward_jupyter.agent.streams import settle as settle_streams
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.feeds import yields
+from skyward_jupyter.wire.parts import Put
+from skyward_jupyter.wire.said import packed_clear, packed_display, packed_text
 
 _GATHER = 0.03
 #: Least seconds between two frames of yields; what is yielded in between leaves together, in bounds.
@@ -115,9 +117,9 @@ interrupts = Interrupts()
 class Outlet:
     """The way out of one slot: its socket, and the text of its current task that was not sent yet."""
 
-    def __init__(self, sock: socket.socket, pack: Callable[[object], bytes], pipes: Pipes, number: int) -> None:
+    def __init__(self, sock: socket.socket, put: Put, pipes: Pipes, number: int) -> None:
         self._sock = sock
-        self.pack = pack
+        self.put = put
         self._pipes = pipes
         self._number = number
         self._marked = (0, 0)
@@ -228,7 +230,7 @@ class Outlet:
                 pending, self._pending, self._size = self._pending, [], 0
             for stream, text, at, task in _joined(pending):
                 for start in range(0, len(text), _PIECE):
-                    self._send(Kind.OUTPUT, self.pack((stream, text[start : start + _PIECE])), at, task)
+                    self._send(Kind.OUTPUT, packed_text(stream, text[start : start + _PIECE]), at, task)
             with self._text_lock:
                 if pending and not self._pending:
                     self._pipes.page.hold(self._number, False)
@@ -390,7 +392,8 @@ def display(
         outlet.write("stdout", f"{data.get('text/plain', '')}\n")  # its cell has ended: there is only a log
         return
     outlet.flush()
-    outlet.send(Kind.DISPLAY, outlet.pack((dict(data), dict(metadata or {}), dict(transient or {}), update)))
+    body = packed_display(dict(data), dict(metadata or {}), dict(transient or {}), update, outlet.put)
+    outlet.send(Kind.DISPLAY, body)
 
 
 def clear(wait: bool = False) -> None:
@@ -399,4 +402,4 @@ def clear(wait: bool = False) -> None:
         return
     outlet = current()
     outlet.flush()
-    outlet.send(Kind.CLEAR, outlet.pack(wait))
+    outlet.send(Kind.CLEAR, packed_clear(wait))

@@ -47,6 +47,7 @@ from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import blobs_of, pack, unpack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.feeds import Grant
+from skyward_jupyter.wire.said import packed_grant
 
 #: How many functions a slot keeps ready; its agent counts the same way.
 CODES = 64
@@ -67,7 +68,7 @@ class Slot:
         self._pipes = pipes
         self._store = BlobStore(Path(config.store))
         self._codes: OrderedDict[str, Loaded] = OrderedDict()
-        self._outlet = Outlet(sock, self._pack, pipes, number)
+        self._outlet = Outlet(sock, self._store.hand_over, pipes, number)
         self._ahead = Ahead(0)
         self._looked = 0.0
         self._inputs: Inputs | None = None
@@ -123,7 +124,7 @@ class Slot:
             kind, result = self._outcome(digest, code, args, credit > 0, sent)
         except KeyboardInterrupt as error:
             interrupts.clear()
-            kind, result = Kind.ERROR, self._pack(_described(error, "interrupted"))
+            kind, result = Kind.ERROR, self._failed(error, "interrupted")
         settle(restore=self.runner is None and not session)
         self._pipes.flush()
         self._outlet.flush()
@@ -138,7 +139,7 @@ class Slot:
     def _want(self, grant: Grant) -> None:
         """The task waits for more of a stream: what it wrote so far is shown meanwhile."""
         self._outlet.flush()
-        self._outlet.send(Kind.WANT, self._pack((grant.stream, grant.items, grant.size, grant.taken)))
+        self._outlet.send(Kind.WANT, packed_grant(grant))
 
     def _end_inputs(self, inputs: Inputs) -> None:
         self._inputs = None
@@ -159,7 +160,7 @@ class Slot:
                 positional = tuple(map(self._inputs.place, positional))
                 named = {name: self._inputs.place(value) for name, value in named.items()}
         except BaseException as error:
-            return Kind.ERROR, self._pack(_described(error, "input"))
+            return Kind.ERROR, self._failed(error, "input")
         try:
             if self.runner is None:
                 interrupts.begin(sent)
@@ -170,11 +171,11 @@ class Slot:
         except (KeyboardInterrupt, SystemExit) as error:
             interrupts.clear()
             how = "interrupted" if isinstance(error, KeyboardInterrupt) else "raised"
-            return Kind.ERROR, self._pack(_described(error, how))
+            return Kind.ERROR, self._failed(error, how)
         except BaseException as error:
             interrupts.clear()
             how = "fed" if self._inputs is not None and self._inputs.raised(error) else "raised"
-            return Kind.ERROR, self._pack(_described(error, how))
+            return Kind.ERROR, self._failed(error, how)
         interrupts.clear()
         return self._returned(value)
 
@@ -182,9 +183,9 @@ class Slot:
         try:
             return Kind.VALUE, self._pack(value)
         except NoRoom as error:
-            return Kind.ERROR, self._pack(_described(error))
+            return Kind.ERROR, self._failed(error)
         except BaseException as error:
-            return Kind.ERROR, self._pack(_described(error, "result"))
+            return Kind.ERROR, self._failed(error, "result")
 
     def _call[T](self, work: Callable[[], T]) -> T:
         if self.runner is None:
@@ -237,6 +238,9 @@ class Slot:
 
     def _pack(self, value: object) -> bytes:
         return pack(value, self._store.hand_over)
+
+    def _failed(self, error: BaseException, how: str = "raised") -> bytes:
+        return _described(error, how).to_bytes(self._store.hand_over)
 
 
 def _described(error: BaseException, how: str = "raised") -> Failed:

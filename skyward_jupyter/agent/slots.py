@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import pickle
 import signal
@@ -15,7 +16,7 @@ from dataclasses import astuple, dataclass, field
 
 from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.agent.endings import SLOT_WITHIN
-from skyward_jupyter.agent.frames import CREDIT, Order, Parser, frame
+from skyward_jupyter.agent.frames import COUNT, CREDIT, SECONDS, Order, Parser, frame
 from skyward_jupyter.agent.piped import Piped
 from skyward_jupyter.agent.pipes import MARK
 from skyward_jupyter.agent.slot import CODES
@@ -26,6 +27,16 @@ from skyward_jupyter.wire.messages import Code, Feed, Task
 GRACE = 5.0
 #: How many tasks a slot's agent remembers whose threads and children may still write.
 PAST = 100
+
+#: What a slot sends, and how long the body of some of it is, at least or exactly.
+_SENT: frozenset[int] = frozenset(Kind) - {Kind.CODE, Kind.BACK, Kind.DROPPED}
+_SIZES: dict[int, tuple[int, bool]] = {
+    Kind.MARK: (MARK.size, True),
+    Kind.YIELDS: (COUNT.size, False),
+    Kind.VALUE: (SECONDS.size, False),
+    Kind.ERROR: (SECONDS.size, False),
+}
+log = logging.getLogger("skyward")
 
 type Heard = Callable[["SlotLink", int, Kind, bytes], None]
 type Said = Callable[["SlotLink", str, str], None]
@@ -97,7 +108,10 @@ class SlotLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """asyncio's callback."""
         for number, task, body in self._parser.feed(data):
-            kind = Kind(number)
+            if (kind := _kind_of(number, body)) is None:
+                log.error("slot %d sent what is no frame of a slot (kind %d); its process is ended", self.index, number)
+                self.kill()
+                return
             if kind is Kind.MARK:
                 if self.piped is not None:
                     self.piped.reach(MARK.unpack(body))
@@ -224,6 +238,14 @@ class SlotLink(asyncio.Protocol):
     def _send(self, kind: Order, task: int, body: bytes = b"") -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame(kind, task, body))
+
+
+def _kind_of(number: int, body: bytes) -> Kind | None:
+    """What a frame is; None where it is not one that a slot sends."""
+    size, exact = _SIZES.get(number, (0, False))
+    if number not in _SENT or len(body) < size or (exact and len(body) > size):
+        return None
+    return Kind(number)
 
 
 async def connect(

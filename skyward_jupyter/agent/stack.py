@@ -41,6 +41,18 @@ class StackFrame:
     column: int | None
     end_column: int | None
 
+    @classmethod
+    def checked(cls, parts: list[Any]) -> StackFrame:
+        """Return the frame of these parts, in the order of the attributes; `TypeError` where they are of none."""
+        texts, lines, columns = parts[:4], parts[4:7], parts[7:]
+        if not (
+            all(type(part) is str for part in texts)
+            and all(type(part) is int for part in lines)
+            and all(part is None or type(part) is int for part in columns)
+        ):
+            raise TypeError("a frame of its traceback is not one")
+        return cls(*parts)
+
 
 def frames_of(tb: TracebackType | None) -> tuple[StackFrame, ...]:
     """The frames of a traceback, outermost first."""

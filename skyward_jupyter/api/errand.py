@@ -13,7 +13,7 @@ import casty
 from skyward_jupyter.actors.desk import NodeState
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.collections.address import Address
-from skyward_jupyter.collections.caller import Call, Outcome
+from skyward_jupyter.collections.caller import Call, Outcome, read_outcome
 from skyward_jupyter.collections.engine import Engine, told
 from skyward_jupyter.collections.steward import Do, Forget
 from skyward_jupyter.errors import CollectionUnavailable, LockLost, PoolStopped
@@ -68,8 +68,7 @@ class _Errand:
             except casty.Unavailable:
                 await asyncio.sleep(_AGAIN)
                 continue
-            outcome: Outcome = pickle.loads(told)
-            return outcome
+            return read_outcome(told)
         raise _NodeGone
 
 

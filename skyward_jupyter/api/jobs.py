@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -23,7 +24,9 @@ from skyward_jupyter.errors import NodeLost, NotLoaded, RemoteError, RemoteExit,
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import loads
 from skyward_jupyter.wire.events import Clear, Display, Output, TaskEvent
+from skyward_jupyter.wire.parts import Malformed
 
+log = logging.getLogger("skyward")
 #: Seconds a node may be out of reach, and between two tries.
 PATIENCE = 10.0
 _RETRY = 0.05
@@ -124,9 +127,7 @@ class NodeJobs:
             self.keeps_much = len(response.content) > _MUCH
             return Ended(self._loaded(response.content))
         if response.status_code == HTTPStatus.CONFLICT:
-            failed = loads(base64.b64decode(response.json()["failure"]))
-            assert isinstance(failed, Failed)
-            return Ended(error=_raised(failed, self.rank))
+            return Ended(error=_raised(self._failure(response), self.rank))
         raise self._refusal(response)
 
     async def forget(self, name: str) -> None:
@@ -241,12 +242,24 @@ class NodeJobs:
             detail = response.text[:200]
         return TaskFailed(f"node {self.rank} refused the job ({response.status_code}): {detail}", self.rank)
 
+    def _failure(self, response: httpx.Response) -> Failed:
+        """How a job failed, as plain data."""
+        try:
+            return Failed.from_bytes(base64.b64decode(response.json()["failure"]), _no_blob)
+        except (ValueError, KeyError, TypeError) as error:
+            log.error("how a job on node %d failed cannot be read: %s", self.rank, error)
+            return Failed("raised", "Exception", "(its error could not be read)")
+
     def _loaded(self, content: bytes) -> object:
         try:
             return loads(content)
         except BaseException as error:  # whatever code of the value raised
             text = f"what the job on node {self.rank} returned cannot be loaded here: {type(error).__name__}: {error}"
             raise NotLoaded(text, self.rank) from error
+
+
+def _no_blob(blob: Blob) -> bytes:
+    raise Malformed(f"it names a blob, {blob.name}")
 
 
 def _raised(failed: Failed, rank: int) -> BaseException:

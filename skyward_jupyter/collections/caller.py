@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import io
 import pickle
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from skyward_jupyter import errors
 from skyward_jupyter.collections.address import Address, Who
 from skyward_jupyter.errors import CollectionUnavailable, LockMisused
 
@@ -36,6 +39,33 @@ class Outcome:
 
     value: Any = None
     error: BaseException | None = None
+
+
+def read_outcome(data: bytes) -> Outcome:
+    """Return the outcome that a node has pickled: plain values and errors of this project, and no code but theirs.
+
+    Values of users are bytes in it. Anything else is an outcome that says so.
+    """
+    try:
+        outcome = _Outcomes(io.BytesIO(data)).load()
+        if not isinstance(outcome, Outcome) or not isinstance(outcome.error, BaseException | None):
+            raise TypeError(f"it is a {type(outcome).__name__}")
+    except Exception as error:
+        return Outcome(error=CollectionUnavailable(f"what the node answered cannot be read: {error}"))
+    return outcome
+
+
+class _Outcomes(pickle.Unpickler):
+    def find_class(self, module: str, name: str, /) -> Any:
+        if (module, name) == (Outcome.__module__, Outcome.__qualname__):
+            return Outcome
+        found = getattr(errors, name, None) if module == errors.__name__ else None
+        if found is None and module == "builtins":
+            found = getattr(builtins, name, None)
+            found = found if isinstance(found, type) and issubclass(found, Exception) else None
+        if found is None or getattr(found, "__module__", "") not in (errors.__name__, "builtins"):
+            raise pickle.UnpicklingError(f"{module}.{name} is not read here")
+        return found
 
 
 class Caller:

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from skyward_jupyter.errors import KeyRefused, ValueTooLarge
 
@@ -53,9 +53,33 @@ def encoded(key: object) -> bytes:
     return data
 
 
-def decoded(data: bytes) -> object:
-    """A key equal to the one that `encoded` was given."""
-    return _key(cast(Term, pickle.loads(data)))
+def decoded(data: bytes, makes: Makes | None = None) -> object:
+    """A key equal to the one that `encoded` was given; `makes` makes what is not plain in another way.
+
+    The bytes themselves name nothing that is looked up: only what they are made of does, through `makes`.
+    """
+    return _key(cast(Term, _Terms(io.BytesIO(data)).load()), makes or _REAL)
+
+
+class Makes(Protocol):
+    """Makes what a key has that is not plain."""
+
+    def named(self, module: str, name: str) -> Any:
+        """Return the class or function of a name."""
+        ...
+
+    def member(self, module: str, name: str, member: str) -> Any:
+        """Return a member of an enum."""
+        ...
+
+    def made(self, make: Any, args: list[Any], state: Any) -> Any:
+        """Return the object that `make` makes."""
+        ...
+
+
+class _Terms(pickle.Unpickler):
+    def find_class(self, module: str, name: str, /) -> Any:
+        raise pickle.UnpicklingError(f"a key does not name {module}.{name} in this way")
 
 
 def _term(key: object) -> Term:
@@ -162,32 +186,35 @@ def _class(kind: type) -> tuple[str, str]:
     return place
 
 
-def _key(term: Term) -> Any:
+def _key(term: Term, makes: Makes) -> Any:
+    def key(part: Any) -> Any:
+        return _key(part, makes)
+
     match term:
         case ("tuple", *parts):
-            return tuple(map(_key, parts))
+            return tuple(map(key, parts))
         case ("frozenset", *parts):
-            return frozenset(map(_key, parts))
+            return frozenset(map(key, parts))
         case ("list", *parts):
-            return list(map(_key, parts))
+            return list(map(key, parts))
         case ("dict", *pairs):
-            return {_key(key): _key(value) for key, value in pairs}
+            return {key(name): key(value) for name, value in pairs}
         case ("ratio", int(over), int(under)):
             return _ratio(over, under)
         case ("inf", sign):
             return sign * float("inf")
         case ("complex", real, imag):
-            return complex(_key(real), _key(imag))
+            return complex(key(real), key(imag))
         case ("range", int(size), int(start), int(step)):
             return range(start, start + size * step, step)
         case ("instant", str(text)):
             return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
         case ("enum", module, name, str(member)):
-            return _known(module, name)[member]
+            return makes.member(module, name, member)
         case ("class" | "global", module, name):
-            return _known(module, name)
+            return makes.named(module, name)
         case ("object", make, args, state):
-            return _made(_key(make), [_key(arg) for arg in args], _key(state))
+            return makes.made(key(make), [key(arg) for arg in args], key(state))
     return term
 
 
@@ -227,3 +254,19 @@ def _known(module: str, name: str) -> Any:
             f"a key of class {name} cannot be read here, where {module} has no such class; use plain values as keys, "
             "or put the class into a module"
         ) from None
+
+
+class _Real:
+    """Makes the objects themselves."""
+
+    def named(self, module: str, name: str) -> Any:
+        return _known(module, name)
+
+    def member(self, module: str, name: str, member: str) -> Any:
+        return _known(module, name)[member]
+
+    def made(self, make: Any, args: list[Any], state: Any) -> Any:
+        return _made(make, args, state)
+
+
+_REAL = _Real()

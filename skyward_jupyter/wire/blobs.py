@@ -12,11 +12,13 @@ place.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import itertools
 import mmap
 import os
+import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Buffer, Callable, Collection
@@ -38,6 +40,17 @@ _SHARE = 0.5
 _PIECE = 2**20
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+#: A digest, or a token, with a number where there may be several: of a result, or of what arrives.
+_NAME = re.compile(r"[0-9a-f]{32}|[0-9a-f]{16,32}-[0-9]{1,20}")
+#: The folder of an executor's blobs, which are in one beside the store.
+_FOLDER = re.compile(r"executor[0-9A-Za-z]{1,64}")
+
+
+class NotABlob(FileNotFoundError):
+    """A name that no blob can have: there is no such file, and none is looked for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(errno.ENOENT, "this is not the name of a blob", name[:100])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,12 @@ class Blob:
 def digest(data: Buffer) -> str:
     """Content hash of `data` as 32 hex digits (XXH3, 128 bits)."""
     return xxhash.xxh3_128_hexdigest(data)
+
+
+def is_name(name: str) -> bool:
+    """Return whether a blob may be called this, also with the folder of its executor."""
+    folder, slash, own = name.rpartition("/")
+    return _NAME.fullmatch(own) is not None and (not slash or _FOLDER.fullmatch(folder) is not None)
 
 
 def for_one_reader(name: str) -> bool:
@@ -93,14 +112,14 @@ class BlobStore:
         return self._keep
 
     def path(self, name: str) -> Path:
-        """The file of a blob, whether or not it is there."""
-        first = self.directory / name
+        """The file of a blob, whether or not it is there; `NotABlob` for a name that none has."""
+        first = self.directory / _checked(name)
         spill = None if first.exists() else self._spill()
         return spill / name if spill is not None and (spill / name).exists() else first
 
     def has(self, name: str) -> bool:
         """Whether the blob is here, whole."""
-        return self.path(name).exists()
+        return _NAME.fullmatch(name) is not None and self.path(name).exists()
 
     def use(self, name: str) -> bool:
         """Whether the blob is here; then it is about to be used, and the last to be evicted."""
@@ -146,6 +165,12 @@ class BlobStore:
             return memoryview(mapped)
         finally:
             os.close(fd)
+
+    def take(self, blob: Blob) -> memoryview:
+        """`open` for the one reader of a blob: it is dropped, and its content lasts as long as it is used."""
+        content = self.open(blob)
+        self.drop(blob.name)
+        return content
 
     def read(self, name: str, offset: int, length: int) -> bytes:
         """At most `length` bytes of a blob from `offset` on."""
@@ -212,7 +237,8 @@ class BlobStore:
     def drop(self, name: str) -> None:
         """Remove a blob, unless it is one this store keeps or has pinned; absent, nothing happens."""
         if name not in self._sizes and name not in self._pins:
-            self.path(name).unlink(missing_ok=True)
+            with contextlib.suppress(NotABlob):
+                self.path(name).unlink(missing_ok=True)
 
     def _write(self, name: str, view: memoryview) -> None:
         try:
@@ -253,7 +279,7 @@ class BlobStore:
         return spill / self.directory.name if spill is not None else None
 
     def _partial(self, name: str) -> Path:
-        return self.directory / f"{name}.part"
+        return self.directory / f"{_checked(name)}.part"
 
     def _move(self, name: str, file: io.FileIO) -> io.FileIO | None:
         """Go on with a blob that arrives in the second place, if there is one."""
@@ -286,6 +312,12 @@ class BlobStore:
         over = sum(self._sizes.values()) - self.keep
         if over > 0:
             self._evict(over, blob.name)
+
+
+def _checked(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise NotABlob(name)
+    return name
 
 
 def _write_at(file: io.FileIO, data: bytes, offset: int) -> None:

@@ -7,16 +7,20 @@ reader grants what the writer may send, in totals since the start, so that a gra
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from skyward_jupyter.wire.codec import dumps, loads
 from skyward_jupyter.wire.exceptions import portable, text_of
+from skyward_jupyter.wire.parts import Malformed
 
 #: Items that may be unread at first, and at most: the window doubles while the reader has to wait for the writer.
 FIRST_WINDOW, LAST_WINDOW = 16, 8192
 #: Bytes that may be unread; one item may exceed it.
 BYTES_WINDOW = 8 * 2**20
+
+_LENGTH = struct.Struct("<I")
 
 type Item = tuple[bytes, int]
 
@@ -51,12 +55,28 @@ def items_of(body: bytes) -> list[Item]:
 
 def yields(items: Sequence[bytes]) -> bytes:
     """The body of an event that has several packed yields; none of them names a blob."""
-    return b"p" + pickle.dumps(list(items), 5)
+    return b"p" + b"".join(piece for item in items for piece in (_LENGTH.pack(len(item)), item))
+
+
+def yielded(body: bytes) -> Iterator[bytes]:
+    """The packed yields that `yields` was given; `Malformed` where it was not."""
+    at = 1
+    while at < len(body):
+        start = at + _LENGTH.size
+        if start > len(body):
+            raise Malformed("it ends in the middle of a yield")
+        at = start + _LENGTH.unpack_from(body, at)[0]
+        if at > len(body):
+            raise Malformed("it ends in the middle of a yield")
+        yield body[start:at]
 
 
 def count_of(body: bytes) -> int:
-    """How many `yields` was given."""
-    return len(pickle.loads(memoryview(body)[1:]))
+    """How many `yields` was given; 0 for what it did not make."""
+    try:
+        return sum(1 for _ in yielded(body))
+    except Malformed:
+        return 0
 
 
 def packed_error(error: BaseException) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 MIME = "application/vnd.skyward.progress+json"
 
@@ -59,6 +59,20 @@ def bundle(bars: Iterable[Bar]) -> dict[str, object]:
 def bars_in(data: Mapping[str, object]) -> list[Bar]:
     """The bars that a MIME bundle tells of; none for a bundle of another kind, or what is no bar."""
     rows = data.get(MIME)
-    if not isinstance(rows, list):
-        return []
-    return [Bar(**row) for row in rows if isinstance(row, dict) and row.get("state") in _STATES]
+    return [Bar(**row) for row in rows if _is_bar(row)] if isinstance(rows, list) else []
+
+
+def _is_bar(row: object) -> bool:
+    """Return whether these are the attributes of a bar, each of its kind."""
+    if not isinstance(row, dict) or row.get("state") not in _STATES or not {"key", "n"} <= row.keys() <= _KINDS.keys():
+        return False
+    return all(isinstance(value, _KINDS[name]) for name, value in row.items())
+
+
+#: What each attribute of a bar may be; a bool is a number nowhere but in Python.
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("key", "state", "label", "unit", "note"), str),
+    **dict.fromkeys(("n", "elapsed", "divisor"), int | float),
+    **dict.fromkeys(("total", "rate"), int | float | None),
+    "scale": bool,
+}

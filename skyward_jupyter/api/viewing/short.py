@@ -1,24 +1,22 @@
 """Keys and values of collections as a line of text, and in an order.
 
-Reading them costs little and does no harm: what is large is not decoded, nothing is imported for it, and what cannot
-be decoded or has no `repr` is shown as such.
+Reading them costs little and does no harm: what is large is not decoded, no code of theirs runs and nothing is
+imported (see `skyward_jupyter.api.viewing.sketch`), and what cannot be decoded is shown as such.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import io
 import math
-import pickle
 import reprlib
-import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from itertools import islice
 from typing import Any
 
-from skyward_jupyter.collections import keys
+from skyward_jupyter.api.viewing import sketch
+from skyward_jupyter.api.viewing.sketch import Sketch
 
 #: The most bytes of a value that are decoded to be shown.
 DECODED = 256 * 1024
@@ -26,6 +24,7 @@ DECODED = 256 * 1024
 SHOWN = 160
 _COMPARED = 200
 _PLAIN = 10**20
+_DIGITS = 1000
 
 type Order = tuple[Any, ...]
 
@@ -53,15 +52,11 @@ class Short:
     odd: bool = False
 
 
-class _Absent(Exception):
-    """A module that is not imported here."""
-
-
 def of_key(data: bytes) -> Short:
     """An encoded key, or member of a set."""
     try:
-        return of(keys.decoded(data))
-    except Exception as error:
+        return of(sketch.loaded_key(data))
+    except Exception as error:  # whatever it is made of
         return Short(_reason(error), "", (98, data), odd=True)
 
 
@@ -70,8 +65,8 @@ def of_value(data: bytes) -> Short:
     if len(data) > DECODED:
         return Short(f"{_size(len(data))}, too large to be shown", "", (98, len(data)), odd=True)
     try:
-        return of(_Careful(io.BytesIO(data)).load())
-    except BaseException as error:  # whatever code of the value raised
+        return of(sketch.loaded(data))
+    except Exception as error:  # whatever it is made of
         return Short(_reason(error), "", (98, len(data)), odd=True)
 
 
@@ -84,7 +79,7 @@ def of(value: object) -> Short:
     text = _brief.repr(value)[: 4 * SHOWN]
     text = " ".join(text.split())
     text = text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
-    name = type(value).__qualname__
+    name = sketch.kind_of(value) or type(value).__qualname__
     try:
         order = _order(value)
     except Exception:
@@ -92,28 +87,7 @@ def of(value: object) -> Short:
     return Short(text, name, order or (50, name, text))
 
 
-class _Careful(pickle.Unpickler):
-    """Decodes without importing anything: a look at a value must not take the seconds that some modules need."""
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        _imported(module, name)
-        found = super().find_class(module, name)
-        return _subimport if name == "subimport" and module.startswith("cloudpickle") else found
-
-
-def _imported(module: str, name: str) -> None:
-    if module not in sys.modules:
-        raise _Absent(f"{module}.{name} is not imported here")
-
-
-def _subimport(module: str) -> Any:
-    _imported(module, "*")
-    return sys.modules[module]
-
-
 def _reason(error: BaseException) -> str:
-    if isinstance(error, _Absent):
-        return str(error)
     said = " ".join(str(error).split())[:80]
     return f"cannot be decoded here ({type(error).__name__}{': ' if said else ''}{said})"
 
@@ -124,8 +98,6 @@ def _size(count: int) -> str:
 
 def _order(value: object, depth: int = 0) -> Order | None:
     """What is alike is compared as Python does; kinds come one after another."""
-    if hasattr(value, "item") and type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
-        value = value.item()
     match value:
         case None:
             return (0,)
@@ -148,12 +120,18 @@ def _order(value: object, depth: int = 0) -> Order | None:
 def _real(value: float | Fraction | Decimal) -> float | Fraction:
     """A Decimal cannot be compared with a Fraction."""
     if isinstance(value, Decimal):
-        return Fraction(value) if value.is_finite() else float(value)
+        near = value.is_finite() and abs(value.adjusted()) < _DIGITS
+        return Fraction(value) if near else float(value)
     return value
 
 
 class _Brief(reprlib.Repr):
-    """Python's own, but for dicts, which it would put in another order."""
+    """Python's own, but for dicts, which it would put in another order, and for what stands for an object."""
+
+    def repr1(self, x: Any, level: int) -> str:
+        if isinstance(x, Sketch):
+            return x.text(lambda part: self.repr1(part, level - 1)) if level > 0 else f"{x.name}(...)"
+        return super().repr1(x, level)
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:
         if not x or level <= 0:

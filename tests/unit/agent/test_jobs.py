@@ -20,6 +20,7 @@ from skyward_jupyter.wire.codec import dumps, pack, unpack
 from skyward_jupyter.wire.envelope import job as body_of
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Code, Control, Task
+from skyward_jupyter.wire.said import packed_clear, packed_display, packed_text
 
 
 class Host:
@@ -65,7 +66,7 @@ class World:
 
     def fail(self, job: Job, how: str = "raised") -> None:
         failed = Failed(how, "LookupError", "oh", "the traceback")
-        self.jobs.heard(job.task.id, Kind.ERROR, pack(failed, self.host.store.put), 0.5)
+        self.jobs.heard(job.task.id, Kind.ERROR, failed.to_bytes(self.host.store.put), 0.5)
 
     def files(self) -> list[str]:
         return sorted(path.name for path in self.host.store.directory.rglob("*") if path.is_file())
@@ -178,7 +179,7 @@ async def test_a_failure_that_names_code_is_not_loaded(world: World) -> None:
             return loaded.append, (1,)
 
     job = world.submit()
-    failed = Failed("raised", "LookupError", Text("oh"))
+    failed = ("raised", "LookupError", Text("oh"), "", None, [], {})
     world.jobs.heard(job.task.id, Kind.ERROR, pack(failed, world.host.store.put), 0.5)
     assert job.state is State.FAILED
     assert job.failed is not None
@@ -217,22 +218,22 @@ async def test_a_task_whose_code_went_is_sent_again(world: World) -> None:
 async def test_output_and_displays_are_told_as_json(world: World) -> None:
     job = world.submit()
     store = world.host.store
-    for kind, content in (
-        (Kind.OUTPUT, ("stdout", "é\n")),
-        (Kind.DISPLAY, ({"text/plain": "x"}, {}, {}, False)),
-        (Kind.CLEAR, True),
-        (Kind.DISPLAY, ({"text/plain": Path("no text")}, {}, {}, False)),
-        (Kind.OUTPUT, ("stderr", "x" * 300_000)),
+    for kind, body in (
+        (Kind.OUTPUT, packed_text("stdout", "é\n")),
+        (Kind.DISPLAY, packed_display({"text/plain": "x", "image/png": b"png"}, {}, {}, False, store.hand_over)),
+        (Kind.CLEAR, packed_clear(True)),
+        (Kind.DISPLAY, pack(({"text/plain": Path("pickled")}, {}, {}, False), store.hand_over)),
+        (Kind.OUTPUT, packed_text("stderr", "x" * 300_000)),
     ):
-        world.jobs.heard(job.task.id, kind, pack(content, store.hand_over), 0.0)
+        world.jobs.heard(job.task.id, kind, body, 0.0)
     told = [(entry.name, json.loads(entry.data)) for entry in job.log.after(1)[0]]
     told += [(entry.name, json.loads(entry.data)) for entry in job.log.after(5)[0]] if len(told) < 5 else []
     assert told[:3] == [
         ("output", {"stream": "stdout", "text": "é\n"}),
-        ("display", {"data": {"text/plain": "x"}, "metadata": {}, "update": False}),
+        ("display", {"data": {"text/plain": "x", "image/png": "cG5n"}, "metadata": {}, "update": False}),
         ("clear", {"wait": True}),
     ]
-    assert "cannot be sent as JSON" in told[3][1]["data"]["text/plain"]
+    assert "cannot be read" in told[3][1]["data"]["text/plain"]
     assert len(told[4][1]["text"]) == 300_000
     assert world.files() == [job.body.name]
 
@@ -242,7 +243,7 @@ async def test_the_output_of_all_jobs_has_a_bound(world: World, monkeypatch: pyt
     jobs = [world.submit(f"job{number}") for number in range(4)]
     for _ in range(3):
         for job in jobs:
-            world.jobs.heard(job.task.id, Kind.OUTPUT, pack(("stdout", "x" * 1000), world.host.store.put), 0.0)
+            world.jobs.heard(job.task.id, Kind.OUTPUT, packed_text("stdout", "x" * 1000), 0.0)
     assert sum(job.log.size for job in jobs) <= 5000
     assert world.jobs.dropped == sum(job.log.dropped for job in jobs) > 0
     assert jobs[-1].log.dropped == 0

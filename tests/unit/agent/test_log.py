@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
@@ -9,25 +10,24 @@ import pytest
 
 from skyward_jupyter.agent import log as module
 from skyward_jupyter.agent.log import RunLog
-from skyward_jupyter.wire.blobs import Blob
-from skyward_jupyter.wire.codec import pack, unpack
+from skyward_jupyter.wire.blobs import INLINE_LIMIT, Blob
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Event
+from skyward_jupyter.wire.said import loss_in, packed_display, packed_text, text_in
 
 
 def lost(event: Event) -> Any:
     """What an event says was dropped: bytes of text, and displays."""
     assert event.kind == Kind.DROPPED
-    return unpack(event.body, lambda blob: b"")
+    return loss_in(event.body)
 
 
 def written(text: str) -> bytes:
-    return pack(("stdout", text), lambda data: Blob("blob", data.nbytes))
+    return packed_text("stdout", text)
 
 
 def shown(event: Event) -> str:
-    content: Any = unpack(event.body, lambda blob: b"")
-    return str(content[1])
+    return text_in(event.body)[1]
 
 
 def test_events_are_numbered_from_one() -> None:
@@ -139,10 +139,11 @@ def test_a_gap_says_how_much_text_it_was_and_where() -> None:
 def test_the_blobs_of_what_is_dropped_are_forgotten() -> None:
     gone: list[str] = []
     log = RunLog(output_bound=1000, forget=lambda blob: gone.append(blob.name))
-    log.add(1, Kind.OUTPUT, written("x" + "\U0001f600" * 64 * 1024))
+    blob = Blob("0" * 32, INLINE_LIMIT)
+    log.add(1, Kind.DISPLAY, packed_display({"image/png": os.urandom(INLINE_LIMIT)}, {}, {}, False, lambda _: blob))
     for _ in range(20):
         log.add(1, Kind.OUTPUT, written("y" * 100))
-    assert gone == ["blob"]
+    assert gone == [blob.name]
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -19,9 +19,9 @@ from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.frames import SECONDS, Order, Parser, frame
 from skyward_jupyter.agent.node import Agent
 from skyward_jupyter.agent.pipes import Ends
-from skyward_jupyter.wire.codec import unpack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed, Own, Owned, Task
+from skyward_jupyter.wire.said import text_in
 
 
 class Reply:
@@ -109,9 +109,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 def failure(event: Event) -> Failed:
     assert Kind(event.kind) is Kind.ERROR
-    failed = unpack(event.body, lambda blob: b"")
-    assert isinstance(failed, Failed)
-    return failed
+    return Failed.from_bytes(event.body, lambda blob: b"")
 
 
 async def test_a_task_waits_for_a_slot(world: World) -> None:
@@ -181,7 +179,7 @@ async def test_output_after_the_end_goes_to_who_listens(world: World) -> None:
     world.exchange(after=after + 1, listen=True)
     world.written[0].write(b"of a child\n")
     (event,) = await world.answer()
-    assert (event.task, unpack(event.body, lambda blob: b"")) == (2, ("stdout", "of a child\n"))
+    assert (event.task, text_in(event.body)) == (2, ("stdout", "of a child\n"))
 
 
 async def test_output_after_the_end_waits_for_who_listens_later(world: World) -> None:

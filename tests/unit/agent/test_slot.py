@@ -29,6 +29,7 @@ from skyward_jupyter.wire.codec import pack, unpack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.feeds import Fed
 from skyward_jupyter.wire.messages import Feed
+from tests.said import content
 
 
 class Slot:
@@ -109,7 +110,7 @@ class Slot:
         """What a frame says; several yields one by one."""
         if kind is not Kind.YIELDS:
             return [(kind, self.content(kind, body))]
-        items: Any = unpack(body[COUNT.size :], self.store.open)
+        items = list(feeds.yielded(body[COUNT.size :]))
         assert COUNT.unpack_from(body) == (len(items),)
         return [(Kind.YIELD, unpack(item, self.store.open)) for item in items]
 
@@ -131,7 +132,7 @@ class Slot:
                 yield STREAMS[stream], self._page.take(stream, fd)
 
     def content(self, kind: Kind, body: bytes) -> Any:
-        return unpack(body[SECONDS.size :] if kind.final else body, self.store.open)
+        return content(kind, body[SECONDS.size :] if kind.final else body, self.store.open)
 
     def run(self, function: Callable[..., Any], *args: object, **how: Any) -> Any:
         """The value of a task; fails when it raised."""
@@ -230,7 +231,7 @@ def test_output_comes_while_the_task_runs(slot: Slot) -> None:
     path = slot.store.directory / "go"
     slot.start(talk, str(path))
     kind, _, body = slot.next()
-    assert (kind, unpack(body, slot.store.open)) == (Kind.OUTPUT, ("stdout", "waiting\n"))
+    assert (kind, slot.content(Kind.OUTPUT, body)) == (Kind.OUTPUT, ("stdout", "waiting\n"))
     path.touch()
     assert slot.events() == [(Kind.VALUE, None)]
 
@@ -539,7 +540,7 @@ def grant(slot: Slot) -> tuple[int, int]:
     """The stream that is wanted, and how many items of it."""
     kind, _, body = slot.next()
     assert kind == Kind.WANT
-    wanted: Any = unpack(body, slot.store.open)
+    wanted: Any = slot.content(Kind.WANT, body)
     return wanted[0], wanted[1]
 
 

@@ -13,9 +13,10 @@ import pytest
 from skyward_jupyter.agent.frames import SECONDS
 from skyward_jupyter.agent.slots import Running, SlotLink
 from skyward_jupyter.wire.blobs import BlobStore
-from skyward_jupyter.wire.codec import pack, unpack
+from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.messages import Code, Task
+from tests.said import content
 from tests.unit.agent.test_slot import Slot
 
 
@@ -46,7 +47,7 @@ class Driver:
 
     def _heard(self, link: SlotLink, task: int, kind: Kind, body: bytes) -> None:
         if kind.final:
-            self.ends[task] = kind, unpack(body[SECONDS.size :], self.store.open)
+            self.ends[task] = kind, content(kind, body[SECONDS.size :], self.store.open)
         self._changed.set()
 
 

@@ -157,3 +157,22 @@ def test_in_memory_a_blob_lives_as_long_as_it_is_pinned() -> None:
     memory.unpin(blob.name)
     with pytest.raises(KeyError):
         memory.open(blob)
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "", ".", "a" * 31, "A" * 32, "0" * 32 + "\n", "0" * 32 + "-"])
+def test_a_name_that_no_blob_has_is_neither_read_nor_removed(tmp_path: Path, name: str) -> None:
+    store = BlobStore(tmp_path / "store")
+    (tmp_path / "x").write_bytes(b"mine")
+    assert not store.has(name)
+    store.drop(name)
+    store.give_up(name)
+    for use in (
+        lambda: store.read(name, 0, 9),
+        lambda: store.open(Blob(name, 4)),
+        lambda: store.take(Blob(name, 4)),
+        lambda: store.write_piece(name, 0, b"piece", 5),
+    ):
+        with pytest.raises(FileNotFoundError):
+            use()
+    assert (tmp_path / "x").read_bytes() == b"mine"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["store", "x"]

@@ -12,6 +12,7 @@ import pytest
 
 from skyward_jupyter.wire import codec
 from skyward_jupyter.wire.blobs import INLINE_LIMIT, Blob, BlobStore
+from skyward_jupyter.wire.parts import MESSAGE_LIMIT
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def test_many_middling_buffers_become_one_blob(shelf: Shelf) -> None:
     data = codec.pack(sent, shelf.put)
     assert len(data) < 1000
     (whole,) = codec.blobs_of(data)
-    assert whole.size > codec.MESSAGE_LIMIT
+    assert whole.size > MESSAGE_LIMIT
     back = codec.unpack(data, shelf.open)
     assert isinstance(back, list)
     assert all(map(np.array_equal, back, sent))
@@ -173,7 +174,7 @@ def test_a_message_stays_small_whatever_is_in_it(shelf: Shelf) -> None:
     rng = np.random.default_rng(3)
     for value in (b"z" * 10_000_000, rng.bytes(5_000_000), [rng.bytes(900) for _ in range(5000)], "ß" * 3_000_000):
         data = codec.pack(value, shelf.put)
-        assert len(data) <= codec.MESSAGE_LIMIT + 1000
+        assert len(data) <= MESSAGE_LIMIT + 1000
         assert codec.unpack(data, shelf.open) == value
 
 

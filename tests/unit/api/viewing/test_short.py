@@ -52,24 +52,8 @@ def test_what_is_large_is_not_decoded() -> None:
     assert short.text == "256 kB, too large to be shown"
 
 
-class Broken:
-    def __repr__(self) -> str:
-        raise ValueError("no")
-
-
-class Refuses:
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_refuse, ())
-
-
-def _refuse() -> None:
-    raise ValueError("not today")
-
-
-def test_what_has_no_repr_or_cannot_be_decoded_is_said() -> None:
-    assert "Broken" in shown(Broken()).text
-    assert shown(Refuses()).text == "cannot be decoded here (ValueError: not today)"
-    assert shown(Refuses()).odd
+def test_what_cannot_be_decoded_is_said() -> None:
+    assert of_value(b"no pickle").text.startswith("cannot be decoded here (UnpicklingError")
     assert of_value(b"no pickle").odd
     assert of_key(b"no pickle").odd
 
@@ -79,9 +63,8 @@ def test_nothing_is_imported_to_show_a_value(monkeypatch: pytest.MonkeyPatch) ->
     exec("class Tensor: pass", module.__dict__)
     monkeypatch.setitem(sys.modules, "slow_to_import", module)
     data = values.encoded([module.Tensor()], "it")
-    assert not of_value(data).odd
     monkeypatch.delitem(sys.modules, "slow_to_import")
-    assert of_value(data).text == "slow_to_import.Tensor is not imported here"
+    assert of_value(data).text == "[Tensor()]"
     assert "slow_to_import" not in sys.modules
 
 
