@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 import skyward as sky
-from skyward_jupyter.agent.failure import Failed
+from skyward_jupyter.agent.failure import Failed, rebuild
 from skyward_jupyter.wire.envelope import job
 from tests.integration.conftest import Until
 
@@ -153,9 +153,9 @@ def test_an_exception_is_told_and_can_be_rebuilt(http: httpx.Client) -> None:
     assert (told["state"], told["node"]) == ("failed", 1)
     assert (told["error"]["how"], told["error"]["type"], told["error"]["text"]) == ("raised", "LookupError", "outer")
     assert 'raise LookupError("outer") from error' in told["error"]["traceback"]
-    failed = pickle.loads(base64.b64decode(told["failure"]))
-    assert isinstance(failed, Failed)
+    failed = Failed.from_bytes(base64.b64decode(told["failure"]), lambda blob: b"")
     assert failed.how == "raised"
+    assert isinstance(rebuild(failed, 1), LookupError)
 
 
 def test_what_a_job_writes_is_streamed(http: httpx.Client) -> None:
