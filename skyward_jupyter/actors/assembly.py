@@ -84,10 +84,16 @@ async def assemble(
     key = f"{name}~{secrets.token_hex(4)}"
     ear = _Ear()
     fleet = new_fleet(provider, name, spec, ear.hear, share=share, key=key, image=image)
-    made = ear.hub = await _hub(key, name, spec, terms, fleet, events)
-    _people(made, _record(made, terms))
-    assert made.recorder is not None
-    made.recorder.begin()
+    try:
+        made = ear.hub = await _hub(key, name, spec, terms, fleet, events)
+        _people(made, _record(made, terms))
+        assert made.recorder is not None
+        made.recorder.begin()
+    except BaseException:
+        fleet.close()
+        await fleet.ended()
+        fleet.forget()
+        raise
     return made
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.channel import Channel, Message, bound, encoded
 from skyward_jupyter.agent.config import AgentConfig
-from skyward_jupyter.wire.spill import remove_store
+from skyward_jupyter.wire.spill import hold_store, remove_store
 
 #: The file of a pool's door.
 DOOR = "door"
@@ -104,6 +104,7 @@ class Pool:
 def opened(config: AgentConfig, control: Control) -> Pool:
     """A pool that is new to the template, with its door open."""
     store = os.path.dirname(config.store)
+    hold_store(store)
     return Pool(config.key, store, open_door(store), config, control, config.epoch)
 
 

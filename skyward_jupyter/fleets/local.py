@@ -31,7 +31,7 @@ from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.ssh.image import Image, working_directory
-from skyward_jupyter.wire.spill import remove_store
+from skyward_jupyter.wire.spill import hold_store, let_store_go, remove_store
 
 
 class LocalFleet:
@@ -91,13 +91,17 @@ class LocalFleet:
         # The template starts while the certificates are made.
         self._link = launcher()
         self._link.listen(self._key, self._hear)
-        self.store = new_store(self._pool)
-        furnish(self.store, self._pool)
+        try:
+            self.store = new_store(self._pool, lambda store: furnish(store, self._pool))
+        except BaseException:
+            self._link.forget(self._key)
+            raise
 
     def _found(self, record: PoolRecord) -> None:
         self._block, self.cluster, self.store = record.places, record.cluster, record.store
         self._ports = {node.rank: int(node.address.rpartition(":")[2]) for node in record.nodes}
         self._epoch = record.epoch
+        hold_store(self.store)
         ranks = [node.rank for node in record.nodes]
         self._divide(ranks, ranks)
 
@@ -284,6 +288,7 @@ class LocalFleet:
 
     def forget(self) -> None:
         """Stop listening, once every node has ended."""
+        let_store_go(self.store)
         if self._link is not None:
             self._link.forget(self._key)
 

@@ -40,7 +40,7 @@ from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.base import Instance, Provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.ssh.image import Image
-from skyward_jupyter.wire.spill import remove_store
+from skyward_jupyter.wire.spill import hold_store, let_store_go, remove_store
 
 #: How long the end of everything is waited for (seconds).
 END_WITHIN = 30.0
@@ -95,10 +95,9 @@ class RemoteFleet:
         check_loopback()
         if found is not None:
             self.store, self.cluster, epoch = found.store, found.cluster, found.epoch
+            hold_store(self.store)
         else:
-            self.store, self.cluster, epoch = new_store(pool), f"{pool}-{secrets.token_hex(16)}", 0
-            furnish(self.store, pool)
-            keep_image(self.store, image or Image())
+            self.store, self.cluster, epoch = self._made(image or Image()), f"{pool}-{secrets.token_hex(16)}", 0
         certificates = certificates_in(self.store)
         self.certificates = str(certificates)
         self.token = token.read(certificates)
@@ -115,6 +114,15 @@ class RemoteFleet:
         self._keeping = Keeping(self._plan, records.path_of(key), spread=provider.clustered)
         if found is not None:
             self._recall(json.loads(found.places))
+
+    def _made(self, image: Image) -> str:
+        """The directory of a new pool; another kernel may want it for as long as its nodes wait for one."""
+
+        def fill(store: str) -> None:
+            furnish(store, self._pool)
+            keep_image(store, image)
+
+        return new_store(self._pool, fill, after=self._spec.ttl)
 
     # -- what it is --------------------------------------------------------------------------------------------------
 
@@ -433,6 +441,7 @@ class RemoteFleet:
     def forget(self) -> None:
         """Report nothing any more."""
         self._lost = True
+        let_store_go(self.store)
         self._keeping.close()
 
     def _own(self, work: Coroutine[Any, Any, None]) -> None:

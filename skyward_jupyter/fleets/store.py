@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 
+from skyward_jupyter.errors import ProvisioningFailed
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
-from skyward_jupyter.wire.spill import add_spill, remove_store
+from skyward_jupyter.wire.holds import unheld
+from skyward_jupyter.wire.spill import add_spill, hold_store, remove_store
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
@@ -25,6 +30,8 @@ ROOMY = 2**29
 _MEMORY = Path("/dev/shm")
 _PREFIX = "skyward-"
 _IMAGE = "image.json"
+#: A directory without a lock may be just being made for so long (seconds).
+_NEW = 60.0
 
 
 def shared_memory() -> Path:
@@ -41,21 +48,60 @@ def shared_memory() -> Path:
 
 def disk() -> Path:
     """The directory for temporary files."""
-    return Path(tempfile.gettempdir())
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:  # Python found room in none
+        return Path(os.environ.get("TMPDIR") or "/tmp")
 
 
-def new_store(pool: str) -> str:
-    """A directory in shared memory where there is some, with a second place on the disk.
+def new_store(pool: str, fill: Callable[[str], None] = lambda _: None, after: float = 0.0) -> str:
+    """Make a directory in shared memory where there is some, with a second place on the disk, and have it filled.
 
-    Directories of owners that are gone are removed on the way.
+    This process holds it from now on, and it stays for `after` seconds when nobody does. Directories that nobody holds
+    are removed on the way.
+
+    Raises
+    ------
+    ProvisioningFailed
+        It could not be made or filled anywhere; nothing of it is left.
     """
-    base, second = shared_memory(), disk()
-    for place in {base, second, _MEMORY}:
+    first, second = shared_memory(), disk()
+    for place in {first, second, _MEMORY}:
         _sweep(place)
-    store = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{pool}-", dir=base)
-    if second != base:
-        add_spill(Path(store), second)
+    failed: list[str] = []
+    for place in dict.fromkeys((first, second)):
+        try:
+            return _made(place, second, pool, fill, after)
+        except OSError as error:
+            failed.append(f"in {place} ({error.strerror or error}, {_room(place)})")
+    raise ProvisioningFailed(
+        f"pool {pool!r} cannot keep its files {' nor '.join(failed)}: make room there, or set TMPDIR to a directory "
+        "that has some"
+    )
+
+
+def _made(place: Path, second: Path, pool: str, fill: Callable[[str], None], after: float) -> str:
+    """A new directory in `place`, or nothing."""
+    store = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-{pool}-", dir=place)
+    try:
+        if second != place:
+            add_spill(Path(store), second)
+        hold_store(store, after)
+        fill(store)
+    except BaseException:
+        remove_store(store)
+        raise
     return store
+
+
+def _room(place: Path) -> str:
+    """How much of a file system is free, for people."""
+    try:
+        about = os.statvfs(place)
+    except OSError as error:
+        return str(error.strerror)
+    free, whole = (count * about.f_frsize / 2**20 for count in (about.f_bavail, about.f_blocks))
+    return f"{free:,.0f} of {whole:,.0f} MB free"
 
 
 def _free(place: Path) -> int:
@@ -94,12 +140,30 @@ def kept_image(store: str) -> Image:
 
 
 def _sweep(base: Path) -> None:
-    held = {Path(record.store).name for record in _recorded() if record.standing != "over"}
+    """Remove the directories of pools that nobody holds, and nobody may want again."""
+    wanted = {Path(record.store).name for record in _recorded() if record.standing != "over"}
     for path in base.glob(f"{_PREFIX}*-*"):
         owner = path.name.removeprefix(_PREFIX).partition("-")[0]
         with contextlib.suppress(OSError):
-            if owner.isdigit() and not psutil.pid_exists(int(owner)) and path.name not in held and not _in_use(path):
+            if owner.isdigit() and path.name not in wanted and _is_mine(path):
+                _remove_unheld(path, int(owner))
+
+
+def _is_mine(path: Path) -> bool:
+    """Whether it is a directory of this user: others may have made it to have something removed here."""
+    about = path.lstat()
+    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+
+
+def _remove_unheld(path: Path, owner: int) -> None:
+    try:
+        with unheld(path) as free:
+            if free:
                 remove_store(str(path))
+    except FileNotFoundError:
+        # Its file system has no locks, or it is just being made, perhaps in another container.
+        if time.time() - path.stat().st_mtime > _NEW and not psutil.pid_exists(owner):
+            remove_store(str(path))
 
 
 def _recorded() -> list[PoolRecord]:
@@ -107,12 +171,3 @@ def _recorded() -> list[PoolRecord]:
         return records.read()[0]
     except OSError:
         return []
-
-
-def _in_use(store: Path) -> bool:
-    """Whether agents of an owner that is gone are still counting down, and will remove it themselves."""
-    pool = store.name.removeprefix(_PREFIX).partition("-")[2].rpartition("-")[0]
-    return any(
-        (process.info["name"] or "").startswith("skyward") and f" {pool}/" in " ".join(process.info["cmdline"] or ())
-        for process in psutil.process_iter(["name", "cmdline"])
-    )

@@ -25,6 +25,7 @@ from typing import Any, Literal
 from skyward_jupyter.agent.lease import Owner, is_alive, started
 from skyward_jupyter.fleets.base import Terms
 from skyward_jupyter.runtime.state import directory, location
+from skyward_jupyter.wire.holds import is_held
 
 #: Counts what a reader must understand.
 VERSION = 1
@@ -41,8 +42,8 @@ class Holder:
     ----------
     pid, since, name
         As of `skyward_jupyter.agent.lease.Owner`.
-    host
-        Where it runs; process ids mean nothing elsewhere.
+    host, space
+        Where it runs, and what tells a container there from others (Linux); process ids mean nothing elsewhere.
     kernel
         Its connection file, which a kernel keeps when it is restarted; empty for a script.
     """
@@ -52,6 +53,7 @@ class Holder:
     name: str
     host: str
     kernel: str = ""
+    space: int = 0
 
     @property
     def owner(self) -> Owner:
@@ -61,12 +63,12 @@ class Holder:
     @property
     def is_me(self) -> bool:
         """Whether it is this process."""
-        return self.host == socket.gethostname() and self.pid == os.getpid() and self.owner.alive
+        return self.host == socket.gethostname() and self.is_near and self.pid == os.getpid() and self.owner.alive
 
     @property
-    def alive(self) -> bool:
-        """Whether it runs, as far as this machine can tell."""
-        return self.host != socket.gethostname() or self.owner.alive
+    def is_near(self) -> bool:
+        """Whether its process ids are those of this process too, if it is on this machine."""
+        return self.space in (0, _space())
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +156,17 @@ class PoolRecord:
             return "remains"
         if self.holder.is_me:
             return "ours"
-        if self.holder.host != socket.gethostname():
-            return "elsewhere"
-        if self.holder.owner.alive:
-            return "held"
+        if self.is_driven:
+            near = self.holder.host == socket.gethostname() and self.holder.is_near
+            return "held" if near else "elsewhere"
         return "left" if self._lives() else "over"
+
+    @property
+    def is_driven(self) -> bool:
+        """Whether the process that drives it runs, as far as can be told from here."""
+        if self.holder.host != socket.gethostname():
+            return True
+        return self.holder.owner.alive if self.holder.is_near else is_held(self.store)
 
     def _lives(self) -> bool:
         """Whether a node runs; of nodes elsewhere, or not known yet when their kernel ended, whether one may."""
@@ -184,7 +192,16 @@ class PoolRecord:
 def _me(pid: int) -> Holder:
     kernel = _connection_file()
     name = f"{'kernel' if kernel else 'process'} {pid}"
-    return Holder(pid, started(pid), name, socket.gethostname(), kernel)
+    return Holder(pid, started(pid), name, socket.gethostname(), kernel, _space())
+
+
+@cache
+def _space() -> int:
+    """What tells this process's container from others of its machine; 0 where nothing does."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0
 
 
 def me() -> Holder:
@@ -266,7 +283,7 @@ def claim(key: str, holder: Holder, *, force: bool = False) -> PoolRecord | None
     """
     with _locked():
         known = find(key)
-        if known is None or (known.holder.alive and not known.holder.is_me and not force):
+        if known is None or (known.is_driven and not known.holder.is_me and not force):
             return None
         taken = replace(known, holder=holder, epoch=known.epoch + 1)
         _write(taken)

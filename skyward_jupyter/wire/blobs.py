@@ -28,6 +28,7 @@ from pathlib import Path
 import xxhash
 
 from skyward_jupyter.errors import NoRoom
+from skyward_jupyter.wire.holds import hold
 from skyward_jupyter.wire.spill import spill_of
 
 #: Buffers at least this large travel as blobs, smaller ones inside the payload (bytes).
@@ -268,10 +269,13 @@ class BlobStore:
 
     def _make(self) -> None:
         """Have the directory, and the pool's above it, whose names anybody may know once they are gone."""
+        again = not self.directory.parent.exists()
         for folder in (self.directory.parent, self.directory):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if folder.stat().st_uid not in (os.getuid(), 0):
                 raise PermissionError(errno.EACCES, "it belongs to another user", str(folder))
+        if again:
+            hold(self.directory.parent)
 
     def _spill(self) -> Path | None:
         """This store's directory in the pool's second place, if there is one; it may not be made yet."""

@@ -10,6 +10,8 @@ import os
 import shutil
 from pathlib import Path
 
+from skyward_jupyter.wire.holds import hold, let_go
+
 _LINK = "spill"
 
 
@@ -24,13 +26,29 @@ def add_spill(store: Path, base: Path) -> None:
 def spill_of(store: Path) -> Path | None:
     """The second place of a pool's directory, if it has one."""
     try:
-        return Path(os.readlink(store / _LINK))
+        place = Path(os.readlink(store / _LINK))
     except OSError:
         return None
+    return place if place.name == store.name else None
+
+
+def hold_store(store: str, after: float = 0.0) -> None:
+    """Hold a pool's directory and its second place; see `skyward_jupyter.wire.holds`."""
+    for place in (Path(store), spill_of(Path(store))):
+        if place is not None:
+            hold(place, after)
+
+
+def let_store_go(store: str) -> None:
+    """Hold them no more."""
+    for place in (Path(store), spill_of(Path(store))):
+        if place is not None:
+            let_go(place)
 
 
 def remove_store(store: str) -> None:
     """Remove a pool's directory and its second place."""
+    let_store_go(store)
     spill = spill_of(Path(store))
     if spill is not None:
         shutil.rmtree(spill, ignore_errors=True)

@@ -122,6 +122,7 @@ def test_what_dead_owners_left_is_removed_on_the_way(base: Path) -> None:
     )
     for path in (dead, alive, other):
         path.mkdir()
+        os.utime(path, (0, 0))
     LocalFleet("unit", NodeSpec(), lambda _: None)
     assert [path.exists() for path in (dead, alive, other)] == [False, True, True]
 

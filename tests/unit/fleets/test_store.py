@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
 from skyward_jupyter.fleets import store
-from skyward_jupyter.wire.spill import remove_store, spill_of
+from skyward_jupyter.wire import holds
+from skyward_jupyter.wire.spill import hold_store, let_store_go, remove_store, spill_of
 
 MB = 2**20
 
@@ -80,5 +82,74 @@ def test_what_owners_that_are_gone_left_is_removed_in_both_places(places: tuple[
     gone = [place / "skyward-4194999-unswept-x" for place in places]
     for path in gone:
         path.mkdir()
+        os.utime(path, (0, 0))
     remove_store(store.new_store("unit"))
     assert not [path for path in gone if path.exists()]
+
+
+def test_what_is_just_being_made_stays(places: tuple[Path, Path]) -> None:
+    for place in places:
+        (place / "skyward-4194999-new-x").mkdir()
+    remove_store(store.new_store("unit"))
+    assert all((place / "skyward-4194999-new-x").exists() for place in places)
+
+
+def test_what_is_held_stays_and_goes_once_it_is_not(places: tuple[Path, Path]) -> None:
+    made = Path(store.new_store("unit"))
+    second = spill_of(made)
+    assert second is not None
+    renamed = [path.rename(path.with_name("skyward-4194999-unit-x")) for path in (made, second)]
+    assert holds.is_held(renamed[0])
+    remove_store(store.new_store("unit"))
+    assert all(path.exists() for path in renamed)
+    for path in (made, second):
+        holds.let_go(path)
+    remove_store(store.new_store("unit"))
+    assert not any(path.exists() for path in renamed)
+
+
+def test_what_another_kernel_may_want_stays_for_its_time(places: tuple[Path, Path]) -> None:
+    made = Path(store.new_store("unit", after=600))
+    let_store_go(str(made))
+    remove_store(store.new_store("unit"))
+    assert made.exists()
+    for place in places:
+        os.utime(place / made.name / "free", (0, 0))
+    remove_store(store.new_store("unit"))
+    assert not made.exists()
+
+
+def test_the_time_begins_again_when_it_was_held_meanwhile(places: tuple[Path, Path]) -> None:
+    made = Path(store.new_store("unit", after=600))
+    for _ in range(2):
+        let_store_go(str(made))
+        remove_store(store.new_store("unit"))
+        assert (made / "free").exists()
+        hold_store(str(made))
+        assert not (made / "free").exists()
+    remove_store(str(made))
+
+
+def test_bait_of_another_user_is_not_taken(places: tuple[Path, Path], tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root, to be another user")
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    bait = places[0] / "skyward-4194999-bait-x"
+    bait.mkdir()
+    (bait / "spill").symlink_to(precious)
+    os.chown(bait, 12345, 12345)
+    os.utime(bait, (0, 0))
+    remove_store(store.new_store("unit"))
+    assert precious.exists()
+    assert bait.exists()
+
+
+def test_only_a_second_place_of_its_name_is_one(places: tuple[Path, Path], tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    made = places[0] / "skyward-4194999-odd-x"
+    made.mkdir()
+    (made / "spill").symlink_to(tmp_path / "precious")
+    remove_store(str(made))
+    assert (tmp_path / "precious").exists()
+    assert not made.exists()
