@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate
 
 from skyward_jupyter.events import Event, TaskEvent
+from skyward_jupyter.tasks import Tasks
 
 log = logging.getLogger("skyward")
 
@@ -52,7 +53,7 @@ class Bus:
         self._listeners: list[Listener] = []
         self._wanted: dict[object, bool] = {}
         self._waiting: deque[Event] = deque()
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = Tasks("a callback for events")
 
     def wants(self, kind: object) -> bool:
         """Whether anybody listens for events of this kind."""
@@ -114,9 +115,7 @@ class Bus:
             log.exception("a callback for %s failed", type(event).__name__)
             return
         if inspect.isawaitable(given):
-            task = asyncio.get_running_loop().create_task(_finish(given, event), context=context)
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            _ = self._running.begin(_finish(given, event), context=context)
 
 
 async def _finish(given: Any, event: Event) -> None:

@@ -21,6 +21,7 @@ from casty import Event
 from skyward_jupyter.actors.messages import Dead
 from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certificates
 from skyward_jupyter.runtime.forks import forget_in_child
+from skyward_jupyter.tasks import Tasks, begin
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.hub import Hub
@@ -118,7 +119,7 @@ class Redial:
         self._mended: set[int] = set()
         self._trying: asyncio.Task[None] | None = None
         self._renewing: asyncio.Task[None] | None = None
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending = Tasks("ending a connection to the nodes that another replaced")
 
     def missed(self, rank: int) -> None:
         """A node that runs does not answer; said again and again for as long as it is so."""
@@ -129,7 +130,7 @@ class Redial:
         silence = self._silent[rank]
         silence.said = now
         if now - silence.since >= AFTER and (self._trying is None or self._trying.done()):
-            self._trying = asyncio.get_running_loop().create_task(self._try(rank))
+            self._trying = begin(self._try(rank), "connecting again to nodes that do not answer")
 
     def answered(self, rank: int) -> None:
         """A node answers."""
@@ -148,7 +149,7 @@ class Redial:
         """
         self._mended.add(rank)
         if self._renewing is None or self._renewing.done():
-            self._renewing = asyncio.get_running_loop().create_task(self._renew_all())
+            self._renewing = begin(self._renew_all(), "connecting again to machines that are reachable again")
 
     async def close(self) -> None:
         """Try no more, and end what was replaced."""
@@ -160,8 +161,7 @@ class Redial:
 
     async def _try(self, rank: int) -> None:
         """Try clients until one gets through, or the nodes answer the one there is."""
-        ranks = (rank,) if self._hub.fleet.alone else self._hub.takers
-        while self._is_silent():
+        while self._is_silent() and (ranks := (rank,) if self._hub.fleet.alone else tuple(self._hub.takers)):
             try:
                 async with asyncio.timeout(WITHIN):
                     client = await connect(self._hub, ranks)
@@ -181,8 +181,7 @@ class Redial:
 
     async def _renew(self, rank: int) -> None:
         """Have another client, and end the one before at once."""
-        ranks = (rank,) if self._hub.fleet.alone else tuple(self._hub.takers)
-        while ranks:
+        while ranks := (rank,) if self._hub.fleet.alone else tuple(self._hub.takers):
             try:
                 async with asyncio.timeout(WITHIN):
                     client = await connect(self._hub, ranks)
@@ -201,8 +200,7 @@ class Redial:
         self._silent.clear()
         former = self._hub.replace_client(client, rank)
         if former is not None:
-            self._ending.add(task := asyncio.get_running_loop().create_task(_end(former)))
-            task.add_done_callback(self._ending.discard)
+            self._ending.start(_end(former))
 
 
 async def _end(client: casty.Client) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 import casty
 
 from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.tasks import Tasks
 from skyward_jupyter.wire.feeds import FIRST_WINDOW
 from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed, Task
 
@@ -96,7 +97,7 @@ class Courier:
         self._controls: list[Control] = []
         self._feeds: list[Feed] = []
         self._codes: dict[str, None] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._running = Tasks("talking to a node", lambda error: unreachable(f"{type(error).__name__}: {error}"))
         self._turn = 0
         self._silent_since: float | None = None
         self._retrying = False
@@ -157,8 +158,7 @@ class Courier:
         self.closed = True
         if self._resting is not None:
             self._resting.cancel()
-        for work in self._running:
-            work.cancel()
+        self._running.cancel()
 
     def _rest(self) -> None:
         """Nothing is asked for now: let the node forget, before long, what came."""
@@ -178,9 +178,7 @@ class Courier:
     def _listen(self) -> None:
         """Hear what comes although nothing is asked for; the node may forget what came before."""
         self._listening, self._acknowledged = True, self._seen
-        work = asyncio.get_running_loop().create_task(self._go_on_listening())
-        self._running.add(work)
-        work.add_done_callback(self._running.discard)
+        self._running.start(self._go_on_listening())
 
     async def _go_on_listening(self) -> None:
         """A node that cannot be asked, or is busy, is not listened to until it has had something to do."""
@@ -209,9 +207,7 @@ class Courier:
 
     def _ask_later(self, exchange: Exchange, tasks: list[TaskEntry]) -> None:
         self._acknowledged = exchange.after
-        work = asyncio.get_running_loop().create_task(self._converse(exchange, tasks, self._turn))
-        self._running.add(work)
-        work.add_done_callback(self._running.discard)
+        self._running.start(self._converse(exchange, tasks, self._turn))
 
     def _take(self) -> list[TaskEntry]:
         size, count = 0, 0

@@ -8,11 +8,13 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from skyward_jupyter.actors.courier import task_of
 from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.feed import Feeds
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Give, Withdraw
@@ -20,10 +22,11 @@ from skyward_jupyter.actors.placing import enqueue
 from skyward_jupyter.actors.pulling import Source
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
 from skyward_jupyter.events import TaskQueued
+from skyward_jupyter.tasks import Tasks
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import digest
-from skyward_jupyter.wire.events import Outcome, TaskEvent
+from skyward_jupyter.wire.events import Failure, Outcome, TaskEvent
 from skyward_jupyter.wire.functions import reads, same
 from skyward_jupyter.wire.messages import Broadcast, Code, Feed, Part, Target
 
@@ -62,7 +65,7 @@ class Dispatch:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._working: set[asyncio.Task[None]] = set()
+        self._working = Tasks("a broadcast")
         self._codes: WeakKeyDictionary[Callable[..., Any], tuple[tuple[object, ...], Code]] = WeakKeyDictionary()
 
     def pooled(self, calls: Iterable[Call], on_event: Callable[[TaskEvent], None] | None) -> list[TaskEntry]:
@@ -95,7 +98,10 @@ class Dispatch:
             entry.flags = call.keep(rank, rank == head) if call.keep is not None else ""
         self._admit(entries)
         if len(calls) == 1 and len(ranks) > 1 and not calls[0].sources:
-            self._own(self._broadcast(entries))
+            self._working.start(
+                self._broadcast(entries),
+                partial(self._not_broadcast, entries),
+            )
         else:
             self._direct(entries)
         return entries
@@ -237,15 +243,14 @@ class Dispatch:
         if entries:
             self._hub.progress.begun(entries[0])
 
-    def _own(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
-
     def _direct(self, entries: Sequence[TaskEntry]) -> None:
         for entry in entries:
             assert entry.rank is not None
             self._hub.node(entry.rank).tell(Direct(entry.id))
+
+    def _not_broadcast(self, entries: Sequence[TaskEntry], error: BaseException) -> None:
+        for entry in entries:
+            end(self._hub, entry, Failure(entry.rank or 0, error, 0.0))
 
     async def _broadcast(self, entries: Sequence[TaskEntry]) -> None:
         """Let the head hand the task on; whatever does not come that way goes to the node itself."""

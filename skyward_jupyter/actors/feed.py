@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING
 
 from skyward_jupyter.actors.pulling import LoopPull, Source, Taken, ThreadPull
+from skyward_jupyter.tasks import begin
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.feeds import Grant, packed_error, piece
 from skyward_jupyter.wire.messages import Feed
@@ -49,7 +50,7 @@ class _Stream:
             self._unread.popleft()
         self._wanted = grant.items
         if self._pumping is None:
-            self._pumping = self._loop.create_task(self._pump())
+            self._pumping = begin(self._pump(), "sending a stream to a task", self._failed)
         self._pull.grant(grant.items, grant.size)
 
     def close(self) -> None:
@@ -98,6 +99,11 @@ class _Stream:
                 if self._send(taken):
                     return
             await asyncio.sleep(GATHER)
+
+    def _failed(self, error: BaseException) -> None:
+        """Tell the task that nothing more comes."""
+        self._pumping = None
+        self._send([Taken(None, error=error)])
 
     def _piece(self) -> list[Taken]:
         taken: list[Taken] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import pickle
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from skyward_jupyter.wire.messages import AwaitNeeds, GiveUnit, LackingContents
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.hub import Hub
+
+log = logging.getLogger("skyward")
 
 #: A question whose answer is so many seconds late was lost, and is asked again.
 _LATE = 30.0
@@ -33,6 +36,9 @@ async def supply(hub: Hub, rank: int) -> None:
             for name in needed:
                 await _give(hub, rank, name)
         except (casty.Unavailable, casty.NotStarted, casty.ActorFailed, TimeoutError):
+            await asyncio.sleep(_RETRY)
+        except Exception:
+            log.exception("sending node %d what it imports failed, and is tried again", rank)
             await asyncio.sleep(_RETRY)
 
 

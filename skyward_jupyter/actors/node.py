@@ -15,6 +15,7 @@ from skyward_jupyter.actors import placing, results, retrying
 from skyward_jupyter.actors.adoption import adopt
 from skyward_jupyter.actors.courier import CREDIT, Courier
 from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub, find, rank_of
 from skyward_jupyter.actors.imports import supply
 from skyward_jupyter.actors.messages import (
@@ -45,7 +46,8 @@ from skyward_jupyter.actors.shown import Shown
 from skyward_jupyter.actors.vigil import Vigil
 from skyward_jupyter.agent.actors import Stop
 from skyward_jupyter.events import NodeLost, NodeReady, NodeStopped, TaskSent
-from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.tasks import Tasks, begin
+from skyward_jupyter.wire.events import Failure, Kind
 from skyward_jupyter.wire.messages import Control, Event, Owned
 
 _CONNECT_RETRY = 0.01
@@ -75,7 +77,7 @@ class _Node:
         self._connected = False
         self.vigil = Vigil(hub, rank, lambda: bool(self.courier.following), lambda why: me.tell(Gone(why)))
         self._returned: list[int] = []
-        self._supplying: set[asyncio.Task[None]] = set()
+        self._supplying = Tasks(f"sending node {rank} what its tasks need")
         self._connecting: asyncio.Task[None] | None = None
         self._importing: asyncio.Task[None] | None = None
         self._me = me
@@ -184,7 +186,11 @@ class _Node:
     def meet(self) -> None:
         """Connect to the node, which has joined."""
         if self._connecting is None:
-            self._connecting = asyncio.get_running_loop().create_task(self._connect())
+            self._connecting = begin(
+                self._connect(),
+                f"connecting to node {self.rank} of pool {self.hub.name!r}",
+                lambda error: self._me.tell(Gone(f"it could not be asked: {type(error).__name__}: {error}")),
+            )
 
     def reach(self, why: str) -> None:
         """Its link is broken, or mended when there is no reason: it is known to run, whatever it does meanwhile."""
@@ -208,7 +214,7 @@ class _Node:
         self.shown.ready()
         self._connected = True
         if not self.hub.payloads.shared:
-            self._importing = asyncio.get_running_loop().create_task(supply(self.hub, self.rank))
+            self._importing = begin(supply(self.hub, self.rank), f"sending node {self.rank} what it imports")
         self._flush()
         self.hub.takers[self.rank] = self.assign
         self.hub.hearers[self.rank] = self.courier.hear
@@ -243,8 +249,9 @@ class _Node:
         if entry.session:
             self.hub.desk.sessions.add(self.rank)
         if entry.blobs and not self.hub.payloads.shared:
-            self._supplying.add(supply := asyncio.get_running_loop().create_task(self._supply(entry)))
-            supply.add_done_callback(self._supplying.discard)
+            self._supplying.start(
+                self._supply(entry), lambda error: end(self.hub, entry, Failure(self.rank, error, 0.0))
+            )
             return
         self._add(entry)
 

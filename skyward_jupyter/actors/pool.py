@@ -33,6 +33,7 @@ from skyward_jupyter.actors.messages import (
 from skyward_jupyter.agent.actors import Peers
 from skyward_jupyter.errors import PoolError, PoolHeld, PoolStopped
 from skyward_jupyter.events import NodeGivenUp, NodeReplaced, PoolResized
+from skyward_jupyter.tasks import Tasks
 from skyward_jupyter.wire.events import Failure
 
 #: How often a node is started before it is given up.
@@ -72,7 +73,7 @@ class _Pool:
         self._introduced = 0
         self._told: frozenset[int] = frozenset()
         self._acquainted: frozenset[int] = frozenset()
-        self._introducing: set[asyncio.Task[None]] = set()
+        self._introducing = Tasks("introducing the nodes of a pool to each other")
         self._alike: asyncio.TimerHandle | None = None
 
     def handle(self, message: PoolMessage) -> None:
@@ -244,16 +245,15 @@ class _Pool:
         peers = Peers(self.hub.peers(tuple(ready)))
         self._turn += 1
         self._told = frozenset(ready)
-        work = asyncio.get_running_loop().create_task(self._tell(ready, peers, self._turn))
-        self._introducing.add(work)
-        work.add_done_callback(self._introducing.discard)
+        introduced = Introduced(self._turn)
+        self._introducing.start(self._tell(ready, peers, introduced), lambda _: self.hub.pool.tell(introduced))
 
-    async def _tell(self, ranks: list[int], peers: Peers, turn: int) -> None:
+    async def _tell(self, ranks: list[int], peers: Peers, introduced: Introduced) -> None:
         """A node that does not answer holds nobody up; its own actor finds out what became of it."""
         asks = (self.hub.worker(rank).ask(peers) for rank in ranks)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*asks, return_exceptions=True), INTRODUCE_WITHIN)
-        self.hub.pool.tell(Introduced(turn))
+        self.hub.pool.tell(introduced)
 
     def _settle(self) -> None:
         hub = self.hub

@@ -12,12 +12,13 @@ import inspect
 import logging
 import queue
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator
 from contextvars import Context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.errors import NoRoom
+from skyward_jupyter.tasks import begin
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.feeds import Item
@@ -200,13 +201,17 @@ class LoopPull(Pulling):
         self._allowed = allowed
         self._more.set()
         if self._task is None and not self._closed:
-            self._task = self._loop.create_task(self._run(), context=self.source.context.copy())
+            self._task = self._begin(self._run())
 
     def _stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
         else:
-            self._task = self._loop.create_task(self._end(), context=self.source.context.copy())
+            self._task = self._begin(self._end())
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        what = f"reading {self.source.name}"
+        return begin(work, what, loop=self._loop, context=self.source.context.copy())
 
     async def _run(self) -> None:
         values: AsyncIterator[Any] = aiter(self.source.values)

@@ -22,6 +22,7 @@ from skyward_jupyter.errors import (
     TaskTimeout,
 )
 from skyward_jupyter.events import LogLine
+from skyward_jupyter.tasks import Tasks
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import blobs_of, unpack
 from skyward_jupyter.wire.events import Clear, Display, Dropped, Failure, Kind, Output, Success
@@ -33,7 +34,7 @@ from skyward_jupyter.wire.said import clear_in, display_in, grant_in, loss_in, t
 log = logging.getLogger("skyward")
 #: What may have parts that are too large for an event.
 _WITH_BLOBS = (Kind.VALUE, Kind.YIELD, Kind.ERROR, Kind.DISPLAY)
-_running: set[asyncio.Task[None]] = set()
+_running = Tasks("fetching a result")
 
 
 def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
@@ -42,9 +43,9 @@ def settle(hub: Hub, entry: TaskEntry, rank: int, event: Event) -> None:
     if before is None and (hub.payloads.shared or not _blobs(event)):
         _finish(hub, entry, rank, event, hub.payloads.take)
         return
-    entry.fetching = asyncio.get_running_loop().create_task(_fetch(hub, entry, rank, event, before))
-    _running.add(entry.fetching)
-    entry.fetching.add_done_callback(_running.discard)
+    entry.fetching = _running.begin(
+        _fetch(hub, entry, rank, event, before), lambda error: end(hub, entry, Failure(rank, error, event.seconds))
+    )
 
 
 def grant(entry: TaskEntry, rank: int, event: Event) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import casty
 from casty import Context, actor
 
-from skyward_jupyter.actors.connection import connect
-from skyward_jupyter.actors.hub import Hub, find
+from skyward_jupyter.actors.connection import PAUSE, WITHIN, connect
+from skyward_jupyter.actors.hub import Hub, fail, find
 from skyward_jupyter.actors.messages import (
     Adopt,
     Dead,
@@ -26,6 +26,7 @@ from skyward_jupyter.actors.messages import (
     Unheard,
     Wrote,
 )
+from skyward_jupyter.tasks import begin
 
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
 TOGETHER = 2.0
@@ -147,7 +148,7 @@ class _Supplier:
         """
         self._unmet.add(rank)
         if self._gathering is None and len(self._expected) > CROWD and not self.hub.fleet.alone:
-            self._gathering = asyncio.get_running_loop().create_task(self._gather())
+            self._gathering = begin(self._gather(), "waiting for nodes that join together", self._gathered)
         elif self._gathering is None:
             self._meet()
 
@@ -163,6 +164,9 @@ class _Supplier:
                 break
             if (now := (len(joined), len(known))) != there:
                 there, since = now, loop.time()
+        self._gathered()
+
+    def _gathered(self, _: BaseException | None = None) -> None:
         self._gathering = None
         self._meet()
 
@@ -182,7 +186,12 @@ class _Supplier:
         if self.hub.fleet.alone:
             if rank in self._reaching:
                 self._reaching[rank].cancel()
-            self._reaching[rank] = asyncio.get_running_loop().create_task(self._connect_to(rank))
+            node = self._nodes[rank]
+            self._reaching[rank] = begin(
+                self._connect_to(rank),
+                f"connecting to node {rank} of pool {self.hub.name!r}",
+                lambda error: node.tell(Gone(f"it could not be connected to: {type(error).__name__}: {error}")),
+            )
 
     async def _connect_to(self, rank: int) -> None:
         former = self.hub.replace_client(await connect(self.hub, (rank,)), rank)
@@ -192,15 +201,29 @@ class _Supplier:
     def _maybe_connect(self) -> None:
         if self.hub.fleet.alone:
             return
-        if self._joined and self._connecting is None:
-            self._connecting = self.hub.connecting = asyncio.get_running_loop().create_task(self._connect())
+        connecting = self._connecting is not None and not self._connecting.done()
+        if self._joined and not connecting and self.hub.client is None:
+            self._connecting = self.hub.connecting = begin(
+                self._connect(),
+                f"connecting to the nodes of pool {self.hub.name!r}",
+                lambda error: fail(self.hub.key, f"{type(error).__name__}: {error}"),
+            )
+        elif self._connecting is not None and connecting and not self._joined:
+            self._connecting.cancel()  # those that it goes through are lost; the next that joins is another start
+            self._connecting = None
         if not self._expected:
             self._together.set()
 
     async def _connect(self) -> None:
+        """Connect through the nodes that have joined; those that one try goes through may be lost meanwhile."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._together.wait(), TOGETHER)
-        self.hub.client = await connect(self.hub, self._joined)
+        while self._joined and self.hub.client is None:
+            try:
+                async with asyncio.timeout(WITHIN):
+                    self.hub.client = await connect(self.hub, self._joined)
+            except (TimeoutError, OSError, casty.Unavailable):
+                await asyncio.sleep(PAUSE)
 
 
 @actor(initial=0, idle_after=timedelta(days=365))

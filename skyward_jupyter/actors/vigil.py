@@ -8,11 +8,13 @@ other nodes answer, and do not hear from it either.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import casty
 
 from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.tasks import begin
 from skyward_jupyter.wire.messages import Hears, Measure
 
 #: A node with something to do that says nothing for so long is asked whether it is there, twice (seconds).
@@ -59,7 +61,7 @@ class Vigil:
     def doubt(self) -> None:
         """The cluster has given the node up."""
         if not self._asks():
-            self._asking = self._loop.create_task(self._confirm())
+            self._asking = self._begin(self._confirm())
 
     def close(self) -> None:
         """Watch no more."""
@@ -75,7 +77,15 @@ class Vigil:
         if quiet < QUIET or self._asks():
             self._timer = self._loop.call_later(max(QUIET - quiet, 1.0), self._look)
         else:
-            self._asking = self._loop.create_task(self._inquire())
+            self._asking = self._begin(self._inquire())
+
+    def _begin(self, asking: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        return begin(asking, f"asking whether node {self._rank} is there", lambda _: self._again())
+
+    def _again(self) -> None:
+        """Look again later."""
+        if self._timer is None:
+            self._timer = self._loop.call_later(QUIET, self._look)
 
     def _asks(self) -> bool:
         return self._asking is not None and not self._asking.done()

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from casty import ActorSystem, Askable, Context, Ref, System, actor
 
 from skyward_jupyter.agent.cluster import PATIENCE
 from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.tasks import Tasks
 from skyward_jupyter.wire.messages import (
     AwaitNeeds,
     Broadcast,
@@ -59,17 +61,12 @@ type Imports = TakeProject | AwaitNeeds | LackingContents | GiveUnit
 type WorkerMessage = Exchange | Own | Renew | Hears | Relay | Payload | Measure | Peers | Stop | Imports
 
 _hosted: list[Agent] = []
-_tasks: set[asyncio.Task[None]] = set()
+_tasks = Tasks("answering another node")
 
 
 def host(agent: Agent) -> None:
     """Make `agent` the one that the actors of this process serve."""
     _hosted[:] = [agent]
-
-
-def _own(work: asyncio.Task[None]) -> None:
-    _tasks.add(work)
-    work.add_done_callback(_tasks.discard)
 
 
 class Others:
@@ -101,14 +98,14 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case Exchange():
                 agent.exchange(message)
             case Relay():
-                _own(asyncio.create_task(_relay(agent, message)))
+                _tasks.start(_relay(agent, message), partial(_no_part, agent, message))
             case Own():
                 message.reply_to.tell(agent.own(message))
             case Measure(gpus):
                 load = agent.load()
                 message.reply_to.tell(replace(load, gpus=agent.gpus.last()) if gpus else load)
             case PutPiece():
-                _own(asyncio.create_task(_put(agent, others, message)))
+                _tasks.start(_put(agent, others, message), partial(_refuse, message))
             case FetchPiece(name, offset, length):
                 message.reply_to.tell(_piece(agent, name, offset, length))
             case HasBlobs(names):
@@ -124,7 +121,7 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case LackingContents(digests):
                 message.reply_to.tell(agent.modules.lacking(digests))
             case GiveUnit():
-                _own(asyncio.create_task(_give(agent, message)))
+                _tasks.start(_give(agent, message), partial(_refuse, message))
             case Peers(nodes):
                 agent.know(nodes)
                 message.reply_to.tell(True)
@@ -142,7 +139,20 @@ async def broadcast(ctx: Context[int, Broadcast]) -> None:
     agent = _hosted[0]
     others = Others(ctx.system)
     async for message in ctx.inbox:
-        _own(asyncio.create_task(_gather(agent, others, message)))
+        _tasks.start(_gather(agent, others, message), partial(_no_parts, message))
+
+
+def _refuse(message: PutPiece | GiveUnit, error: BaseException) -> None:
+    message.reply_to.tell(f"{type(error).__name__}: {error}")
+
+
+def _no_part(agent: Agent, message: Relay, error: BaseException) -> None:
+    message.reply_to.tell(Part(agent.config.rank, None, f"{type(error).__name__}: {error}"))
+
+
+def _no_parts(message: Broadcast, _: BaseException) -> None:
+    """Have the kernel ask each node itself."""
+    message.reply_to.tell(())
 
 
 async def _relay(agent: Agent, message: Relay) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -11,6 +11,9 @@ from casty import TLS, ActorSystem, Cluster, Compression, Limits, Runtime
 
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.collections.repair import Repair
+from skyward_jupyter.tasks import begin
+
+log = logging.getLogger("skyward")
 
 #: Sizes of what crosses a connection; members and clients must agree. With this window pieces of 1 MB crossed
 #: loopback at twice the speed of the default one.
@@ -29,6 +32,15 @@ LEAVE_WITHIN = 5.0
 def certificates(directory: str) -> TLS:
     """The pool's certificate and authority, in files that its launcher made; both sides of a connection show it."""
     return TLS(cert=f"{directory}/{CERTIFICATE}", key=f"{directory}/{KEY}", ca=f"{directory}/{AUTHORITY}")
+
+
+async def _repairing(repair: Repair, system: ActorSystem) -> None:
+    """Repair for as long as the node is there, whatever goes wrong with one repair."""
+    while True:
+        try:
+            await repair.run(system)
+        except Exception:
+            log.exception("what collections keep here could not be repaired; it is tried again")
 
 
 @asynccontextmanager
@@ -54,7 +66,7 @@ async def join(config: AgentConfig) -> AsyncIterator[ActorSystem]:
         observer=repair,
     )
     async with system:
-        repairing = asyncio.get_running_loop().create_task(repair.run(system))
+        repairing = begin(_repairing(repair, system), "repairing what collections keep here")
         try:
             yield system
         finally:

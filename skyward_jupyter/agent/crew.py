@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable, Iterator
 
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.slots import Heard, Running, Said, SlotLink, connect
+from skyward_jupyter.tasks import Tasks
 
 #: The slot index of the session.
 SESSION = -1
@@ -59,7 +62,7 @@ class Crew:
         self._since: dict[int, float] = {}
         self._session_asked = False
         self._short_lives = 0
-        self._starting: set[asyncio.Task[None]] = set()
+        self._starting = Tasks(f"connecting a slot of node {config.rank}")
 
     def __iter__(self) -> Iterator[SlotLink]:
         return iter(self._slots.values())
@@ -94,10 +97,11 @@ class Crew:
     def began(self, message: Message, fds: tuple[int, ...]) -> None:
         """The template started a slot's process."""
         *sockets, out, err, page = fds
-        connecting = self.connect(message["slot"], message["pid"], tuple(sockets), (out, err, page))
-        work = asyncio.get_running_loop().create_task(connecting)
-        self._starting.add(work)
-        work.add_done_callback(self._starting.discard)
+        pid = message["pid"]
+        # One that cannot be connected is ended, and replaced as any other.
+        self._starting.start(
+            self.connect(message["slot"], pid, tuple(sockets), (out, err, page)), lambda _: os.kill(pid, signal.SIGKILL)
+        )
 
     def failed(self, why: str) -> None:
         """The template could not start one."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Collection
 
 from skyward_jupyter.agent.accelerators import COMMAND, GpuLoad, loads
+from skyward_jupyter.tasks import begin
 
 #: Seconds between two readings, and after which one says nothing any more.
 EVERY = 2.0
@@ -44,7 +45,7 @@ class GpuMeter:
         now = time.monotonic()
         if self._gpus and self._reading is None and now - self._asked >= EVERY:
             self._asked = now
-            self._reading = asyncio.get_running_loop().create_task(self._read())
+            self._reading = begin(self._read(), "asking for the load of the GPUs")
         return self._last if now - self._at < STALE else ()
 
     async def now(self) -> tuple[GpuLoad, ...]:

@@ -7,13 +7,13 @@ number has a bound.
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from skyward_jupyter.agent.readable import readable
+from skyward_jupyter.tasks import begin
 
 if TYPE_CHECKING:
     from skyward_jupyter.agent.node import Agent
@@ -29,7 +29,7 @@ async def listen(agent: Agent) -> AsyncIterator[None]:
         yield
         return
     agent.report("http", address=agent.config.http)
-    serving = asyncio.get_running_loop().create_task(_serve(agent, sock))
+    serving = begin(_serve(agent, sock), "the HTTP API")
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import psutil
 
 from skyward_jupyter.agent.readable import readable
+from skyward_jupyter.tasks import begin
 
 _POLL = 1.0
 #: How far two looks at the same process may put its start apart (seconds): the clock may have been set in between.
@@ -81,12 +82,11 @@ class Lease:
     def start(self) -> None:
         """Watch the owner from now on."""
         self.end()
-        loop = asyncio.get_running_loop()
         if self._renewed:
             self.renew(self.epoch)
-            self._watch = loop.create_task(self._expire())
+            self._watch = begin(self._expire(), "watching the lease", lambda _: self._over())
         elif self.owner.pid:
-            self._watch = loop.create_task(self._count())
+            self._watch = begin(self._count(), "watching the kernel", lambda _: self._over())
 
     @property
     def held(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import socket
@@ -35,6 +36,7 @@ from skyward_jupyter.agent.pipes import kept
 from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
 from skyward_jupyter.collections.steward import drop_kernels
+from skyward_jupyter.tasks import begin
 from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.codec import blobs_of
 from skyward_jupyter.wire.events import Kind
@@ -427,17 +429,31 @@ def _act(slot: SlotLink, control: Control) -> None:
             slot.close_stream()
 
 
+class _Told(logging.Handler):
+    """Has what this process logs in the node's own log, which the kernel shows."""
+
+    def __init__(self, agent: Agent) -> None:
+        super().__init__(logging.WARNING)
+        self._agent = agent
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """logging's callback."""
+        self._agent.report("log", text=record.getMessage())
+
+
 async def serve(config: AgentConfig, sock: socket.socket) -> None:
     """Be the agent of `config` until it is stopped, or its owner has been gone for its ttl."""
     agent = Agent(config, Channel(sock))
     actors.host(agent)
+    logging.getLogger("skyward").addHandler(_Told(agent))
     loop = asyncio.get_running_loop()
     loop.add_reader(sock, agent.serve_template)
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, agent.stop)
     agent.lease.start()
-    member = loop.create_task(_member(agent))
-    await asyncio.wait([member, loop.create_task(agent.over.wait())], return_when=asyncio.FIRST_COMPLETED)
+    member = begin(_member(agent), f"node {config.rank}")
+    over = begin(agent.over.wait(), "waiting for the end of the node")
+    await asyncio.wait([member, over], return_when=asyncio.FIRST_COMPLETED)
     agent.stop()
     # One that has not joined yet has nothing to leave; leaving in order takes a moment.
     await asyncio.wait([member], timeout=_LEAVE if agent.leaving else _LEAVE_ALL)

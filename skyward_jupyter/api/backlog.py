@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import itertools
+import logging
 import os
 import threading
 import uuid
@@ -26,6 +27,9 @@ from skyward_jupyter.api.jobs import NodeJobs, NotBegun, Parts, client
 from skyward_jupyter.api.lastly import close_in_the_end
 from skyward_jupyter.api.supply import Shared, Supply
 from skyward_jupyter.errors import ExecutorBroken, NodeLost, PoolStopped
+from skyward_jupyter.tasks import begin, promise
+
+log = logging.getLogger("skyward")
 
 #: Seconds jobs wait while no node of the pool can be reached, and between two looks at the pool.
 NODES_WITHIN = 60.0
@@ -298,7 +302,7 @@ class Backlog:
         self._placed[rank] += 1
         self._nodes.count_job(rank, 1)
         item.future.placed = True
-        task = self._loop.create_task(self._ended(item, node, name, params))
+        task = promise(self._ended(item, node, name, params), loop=self._loop)
         self._running[item.future] = item, task
         task.add_done_callback(partial(self._left, item, node, name))
 
@@ -310,8 +314,12 @@ class Backlog:
         item.finish(node.rank)
         if item.future.placed:  # else it waits again
             self.supply.release(item.blobs)
-        if task.cancelled() or task.result():
-            forgetting = self._loop.create_task(node.forget(name))
+        failed = None if task.cancelled() else task.exception()
+        if failed is not None:
+            log.error("a job of %s failed", self.name, exc_info=failed)
+            item.give(None, failed)
+        elif task.cancelled() or task.result():
+            forgetting = begin(node.forget(name), f"forgetting a job on node {node.rank}", loop=self._loop)
             self._forgetting.add(forgetting)
             forgetting.add_done_callback(self._forgotten)
         self._place()
@@ -363,7 +371,7 @@ class Backlog:
             self._callbacks.close()
             self.supply.close()
             self.idle.set_result(None)
-            self._stopping = self._loop.create_task(self._stop())
+            self._stopping = begin(self._stop(), "ending the connections of an executor", loop=self._loop)
 
     async def _stop(self) -> None:
         await self._http.aclose()

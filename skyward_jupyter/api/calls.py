@@ -125,7 +125,7 @@ class Calls:
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
         """Start a call and return its future."""
-        work = runtime().spawn(self.run(pending))
+        work = runtime().spawn(self.run(pending), awaited=True)
         future: PoolFuture[Any] = PoolFuture(lambda: runtime().call_soon(work.cancel))
 
         def done(task: asyncio.Task[Any]) -> None:

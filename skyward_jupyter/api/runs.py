@@ -136,7 +136,7 @@ class PoolRun:
         """Its result; who waits may give up waiting, which changes nothing for the run."""
         __tracebackhide__ = True
         if self._work is None:
-            self._work = runtime().spawn(self._gathered())
+            self._work = runtime().spawn(self._gathered(), awaited=True)
         return await asyncio.shield(self._work)
 
     async def _gathered(self) -> object:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from skyward_jupyter import errors
 from skyward_jupyter.collections.address import Address, Who
 from skyward_jupyter.errors import CollectionUnavailable, LockMisused
+from skyward_jupyter.tasks import promise
 
 if TYPE_CHECKING:
     from skyward_jupyter.collections.engine import Engine
@@ -82,7 +83,7 @@ class Caller:
     async def outcome(self, number: int, call: Call, who: Who | None = None) -> bytes:
         """Make a call, which is called `number`, and give its pickled outcome; asked again, it is not made again."""
         if number not in self._calls:
-            work = asyncio.get_running_loop().create_task(self._made(call, who or Who(None)))
+            work = promise(self._made(call, who or Who(None)))
             self._calls[number] = call, work
         _, work = self._calls[number]
         await asyncio.wait([work])
@@ -129,6 +130,11 @@ class Caller:
     def _release(self, number: int, address: Address) -> None:
         if self._locks.pop(number, None) is not None:
             self._engine.own(address, "release", (number,))
+
+
+def failed(error: BaseException) -> bytes:
+    """Return the pickled outcome of a call that could not even be made."""
+    return _pickled(Outcome(error=error))
 
 
 def _pickled(outcome: Outcome) -> bytes:

@@ -11,6 +11,7 @@ from casty import ActorFailed, Unavailable
 from skyward_jupyter.collections.address import Kind
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.steward import Follow, Followed
+from skyward_jupyter.tasks import begin, promise
 
 #: Seconds that a node may wait for news before it answers that there is none.
 HOLD = 5.0
@@ -61,7 +62,7 @@ class Following:
         self._news: set[bytes] | None = set()
         self._timer: asyncio.TimerHandle | None = None
         self._started = False
-        self._keeping = asyncio.get_running_loop().create_task(self._keep())
+        self._keeping = begin(self._keep(), f"watching {name!r}")
 
     def stop(self) -> None:
         """Listen no more."""
@@ -74,7 +75,7 @@ class Following:
     async def _keep(self) -> None:
         self._listen(None, self._here)
         self._adjust()
-        begun = [asyncio.ensure_future(began.wait()) for began in self._began.values()]
+        begun = [promise(began.wait()) for began in self._began.values()]
         await asyncio.wait(begun, timeout=_LISTEN_WITHIN)
         for waiting in begun:
             waiting.cancel()
@@ -97,7 +98,7 @@ class Following:
 
     def _listen(self, rank: int | None, ask: _Ask) -> None:
         began = self._began[rank] = asyncio.Event()
-        self._listening[rank] = asyncio.get_running_loop().create_task(self._follow(ask, began))
+        self._listening[rank] = begin(self._follow(ask, began), f"watching {self._name!r}")
 
     async def _here(self, number: int) -> Followed:
         return Followed(*await self._engine.room.journals.follow(self._kind, self._name, number, HOLD))

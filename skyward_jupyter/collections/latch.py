@@ -13,6 +13,7 @@ from casty.collections import Lease, Lock
 from skyward_jupyter.collections.address import Address, Who
 from skyward_jupyter.collections.served import TRY, Room, Served, again
 from skyward_jupyter.errors import LockLost
+from skyward_jupyter.tasks import begin
 
 #: Seconds after which the lock of a node that was lost is free again.
 TTL = 8.0
@@ -59,7 +60,7 @@ class ServedLock(Served):
             presence.go("lock", name, here)
             return None
         number = next(_numbers)
-        renewing = asyncio.get_running_loop().create_task(self._renew(number))
+        renewing = begin(self._renew(number), f"renewing {self.address}", lambda _: self._lose(number))
         self._held[number] = _Held(lease, here, renewing, time.monotonic())
         presence.hold("lock", name, here, lease.token)
         return number, lease.token
@@ -94,6 +95,11 @@ class ServedLock(Served):
         except TimeoutError:
             return None
 
+    def _lose(self, number: int) -> None:
+        """It is not renewed any more: `release` says that it was lost, if it is still held."""
+        if (held := self._held.get(number)) is not None:
+            held.confirmed = float("-inf")
+
     async def _renew(self, number: int) -> None:
         while True:
             await asyncio.sleep(RENEW)
@@ -104,6 +110,6 @@ class ServedLock(Served):
             except (Unavailable, TimeoutError):
                 continue  # tried again until it has run out
             if not renewed:
-                held.confirmed = float("-inf")
+                self._lose(number)
                 return
             held.confirmed = asked

@@ -19,6 +19,7 @@ from skyward_jupyter.collections.address import Address, Who
 from skyward_jupyter.collections.bell import BellMessage, Leave, Ring, Wait, bell
 from skyward_jupyter.collections.patience import Patience
 from skyward_jupyter.collections.served import TRY_ALL, Room, Served, again, level
+from skyward_jupyter.tasks import promise
 
 #: Seconds between two looks at a queue by those who wait, should the bell be lost with its node.
 _LOOK_AGAIN = 2.0
@@ -101,7 +102,7 @@ class ServedQueue(Served):
 
     async def _taken(self) -> bytes | None:
         """The next item. One that comes too late, or to nobody, goes back."""
-        taking = asyncio.ensure_future(self._queue.poll())
+        taking = promise(self._queue.poll())
         try:
             async with asyncio.timeout(_ANSWER_WITHIN):
                 found = await asyncio.shield(taking)

@@ -16,6 +16,7 @@ from skyward_jupyter.collections.journal import Journals
 from skyward_jupyter.collections.patience import Patience, over
 from skyward_jupyter.collections.presence import Presence, Present
 from skyward_jupyter.collections.writer import Writer
+from skyward_jupyter.tasks import Tasks
 
 log = logging.getLogger("skyward")
 
@@ -49,13 +50,11 @@ class Room:
     ranks: Callable[[], Sequence[int]]
     everybody: Callable[[Kind, str], Awaitable[tuple[Present, ...]]]
     writer: Writer = field(default_factory=Writer)
-    _tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    _tasks: Tasks = field(default_factory=lambda: Tasks("work of a collection that nobody waits for"))
 
     def own(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something beside everything else, to its end."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(work)
 
 
 class Served:

@@ -16,6 +16,7 @@ from skyward_jupyter.collections.address import Who
 from skyward_jupyter.collections.caller import Call, Caller
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.pieces import Cutter, piece
+from skyward_jupyter.tasks import begin
 
 type WhoIs = Callable[[int], Who]
 
@@ -42,7 +43,7 @@ class _Connection(asyncio.Protocol):
             self._caller.forget(self._last, heard=True)
             if body:
                 self._last += 1
-                self._answering = asyncio.get_running_loop().create_task(self._answer(self._last, pickle.loads(body)))
+                self._answering = begin(self._answer(self._last, body), "answering a process of this node", self._drop)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's callback."""
@@ -50,7 +51,13 @@ class _Connection(asyncio.Protocol):
         if self._answering is not None:
             self._answering.cancel()
 
-    async def _answer(self, number: int, call: Call) -> None:
+    def _drop(self, _: BaseException) -> None:
+        """Have the process hear that its call failed: its connection ends."""
+        if self._transport is not None:
+            self._transport.close()
+
+    async def _answer(self, number: int, body: bytes) -> None:
+        call: Call = pickle.loads(body)
         outcome = await self._caller.outcome(number, call, self._who_is(call.task))
         if self._transport is not None:
             self._transport.write(piece(outcome))

@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pickle
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from casty import Askable, Context, System, actor
 
 from skyward_jupyter.collections.address import Kind
-from skyward_jupyter.collections.caller import Caller
+from skyward_jupyter.collections.caller import Caller, failed
 from skyward_jupyter.collections.presence import Present
 from skyward_jupyter.collections.repair import kept
+from skyward_jupyter.tasks import Tasks
 
 if TYPE_CHECKING:
     from skyward_jupyter.collections.engine import Engine
@@ -96,7 +97,7 @@ type StewardMessage = Everybody | Generation | Copies | Follow | Do | Forget
 
 _hosted: list[Engine] = []
 _kernels: dict[str, Caller] = {}
-_tasks: set[asyncio.Task[None]] = set()
+_tasks = Tasks("answering for a collection")
 
 
 def host(engine: Engine) -> None:
@@ -122,11 +123,11 @@ async def steward(ctx: Context[int, StewardMessage]) -> None:
             case Generation(name):
                 message.reply_to.tell(engine.generation(name))
             case Copies():
-                _own(_count(ctx.system, message))
+                _tasks.start(_count(ctx.system, message), partial(_not_counted, message))
             case Follow():
-                _own(_follow(engine, message))
+                _tasks.start(_follow(engine, message))  # asked again when its time is over
             case Do(name, number, call):
-                _own(_do(_kernel(engine, name), message, number, call))
+                _tasks.start(_do(_kernel(engine, name), message, number, call), partial(_not_made, message))
             case Forget(name, number, heard):
                 _kernel(engine, name).forget(number, heard)
 
@@ -137,10 +138,12 @@ def _kernel(engine: Engine, name: str) -> Caller:
     return _kernels[name]
 
 
-def _own(work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.get_running_loop().create_task(work)
-    _tasks.add(task)
-    task.add_done_callback(_tasks.discard)
+def _not_counted(message: Copies, _: BaseException) -> None:
+    message.reply_to.tell(0)
+
+
+def _not_made(message: Do, error: BaseException) -> None:
+    message.reply_to.tell(failed(error))
 
 
 async def _count(system: System, message: Copies) -> None:

@@ -25,6 +25,7 @@ from skyward_jupyter.fleets.link import DoorLink, knock
 from skyward_jupyter.providers.base import Instance
 from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.login import connection
+from skyward_jupyter.tasks import Tasks, begin
 
 #: Renewals in one ttl.
 RENEWALS = 5
@@ -90,7 +91,7 @@ class Keeper:
         self._facts: dict[str, Any] = {}
         self._machines: dict[tuple[str, str], _Machine] = {}
         self._changed = asyncio.Event()
-        self._closing: set[asyncio.Task[None]] = set()
+        self._closing = Tasks("closing the connection to a machine")
         self._last: _Machine | None = None
 
     def watch(self, message: dict[str, Any]) -> None:
@@ -105,8 +106,7 @@ class Keeper:
         if self._last not in self._machines.values():
             self._last = next(iter(self._machines.values()), None)
         for machine in before.values():
-            self._closing.add(task := asyncio.create_task(machine.close()))
-            task.add_done_callback(self._closing.discard)
+            self._closing.start(machine.close())
         self._changed.set()
 
     async def renew(self) -> None:
@@ -172,9 +172,9 @@ async def serve() -> None:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=2**24)
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
-    renewing = loop.create_task(keeper.renew())
-    gone = loop.create_task(owner_gone(parent))
-    reading = loop.create_task(_read(keeper, reader))
+    renewing = begin(keeper.renew(), "renewing the lease")
+    gone = begin(owner_gone(parent), "watching the kernel")
+    reading = begin(_read(keeper, reader), "reading what the kernel says")
     await asyncio.wait([renewing, gone, reading], return_when=asyncio.FIRST_COMPLETED)
     last = reading.result() if reading.done() else ""
     renewing.cancel()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import select
 import subprocess
@@ -20,10 +21,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from skyward_jupyter.agent.lease import owner_gone
+from skyward_jupyter.tasks import begin
 
 if TYPE_CHECKING:
     from skyward_jupyter.fleets.place import Plan
     from skyward_jupyter.fleets.site import Site
+
+log = logging.getLogger("skyward")
 
 #: A process that ends at once is not started again at once (seconds).
 PAUSE = 5.0
@@ -73,7 +77,7 @@ class Keeping:
         ]
         if self._guard is None or self._guard.done():
             self._begin()
-            self._guard = asyncio.create_task(self._replace())
+            self._guard = begin(self._replace(), "watching the process that renews the lease of the nodes")
         else:
             assert self._line is not None
             self._line.say({"op": "watch", "machines": self._machines})
@@ -124,7 +128,17 @@ class Keeping:
             assert self._line is not None
             self._line.close()
             await asyncio.sleep(PAUSE)
-            self._begin()
+            await self._begun_again()
+
+    async def _begun_again(self) -> None:
+        """Start another one as soon as the system has room for it."""
+        while True:
+            try:
+                self._begin()
+                return
+            except OSError as error:
+                log.warning("what renews the lease of nodes cannot be started (%s); it is tried again", error)
+            await asyncio.sleep(PAUSE)
 
 
 class Line:

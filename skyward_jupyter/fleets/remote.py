@@ -12,6 +12,7 @@ import json
 import secrets
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from skyward_jupyter.agent.channel import Message
@@ -40,6 +41,7 @@ from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.base import Instance, Provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.ssh.image import Image
+from skyward_jupyter.tasks import Tasks, begin, promise
 from skyward_jupyter.wire.spill import hold_store, let_store_go, remove_store
 
 #: How long the end of everything is waited for (seconds).
@@ -85,7 +87,7 @@ class RemoteFleet:
         self._http: dict[int, str] = {}
         self._located: dict[int, asyncio.Event] = {}
         self._starting: dict[int, asyncio.Task[None]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending = Tasks(f"ending what pool {pool!r} has on its machines")
         self._remains = Remains()
         self._admission = Admission()
         self._reached: set[int] = set()
@@ -177,14 +179,18 @@ class RemoteFleet:
             for rank in ranks:
                 self._exited(rank, "the pool was stopped")
             return
-        together = asyncio.create_task(self._estate.provide(ranks))
+        together = promise(self._estate.provide(ranks))
         for rank in ranks:
             self._pids.pop(rank, None)
             self._http.pop(rank, None)
             self._located.setdefault(rank, asyncio.Event()).clear()
             if (former := self._starting.get(rank)) is not None:
                 former.cancel()
-            self._starting[rank] = asyncio.create_task(self._start(rank, together, peers, seeds))
+            self._starting[rank] = begin(
+                self._start(rank, together, peers, seeds),
+                f"starting node {rank} of pool {self._pool!r}",
+                partial(self._failed, rank),
+            )
 
     async def _start(
         self, rank: int, provided: asyncio.Task[None], peers: Sequence[Peer], seeds: Sequence[int]
@@ -212,6 +218,11 @@ class RemoteFleet:
         finally:
             if self._starting.get(rank) is asyncio.current_task():
                 self._located[rank].set()
+
+    def _failed(self, rank: int, error: BaseException) -> None:
+        """A start ended as it never should: whoever waits for the node is told."""
+        self._failures[rank] = why = f"{type(error).__name__}: {error}"
+        self._exited(rank, why, final=True)
 
     def _is_located(self, rank: int) -> bool:
         return rank in self._sites and self._sites[rank].located
@@ -445,8 +456,7 @@ class RemoteFleet:
         self._keeping.close()
 
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
-        self._ending.add(task := asyncio.create_task(work))
-        task.add_done_callback(self._ending.discard)
+        self._ending.start(work)
 
 
 async def end_remote(record: PoolRecord, spec: NodeSpec, provider: Provider) -> None:

@@ -27,6 +27,7 @@ from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.keeper import State
 from skyward_jupyter.ssh.login import connection
 from skyward_jupyter.ssh.steps import Step
+from skyward_jupyter.tasks import begin
 
 #: How long a template may take to start, and to end (seconds).
 START_WITHIN = 60.0
@@ -127,7 +128,7 @@ class Site:
             self.place = await self._launched(machine, key)
         await self._forward(machine)
         await self._take()
-        self._serving = asyncio.create_task(self._serve())
+        self._serving = self._begin_serving()
 
     async def reopen(self) -> Message:
         """Have the template that another kernel started; returns what it says of its agents.
@@ -149,7 +150,7 @@ class Site:
         """Hear of the agent that `reopen` found, and of what comes after."""
         self.asked = True
         self._reconcile(answer)
-        self._serving = asyncio.create_task(self._serve())
+        self._serving = self._begin_serving()
 
     async def _connected(self) -> Connection:
         self._tell("connecting")
@@ -247,6 +248,13 @@ class Site:
         """Start the node's agent."""
         self.asked, self._agent = True, _Known()
         self.send({"op": "start", "config": config})
+
+    def _begin_serving(self) -> asyncio.Task[None]:
+        return begin(
+            self._serve(),
+            f"hearing of node {self.rank}",
+            lambda error: self._hear({"op": "template_gone", "why": f"{type(error).__name__}: {error}"}),
+        )
 
     async def _serve(self) -> None:
         while self._link is not None:

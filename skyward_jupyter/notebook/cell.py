@@ -34,6 +34,7 @@ from skyward_jupyter.notebook.tracebacks import (
     stopped_by,
 )
 from skyward_jupyter.notebook.verdicts import Verdict, refusals
+from skyward_jupyter.tasks import promise
 from skyward_jupyter.wire.events import Failure, Outcome, Success, TaskEvent
 
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ class Cell:
 
     async def _outcomes(self, launched: Launched) -> list[Outcome]:
         """Wait for every node's part; each cancelling on the way stops the cell harder."""
-        waiting = asyncio.ensure_future(launched.outcomes())
+        waiting = promise(launched.outcomes())
         while True:
             try:
                 return list(await asyncio.shield(waiting))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from skyward_jupyter.actors.tail import TailLine
 from skyward_jupyter.events import Event, EventsDropped, LogLine, NodeLost, NodePhase
@@ -17,6 +17,7 @@ from skyward_jupyter.notebook.logbook import LogBook
 from skyward_jupyter.notebook.pools import Pool
 from skyward_jupyter.notebook.tracebacks import plain
 from skyward_jupyter.runtime.writing import put
+from skyward_jupyter.tasks import promise
 
 #: Characters of one line that are shown.
 _WIDTH = 300
@@ -50,13 +51,17 @@ async def catch_up(pool: Pool) -> None:
     """Have what threads and children wrote whose tasks have ended: a kernel that was busy may not know of it yet."""
     if pool.state != "ready":
         return
-    asked = [asyncio.ensure_future(hear()) for hear in pool.hub.hearers.values()]
+    asked = [promise(_heard(hear)) for hear in pool.hub.hearers.values()]
     try:
         if asked:
             await asyncio.wait(asked, timeout=_CATCH_UP)
     finally:
         for one in asked:
             one.cancel()
+
+
+async def _heard(hear: Callable[[], Awaitable[object]]) -> None:
+    await hear()
 
 
 async def follow(pool: Pool, ranks: Collection[int] | None, lines: int) -> None:
@@ -74,7 +79,7 @@ async def follow(pool: Pool, ranks: Collection[int] | None, lines: int) -> None:
         finally:
             news.set()
 
-    reading = asyncio.ensure_future(read())
+    reading = promise(read())
     shown = 0
     try:
         while not reading.done():
@@ -82,6 +87,7 @@ async def follow(pool: Pool, ranks: Collection[int] | None, lines: int) -> None:
             await asyncio.sleep(_EVERY)  # what comes meanwhile is shown together
             news.clear()
             shown = _show(book, shown)
+        reading.result()
     finally:
         stream.close()
         reading.cancel()

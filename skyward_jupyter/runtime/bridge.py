@@ -26,6 +26,7 @@ from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
 from skyward_jupyter.runtime.suspension import suspended, suspends
 from skyward_jupyter.runtime.tracebacks import without_carriers
 from skyward_jupyter.runtime.turns import Turns
+from skyward_jupyter.tasks import Tasks
 
 #: How long a thread sleeps at a time (seconds) where a signal cannot wake it.
 LOOK_UP_EVERY = 0.2
@@ -66,7 +67,7 @@ class Runtime:
         self._cell: asyncio.Task[Any] | None = None
         self._interrupted = False
         self._attended = 0.0
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks("work of the runtime", loop=loop)
 
     @property
     def in_kernel(self) -> bool:
@@ -81,12 +82,13 @@ class Runtime:
         """While inside, another thread or loop waits for this one."""
         return self.turns.needed() if self.turns is not None else nullcontext()
 
-    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Run a coroutine beside everything else; the runtime keeps it until it is done. Call it on the loop."""
-        task = self.loop.create_task(work, context=contextvars.Context())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    def spawn(self, work: Coroutine[Any, Any, Any], *, awaited: bool = False) -> asyncio.Task[Any]:
+        """Run a coroutine beside everything else; the runtime keeps it until it is done. Call it on the loop.
+
+        Should it fail, whoever awaits it is told; the log tells it too, unless it is `awaited` by those it concerns.
+        """
+        start = self._tasks.promise if awaited else self._tasks.begin
+        return start(work, context=contextvars.Context())
 
     def enter_cell(self, *_: object) -> None:
         """Remember which task runs the user's cell, and whether it is interrupted."""

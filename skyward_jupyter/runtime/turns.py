@@ -99,6 +99,8 @@ class Turns:
         for number in signals:  # came after the last turn
             handlers[number](number, sys._getframe())
         if error is not None:
+            if task.done() and not task.cancelled():
+                task.exception()  # it ended meanwhile, for nobody
             raise error
         return task
 

@@ -31,6 +31,7 @@ from skyward_jupyter.ssh.shared import Shared
 from skyward_jupyter.ssh.steps import OnStep
 from skyward_jupyter.ssh.uv import NoUv, uv_for
 from skyward_jupyter.ssh.wheel import Wheel, own_wheel, requirements
+from skyward_jupyter.tasks import begin
 
 #: Where all of ours is on a machine.
 HOME = "~/.skyward"
@@ -99,7 +100,9 @@ async def prepare(
 @asynccontextmanager
 async def accompanied(machine: Machine, key: str, patience: float, *, home: str = HOME) -> AsyncIterator[None]:
     """Meanwhile `machine` hears again and again that somebody is there who prepares it for the pool `key`."""
-    telling = asyncio.create_task(_tell(machine, _small(key, home), patience))
+    telling = begin(
+        _tell(machine, _small(key, home), patience), f"telling {machine.name} that its pool is still being started"
+    )
     try:
         yield
     finally:

@@ -27,6 +27,7 @@ from skyward_jupyter.ssh.keeper import PATIENCE, Keeper
 from skyward_jupyter.ssh.lines import Lines
 from skyward_jupyter.ssh.machine import Completed, OnLine
 from skyward_jupyter.ssh.sources import source
+from skyward_jupyter.tasks import Tasks
 
 #: How much of a command's standard output is kept (bytes); beyond that, its beginning is dropped.
 KEPT = 16 * 1024 * 1024
@@ -70,7 +71,7 @@ class Commands:
     def __init__(self, name: str, keeper: Keeper) -> None:
         self._name = name
         self._keeper = keeper
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks = Tasks(f"a command on {name}")
         self._left: set[asyncio.Task[object]] = set()
         self._running: dict[str, tuple[_Command, asyncio.Task[asyncssh.SSHClientProcess[bytes]]]] = {}
         self._over = asyncio.Event()
@@ -119,22 +120,11 @@ class Commands:
         endings = [self._own(self._end(*begun)) for begun in self._running.values()]
         if endings and self._keeper.up:
             await asyncio.wait(endings, timeout=END_WITHIN)
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.close()
 
     def _own[T](self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(work, name=f"ssh {self._name} command")
-        self._tasks.add(task)
-        task.add_done_callback(self._settled)
-        return task
-
-    def _settled(self, task: asyncio.Task[object]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            # What went wrong was raised to whoever waits; when nobody does any more, nobody needs it.
-            task.exception()
+        # What went wrong is raised to whoever waits; when nobody does any more, nobody needs it.
+        return self._tasks.promise(work)
 
     async def _begin(self, called: _Command) -> asyncssh.SSHClientProcess[bytes]:
         """Start a command, and learn its process group."""

@@ -19,6 +19,7 @@ from skyward_jupyter.ssh.keeper import Keeper, State, Watch, unwatched
 from skyward_jupyter.ssh.known import Ledger
 from skyward_jupyter.ssh.machine import Completed, OnLine
 from skyward_jupyter.ssh.tunnels import Tunnel
+from skyward_jupyter.tasks import promise
 
 #: How long a machine may take to be up (seconds).
 UP_WITHIN = 300.0
@@ -121,7 +122,7 @@ class Connection:
         target = host, port
         known = self._tunnels.get(target)
         if known is None or (known.done() and (known.cancelled() or known.exception() is not None)):
-            self._tunnels[target] = asyncio.create_task(self._tunnelled(host, port), name=f"ssh {self.name} tunnel")
+            self._tunnels[target] = promise(self._tunnelled(host, port))
         return (await asyncio.shield(self._tunnels[target])).local
 
     async def _tunnelled(self, host: str, port: int) -> Tunnel:

@@ -20,6 +20,7 @@ import asyncssh
 from skyward_jupyter.errors import ConnectionLost, TransferFailed
 from skyward_jupyter.ssh.dial import Line
 from skyward_jupyter.ssh.keeper import Keeper
+from skyward_jupyter.tasks import promise
 
 #: How long a file that is given up may take to be removed (seconds).
 _SWEEP_WITHIN = 2.0
@@ -86,7 +87,7 @@ class Files:
         """The SFTP session of the connection that is up; one is enough for all files."""
         line = await self._keeper.line()
         if self._started is None or self._started[0] is not line or _failed(self._started[1]):
-            self._started = line, asyncio.create_task(_sftp(line), name=f"ssh {self._name} sftp")
+            self._started = line, promise(_sftp(line))
         started = self._started[1]
         await asyncio.wait([started])
         if started.cancelled():

@@ -14,6 +14,7 @@ from skyward_jupyter.errors import AuthenticationFailed, ConnectionFailed, Conne
 from skyward_jupyter.ssh.dial import Line, NotYet, dial
 from skyward_jupyter.ssh.hosts import Host
 from skyward_jupyter.ssh.known import Ledger
+from skyward_jupyter.tasks import begin
 
 #: ``failed`` is for good, as ``closed`` is: the machine refused us after it had accepted us.
 type State = Literal["connecting", "up", "lost", "failed", "closed"]
@@ -60,7 +61,7 @@ class Keeper:
             It could not be reached in time, or never will be.
         """
         accept_by = asyncio.get_running_loop().time() + unaccepted
-        self._task = asyncio.create_task(self._keep(accept_by), name=f"ssh {self._host.name}")
+        self._task = begin(self._keep(accept_by), f"keeping the connection to {self._host.name}")
         try:
             async with asyncio.timeout(within):
                 await self.line(within)

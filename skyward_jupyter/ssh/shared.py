@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
 
+from skyward_jupyter.tasks import promise
+
 
 class Shared[K: Hashable, V]:
     """Work by what it is for; whoever asks while it is under way waits for the same.
@@ -19,13 +21,10 @@ class Shared[K: Hashable, V]:
         """Return what the work gives, or raise what it raises."""
         task = self._under_way.get(what)
         if task is None or task.get_loop() is not asyncio.get_running_loop():
-            task = self._under_way[what] = asyncio.create_task(work())
+            task = self._under_way[what] = promise(work())
             task.add_done_callback(lambda ended: self._ended(what, ended))
         return await asyncio.shield(task)
 
     def _ended(self, what: K, task: asyncio.Task[V]) -> None:
         if self._under_way.get(what) is task:
             del self._under_way[what]
-        if not task.cancelled():
-            # Whoever asked was told; when all of them gave up, nobody need be.
-            task.exception()

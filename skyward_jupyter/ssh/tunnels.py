@@ -16,6 +16,7 @@ import asyncssh
 
 from skyward_jupyter.errors import SkywardError
 from skyward_jupyter.ssh.keeper import Keeper
+from skyward_jupyter.tasks import Tasks
 
 #: How long whoever connects during a break waits before being refused (seconds).
 BREAK = 30.0
@@ -40,7 +41,7 @@ class Tunnel:
         self._server: asyncio.Server | None = None
         self._closed = False
         self._near: set[_Near] = set()
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening = Tasks(f"leading a connection to {host}:{port}")
 
     async def open(self) -> None:
         """Listen."""
@@ -63,8 +64,7 @@ class Tunnel:
             for listener in self._server.sockets:
                 loop.remove_reader(listener.fileno())
             loop.call_soon(self._server.close)
-        for task in list(self._opening):
-            task.cancel()
+        self._opening.cancel()
         for near in list(self._near):
             near.drop()
 
@@ -74,9 +74,7 @@ class Tunnel:
             near.drop()
             return
         self._near.add(near)
-        task = asyncio.create_task(self._lead(near, peer), name=f"tunnel {self.local}")
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        self._opening.start(self._lead(near, peer))
 
     def left(self, near: _Near) -> None:
         """A connection is over."""

@@ -24,6 +24,7 @@ from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.watch import Changes, Watch
 from skyward_jupyter.errors import SkywardError
 from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.tasks import begin
 
 #: Seconds between two messages.
 EVERY = 0.1
@@ -233,7 +234,7 @@ class Feed:
         await self._rest()
         began = time.monotonic()
         if self._reading is None and self._subject.pause(self._wanted) <= 0:
-            self._reading = asyncio.get_running_loop().create_task(self._read(watch))
+            self._reading = begin(self._read(watch), f"reading {self._address}")
             self._reading.add_done_callback(lambda _: self._woken.set())
         if self._reading is not None:
             await asyncio.wait({self._reading}, timeout=_QUICK)

@@ -1,0 +1,48 @@
+"""Starts of pools whose processes are lost on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+import skyward as sky
+from skyward_jupyter.fleets.launcher import launcher
+from skyward_jupyter.runtime.bridge import wait
+from tests.faults.conftest import World
+from tests.faults.starts import phase, starting
+
+
+@sky.compute
+def double(x: int) -> int:
+    return 2 * x
+
+
+async def _template() -> int:
+    return launcher().pid
+
+
+@pytest.mark.parametrize("reached", ["joining", "joined"])
+def test_nodes_that_are_lost_as_they_join_start_again(world: World, reached: str) -> None:
+    pool = sky.ComputePool(nodes=6, name=f"fault-{os.getpid()}-{reached}")
+    with starting(pool) as started:
+        world.until(lambda: any(phase(pool, node) == reached for node in range(6)), f"a node is {reached}")
+        os.kill(wait(_template(), ""), signal.SIGKILL)
+        lost = time.monotonic()
+        started.result(40)
+        print(f"6 nodes lost as they were {reached}: ready again after {time.monotonic() - lost:.1f} s")
+        assert double(1) @ pool == [2] * 6
+    world.until(lambda: world.gone(pool.name), "everything of the pool is gone")
+
+
+def test_a_start_that_dies_says_why_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connect(*_: object) -> None:
+        raise LookupError("no way in")
+
+    monkeypatch.setattr("skyward_jupyter.actors.supplier.connect", connect)
+    began = time.monotonic()
+    with pytest.raises(sky.ProvisioningFailed, match="LookupError: no way in"):
+        sky.ComputePool(nodes=2, name=f"fault-{os.getpid()}-unheard").start()
+    assert time.monotonic() - began < 20
