@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
 from skyward_jupyter.agent.readable import readable
+from skyward_jupyter.tasks import begin
 
 #: The most descriptors that an agent asks for, and how many strangers stay at a time.
 DESCRIPTORS = 65536
@@ -54,7 +55,7 @@ async def kept_open(address: str, proven: Callable[[], int], lost: Callable[[str
     lost
         Called with the reason when nobody can connect there any more, or nobody watches.
     """
-    watching = asyncio.get_running_loop().create_task(_watch(address, proven, lost))
+    watching = begin(_watch(address, proven, lost), f"watching the cluster port {address}")
     try:
         yield
     finally:

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from skyward_jupyter.agent.door import limit
 from skyward_jupyter.agent.http_routes import application
 from skyward_jupyter.agent.jobs import Jobs
+from skyward_jupyter.tasks import begin
 
 if TYPE_CHECKING:
     from skyward_jupyter.agent.node import Agent
@@ -103,7 +104,10 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """uvicorn's step."""
         await super().startup([])
-        self._taking = asyncio.create_task(self._take_in())
+        self._begin_taking()
+
+    def _begin_taking(self, _: BaseException | None = None) -> None:
+        self._taking = begin(self._take_in(), "taking in who calls the HTTP API", self._begin_taking)
 
     def close(self) -> None:
         """Take nobody in any more."""

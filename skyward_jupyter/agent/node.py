@@ -231,7 +231,7 @@ class Agent:
     def shut_out(self, why: str) -> None:
         """End this agent as soon as it has nothing to do: nobody new can reach it any more."""
         self._note(f"{why}; another takes the node's place once it has nothing to do")
-        self._idle = asyncio.get_running_loop().create_task(self._leave_when_idle(why))
+        self._idle = begin(self._leave_when_idle(why), "leaving once it is idle", lambda _: self.leave())
 
     async def _leave_when_idle(self, why: str) -> None:
         while self.queued or any(self.crew.running):  # noqa: ASYNC110 (looking costs the path of a call nothing)
