@@ -88,11 +88,11 @@ class AgentConfig:
     heartbeat: float = 1.0
     peers: tuple[Peer, ...] = ()
     http: str = ""
-    token: str = ""
+    token: str = field(default="", repr=False)
     accelerators: tuple[Accelerator, ...] = ()
     paths: tuple[str, ...] = ()
     directory: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def name(self) -> str:

@@ -72,7 +72,7 @@ class Pool:
     config: AgentConfig | None = None
     control: Control | None = None
     epoch: int = -1
-    holder: str = ""
+    holder: str = field(default="", repr=False)
     ending: bool = False
 
     def take(self, control: Control, epoch: int, by: str, holder: str = "") -> bool:

@@ -34,7 +34,7 @@ class NodeSpec:
     concurrency: int = 1
     executor: Literal["process", "thread"] = "process"
     ttl: float = 30.0
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ class Plan:
     key: str
     epoch: int
     by: str
-    holder: str
+    holder: str = field(repr=False)
     ttl: float
     certificates: Path
     image: Image

@@ -7,7 +7,7 @@ are another number of nodes, and a pool on this machine needs nothing of what wa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Profile:
     timeout: float | None = None
     retries: int | None = None
     max_retries: int | None = None
-    env: Mapping[str, str] | None = None
+    env: Mapping[str, str] | None = field(default=None, repr=False)
     group: str | None = None
     quiet: bool | None = None
     size_limit: int | None = None

@@ -7,10 +7,13 @@ comes back to it as one of these values, which are written down with the pool.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from skyward_jupyter.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,12 @@ class Instance:
     spot: bool = False
     accelerators: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name in ("address", "user", "alias", "jump"):
+            value = getattr(self, name)
+            if any(word.strip().startswith("-") for word in re.split("[,@]", value)) or not value.isprintable():
+                raise UsageError(f"machine {self.id!r} has {name} {value!r}: ssh would take that for an option")
+
     @property
     def login(self) -> str:
         """As ssh would take it: ``user@host:port`` at its longest."""
@@ -116,6 +125,12 @@ class Instance:
             words += [flag, value] if value else []
         user = f"{self.user}@" if self.user else ""
         return shlex.join([*words, self.alias if plain else f"{user}{self.address}"])
+
+
+def check_path(text: str) -> None:
+    """Refuse what was meant to be a key itself: no message repeats it."""
+    if "\n" in text or "PRIVATE KEY" in text:
+        raise UsageError("key is a private key itself; write it to a file that only you can read, and name that file")
 
 
 class Provider(Protocol):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skyward_jupyter.errors import ProvisioningFailed, UsageError
-from skyward_jupyter.providers.base import Cluster, Instance, Offer
+from skyward_jupyter.providers.base import Cluster, Instance, Offer, check_path
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -134,6 +134,7 @@ def named_file(path: str | Path | None) -> str:
     """The absolute path of a file that must be there; empty for none."""
     if path is None or path == "":
         return ""
+    check_path(str(path))
     found = Path(path).expanduser().absolute()
     if not found.is_file():
         raise UsageError(f"there is no file {found}; name the file that ssh would use")

@@ -17,7 +17,7 @@ import shlex
 import signal
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncssh
 
@@ -59,7 +59,7 @@ class _Command:
     """
 
     text: str
-    token: str
+    token: str = field(repr=False)
     asked: bool = False
     group: str = ""
     process: asyncssh.SSHClientProcess[bytes] | None = None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skyward_jupyter.errors import UsageError
+from skyward_jupyter.providers.base import check_path
 from skyward_jupyter.ssh.configuration import USUAL, looked_up
 
 _WRITTEN = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<v6>[^\]\s]*)\]|(?P<host>[^\[\]@:\s]+))(?::(?P<port>[^\s:]*))?")
@@ -103,6 +104,9 @@ def _parsed(text: str, keys: tuple[str, ...], jump: str, config: str, behind: tu
         )
     with looked_up(text, host, user, port, config) as found:
         options = found.options
+    for what, named in (("User", options.username), ("HostName", options.host)):
+        if named.startswith("-"):
+            raise UsageError(f"{text!r} has {what} {named!r} in {config or USUAL}: no name starts with a dash")
     hops = jump or (options.tunnel if isinstance(options.tunnel, str) else "")
     through: tuple[Host, ...] = ()
     for hop in [] if hops.lower() == "none" else filter(None, map(str.strip, hops.split(","))):
@@ -113,14 +117,14 @@ def _parsed(text: str, keys: tuple[str, ...], jump: str, config: str, behind: tu
 
 
 def _parts(text: str) -> tuple[str, str, int | None]:
-    """User, host and port as they are written; the host never starts with a dash, which ssh would read as an option."""
+    """User, host and port as they are written; neither name starts with a dash, which ssh would read as an option."""
     found = _WRITTEN.fullmatch(text)
     if found is None:
         bare = text.count(":") > 1 and "[" not in text
         advice = "put the IPv6 address in brackets" if bare else _FORMS
         raise UsageError(f"{text!r} names no machine: {advice}")
     host = found["v6"] if found["host"] is None else found["host"]
-    if not host or host.startswith("-"):
+    if not host or host.startswith("-") or (found["user"] or "").startswith("-") or not text.isprintable():
         raise UsageError(f"{text!r} names no machine: {_FORMS}")
     if found["port"] is None:
         return found["user"] or "", host, None
@@ -130,6 +134,7 @@ def _parts(text: str) -> tuple[str, str, int | None]:
 
 
 def _key_file(text: str) -> str:
+    check_path(text)
     path = Path(text).expanduser()
     if not path.is_file():
         raise UsageError(f"there is no key file {path}: name the private key, such as ~/.ssh/id_ed25519")

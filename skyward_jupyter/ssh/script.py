@@ -62,7 +62,7 @@ class Script:
     apt: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     exact: bool = False
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     manifest: str = "{}"
     patience: int = 0
     mark: str = field(default_factory=lambda: f"@{secrets.token_hex(8)}")

@@ -65,7 +65,7 @@ class Project:
     paths: tuple[str, ...] = ()
     directory: str = ""
     began_in: str = ""
-    env: Mapping[str, str | None] = field(default_factory=dict)
+    env: Mapping[str, str | None] = field(default_factory=dict, repr=False)
     modules: Mapping[str, Loaded] = field(default_factory=dict)
     loaded: tuple[str, ...] = ()
     held: Mapping[str, bytes] = field(default_factory=dict)

@@ -66,3 +66,11 @@ def test_what_a_provider_may_be() -> None:
 )
 def test_the_command_to_log_in(instance: Instance, command: str) -> None:
     assert instance.command == command
+
+
+@pytest.mark.parametrize("field", ["address", "user", "alias", "jump"])
+@pytest.mark.parametrize("value", ["-oProxyCommand=x", "me@-oProxyCommand=x", "a\nb"])
+def test_a_machine_whose_name_is_an_option_is_refused(field: str, value: str) -> None:
+    facts = {"id": "m1", "address": "box", field: value}
+    with pytest.raises(UsageError, match=f"machine 'm1' has {field} "):
+        Instance(**facts)

@@ -55,7 +55,24 @@ def test_reads_a_machine(text: str, user: str, host: str, port: int, config: Pat
 
 
 @pytest.mark.parametrize(
-    "text", ["", "@box", "me@", "me@box:", "me@box:0", "me@box:99999", "me@box:x", "fd00::2", "a b", "me@-oProxy", "[]"]
+    "text",
+    [
+        "",
+        "@box",
+        "me@",
+        "me@box:",
+        "me@box:0",
+        "me@box:99999",
+        "me@box:x",
+        "fd00::2",
+        "a b",
+        "me@-oProxy",
+        "[]",
+        "-oProxy@box",
+        "-l@box",
+        "[-x]",
+        "bo\0x",
+    ],
 )
 def test_refuses_what_is_no_machine(text: str, config: Path) -> None:
     with pytest.raises(UsageError, match=r"names no machine|no port"):
@@ -124,3 +141,13 @@ def test_reads_the_machines_of_a_pool(config: Path) -> None:
 def test_refuses_the_same_machine_twice_and_none(text: str, says: str, config: Path) -> None:
     with pytest.raises(UsageError, match=says):
         parse_all(text, config=config)
+
+
+@pytest.mark.parametrize("line", ["User -oProxyCommand=x", "HostName -oProxyCommand=x", "ProxyJump -oX@there"])
+def test_no_configuration_names_an_option(tmp_path: Path, line: str) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"Host box\n  {line}\n")
+    with pytest.raises(UsageError):
+        parse("box", config=config)
+    with pytest.raises(UsageError):
+        parse("other", jump="box,-oX@there", config=config)
