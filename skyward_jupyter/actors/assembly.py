@@ -17,6 +17,7 @@ from skyward_jupyter.actors.adoption import expect
 from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.connection import Redial
 from skyward_jupyter.actors.desk import Desk
+from skyward_jupyter.actors.detours import Detours
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Adopt, Close, Heard, Scale, Taken
 from skyward_jupyter.actors.node import node
@@ -171,7 +172,7 @@ def _people(made: Hub, record: PoolRecord) -> None:
     made.pool = made.system.ref(pool, made.key)
     made.placer = made.system.ref(placer, made.key)
     made.supplier = made.system.ref(supplier, made.key)
-    made.redial = Redial(made)
+    made.redial, made.detours = Redial(made), Detours(made)
     made.recorder = Recorder(made, record, lambda: made.pool.tell(Taken(_ANOTHER)))
 
 
@@ -237,7 +238,9 @@ async def dismantle(hub: Hub) -> None:
         await asyncio.wait([hub.connecting])
     if hub.redial is not None:
         await hub.redial.close()
-    clients, hub.client, hub.lone = hub.clients(), None, {}
+    if hub.detours is not None:
+        await hub.detours.close()
+    clients, hub.client, hub.lone, hub.detoured = hub.clients(), None, {}, {}
     for client in clients:
         await client.__aexit__(None, None, None)
     left = await hub.fleet.ended()

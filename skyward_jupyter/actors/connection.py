@@ -40,8 +40,8 @@ FORGET = 5.0
 LOOKS = 30
 
 
-async def connect(hub: Hub, ranks: Iterable[int]) -> casty.Client:
-    """A client of the pool's cluster, through one of these nodes."""
+async def connect(hub: Hub, ranks: Iterable[int], *, watch: bool = True) -> casty.Client:
+    """Return a client of the pool's cluster, through one of these nodes; its members are watched unless told not to."""
     client = casty.Client(
         seeds=tuple(hub.fleet.address(rank) for rank in sorted(ranks)),
         name=hub.fleet.cluster,
@@ -51,7 +51,7 @@ async def connect(hub: Hub, ranks: Iterable[int]) -> casty.Client:
         compression=COMPRESSION,
         ask_timeout=PATIENCE,
         sync_every=timedelta(seconds=SYNC),
-        observer=_Observer(hub),
+        observer=_Observer(hub) if watch else _Deaf(),
         runtime=_transport(),
     )
     return await client.__aenter__()
@@ -84,8 +84,19 @@ def _dialling(fleet: Fleet) -> Callable[[str], str]:
     return dial
 
 
+class _Deaf:
+    """Takes no events."""
+
+    def wants(self, kind: type[Event], /) -> bool:
+        """Return False, whatever the kind."""
+        return False
+
+    def __call__(self, event: Event, /) -> None:
+        """Do nothing."""
+
+
 class _Observer:
-    """Passes on which members the others have given up. It keeps no pool."""
+    """Passes on which members the others have given up, and which they hear again. It keeps no pool."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = weakref.ref(hub)
@@ -98,8 +109,12 @@ class _Observer:
         hub = self._hub()
         if hub is None or not isinstance(event, casty.MemberChanged):
             return
-        if event.status == "dead" and event.node.address is not None:
-            hub.supplier.tell(Dead(event.node.address, event.node.incarnation.hex))
+        if event.node.address is None:
+            return
+        if event.status == "dead":
+            hub.supplier.tell(Dead(event.node.address))
+        elif event.status == "alive" and hub.detours is not None:
+            hub.detours.back(event.node.address)
 
 
 @dataclass(slots=True)
@@ -200,10 +215,10 @@ class Redial:
         self._silent.clear()
         former = self._hub.replace_client(client, rank)
         if former is not None:
-            self._ending.start(_end(former))
+            self._ending.start(end(former))
 
 
-async def _end(client: casty.Client) -> None:
+async def end(client: casty.Client) -> None:
     """End a client once it waits for nothing; what it would wait for for ever fails then, and is asked anew."""
     try:
         for _ in range(LOOKS):

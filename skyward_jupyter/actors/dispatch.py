@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from skyward_jupyter.actors.placing import enqueue
 from skyward_jupyter.actors.pulling import Source
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
 from skyward_jupyter.events import TaskQueued
-from skyward_jupyter.tasks import Tasks
+from skyward_jupyter.tasks import Tasks, promise
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import digest
@@ -33,6 +33,9 @@ from skyward_jupyter.wire.messages import Broadcast, Code, Feed, Part, Target
 log = logging.getLogger("skyward")
 #: How long a broadcast may take before the output of its nodes is pulled (seconds).
 FOLLOW_AFTER = 0.015
+#: How long one may take until each node is sent the task itself, which it runs once whichever way it comes (seconds):
+#: the node that hands it on may not reach another one.
+DIRECT_AFTER = 2.0
 #: Characters of a function's name, or of a cell's first line, that say what a task is.
 LABEL = 80
 #: Longest wait for stopped tasks to end (seconds): the grace of a slot and some more.
@@ -266,18 +269,21 @@ class Dispatch:
             Target(rank, hub.fleet.address(rank), e.id, e.flags, hub.desk.seen.get(rank, 0))
             for rank, e in by_rank.items()
         )
-        follow = asyncio.get_running_loop().call_later(FOLLOW_AFTER, self._follow, entries)
+        loop = asyncio.get_running_loop()
+        timers = [loop.call_later(FOLLOW_AFTER, self._follow, entries)]
         try:
             await hub.payloads.send(entries[0].blobs, hub.worker, list(by_rank), hub.fleet.address)
             message = Broadcast(hub.key, task_of(entries[0]), entries[0].code, targets, hub.epoch)
             for entry in entries:
                 entry.sent = time.time()
-            parts = await hub.broadcaster(head).ask(message)
+            timers.append(loop.call_later(DIRECT_AFTER, self._send_too, keys, by_rank))
+            parts = await _unless_over(hub.broadcaster(head).ask(message), entries)
         except Exception as error:
             # Each node is asked itself then; one that cannot be says why.
             log.debug("a broadcast through node %d failed: %s", head, error)
         finally:
-            follow.cancel()
+            for timer in timers:
+                timer.cancel()
         arrived = {part.rank: part.event for part in parts}
         for rank, entry in by_rank.items():
             if not hub.is_current(keys[rank]):
@@ -296,11 +302,32 @@ class Dispatch:
             await asyncio.gather(*map(hub.inform, ignorant))
         return not lacking()
 
+    def _send_too(self, keys: Mapping[int, str], by_rank: Mapping[int, TaskEntry]) -> None:
+        """Send the task to the nodes themselves that have not ended it and are still those that were meant."""
+        for rank, entry in by_rank.items():
+            if self._hub.is_current(keys[rank]) and not entry.outcome.done():
+                self._hub.node(rank).tell(Direct(entry.id))
+
     def _follow(self, entries: Sequence[TaskEntry]) -> None:
         """The broadcast takes longer than a short call: have its output pulled."""
         for entry in entries:
             if entry.rank is not None and not entry.outcome.done():
                 self._hub.node(entry.rank).tell(Follow(entry.id))
+
+
+async def _unless_over(asked: Awaitable[tuple[Part, ...]], entries: Sequence[TaskEntry]) -> tuple[Part, ...]:
+    """Return what is answered; nothing when all tasks have ended without an answer."""
+
+    async def answered() -> tuple[Part, ...]:
+        return await asked
+
+    answer, over = promise(answered()), promise(_all([entry.outcome for entry in entries], None))
+    try:
+        await asyncio.wait([answer, over], return_when=asyncio.FIRST_COMPLETED)
+        return answer.result() if answer.done() else ()
+    finally:
+        over.cancel()
+        answer.cancel()
 
 
 async def _all(futures: Sequence[asyncio.Future[Outcome]], timeout: float | None) -> None:

@@ -26,6 +26,7 @@ from skyward_jupyter.wire.messages import Batch, Exchange, Own, TakeProject
 if TYPE_CHECKING:
     from skyward_jupyter.actors.adoption import Kept
     from skyward_jupyter.actors.connection import Redial
+    from skyward_jupyter.actors.detours import Detours
     from skyward_jupyter.actors.elastic import Autoscaler
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.actors.recorder import Recorder
@@ -80,6 +81,10 @@ class Hub:
     client, lone, redial
         The connection to the nodes, or those to each of them where they do not reach each other, and what makes another
         one when its link was broken.
+    detoured, detours
+        The connections to nodes that the other nodes have given up, and what makes them.
+    condemned
+        The nodes that were judged not to be there any more, until the pool has heard of it.
     retries, max_retries
         How often a task is repeated that does not say so itself, and how often a node is replaced within an hour.
     pool, placer, supplier, panel, node_actor
@@ -119,6 +124,9 @@ class Hub:
     client: casty.Client | None = None
     lone: dict[int, casty.Client] = field(default_factory=dict)
     redial: Redial | None = None
+    detoured: dict[int, casty.Client] = field(default_factory=dict)
+    detours: Detours | None = None
+    condemned: set[int] = field(default_factory=set)
     connecting: asyncio.Task[None] | None = None
     generation: dict[int, int] = field(default_factory=dict)
     node_actor: Any = None
@@ -183,7 +191,20 @@ class Hub:
 
     def client_of(self, rank: int) -> casty.Client | None:
         """The connection to a node, if there is one."""
-        return self.lone.get(rank) if self.fleet.alone else self.client
+        if self.fleet.alone:
+            return self.lone.get(rank)
+        return self.detoured.get(rank, self.client) if self.detoured else self.client
+
+    def detour(self, rank: int, client: casty.Client | None) -> casty.Client | None:
+        """Go to one node through a client of its own from now on, or no longer; return the one before."""
+        former = self.detoured.pop(rank, None)
+        if client is not None:
+            self.detoured[rank] = client
+        for known in [known for known in self._refs if known[1] == rank]:
+            del self._refs[known]
+        if former is not None:
+            self._sent += former.stats().bytes_sent
+        return former
 
     def replace_client(self, client: casty.Client, rank: int = -1) -> casty.Client | None:
         """Go through another client from now on, to the node of this rank where each has one; return the one before."""
@@ -204,39 +225,29 @@ class Hub:
 
     def clients(self) -> list[casty.Client]:
         """The connections there are."""
-        return [*self.lone.values(), *([self.client] if self.client is not None else [])]
+        return [*self.lone.values(), *self.detoured.values(), *([self.client] if self.client is not None else [])]
 
     def own(self) -> Own:
         """What tells a node that this process drives the pool."""
         me = records.me()
         return Own(self.key, self.epoch, me.pid, me.since, me.name)
 
-    def incarnation(self, rank: int) -> str:
-        """Which start of a node the cluster knows at its address now; empty while it knows several."""
-        address = self.fleet.address(rank)
-        client = self.client_of(rank)
-        members = client.members if client is not None else ()
-        found = [m.node.incarnation.hex for m in members if m.node.address == address and m.status != "dead"]
-        return found[0] if len(found) == 1 else ""
-
     def unreached(self, rank: int) -> bool:
         """Whether the link to the machine of a node is known to be broken."""
         view = self.desk.nodes.get(rank)
         return view is not None and bool(view.link)
 
-    def alive(self, rank: int) -> bool:
-        """Whether a node that does not answer may well run: its fleet says so, and it is not silent alone.
+    def shut_out(self, rank: int) -> bool:
+        """Whether the cluster, as the pool's client sees it, has given up a node, but not all of them.
 
-        To a client whose links are broken all nodes look dead; one that is dead beside others is, unless its own link
-        is known to be broken.
+        To a client whose links are broken all nodes look dead, and that says nothing about any of them.
         """
         living = self.living(rank)
-        silent_alone = bool(living) and self.fleet.address(rank) not in living
-        return self.fleet.alive(rank) and (self.unreached(rank) or not silent_alone)
+        return bool(living) and self.fleet.address(rank) not in living
 
     def living(self, rank: int = -1) -> set[str | None]:
         """The addresses at which the cluster, or that of a node where each is one, has a member that is not dead."""
-        client = self.client_of(rank)
+        client = self.lone.get(rank) if self.fleet.alone else self.client
         members = client.members if client is not None else ()
         return {member.node.address for member in members if member.status != "dead"}
 

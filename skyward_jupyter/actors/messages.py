@@ -217,17 +217,14 @@ class Dismiss:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """To the supplier actor: the cluster has given up the member at an address; each start is another incarnation."""
+    """To the supplier actor: the cluster has given up a member at an address."""
 
     address: str
-    incarnation: str
 
 
 @dataclass(frozen=True, slots=True)
 class Unheard:
     """To a node actor: the cluster has given up a member at its address, perhaps an earlier one."""
-
-    incarnation: str
 
 
 @dataclass(frozen=True, slots=True)

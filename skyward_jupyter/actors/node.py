@@ -73,7 +73,6 @@ class _Node:
         self._seconds = 0.0
         self._draining = False
         self._leaving: asyncio.TimerHandle | None = None
-        self._incarnation = ""
         self._connected = False
         self.vigil = Vigil(hub, rank, lambda: bool(self.courier.following), lambda why: me.tell(Gone(why)))
         self._returned: list[int] = []
@@ -95,18 +94,20 @@ class _Node:
         self.shown = Shown(hub, rank, lambda: len(self.courier.following))
 
     def _runs(self) -> bool:
-        """Whether it runs although it does not answer: it is dialled anew, unless that waits for its link.
+        """Return whether it may well run although it does not answer: it is dialled again, unless its link is broken.
 
-        Of nodes that were silent together, casty may reach one long before another: that one is missed further, and not
-        given up for being the only one.
+        Whether it is still there is judged by `vigil`, and not by how long it does not answer.
         """
-        hub, redial = self.hub, self.hub.redial
-        runs = hub.alive(self.rank)
-        if redial is None or hub.unreached(self.rank):
-            return runs
-        if not runs and not (redial.misses(self.rank) and hub.fleet.alive(self.rank)):
+        hub = self.hub
+        if not hub.fleet.alive(self.rank):
             return False
-        redial.missed(self.rank)
+        if hub.unreached(self.rank) or hub.redial is None or hub.detours is None:
+            return True
+        if hub.shut_out(self.rank):
+            hub.detours.seek(self.rank)
+            self.vigil.doubt()
+        else:
+            hub.redial.missed(self.rank)
         return True
 
     def handle(self, message: NodeMessage) -> bool:
@@ -145,9 +146,9 @@ class _Node:
             case Gone(why, final):
                 self.lose(why, final)
                 return False
-            case Unheard(incarnation):
+            case Unheard():
                 # The one before it at its address may be given up after it has come.
-                if incarnation == self._incarnation and not self.hub.incarnation(self.rank):
+                if self._connected and self.hub.shut_out(self.rank):
                     self.vigil.doubt()
         return True
 
@@ -210,7 +211,6 @@ class _Node:
         if owned.taken:
             self.hub.pool.tell(Taken(owned.taken))
             return
-        self._incarnation = self.hub.incarnation(self.rank)
         self.shown.ready()
         self._connected = True
         if not self.hub.payloads.shared:
@@ -355,6 +355,8 @@ class _Node:
         if self._leaving is not None:
             self._leaving.cancel()
         self.vigil.close()
+        if self.hub.detours is not None:
+            self.hub.detours.drop(self.rank)
         for work in (self._connecting, self._importing, *self._supplying):
             if work is not None:
                 work.cancel()

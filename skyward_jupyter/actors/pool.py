@@ -136,6 +136,7 @@ class _Pool:
 
     def lost(self, rank: int, why: str, final: bool = False) -> None:
         """A node is gone: replace it, unless it was to go."""
+        self.hub.condemned.discard(rank)
         state = self._ranks.get(rank)
         if state is None:
             return
@@ -286,7 +287,8 @@ class _Pool:
         hub = self.hub
         hub.desired = self._desired
         hub.members = frozenset(rank for rank in self._acquainted if rank in staying)
-        hub.whole = self._introduced == self._turn and all(staying[rank] for rank in hub.members)
+        known = self._introduced == self._turn
+        hub.whole = known and not hub.condemned and all(staying[rank] for rank in hub.members)
         hub.turn()
 
 

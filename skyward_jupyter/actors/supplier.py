@@ -68,8 +68,8 @@ class _Supplier:
             case Heard(rank):
                 if rank in self._nodes and rank not in self._dismissed:
                     self.heard(message)
-            case Dead(address, incarnation):
-                self.dead(address, incarnation)
+            case Dead(address):
+                self.dead(address)
 
     def start(self, ranks: tuple[int, ...]) -> None:
         """Have the fleet start nodes."""
@@ -103,11 +103,11 @@ class _Supplier:
         self.hub.cost.end(rank)
         self.hub.fleet.release(rank)
 
-    def dead(self, address: str, incarnation: str) -> None:
+    def dead(self, address: str) -> None:
         """The other nodes hear nothing of one: its actor knows whether that is the one it stands for."""
         for rank in self._joined:
             if self.hub.fleet.address(rank) == address:
-                self.hub.node(rank).tell(Unheard(incarnation))
+                self.hub.node(rank).tell(Unheard())
 
     def heard(self, word: Heard) -> None:
         """Pass on word of a node."""

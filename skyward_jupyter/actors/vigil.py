@@ -1,8 +1,11 @@
 """Whether a node that says nothing is still there.
 
-A node that has something to do and is silent is asked now and then. To a kernel whose link to a machine is broken, the
-node there seems dead, and all of them if every link is: so one that does not answer is believed to be dead only if
-other nodes answer, and do not hear from it either.
+A node that has something to do and is silent is asked now and then, and so is one that the cluster has given up, both
+through the pool's client and on a separate connection. A node that answers this kernel is never ended, whatever the
+other nodes hear. One that does not answer counts as dead when more than half of all that could hear it, this kernel and
+every other node, say that they do not, and none says that it does. Where no such majority answers, no node is ended.
+Nodes are ended one after the other: before the next one, what the last one kept has all its copies again, so that no
+node takes the last copy of anything along.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import casty
 
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.tasks import begin
-from skyward_jupyter.wire.messages import Hears, Measure
+from skyward_jupyter.wire.messages import Hears, Measure, Rests
 
 #: A node with something to do that says nothing for so long is asked whether it is there, twice (seconds).
 QUIET = 10.0
@@ -73,9 +76,8 @@ class Vigil:
         self._timer = None
         if not self._busy():
             return
-        quiet = self._loop.time() - self._last
-        if quiet < QUIET or self._asks():
-            self._timer = self._loop.call_later(max(QUIET - quiet, 1.0), self._look)
+        if self._silence < QUIET or self._asks():
+            self._timer = self._loop.call_later(max(QUIET - self._silence, 1.0), self._look)
         else:
             self._asking = self._begin(self._inquire())
 
@@ -93,26 +95,47 @@ class Vigil:
     async def _inquire(self) -> None:
         """Ask it twice: a kernel that was busy itself may have missed the first answer."""
         here = await self._answers(self._rank) or await self._answers(self._rank)
-        if here or (self._hub.fleet.alive(self._rank) and await self._behind_a_link()):
+        if here or not await self._stands_still():
             self._timer = self._loop.call_later(QUIET, self._look)
         else:
-            self._gone(f"it has not answered for {self._loop.time() - self._last:.0f} s")
+            self._end(f"it has not answered for {self._silence:.0f} s")
 
-    async def _behind_a_link(self) -> bool:
-        """Whether a node that runs does not answer because no link, or not that to its machine, is whole."""
+    @property
+    def _silence(self) -> float:
+        """Seconds since it was heard last."""
+        return self._loop.time() - self._last
+
+    async def _stands_still(self) -> bool:
+        """Whether others answer and it does not, although its link is whole, or it is gone with its machine."""
+        if not self._hub.fleet.alive(self._rank):
+            return True
         if self._hub.unreached(self._rank):
-            return not await self._given_up()
-        return not await self._others(Measure())
+            return await self._given_up()
+        # The connection to others may have been mended just now, and that to this one a moment later.
+        return bool(await self._others(Measure())) and not await self._comes_back() and await self._is_spare()
 
     async def _confirm(self) -> None:
+        """Ask until the cluster has it again, or it is clear that it is not there any more."""
         await asyncio.sleep(PROVIDER_FIRST)  # it knows better what happened, if it knows
-        while not await self._comes_back():
-            if await self._given_up():
-                self._gone("the other nodes do not hear from it any more")
+        while True:
+            if await self._comes_back():
+                if not self._hub.shut_out(self._rank):
+                    return
+                await asyncio.sleep(ANSWER_WITHIN)
+            elif await self._given_up():
+                self._end("the other nodes do not hear from it any more")
+                return
+            elif self._busy() and self._silence > 2 * QUIET and await self._stands_still():
+                self._end(f"it has not answered for {self._silence:.0f} s")
                 return
 
+    def _end(self, why: str) -> None:
+        self._hub.condemned.add(self._rank)
+        self._hub.whole = False
+        self._gone(why)
+
     async def _given_up(self) -> bool:
-        """Whether other nodes answer, and none of them hears from it.
+        """Whether most of all who could hear it do not, nobody does, and it may be ended now.
 
         Links that were broken together are mended one after another, and nodes that were apart take each other for dead
         until then: one whose process is not known to have ended is asked for some time more.
@@ -121,11 +144,20 @@ class Vigil:
             return False
         for _ in range(LOOKS if self._hub.fleet.alive(self._rank) else 1):
             heard = await self._others(Hears(self._hub.fleet.address(self._rank)))
-            if not heard or any(heard) or await self._comes_back():
+            if any(heard) or not self._is_majority(len(heard)) or await self._comes_back():
                 return False
-        return True
+        return await self._is_spare()
 
-    async def _others(self, question: Measure | Hears) -> list[object]:
+    def _is_majority(self, others: int) -> bool:
+        """Whether so many nodes, and this kernel, are more than half of all but the node itself."""
+        return 2 * (others + 1) > len(self._hub.takers.keys() - {self._rank}) + 1
+
+    async def _is_spare(self) -> bool:
+        """Whether no other node is on its way out or in, and all that the others keep has its copies."""
+        resting = await self._others(Rests())
+        return self._hub.whole and all(resting)
+
+    async def _others(self, question: Measure | Hears | Rests) -> list[object]:
         """What those of the other nodes say that answer."""
         asked = [self._answer(rank, question) for rank in self._hub.takers if rank != self._rank]
         return [answer for answer in await asyncio.gather(*asked) if answer is not None]
@@ -140,14 +172,20 @@ class Vigil:
         return False
 
     async def _answers(self, rank: int) -> bool:
-        """Whether a node answers."""
-        if await self._answer(rank, Measure()) is None:
+        """Whether a node answers, the way that all are asked or on a connection of its own."""
+        if await self._answer(rank, Measure()) is None and not await self._answers_itself(rank):
             return False
         if rank == self._rank:
             self.heard()
         return True
 
-    async def _answer(self, rank: int, question: Measure | Hears) -> object:
+    async def _answers_itself(self, rank: int) -> bool:
+        detours = self._hub.detours
+        if detours is None or self._hub.fleet.alone or not self._hub.fleet.alive(rank):
+            return False
+        return await detours.reach(rank)
+
+    async def _answer(self, rank: int, question: Measure | Hears | Rests) -> object:
         """What a node answers; None when it does not."""
         try:
             async with asyncio.timeout(ANSWER_WITHIN):

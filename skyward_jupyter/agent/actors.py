@@ -32,6 +32,7 @@ from skyward_jupyter.wire.messages import (
     PutPiece,
     Relay,
     Renew,
+    Rests,
     TakeProject,
     Target,
 )
@@ -58,7 +59,7 @@ class Stop:
 
 type Payload = PutPiece | FetchPiece | HasBlobs | DropBlob
 type Imports = TakeProject | AwaitNeeds | LackingContents | GiveUnit
-type WorkerMessage = Exchange | Own | Renew | Hears | Relay | Payload | Measure | Peers | Stop | Imports
+type WorkerMessage = Exchange | Own | Renew | Hears | Rests | Relay | Payload | Measure | Peers | Stop | Imports
 
 _hosted: list[Agent] = []
 _tasks = Tasks("answering another node")
@@ -129,6 +130,8 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 agent.renew(epoch)
             case Hears(address):
                 message.reply_to.tell(others.hears(address))
+            case Rests():
+                message.reply_to.tell(agent.repair.rests)
             case Stop():
                 agent.leave()
 

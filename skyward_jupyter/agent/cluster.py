@@ -25,6 +25,9 @@ TOKEN = "token"
 COMPRESSION = Compression(codecs=())
 #: An ask outlives any exchange; what ends early is cancelled by whoever asked.
 PATIENCE = timedelta(days=365)
+#: Heartbeats between two questions to a member that may have been given up: members that have given each other up ask
+#: nothing else, so it says how soon they are one cluster again when they can be.
+HEAL_EVERY = 5
 #: Seconds that the others may take to have what a node keeps that leaves.
 LEAVE_WITHIN = 5.0
 
@@ -44,7 +47,7 @@ async def _repairing(repair: Repair, system: ActorSystem) -> None:
 
 
 @asynccontextmanager
-async def join(config: AgentConfig) -> AsyncIterator[ActorSystem]:
+async def join(config: AgentConfig, repair: Repair) -> AsyncIterator[ActorSystem]:
     """Be a member of the pool's cluster inside the block; trying goes on for as long as no seed answers."""
     cluster = Cluster(
         bind=config.address,
@@ -56,8 +59,8 @@ async def join(config: AgentConfig) -> AsyncIterator[ActorSystem]:
         heartbeat=timedelta(seconds=config.heartbeat),
         suspect_after=timedelta(seconds=5 * config.heartbeat),
         dead_after=timedelta(seconds=5 * config.heartbeat),
+        anti_entropy=timedelta(seconds=HEAL_EVERY * config.heartbeat),
     )
-    repair = Repair()
     system = ActorSystem(
         cluster=cluster,
         runtime=Runtime(threads=1),

@@ -35,6 +35,7 @@ from skyward_jupyter.agent.modules import Modules, serve_modules
 from skyward_jupyter.agent.pipes import kept
 from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
+from skyward_jupyter.collections.repair import Repair
 from skyward_jupyter.collections.steward import drop_kernels
 from skyward_jupyter.tasks import begin
 from skyward_jupyter.wire.blobs import BlobStore
@@ -69,6 +70,7 @@ class Agent:
     def __init__(self, config: AgentConfig, template: Channel) -> None:
         self.config = config
         self.store = BlobStore(Path(config.store), needed=self._needed)
+        self.repair = Repair()
         self.modules = Modules(Path(config.store).parent / "project", self.store)
         self.peers = config.peers
         self.done = 0
@@ -465,7 +467,7 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
 
 async def _member(agent: Agent) -> None:
     async with (
-        join(agent.config) as system,
+        join(agent.config, agent.repair) as system,
         share(agent, system),
         kept_open(agent.config.address, lambda: system.stats().connections, agent.shut_out),
         serve_modules(agent.modules, agent.config),

@@ -15,7 +15,7 @@ from functools import reduce
 from typing import Any
 
 import casty.collections as kinds
-from casty import ActorSystem, Event, LoggingObserver, MemberChanged, System
+from casty import ActorSystem, Event, HandoffEnded, HandoffStarted, LoggingObserver, MemberChanged, System
 from casty.collections import SemaphoreState
 
 from skyward_jupyter.collections import entries, tally
@@ -36,16 +36,27 @@ class Repair:
         self._log = LoggingObserver()
         self._known: dict[str, str] = {}
         self._due = asyncio.Event()
+        self._moving: set[tuple[str, str]] = set()
+        self._repairing = False
+
+    @property
+    def rests(self) -> bool:
+        """Whether nothing is copied to or from this node, or is about to be."""
+        return not (self._moving or self._repairing or self._due.is_set())
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether it takes events of a kind."""
-        return kind is MemberChanged or self._log.wants(kind)
+        return kind in (MemberChanged, HandoffStarted, HandoffEnded) or self._log.wants(kind)
 
     def __call__(self, event: Event) -> None:
         """Take an event of the system."""
         if self._log.wants(type(event)):
             self._log(event)
-        if isinstance(event, MemberChanged) and event.status == "alive":
+        if isinstance(event, HandoffStarted):
+            self._moving.add((event.actor, event.direction))
+        elif isinstance(event, HandoffEnded):
+            self._moving.discard((event.actor, event.direction))
+        elif isinstance(event, MemberChanged) and event.status == "alive":
             address, incarnation = event.node.address or "", event.node.incarnation.hex
             before = self._known.get(address)
             self._known[address] = incarnation
@@ -57,10 +68,12 @@ class Repair:
         while True:
             await self._due.wait()
             self._due.clear()
+            self._repairing = True
             await asyncio.sleep(_SETTLE)
             await _activate(system)
             await asyncio.sleep(_SETTLE)
             await _let_go(system)
+            self._repairing = False
 
 
 async def kept(system: System) -> list[tuple[str, str]]:

@@ -281,6 +281,11 @@ class Hears(Askable[bool]):
 
 
 @dataclass(frozen=True)
+class Rests(Askable[bool]):
+    """Ask a node whether everything that collections keep on it has all its copies, as far as it knows."""
+
+
+@dataclass(frozen=True)
 class Renew:
     """The kernel that drives the pool in this epoch, on another machine, is alive."""
 

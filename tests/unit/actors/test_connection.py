@@ -114,27 +114,30 @@ async def test_one_that_answers_is_missed_no_more(tried: list[object]) -> None:
     await redial.close()
 
 
-async def test_of_nodes_that_were_silent_together_none_is_given_up_before_the_other() -> None:
-    """casty dials one again long before another, which is the only silent one then."""
-    pool, living, processes = Pool(), {0, 1}, {0, 1}
-    redial = Redial(pool)  # type: ignore[arg-type]
-    hub = SimpleNamespace(redial=redial, alive=lambda rank: rank in living, unreached=lambda rank: False)
-    hub.fleet = SimpleNamespace(alive=lambda rank: rank in processes)
+async def test_a_node_that_the_others_gave_up_is_reached_separately_and_not_given_up() -> None:
+    """One that is silent together with all others is dialled again; neither is lost for being silent."""
+    asked: list[tuple[str, int]] = []
+    processes, shut_out, unreached = {0, 1}, {1}, set[int]()
+    hub = SimpleNamespace(
+        redial=SimpleNamespace(missed=lambda rank: asked.append(("missed", rank))),
+        detours=SimpleNamespace(seek=lambda rank: asked.append(("detour", rank))),
+        fleet=SimpleNamespace(alive=lambda rank: rank in processes),
+        shut_out=lambda rank: rank in shut_out,
+        unreached=lambda rank: rank in unreached,
+    )
 
     def runs(rank: int) -> bool:
-        return node._Node._runs(SimpleNamespace(hub=hub, rank=rank))  # type: ignore[arg-type]
+        vigil = SimpleNamespace(doubt=lambda: asked.append(("doubt", rank)))
+        return node._Node._runs(SimpleNamespace(hub=hub, rank=rank, vigil=vigil))  # type: ignore[arg-type]
 
     assert runs(0)
     assert runs(1)
-    redial.answered(0)
-    living.remove(1)
-    assert runs(1)
+    assert asked == [("missed", 0), ("detour", 1), ("doubt", 1)]
+    unreached.add(1)
+    assert runs(1), "its link is broken, and that may take as long as it does"
     processes.remove(1)
     assert not runs(1), "its process has ended"
-    processes.add(1)
-    redial.answered(1)
-    assert not runs(1), "it fell silent alone"
-    await redial.close()
+    assert len(asked) == 3
 
 
 async def test_closing_ends_what_is_under_way(tried: list[object]) -> None:
