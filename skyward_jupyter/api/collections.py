@@ -38,7 +38,7 @@ class KernelPlace:
     def __init__(self, pool: str) -> None:
         self.pool = pool
         self.holdings = Holdings()
-        self._engines: WeakKeyDictionary[Hub, tuple[casty.Client, Engine]] = WeakKeyDictionary()
+        self._engines: WeakKeyDictionary[Hub, Engine] = WeakKeyDictionary()
 
     def task(self) -> int:
         """Locks taken here are the process's, whatever it runs."""
@@ -75,10 +75,9 @@ class KernelPlace:
                 f"pool {self.pool!r} is {hub.state} and has no node, and collections live in nodes; let an "
                 "elastic pool keep one at least"
             )
-        known = self._engines.get(hub)
-        if known is None or known[0] is not hub.client:
-            known = self._engines[hub] = hub.client, Engine(hub.client, lambda: _members(hub), None)
-        return hub, known[1]
+        if hub not in self._engines:
+            self._engines[hub] = Engine(lambda: _client(hub), lambda: _members(hub), None)
+        return hub, self._engines[hub]
 
     async def _call(self, address: Address, method: str, args: tuple[Any, ...]) -> Any:
         hub, engine = self.reach()
@@ -148,6 +147,12 @@ def _handing(take_back: Callable[[Any], None]) -> Iterator[_Keep]:
 def _drop(value: KernelHold | None) -> None:
     if value is not None:
         value.drop()
+
+
+def _client(hub: Hub) -> casty.Client:
+    if hub.client is None:
+        raise PoolStopped(f"pool {hub.name!r} was stopped, and with it went its collections")
+    return hub.client
 
 
 def _members(hub: Hub) -> Mapping[int, str]:

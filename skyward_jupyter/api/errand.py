@@ -15,7 +15,7 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.caller import Call, Outcome, read_outcome
 from skyward_jupyter.collections.engine import Engine, told
-from skyward_jupyter.collections.steward import Do, Forget
+from skyward_jupyter.collections.steward import Do, Forget, StewardMessage
 from skyward_jupyter.errors import CollectionUnavailable, LockLost, PoolStopped
 
 #: Seconds between two looks whether the node is still there.
@@ -40,7 +40,8 @@ class _Errand:
         self.rank = rank
         self._hub = hub
         self._generation = hub.generation.get(rank, 0)
-        self._steward = engine.steward(hub.fleet.address(rank))
+        self._engine = engine
+        self._address = hub.fleet.address(rank)
 
     async def run(self, call: Call) -> object:
         """Have it make a call. Given up, the call is undone."""
@@ -52,17 +53,20 @@ class _Errand:
             heard = True
         finally:
             with contextlib.suppress(RuntimeError):  # the pool was stopped
-                self._steward.tell(Forget(self._hub.key, number, heard))
+                self._steward().tell(Forget(self._hub.key, number, heard))
         if outcome.error is not None:
             raise outcome.error
         return outcome.value
+
+    def _steward(self) -> casty.Ref[StewardMessage]:
+        return self._engine.steward(self._address)
 
     async def _outcome(self, number: int, call: bytes) -> Outcome:
         """It is asked again now and then, as it may be lost without a word; it knows a call that it has made."""
         while self._hub.generation.get(self.rank, 0) == self._generation:
             try:
                 async with asyncio.timeout(_LOOK):
-                    told = await self._steward.ask(Do(self._hub.key, number, call))
+                    told = await self._steward().ask(Do(self._hub.key, number, call))
             except TimeoutError:
                 continue
             except casty.Unavailable:

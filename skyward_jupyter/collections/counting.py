@@ -5,7 +5,7 @@ from __future__ import annotations
 from casty import Ref, Unavailable
 
 from skyward_jupyter.collections.address import Address
-from skyward_jupyter.collections.served import Room, Served, again, level
+from skyward_jupyter.collections.served import Linked, Room, Served, again, level
 from skyward_jupyter.collections.tally import TALLIES, Count, Read, TallyMessage
 from skyward_jupyter.collections.writer import Mark
 
@@ -18,7 +18,11 @@ class ServedCounter(Served):
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
         self._key = address.name.encode()
-        self._tally: Ref[TallyMessage] = room.system.ref(TALLIES[level(address.consistency)], address.name)
+        self._tally = Linked(room, self._made)
+
+    def _made(self) -> Ref[TallyMessage]:
+        ref: Ref[TallyMessage] = self.room.system.ref(TALLIES[level(self.address.consistency)], self.address.name)
+        return ref
 
     async def begin(self) -> None:
         """Be ready for the first call."""
@@ -30,7 +34,7 @@ class ServedCounter(Served):
 
     async def get(self) -> int:
         """Where it stands."""
-        return await again(lambda: self._tally.ask(Read()))
+        return await again(lambda: self._tally().ask(Read()))
 
     async def reset(self) -> None:
         """Set it to zero."""
@@ -42,5 +46,5 @@ class ServedCounter(Served):
         self.changed()
 
     async def _count(self, delta: int, over: bool, mark: Mark) -> None:
-        if not await self._tally.ask(Count(delta, over, mark)):
+        if not await self._tally().ask(Count(delta, over, mark)):
             raise Unavailable("too few copies took it")

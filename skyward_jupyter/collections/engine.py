@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from casty import ActorFailed, MessageTooLarge, Ref, System, Unavailable
-from casty.collections import Collections
 
 from skyward_jupyter.collections.address import Address, Kind, Who
 from skyward_jupyter.collections.counting import ServedCounter
@@ -23,7 +24,7 @@ from skyward_jupyter.collections.line import ServedQueue
 from skyward_jupyter.collections.names import Names
 from skyward_jupyter.collections.patience import bounded
 from skyward_jupyter.collections.presence import Presence, Present
-from skyward_jupyter.collections.served import Room, Served, again
+from skyward_jupyter.collections.served import STOPPED, Linked, Room, Served, again
 from skyward_jupyter.collections.steward import KEY, Everybody, StewardMessage, steward
 from skyward_jupyter.collections.tables import ServedDict, ServedSet
 from skyward_jupyter.errors import CollectionUnavailable, PoolStopped, SkywardError
@@ -37,9 +38,6 @@ _PIECE = 512
 #: Seconds that a node may take to say who is there.
 _TELL_WITHIN = 1.0
 
-#: What casty says of anything that is asked of a system after its end.
-_STOPPED = "the system has stopped"
-
 _KINDS: Mapping[Kind, type[Served]] = {
     "dict": ServedDict,
     "set": ServedSet,
@@ -49,38 +47,40 @@ _KINDS: Mapping[Kind, type[Served]] = {
     "lock": ServedLock,
 }
 
+log = logging.getLogger("skyward")
+
 
 class Engine:
     """The collections of a pool.
 
     Parameters
     ----------
+    reach
+        The cluster: another client of it where the link was made anew.
     members
         The nodes that the pool has now, with the addresses of their agents.
     me
         The rank of this node; None for the kernel.
     """
 
-    def __init__(self, system: System, members: Callable[[], Mapping[int, str]], me: int | None) -> None:
+    def __init__(self, reach: Callable[[], System], members: Callable[[], Mapping[int, str]], me: int | None) -> None:
         self._members = members
         self._me = me
         journals = Journals()
-        collections = Collections(system)
         self.room = Room(
-            system,
-            collections,
+            reach,
             journals,
             Presence(journals.note),
             ranks=lambda: sorted(members()),
             everybody=self.everybody,
         )
-        self.names = Names(collections)
+        self.names = Names(lambda: self.room.collections)
         self._served: dict[Address, Served] = {}
-        self._stewards: dict[str, Ref[StewardMessage]] = {}
+        self._stewards: dict[str, Linked[Ref[StewardMessage]]] = {}
 
     async def call(self, address: Address, method: str, args: Sequence[Any], who: Who) -> Any:
         """Make a call of a collection."""
-        with told(address):
+        with told(address, method):
             until = asyncio.get_running_loop().time() + WITHIN
             served = self._served.get(address)
             if served is None:
@@ -147,8 +147,8 @@ class Engine:
     def steward(self, address: str) -> Ref[StewardMessage]:
         """The steward of the node at `address`. A ref costs a message to its node, so it is made once."""
         if address not in self._stewards:
-            self._stewards[address] = self.room.system.ref(steward, KEY, at=address)
-        return self._stewards[address]
+            self._stewards[address] = Linked(self.room, lambda: self.room.system.ref(steward, KEY, at=address))
+        return self._stewards[address]()
 
     def members(self) -> Mapping[int, str]:
         """The nodes that the pool has now."""
@@ -163,26 +163,32 @@ class Engine:
 
 
 @contextlib.contextmanager
-def told(address: Address | str) -> Iterator[None]:
+def told(address: Address | str, method: str = "") -> Iterator[None]:
     """Tell what the cluster says in the words of this project."""
+    began = time.monotonic()
     try:
         yield
     except SkywardError:
         raise
-    except RuntimeError as error:
-        if str(error) != _STOPPED:
-            raise
-        raise PoolStopped(f"the pool was stopped, and with it went {address}") from None
-    except MessageTooLarge as error:
-        raise CollectionUnavailable(f"{address} has become too large for its nodes: {error}") from None
-    except (Unavailable, TimeoutError, ActorFailed, BaseExceptionGroup) as error:
-        raise CollectionUnavailable(
-            f"too few nodes answered for {address} ({_reason(error)}); the call may have been made. Lost nodes are "
-            "replaced within seconds: read it, or call again where calling twice is safe"
-        ) from None
+    except Exception as error:
+        first = _first(error)
+        log.debug("%s of %s ended after %.1f s: %r", method, address, time.monotonic() - began, first)
+        match first:
+            case RuntimeError() if str(first) == STOPPED:
+                raise PoolStopped(f"the pool was stopped, and with it went {address}") from None
+            case MessageTooLarge():
+                raise CollectionUnavailable(f"{address} has become too large for its nodes: {first}") from None
+            case Unavailable() | TimeoutError() | ActorFailed():
+                raise CollectionUnavailable(
+                    f"too few nodes answered for {address} ({str(first) or 'none of them in time'}); the call may have "
+                    "been made. Lost nodes are replaced within seconds: read it, or call again where calling twice is "
+                    "safe"
+                ) from None
+        raise
 
 
-def _reason(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
+def _first(error: Exception) -> Exception:
+    """What a group is made of, by the first in it."""
+    while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    return str(error) or "none of them in time"
+    return error

@@ -18,7 +18,7 @@ from casty.collections import Missing, Queue
 from skyward_jupyter.collections.address import Address, Who
 from skyward_jupyter.collections.bell import BellMessage, Leave, Ring, Wait, bell
 from skyward_jupyter.collections.patience import Patience
-from skyward_jupyter.collections.served import TRY_ALL, Room, Served, again, level
+from skyward_jupyter.collections.served import TRY_ALL, Linked, Room, Served, again, level
 from skyward_jupyter.tasks import promise
 
 #: Seconds between two looks at a queue by those who wait, should the bell be lost with its node.
@@ -37,8 +37,12 @@ class ServedQueue(Served):
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
-        self._queue: Queue[bytes] = room.collections.queue(address.name, value=bytes, write=level(address.consistency))
-        self._bell: Ref[BellMessage] = room.system.ref(bell, address.name)
+        self._queue = Linked(room, self._made)
+        self._bell: Linked[Ref[BellMessage]] = Linked(room, lambda: room.system.ref(bell, address.name))
+
+    def _made(self) -> Queue[bytes]:
+        write = level(self.address.consistency)
+        return self.room.collections.queue(self.address.name, value=bytes, write=write)
 
     async def begin(self) -> None:
         """Be ready for the first call."""
@@ -47,8 +51,8 @@ class ServedQueue(Served):
     async def put(self, items: Sequence[bytes]) -> None:
         """Append items, in their order."""
         for item in items:
-            await self._queue.offer(item)
-        self._bell.tell(Ring(len(items)))
+            await self._queue().offer(item)
+        self._bell().tell(Ring(len(items)))
         self.changed()
 
     async def get(self, who: Who, timeout: float | None) -> bytes | None:
@@ -61,7 +65,7 @@ class ServedQueue(Served):
 
     async def front(self) -> bytes | None:
         """The next item, left where it is."""
-        found = await again(self._queue.peek)
+        found = await again(lambda: self._queue().peek())
         return None if isinstance(found, Missing) else found
 
     async def empty(self) -> bool:
@@ -70,12 +74,12 @@ class ServedQueue(Served):
 
     async def size(self) -> int:
         """How many items wait in it."""
-        return await again(self._queue.size, TRY_ALL)
+        return await again(lambda: self._queue().size(), TRY_ALL)
 
     async def clear(self) -> None:
         """Remove what is in it. Not asked for again: what was put meanwhile would go as well."""
         async with Patience(TRY_ALL):
-            await self._queue.clear()
+            await self._queue().clear()
         self.changed()
 
     async def _awaited(self, until: float | None) -> bytes | None:
@@ -87,7 +91,7 @@ class ServedQueue(Served):
                 if left <= 0:
                     return None
                 with contextlib.suppress(TimeoutError, Unavailable):
-                    heard = await asyncio.wait_for(self._bell.ask(Wait(name, came, heard)), left)
+                    heard = await asyncio.wait_for(self._bell().ask(Wait(name, came, heard)), left)
                 if (item := await self._taken()) is not None:
                     return item
         except asyncio.CancelledError:
@@ -98,11 +102,11 @@ class ServedQueue(Served):
 
     def _tell(self, message: BellMessage) -> None:
         with contextlib.suppress(RuntimeError):  # the pool was stopped
-            self._bell.tell(message)
+            self._bell().tell(message)
 
     async def _taken(self) -> bytes | None:
         """The next item. One that comes too late, or to nobody, goes back."""
-        taking = promise(self._queue.poll())
+        taking = promise(self._queue().poll())
         try:
             async with asyncio.timeout(_ANSWER_WITHIN):
                 found = await asyncio.shield(taking)

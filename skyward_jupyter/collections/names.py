@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from casty.collections import MISSING, Collections, Missing, Register
 
@@ -14,7 +15,7 @@ from skyward_jupyter.errors import CollectionMismatch
 class Names:
     """The names of a pool's collections. What was found once is remembered here."""
 
-    def __init__(self, collections: Collections) -> None:
+    def __init__(self, collections: Callable[[], Collections]) -> None:
         self._collections = collections
         self._known: dict[str, Address] = {}
 
@@ -36,7 +37,7 @@ class Names:
     async def find(self, name: str) -> Address | None:
         """What a name stands for; None while nobody has used it."""
         if name not in self._known:
-            told = await again(self._register(name).get)
+            told = await again(lambda: self._register(name).get())
             if isinstance(told, Missing):
                 return None
             self._known[name] = Address(**json.loads(told))
@@ -53,4 +54,4 @@ class Names:
         return known
 
     def _register(self, name: str) -> Register[bytes]:
-        return self._collections.register(f"name:{name}", value=bytes)
+        return self._collections().register(f"name:{name}", value=bytes)

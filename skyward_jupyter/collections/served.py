@@ -25,6 +25,8 @@ _AT_ONCE = 64
 #: Seconds after which something that was not answered is asked again: one question, or many.
 TRY, TRY_ALL = 2.0, 20.0
 _PAUSE = 0.1
+#: What casty says of anything that is asked of a system after its end; another may have taken its place since.
+STOPPED = "the system has stopped"
 
 
 @dataclass(eq=False)
@@ -33,8 +35,8 @@ class Room:
 
     Attributes
     ----------
-    system
-        The cluster, as a member or as a client of it.
+    reach
+        The cluster, as a member or as a client of it: another client where the link to it was made anew.
     ranks
         The nodes that the pool has now.
     everybody
@@ -43,18 +45,46 @@ class Room:
         Numbers the writes that are made from here.
     """
 
-    system: System
-    collections: Collections
+    reach: Callable[[], System]
     journals: Journals
     presence: Presence
     ranks: Callable[[], Sequence[int]]
     everybody: Callable[[Kind, str], Awaitable[tuple[Present, ...]]]
     writer: Writer = field(default_factory=Writer)
     _tasks: Tasks = field(default_factory=lambda: Tasks("work of a collection that nobody waits for"))
+    _collections: tuple[System, Collections] | None = None
+
+    @property
+    def system(self) -> System:
+        """The cluster, as it is reached now."""
+        return self.reach()
+
+    @property
+    def collections(self) -> Collections:
+        """casty's collections there."""
+        system = self.system
+        if self._collections is None or self._collections[0] is not system:
+            self._collections = system, Collections(system)
+        return self._collections[1]
 
     def own(self, work: Coroutine[Any, Any, Any]) -> None:
         """Do something beside everything else, to its end."""
         self._tasks.start(work)
+
+
+class Linked[T]:
+    """What is made once of the cluster, and anew when the link to it was."""
+
+    def __init__(self, room: Room, make: Callable[[], T]) -> None:
+        self._room = room
+        self._make = make
+        self._made: tuple[System, T] | None = None
+
+    def __call__(self) -> T:
+        system = self._room.system
+        if self._made is None or self._made[0] is not system:
+            self._made = system, self._make()
+        return self._made[1]
 
 
 class Served:
@@ -108,26 +138,28 @@ async def again[T](operation: Callable[[], Awaitable[T]], within: float = TRY) -
     """
     task, began, times = asyncio.current_task(), asyncio.get_running_loop().time(), 0
     assert task is not None
-    cancelled = task.cancelling()
+    cancelled, stopped = task.cancelling(), False
     while True:
         times += 1
         try:
             async with Patience(within):
                 return await operation()
-        except (TimeoutError, Unavailable, ActorFailed, BaseExceptionGroup) as error:
+        except (TimeoutError, Unavailable, ActorFailed, RuntimeError, BaseExceptionGroup) as error:
             if task.cancelling() > cancelled:
                 # A task group whose task fails just then raises that, and the cancellation is not heard of again.
                 raise asyncio.CancelledError from error
-            if over() or not _passing(error):
+            left = str(_first(error)) == STOPPED
+            if over() or not (_passing(error) or (left and not stopped)):
                 raise
-            log.debug("no answer to try %d, %.1f s after the first: %s", times, _since(began), _reason(error))
+            stopped = left
+            log.debug("no answer to try %d, %.1f s after the first: %r", times, _since(began), _first(error))
         await asyncio.sleep(_PAUSE)
 
 
-def _reason(error: BaseException) -> str:
+def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return error
 
 
 def _since(began: float) -> float:

@@ -12,7 +12,7 @@ from casty.collections import Missing
 
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.entries import Entries
-from skyward_jupyter.collections.served import TRY_ALL, Room, Served, again, each, level
+from skyward_jupyter.collections.served import TRY_ALL, Linked, Room, Served, again, each, level
 
 
 class _Table(Served):
@@ -22,9 +22,11 @@ class _Table(Served):
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
-        self._entries = Entries(
-            room.collections.dict(address.name, key=bytes, value=bytes, write=level(address.consistency))
-        )
+        self._entries = Linked(room, self._made)
+
+    def _made(self) -> Entries:
+        write = level(self.address.consistency)
+        return Entries(self.room.collections.dict(self.address.name, key=bytes, value=bytes, write=write))
 
     async def begin(self) -> None:
         """Be ready for the first call."""
@@ -32,7 +34,7 @@ class _Table(Served):
 
     async def contains(self, key: bytes) -> bool:
         """Whether there is such a key, or member."""
-        return await again(lambda: self._entries.contains(key))
+        return await again(lambda: self._entries().contains(key))
 
     async def remove(self, key: bytes) -> bool:
         """Remove a key, or member; whether it was there."""
@@ -42,7 +44,7 @@ class _Table(Served):
 
     async def size(self) -> int:
         """How many there are."""
-        return await again(self._entries.size, TRY_ALL)
+        return await again(lambda: self._entries().size(), TRY_ALL)
 
     async def pages(self) -> AsyncIterator[tuple[bytes, ...]]:
         """All keys, or members, some hundred at a time.
@@ -50,14 +52,15 @@ class _Table(Served):
         casty's own `scan` of a dict asks every entry for its value too, which for the keys alone is a thousand times
         the work. There is no other public way to the index.
         """
-        load = cast(Callable[[bytes], bytes], self._entries._key.load)
-        async for listed in self._entries._index.scan():
+        entries = self._entries()
+        load = cast(Callable[[bytes], bytes], entries._key.load)
+        async for listed in entries._index.scan():
             yield tuple(map(load, listed))
 
     async def clear(self) -> None:
         """Remove everything that is there now."""
         await each(self._taken, await again(self._listed, TRY_ALL))
-        await again(self._entries.items, TRY_ALL)  # drops what a write that stopped halfway had listed
+        await again(lambda: self._entries().items(), TRY_ALL)  # drops what a write that stopped halfway had listed
         self.changed()
 
     async def _listed(self) -> tuple[bytes, ...]:
@@ -65,11 +68,11 @@ class _Table(Served):
 
     async def _written(self, key: bytes, value: bytes, *, absent: bool = False) -> bytes | None:
         async with self.room.writer.turn(self._named(key)) as mark:
-            return await again(lambda: self._entries.write(key, value, mark, absent=absent))
+            return await again(lambda: self._entries().write(key, value, mark, absent=absent))
 
     async def _taken(self, key: bytes, *, wanted: bool = False) -> tuple[bool, bytes | None]:
         async with self.room.writer.turn(self._named(key)) as mark:
-            return await again(lambda: self._entries.take(key, mark, wanted=wanted))
+            return await again(lambda: self._entries().take(key, mark, wanted=wanted))
 
     def _named(self, key: bytes) -> bytes:
         return b"%s/%s" % (self.address.name.encode(), key)
@@ -85,7 +88,7 @@ class ServedDict(_Table):
 
     async def get(self, key: bytes) -> bytes | None:
         """The value of a key, if it has one."""
-        found = await again(lambda: self._entries.get(key))
+        found = await again(lambda: self._entries().get(key))
         return None if isinstance(found, Missing) else found
 
     async def put(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
@@ -117,7 +120,7 @@ class ServedDict(_Table):
 
     async def items(self) -> tuple[tuple[bytes, bytes], ...]:
         """All keys with their values."""
-        return tuple(await again(self._entries.items, TRY_ALL))
+        return tuple(await again(lambda: self._entries().items(), TRY_ALL))
 
 
 class ServedSet(_Table):

@@ -587,3 +587,34 @@ def test_a_pool_may_grow_and_shrink_under_them() -> None:
         made.scale(2)
         assert meet() @ made == [400] * 2
         assert sorted(shared.items()) == [(number, number) for number in range(400)]
+
+
+def test_calls_go_on_when_the_link_to_the_nodes_is_made_anew(pool: sky.ComputePool, name: str, until: Any) -> None:
+    from skyward_jupyter.api.collections import find
+    from skyward_jupyter.runtime.bridge import runtime
+
+    hub, _ = find(pool.name).reach()
+    shared, counter = sky.dict(name, pool=pool), sky.counter(f"{name}-count", pool=pool)
+    shared["times"], over = 0, threading.Event()
+    counter.increment(0)
+
+    def work(number: int) -> int:
+        times = 0
+        while not over.is_set():
+            shared[number, times % 50] = times
+            assert shared[number, times % 50] == times
+            counter.increment()
+            times += 1
+        return times
+
+    with ThreadPoolExecutor(4) as workers:
+        working = [workers.submit(work, number) for number in range(4)]
+        for _ in range(4):
+            before, at = hub.client, counter.value
+            assert hub.redial is not None
+            runtime().call_soon(hub.redial.mended, 0)
+            until(lambda: hub.client is not before, "there is another client")  # noqa: B023
+            until(lambda: counter.value > at + 20 or any(one.done() for one in working), "all go on")  # noqa: B023
+        over.set()
+        counted = sum(one.result() for one in working)
+    assert counter.value == counted
