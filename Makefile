@@ -18,7 +18,7 @@ REST := $(wildcard tests/faults tests/notebooks tests/browser)
 JOBS ?= 3
 PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo lab test test-quick test-deps check check-js format docs bench bench-ssh setup clean
+.PHONY: help demo lab test test-quick test-chaos test-deps check check-js format docs bench bench-ssh setup clean
 .NOTPARALLEL:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make demo lab     the same, then open it in JupyterLab'
 	@echo 'make test         every check and every test'
 	@echo 'make test-quick   the checks and the quick tests'
+	@echo 'make test-chaos   break pools for ten minutes and check what was seen of their collections; SECONDS=60'
 	@echo 'make test-deps    tests with the oldest and the newest of every dependency, kept in $(BUILD)/deps'
 	@echo 'make check        ruff, mypy, tsc, biome'
 	@echo 'make format       let ruff and biome write'
@@ -51,6 +52,12 @@ test: check
 
 test-quick: check
 	$(PYTEST) $(QUICK) -m 'not slow and not browser' $(ARGS)
+
+# Partitions take root and nftables; without them the rest is broken.
+SECONDS ?= 600
+
+test-chaos: $(READY)
+	$(RUN) -m tests.chaos $(SECONDS) $(SEED)
 
 DEPS ?= oldest newest
 

@@ -1,0 +1,128 @@
+"""A run: eight clients use all six collections while their pool is broken again and again; what they saw is checked.
+
+The history of a run that fails is kept, with what was broken and when; `python -m tests.chaos FILE` checks it again.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+import threading
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+
+import skyward as sky
+from tests.chaos.breaking import Breaking
+from tests.chaos.checks import problems
+from tests.chaos.clients import Client, on_a_node
+from tests.chaos.history import Op, gathered, save
+
+NODES, ON_NODES, HERE = 4, 6, 2
+#: Seconds in which all must be well again after something was broken, and in which clients must have stopped.
+WELL, OVER = 60.0, 90.0
+#: Seconds from the time when all is well again until the next thing is broken: a new node gets its copies meanwhile.
+APART = 2.0
+#: Where histories are kept that are not as they should be.
+KEPT = Path("build/chaos")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a run went."""
+
+    operations: int
+    maybe: int
+    broken: tuple[str, ...]
+    wrong: tuple[str, ...]
+    file: Path | None
+
+    def __str__(self) -> str:
+        head = f"{self.operations:,} operations, {self.maybe:,} of them maybe; {len(self.broken)} things were broken"
+        if self.file is None:
+            return f"{head}; nothing is wrong"
+        again = f"check it again with: python -m tests.chaos {self.file}"
+        return "\n".join([f"{head}; {len(self.wrong)} things are wrong ({again})", *self.wrong[:20]])
+
+
+def run(seconds: float, seed: int, name: str, *, longest: float = 3.0) -> Report:
+    """Break a pool for so many seconds, and check what its clients saw.
+
+    Parameters
+    ----------
+    longest
+        Seconds that a node is stopped or cut off at most.
+    """
+    with tempfile.TemporaryDirectory(prefix="skyward-chaos-") as directory:
+        with sky.ComputePool(nodes=NODES, name=name, worker=sky.Worker(concurrency=2)) as pool:
+            crowd = Crowd(pool, directory)
+            breaking = Breaking(pool, random.Random(seed), longest=longest)
+            until = time.monotonic() + seconds
+            try:
+                while time.monotonic() < until:
+                    breaking.step(lambda: crowd.well(WELL))
+                    time.sleep(APART)
+            finally:
+                crowd.over()
+        history = gathered(Path(directory))
+    return judged(history, breaking.killed, breaking.done, f"{name}-{seed}")
+
+
+def judged(history: list[Op], killed: int, broken: list[str], name: str) -> Report:
+    """Check a history, and keep it when something is wrong."""
+    wrong = problems(history, killed)
+    file = None
+    if wrong:
+        file = save(history, KEPT / f"{name}.jsonl")
+        file.with_suffix(".txt").write_text("\n".join([f"killed {killed}", *broken, "", *wrong]) + "\n")
+    return Report(len(history), sum(op.maybe for op in history), tuple(broken), tuple(wrong), file)
+
+
+class Crowd:
+    """The clients of a pool. One whose process was killed is followed by another."""
+
+    def __init__(self, pool: sky.ComputePool, directory: str) -> None:
+        self._pool = pool
+        self._directory = directory
+        self._made = 0
+        self._running: list[Future[int]] = []
+        self._threads = [
+            threading.Thread(target=Client(directory, f"kernel{number}", pool).run, name=f"client-{number}")
+            for number in range(HERE)
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._fill()
+
+    def well(self, within: float) -> None:
+        """Wait until every node is ready, and all clients run."""
+        until = time.monotonic() + within
+        while not self._is_well():
+            assert time.monotonic() < until, f"after {within:g} s the pool is not whole: {self._pool.nodes}"
+            self._fill()
+            time.sleep(0.05)
+        self._fill()
+
+    def over(self) -> None:
+        """Have all stop, and take what is left in the queue."""
+        Path(self._directory, "over").touch()
+        for thread in self._threads:
+            thread.join(OVER)
+            assert not thread.is_alive(), f"{thread.name} still waits for an operation after {OVER:g} s"
+        for future in self._running:
+            try:
+                future.result(OVER)
+            except (sky.NodeLost, sky.SlotDied):
+                continue
+        Client(self._directory, "last", self._pool).drain()
+
+    def _is_well(self) -> bool:
+        nodes = self._pool.nodes
+        return len(nodes) == NODES and all(view.phase == "ready" for view in nodes)
+
+    def _fill(self) -> None:
+        self._running = [future for future in self._running if not future.done()]
+        while len(self._running) < ON_NODES:
+            self._made += 1
+            self._running.append(on_a_node(self._directory, f"node{self._made}") > self._pool)
