@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -66,11 +67,11 @@ def expect(hub: Hub, waiting: Iterable[WaitingRun]) -> None:
 
 def adopt(hub: Hub, rank: int, known: Known) -> TaskEntry:
     """Follow a task that another kernel sent to a node."""
-    run = hub.kept.get(known.run)
+    run, since = hub.kept.get(known.run), time.time() - known.age
     if run is None:
-        run = Kept(known.run, known.parts, known.label, known.session, known.since, adopted=True)
+        run = Kept(known.run, known.parts, known.label, known.session, since, adopted=True)
         hub.kept[known.run] = run
-    run.since = min(run.since, known.since)
+    run.since = min(run.since, since)
     entry = run.entries[known.task] = TaskEntry(
         id=known.task,
         code=_NO_CODE,

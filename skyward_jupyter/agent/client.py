@@ -49,7 +49,7 @@ class Client:
         """Whether the task is new; it is known from now on."""
         if task.id in self._seen:
             return False
-        self._seen[task.id] = (task, time.time()) if self.follower is None else None
+        self._seen[task.id] = (task, time.monotonic()) if self.follower is None else None
         if len(self._seen) > _REMEMBERED:
             self._forgotten = max(self._forgotten, next(iter(self._seen)))
             _limit(self._seen)
@@ -76,11 +76,13 @@ class Client:
         """What it may still want to know of; `running` has how often each running task has yielded."""
         ended = self.log.ended()
 
+        now = time.monotonic()
+
         def known(task: Task, since: float) -> Known:
             state = "ended" if task.id in ended else "running" if task.id in running else "waiting"
             streams = task.credit > 0
             had = running.get(task.id, 0) - self.log.yields(task.id) if streams else 0
-            return Known(task.id, task.run, task.parts, task.label, task.session, streams, state, since, had)
+            return Known(task.id, task.run, task.parts, task.label, task.session, streams, state, now - since, had)
 
         return tuple(known(*kept) for kept in self._seen.values() if kept is not None)
 

@@ -113,11 +113,7 @@ class KernelHold:
 
     def drop(self) -> None:
         """Free it, without waiting and without saying that it was lost."""
-        runtime().call_soon(lambda: runtime().spawn(self._dropped()))
-
-    async def _dropped(self) -> None:
-        with contextlib.suppress(SkywardError):
-            await self._holder.release()
+        runtime().call_soon(lambda: runtime().spawn(self._holder.drop()))
 
 
 class _Keep:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import pickle
+import secrets
 import time
 
 import casty
@@ -15,8 +16,9 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.caller import Call, Outcome, read_outcome
 from skyward_jupyter.collections.engine import Engine, told
+from skyward_jupyter.collections.freshness import Allowance, fresh
 from skyward_jupyter.collections.steward import Do, Forget, StewardMessage
-from skyward_jupyter.errors import CollectionUnavailable, LockLost, PoolStopped
+from skyward_jupyter.errors import CollectionUnavailable, LockLost, PoolStopped, SkywardError
 
 #: Seconds between two looks whether the node is still there.
 _LOOK = 2.0
@@ -26,7 +28,7 @@ _RUNS = ("starting", "ready")
 _UP = (NodeState.IDLE, NodeState.ACTIVE)
 
 #: Unlike those of any kernel before.
-_numbers = itertools.count(time.time_ns())
+_numbers = itertools.count(secrets.randbits(62))
 
 
 class _NodeGone(Exception):
@@ -85,12 +87,25 @@ class Holder:
         self._address = address
         self._number = number
 
+    async def stands(self) -> bool:
+        """Whether the lock is still held; when it is not, it is done with."""
+        while True:
+            asked = time.monotonic()
+            kept = await self._errand.run(Call(self._address, "stands", (self._number,)))
+            if fresh(asked) or not kept:
+                return bool(kept)
+
     async def release(self) -> None:
         """Have it free the lock."""
         try:
             await self._errand.run(Call(self._address, "release", (self._number,)))
         except _NodeGone:
             raise LockLost(self._address.name, self.token) from None
+
+    async def drop(self) -> None:
+        """Have it free the lock, however that ends."""
+        with contextlib.suppress(SkywardError):
+            await self.release()
 
 
 class Errands:
@@ -115,17 +130,27 @@ class Errands:
 
     async def acquire(self, address: Address, timeout: float | None) -> Holder | None:
         """Have a node take a lock; None when it was not free in time."""
-        until = None if timeout is None else time.monotonic() + timeout
+        allowed = Allowance(timeout)
         while True:
-            left = None if until is None else max(0.0, until - time.monotonic())
             errand = await self._errand()
             try:
-                match await errand.run(Call(address, "acquire", (left,))):
+                match await errand.run(Call(address, "acquire", (allowed.left,))):
                     case (int(number), int(token)):
-                        return Holder(errand, address, number, token)
-                return None
+                        holder = Holder(errand, address, number, token)
+                        if allowed.fresh or await self._stands(holder):
+                            return holder
+                    case _:
+                        return None
             except _NodeGone:
                 continue  # what it may have had goes with it
+
+    async def _stands(self, holder: Holder) -> bool:
+        """Whether a lock is still held; not knowing it, it is given back."""
+        try:
+            return await holder.stands()
+        except BaseException:
+            self._engine.room.own(holder.drop())
+            raise
 
     async def _errand(self) -> _Errand:
         """The first node that is there; while all are being replaced, as soon as one is."""

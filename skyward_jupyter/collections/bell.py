@@ -5,6 +5,7 @@ It keeps nothing: with its node those who wait at it are forgotten, look at the 
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,12 +21,12 @@ class Wait(Askable[int]):
 
     Attributes
     ----------
-    came
-        When this one first came, by which it is woken.
+    waited
+        For how many seconds this one has waited: the one who has longest is woken first.
     """
 
     waiter: str
-    came: int
+    waited: float
     heard: int
 
 
@@ -49,11 +50,12 @@ type BellMessage = Wait | Ring | Leave
 @actor(initial=0, replicas=1, ask_timeout=_WAIT)
 async def bell(ctx: Context[int, BellMessage]) -> None:
     """Wakes one waiter for each item."""
-    rung = time.time_ns()  # unlike any number of the bell that was here before
-    waiting: dict[str, tuple[int, Ref[int]]] = {}
+    rung = secrets.randbits(62)  # unlike any number of the bell that was here before
+    waiting: dict[str, tuple[float, Ref[int]]] = {}
     async for message in ctx.inbox:
         match message:
-            case Wait(waiter, came, heard) if heard == rung:
+            case Wait(waiter, waited, heard) if heard == rung:
+                came, _ = waiting.get(waiter, (time.monotonic() - waited, None))
                 waiting[waiter] = came, message.reply_to
             case Wait():
                 message.reply_to.tell(rung)

@@ -110,12 +110,14 @@ class Caller:
             self._release(number, address)
 
     async def _made(self, call: Call, who: Who) -> Any:
-        if call.method == "release" and call.args[0] not in self._locks:
+        if call.method in ("release", "stands") and call.args[0] not in self._locks:
             raise LockMisused(f"{call.address} is not held by who releases it")
         value = await self._engine.call(call.address, call.method, call.args, who)
         match call.method, value:
             case "acquire", (number, _):
                 self._locks[number] = call.address
+            case "stands", False:
+                self._release(call.args[0], call.address)
             case "release", _:
                 del self._locks[call.args[0]]
         return value

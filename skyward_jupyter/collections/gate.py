@@ -1,32 +1,25 @@
-"""Barriers: casty lets everybody through together; who has come is known from the engines they came through.
+"""Barriers: a turnstile lets everybody through together; who has come is known from the engines they came through.
 
-Somebody who waits asks casty again under the same id when a node that was asked is lost, so nobody counts twice. One
-whose node is lost counts as having come for up to `INTEREST` seconds after.
+Whoever waits asks the turnstile again under the same name every few seconds, so nobody counts twice, and a node that is
+lost holds nobody up. One whose node is lost counts as having come for up to `SILENT` seconds after.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from casty import Ref, Unavailable
-from casty.collections import barrier, configured
 
 from skyward_jupyter.collections.address import Address, Who
+from skyward_jupyter.collections.asking import answer
 from skyward_jupyter.collections.served import Room, Served
+from skyward_jupyter.collections.turnstile import Come, Go, Know, TurnstileMessage, turnstile
 from skyward_jupyter.errors import BarrierTimeout
 
-#: Seconds after its last question that somebody is taken for gone.
-INTEREST = 30.0
-_ASK_AGAIN = 10.0
-_RETRY = 0.2
 _WITHDRAW = 1.0
 #: Seconds for which somebody who gave up counts as having come, for others who give up at about the same time.
 _GAVE_UP = 3.0
-
-_actor = configured(barrier.actor, 3, "majority")
 
 
 class ServedBarrier(Served):
@@ -60,22 +53,24 @@ class ServedBarrier(Served):
             self.generation += 1
 
     async def _through(self, parties: int, timeout: float | None) -> None:
-        at: Ref[barrier.Message] = self.room.system.ref(_actor, f"{self.address.name}/{parties}")
-        me = uuid4()
+        at: Ref[TurnstileMessage] = self.room.system.ref(turnstile, f"{self.address.name}/{parties}")
+        me, life = uuid4().hex, self.room.system.node.incarnation.hex
         try:
             async with asyncio.timeout(timeout):
-                while not await _asked(at.ask(barrier.Arrive(me, parties, time.time() + INTEREST))):
+                while not await answer(self.room, at.ask(Come(me, life, parties))):
                     pass
         except BaseException as error:
             opened = await asyncio.shield(self._withdraw(at, me))
             if not (opened and isinstance(error, TimeoutError)):
                 raise
+        else:
+            at.tell(Know(me))
 
-    async def _withdraw(self, at: Ref[barrier.Message], me: UUID) -> bool:
+    async def _withdraw(self, at: Ref[TurnstileMessage], me: str) -> bool:
         """Not to have come; whether it had opened meanwhile."""
         try:
             async with asyncio.timeout(_WITHDRAW):
-                return await at.ask(barrier.Cancel(me))
+                return await at.ask(Go(me))
         except (TimeoutError, Unavailable):
             return False
 
@@ -83,15 +78,3 @@ class ServedBarrier(Served):
         there = await self.room.everybody("barrier", self.address.name)
         missing = sorted(set(self.room.ranks()) - {one.node for one in there})
         return BarrierTimeout(self.address.name, seconds, tuple(missing), min(len(there), parties - 1), parties)
-
-
-async def _asked(answer: Awaitable[bool]) -> bool:
-    """What is answered; nothing yet when it takes long, or nobody can be reached."""
-    try:
-        async with asyncio.timeout(_ASK_AGAIN):
-            return await answer
-    except TimeoutError:
-        return False
-    except Unavailable:
-        await asyncio.sleep(_RETRY)
-        return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -22,8 +23,8 @@ class Journal:
     """The changes of one collection, numbered."""
 
     def __init__(self) -> None:
-        # A number from the clock: one journal is never taken for the one before it.
-        self.number = time.time_ns()
+        # From somewhere: one journal is never taken for the one before it.
+        self.number = secrets.randbits(62)
         self.asked = time.monotonic()
         self._first = self.number
         self._changes: deque[tuple[int, bytes]] = deque()

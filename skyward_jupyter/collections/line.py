@@ -83,7 +83,7 @@ class ServedQueue(Served):
         self.changed()
 
     async def _awaited(self, until: float | None) -> bytes | None:
-        name, came = uuid.uuid4().hex, time.time_ns()
+        name, came = uuid.uuid4().hex, time.monotonic()
         heard = 0
         try:
             while True:
@@ -91,7 +91,8 @@ class ServedQueue(Served):
                 if left <= 0:
                     return None
                 with contextlib.suppress(TimeoutError, Unavailable):
-                    heard = await asyncio.wait_for(self._bell().ask(Wait(name, came, heard)), left)
+                    waited = time.monotonic() - came
+                    heard = await asyncio.wait_for(self._bell().ask(Wait(name, waited, heard)), left)
                 if (item := await self._taken()) is not None:
                     return item
         except asyncio.CancelledError:

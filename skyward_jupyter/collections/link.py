@@ -10,6 +10,7 @@ import asyncio
 import os
 import pickle
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from typing import Any
 
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.caller import Call, Outcome
+from skyward_jupyter.collections.freshness import Allowance, fresh
 from skyward_jupyter.collections.holdings import Holdings
 from skyward_jupyter.collections.pieces import HEARD, Cutter, piece
 from skyward_jupyter.collections.place import not_clustered
@@ -121,13 +123,21 @@ class Link:
 
     def acquire(self, address: Address, timeout: float | None) -> _WireHold | None:
         """Have a lock; None when it was not free in time."""
-        got, wire = self._made(address, "acquire", (timeout,), keep=True)
-        return self._hold(address, got, wire)
+        allowed = Allowance(timeout)
+        while True:
+            got, wire = self._made(address, "acquire", (allowed.left,), keep=True)
+            hold = self._hold(address, got, wire)
+            if hold is None or allowed.fresh or hold.stands():
+                return hold
 
     async def acquire_async(self, address: Address, timeout: float | None) -> _WireHold | None:
         """`acquire`, to await on any event loop."""
-        got, wire = await self._made_async(address, "acquire", (timeout,), keep=True)
-        return self._hold(address, got, wire)
+        allowed = Allowance(timeout)
+        while True:
+            got, wire = await self._made_async(address, "acquire", (allowed.left,), keep=True)
+            hold = self._hold(address, got, wire)
+            if hold is None or allowed.fresh or await hold.stands_async():
+                return hold
 
     def ended(self, task: int) -> None:
         """A task has ended: what it still holds is freed."""
@@ -186,7 +196,26 @@ class _WireHold:
         self._link = link
         self._wire = wire
         self._call = link.request(address, "release", (number,))
+        self._ask = link.request(address, "stands", (number,))
         self._process = os.getpid()
+
+    def stands(self) -> bool:
+        """Whether it is still held; when it is not, it is done with."""
+        while True:
+            asked = time.monotonic()
+            with _dropped(self._wire):
+                outcome = self._wire.call(self._ask)
+            if fresh(asked) or not outcome.value:
+                return self._stood(outcome)
+
+    async def stands_async(self) -> bool:
+        """`stands`, to await on any event loop."""
+        while True:
+            asked = time.monotonic()
+            with _dropped(self._wire):
+                outcome = await self._wire.call_async(self._ask)
+            if fresh(asked) or not outcome.value:
+                return self._stood(outcome)
 
     def release(self) -> None:
         """Free it; in a forked child it is the parent's, and stays."""
@@ -207,6 +236,14 @@ class _WireHold:
     def drop(self) -> None:
         """Free it, by ending its connection."""
         self._wire.close()
+
+    def _stood(self, outcome: Outcome) -> bool:
+        if outcome.error is not None:
+            self._wire.close()
+            raise outcome.error
+        if not outcome.value:
+            self._link.used(self._wire)
+        return bool(outcome.value)
 
     def _released(self, outcome: Outcome) -> None:
         self._link.used(self._wire)

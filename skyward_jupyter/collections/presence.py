@@ -31,16 +31,16 @@ class Present:
         ``"waits"`` or ``"holds"``; ``"left"`` when it gave up just now.
     token
         The fencing token of a holder; 0 otherwise.
-    since
-        Since when (seconds since the epoch).
+    age
+        For how many seconds it has been there in this role. Clocks of machines are not compared, so it is no time.
     """
 
     node: int
     task: int
     label: str
     role: str
-    token: int
-    since: float
+    token: int = 0
+    age: float = 0.0
 
     @property
     def who(self) -> Who:
@@ -60,22 +60,22 @@ class Presence:
     def __init__(self, changed: Callable[[Kind, str], None]) -> None:
         self._changed = changed
         self._numbers = itertools.count()
-        self._present: dict[tuple[Kind, str], dict[int, Present]] = {}
+        # With since when, by this process's clock.
+        self._present: dict[tuple[Kind, str], dict[int, tuple[Present, float]]] = {}
 
     def come(self, kind: Kind, name: str, who: Who, role: Role = "waits", token: int = 0) -> int:
         """Somebody is here from now on; returns what `go` takes."""
         number = next(self._numbers)
         node = -1 if who.node is None else who.node
-        self._present.setdefault((kind, name), {})[number] = Present(
-            node, who.task, who.label, role, token, time.time()
-        )
+        present = Present(node, who.task, who.label, role, token)
+        self._present.setdefault((kind, name), {})[number] = present, time.monotonic()
         self._changed(kind, name)
         return number
 
     def hold(self, kind: Kind, name: str, number: int, token: int) -> None:
         """Somebody who waited has it now."""
         at = self._present[kind, name]
-        at[number] = replace(at[number], role="holds", token=token, since=time.time())
+        at[number] = replace(at[number][0], role="holds", token=token), time.monotonic()
         self._changed(kind, name)
 
     def go(self, kind: Kind, name: str, number: int) -> None:
@@ -90,7 +90,8 @@ class Presence:
         """Somebody is leaving, and remembered as having been here for `after` seconds."""
         left = next(self._numbers)
         at = self._present[kind, name]
-        at[left] = replace(at[number], role="left")
+        present, since = at[number]
+        at[left] = replace(present, role="left"), since
         asyncio.get_running_loop().call_later(after, self.go, kind, name, left)
 
     @contextmanager
@@ -104,4 +105,5 @@ class Presence:
 
     def at(self, kind: Kind, name: str) -> tuple[Present, ...]:
         """Everybody at a collection."""
-        return tuple(self._present.get((kind, name), {}).values())
+        now, there = time.monotonic(), self._present.get((kind, name), {})
+        return tuple(replace(present, age=now - since) for present, since in there.values())

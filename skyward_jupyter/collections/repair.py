@@ -11,21 +11,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any
 
 import casty.collections as kinds
-from casty import ActorSystem, Event, HandoffEnded, HandoffStarted, LoggingObserver, MemberChanged, System
-from casty.collections import SemaphoreState
+from casty import (
+    ActorSystem,
+    DefaultedActor,
+    Event,
+    HandoffEnded,
+    HandoffStarted,
+    LoggingObserver,
+    MemberChanged,
+    System,
+)
 
-from skyward_jupyter.collections import entries, tally
+from skyward_jupyter.collections import entries, keeper, tally, turnstile
+from skyward_jupyter.collections.departed import note
 
 _OURS = ("casty.collections:", f"{entries.__name__}:", f"{tally.__name__}:")
+#: Those that have in memory who waits, and so write their copies themselves.
+_WRITING: Mapping[str, tuple[DefaultedActor[Any, Any], Any]] = {
+    keeper.keeper.name: (keeper.keeper, keeper.Rewrite()),
+    turnstile.turnstile.name: (turnstile.turnstile, turnstile.Rewrite()),
+}
 #: How many keys are taken at a time, and the pause between two times (seconds).
 _PIECE, _PAUSE = 100, 0.02
 #: Seconds that others may take to see a node, and to activate what they are asked to.
 _SETTLE = 1.0
-#: Seconds that a key may take to be let go of; a lock that is held is not, and is renewed, and so written, anyway.
+#: Seconds that a key may take to be let go of.
 _LET_GO = 1.0
 
 
@@ -56,6 +71,8 @@ class Repair:
             self._moving.add((event.actor, event.direction))
         elif isinstance(event, HandoffEnded):
             self._moving.discard((event.actor, event.direction))
+        elif isinstance(event, MemberChanged) and event.status == "left":
+            note(event.node.incarnation.hex)
         elif isinstance(event, MemberChanged) and event.status == "alive":
             address, incarnation = event.node.address or "", event.node.incarnation.hex
             before = self._known.get(address)
@@ -80,7 +97,7 @@ async def kept(system: System) -> list[tuple[str, str]]:
     """The keys of collections, with their types, that a node keeps a copy of. There is no other way to its list."""
     if not isinstance(system, ActorSystem):
         return []
-    return [(actor, key) for actor, key, _ in await system._stored() if actor.startswith(_OURS)]
+    return [(actor, key) for actor, key, _ in await system._stored() if actor.startswith(_OURS) or actor in _WRITING]
 
 
 async def _activate(system: ActorSystem) -> None:
@@ -88,11 +105,11 @@ async def _activate(system: ActorSystem) -> None:
     stored = await kept(system)
     for start in range(0, len(stored), _PIECE):
         for actor, key in stored[start : start + _PIECE]:
-            definition = _definition(actor)
-            if "semaphore" in actor:
-                system.ref(definition, key, initial=SemaphoreState(1))
+            if actor in _WRITING:
+                definition, rewrite = _WRITING[actor]
+                system.ref(definition, key).tell(rewrite)
             else:
-                system.ref(definition, key)
+                system.ref(_definition(actor), key)
         await asyncio.sleep(_PAUSE)
 
 

@@ -8,6 +8,7 @@ second. Nothing is promised about the order of changes made on different nodes: 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,7 +58,7 @@ class LockView:
     Attributes
     ----------
     holder, token, since
-        Who has it, with which fencing token, and since when (seconds since the epoch); None while it is free.
+        Who has it, with which fencing token, and since when (by the clock here); None while it is free.
     waiters
         Who waits for it; in no order.
     """
@@ -139,7 +140,8 @@ class Watch:
         holders = sorted((one for one in there if one.role == "holds"), key=lambda one: one.token)
         if not holders:
             return LockView(None, None, None, _waiting(there))
-        return LockView(holders[-1].who, holders[-1].token, holders[-1].since, _waiting(there))
+        last = holders[-1]
+        return LockView(last.who, last.token, time.time() - last.age, _waiting(there))
 
     async def _address(self) -> Address | None:
         """What the name stands for; None while it is nothing yet."""
@@ -155,4 +157,4 @@ class Watch:
 
 
 def _waiting(there: Sequence[Present]) -> tuple[Who, ...]:
-    return tuple(one.who for one in sorted(there, key=lambda one: one.since) if one.role == "waits")
+    return tuple(one.who for one in sorted(there, key=lambda one: -one.age) if one.role == "waits")

@@ -213,8 +213,8 @@ class Known:
         Whether it yields its results.
     state
         ``waiting``, ``running`` or ``ended``.
-    since
-        When it came to the node, in seconds since the epoch.
+    age
+        For how many seconds the node has had it: clocks of machines are not compared.
     had
         How many of its yields the client has acknowledged.
     """
@@ -226,7 +226,7 @@ class Known:
     session: bool
     streams: bool
     state: str
-    since: float
+    age: float
     had: int = 0
 
 

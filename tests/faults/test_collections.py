@@ -19,7 +19,7 @@ import pytest
 import skyward as sky
 from skyward_jupyter.api.collections import find
 from skyward_jupyter.collections.engine import WITHIN
-from skyward_jupyter.collections.latch import TTL
+from skyward_jupyter.collections.keeper import TTL
 from skyward_jupyter.collections.steward import Copies
 from skyward_jupyter.runtime.bridge import wait
 from tests.faults.conftest import World

@@ -316,7 +316,7 @@ def test_another_thread_does_not_release_a_lock(pool: sky.ComputePool, name: str
 
 
 def test_a_lock_is_renewed_while_it_is_held(pool: sky.ComputePool, name: str) -> None:
-    from skyward_jupyter.collections.latch import TTL
+    from skyward_jupyter.collections.keeper import TTL
 
     @sky.compute
     def attempt() -> bool:

@@ -66,7 +66,7 @@ def test_without_a_pool_it_says_so(kernel: Kernel) -> None:
 
 
 def test_a_lock_is_kept_while_a_cell_blocks_the_kernel(nodes: Kernel) -> None:
-    from skyward_jupyter.collections.latch import TTL
+    from skyward_jupyter.collections.keeper import TTL
 
     nodes.ok("import time, skyward as sky\nlock = sky.lock('busy')\nlock.acquire()")
     nodes.ok(f"time.sleep({TTL + 2})")
