@@ -18,7 +18,7 @@ import tests
 # What tests define goes by value, so that no node has to import pytest and all that a test's module does.
 cloudpickle.register_pickle_by_value(tests)
 
-pytest_plugins = ["tests.machines", "tests.namespaces", "tests.bare", "tests.far"]
+pytest_plugins = ["tests.machines", "tests.namespaces", "tests.bare", "tests.far", "tests.pids"]
 
 # A shell that has the tests run in the background hands on that interrupts are ignored, and many tests are about them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -160,7 +160,14 @@ class _Ear:
             return
         text = str(facts.get("why") or facts.get("text") or "")
         self.hub.supplier.tell(
-            Heard(report.rank, report.what, int(str(facts.get("pid", 0))), text, bool(facts.get("final")))
+            Heard(
+                report.rank,
+                report.what,
+                int(str(facts.get("pid", 0))),
+                text,
+                bool(facts.get("final")),
+                int(str(facts.get("slots", 0))),
+            )
         )
 
 

@@ -59,6 +59,8 @@ class NodeView:
         What its start said.
     link
         Why it cannot be reached just now; empty while it can.
+    lacks
+        What keeps it, or slots of it, from starting just now; empty where nothing does.
     """
 
     rank: int
@@ -71,6 +73,7 @@ class NodeView:
     done: int = 0
     boot: Boot = field(default_factory=Boot, repr=False)
     link: str = ""
+    lacks: str = ""
 
     @property
     def log(self) -> tuple[str, ...]:
@@ -80,13 +83,13 @@ class NodeView:
     @property
     def now(self) -> str:
         """What it is at, in a line, for views that show for how long."""
-        return (f"not reachable ({self.link})" if self.link else self.phase).partition("\n")[0]
+        return (f"not reachable ({self.link})" if self.link else self.lacks or self.phase).partition("\n")[0]
 
     @property
     def doing(self) -> str:
         """The phase, for people: of a node that cannot be reached, that, and since when."""
         if not self.link:
-            return self.phase
+            return self.lacks or self.phase
         return f"not reachable since {time.strftime('%H:%M:%S', time.localtime(self.boot.since))} ({self.link})"
 
 

@@ -48,6 +48,14 @@ class NodeUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Slots:
+    """To the task actor: a node has so many slots now."""
+
+    rank: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
 class NodeDown:
     """A node takes no more tasks."""
 
@@ -128,6 +136,14 @@ class Wrote:
 class Reach:
     """To a node actor: why its link is broken; that it is mended when `why` is empty."""
 
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lacks:
+    """To a node actor: how many slots it has, and why not all of them; nothing when it has them all again."""
+
+    slots: int
     why: str
 
 
@@ -236,6 +252,7 @@ class Heard:
     pid: int
     text: str
     final: bool = False
+    slots: int = 0
 
 
 @dataclass(frozen=True, slots=True)

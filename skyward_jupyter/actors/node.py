@@ -30,6 +30,7 @@ from skyward_jupyter.actors.messages import (
     Gone,
     Joined,
     Kill,
+    Lacks,
     Lost,
     Meet,
     NodeDown,
@@ -38,6 +39,7 @@ from skyward_jupyter.actors.messages import (
     Reach,
     Recall,
     Returned,
+    Slots,
     Taken,
     Unheard,
     Wrote,
@@ -59,7 +61,21 @@ log = logging.getLogger("skyward")
 _LEAVE_WITHIN = 8.0
 
 type NodeMessage = (
-    Assign | Recall | Direct | Act | Give | Follow | Arrived | Phase | Meet | Wrote | Reach | Gone | Drain | Unheard
+    Assign
+    | Recall
+    | Direct
+    | Act
+    | Give
+    | Follow
+    | Arrived
+    | Phase
+    | Meet
+    | Wrote
+    | Reach
+    | Lacks
+    | Gone
+    | Drain
+    | Unheard
 )
 
 
@@ -70,6 +86,7 @@ class _Node:
         self.hub = hub
         self.rank = rank
         self._pooled = 0
+        self._slots = hub.spec.concurrency
         self._seconds = 0.0
         self._draining = False
         self._leaving: asyncio.TimerHandle | None = None
@@ -143,6 +160,8 @@ class _Node:
                 self.hub.placer.tell(NodeDown(self.rank))
                 self.recall()
                 self._maybe_leave()
+            case Lacks(slots, why):
+                self.lack(slots, why)
             case Gone(why, final):
                 self.lose(why, final)
                 return False
@@ -200,6 +219,14 @@ class _Node:
             if not why:
                 placing.assign(self.hub)
 
+    def lack(self, slots: int, why: str) -> None:
+        """The system has no room for all its slots: what waits on it goes to nodes that have."""
+        fewer, self._slots = slots < self._slots, slots
+        self.shown.lack(why)
+        self.hub.placer.tell(Slots(self.rank, slots))
+        if fewer:
+            self.recall()
+
     async def _connect(self) -> None:
         """Wait until the node answers this kernel."""
         while True:
@@ -218,7 +245,7 @@ class _Node:
         self._flush()
         self.hub.takers[self.rank] = self.assign
         self.hub.hearers[self.rank] = self.courier.hear
-        self.hub.placer.tell(NodeUp(self.rank, self.shown.view.slots, self._adopt(owned)))
+        self.hub.placer.tell(NodeUp(self.rank, self._slots, self._adopt(owned)))
         self.hub.events.emit(NodeReady, self.rank, self.shown.view.address)
         self.hub.pool.tell(Joined(self.rank))
 

@@ -252,7 +252,7 @@ def _row(view: NodeView) -> NodeRow:
         phase=view.now,
         since=view.boot.since,
         said=view.boot.said,
-        reachable=not view.link,
+        reachable=not (view.link or view.lacks),
         address=view.address,
         pid=view.pid,
         slots=view.slots,

@@ -73,6 +73,11 @@ class Placer:
         """It does not any more."""
         self._seats.pop(rank, None)
 
+    def resize(self, rank: int, slots: int) -> None:
+        """It has so many slots now, and is given no more than these take."""
+        if (seat := self._seats.get(rank)) is not None:
+            seat.slots = slots
+
     def away(self, rank: int, away: bool) -> None:
         """A node cannot be reached, or can again: what it has is its own, and it is given no more while others are."""
         if (seat := self._seats.get(rank)) is not None:

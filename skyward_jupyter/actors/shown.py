@@ -49,8 +49,8 @@ class Shown:
         """It has got to a step of its start."""
         # Which machine it is on is not known from the start.
         address = self.view.address or self._hub.fleet.address(self._rank)
-        boot = self.view.boot.step(phase)
-        self._show(replace(self.view, phase=phase, pid=pid or self.view.pid, address=address, boot=boot))
+        boot, lacks = self.view.boot.step(phase), "" if pid else self.view.lacks
+        self._show(replace(self.view, phase=phase, pid=pid or self.view.pid, address=address, boot=boot, lacks=lacks))
         self._tell(phase)
 
     def wrote(self, text: str) -> None:
@@ -73,6 +73,14 @@ class Shown:
         self._show(replace(view, boot=view.boot.step(what)))
         self._tell(what)
         return True
+
+    def lack(self, why: str) -> None:
+        """Say what keeps it, or slots of it, from starting, or that nothing does any more."""
+        if why == self.view.lacks or self.view.state is NodeState.LOST:
+            return
+        step = why or "has all its slots again"
+        self._show(replace(self.view, lacks=why, boot=self.view.boot.step(step)))
+        self._tell(step)
 
     def ready(self) -> None:
         """It takes tasks."""

@@ -38,8 +38,8 @@ class NodeRow(TypedDict):
     """One node's slow state.
 
     `since` is when its phase began, in seconds since the epoch, and `said` the last line that it wrote. One that is not
-    `reachable` runs, behind a link that is broken. `log` holds the last lines of the node's boot log, oldest first;
-    `pid` is 0 while no process is known.
+    `reachable` is behind a link that is broken, or lacks room for its slots. `log` holds the last lines of the node's
+    boot log, oldest first; `pid` is 0 while no process is known.
     """
 
     rank: int

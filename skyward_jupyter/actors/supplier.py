@@ -19,6 +19,7 @@ from skyward_jupyter.actors.messages import (
     Gone,
     Heard,
     Kill,
+    Lacks,
     Meet,
     Phase,
     Reach,
@@ -136,6 +137,8 @@ class _Supplier:
                 node.tell(Reach(""))
                 if self.hub.redial is not None:
                     self.hub.redial.mended(rank)
+            case "lacks":
+                node.tell(Lacks(word.slots, text))
             case "line" | "log":
                 node.tell(Wrote(text))
         self._maybe_connect()

@@ -21,13 +21,14 @@ from skyward_jupyter.actors.messages import (
     NodeUp,
     Recall,
     Returned,
+    Slots,
     Withdraw,
 )
 from skyward_jupyter.actors.placing import assign
 from skyward_jupyter.errors import TaskInterrupted
 from skyward_jupyter.wire.events import Failure
 
-type PlacerMessage = Enqueue | Returned | Check | Withdraw | NodeUp | NodeDown
+type PlacerMessage = Enqueue | Returned | Check | Withdraw | NodeUp | NodeDown | Slots
 
 
 @actor(initial=0, idle_after=timedelta(days=365))
@@ -51,6 +52,8 @@ async def placer(ctx: Context[int, PlacerMessage]) -> None:
                     hub.node(rank).tell(Recall())
             case NodeUp(rank, slots, given):
                 placing.up(rank, slots, given)
+            case Slots(rank, slots):
+                placing.resize(rank, slots)
             case NodeDown(rank):
                 placing.down(rank)
         assign(hub)

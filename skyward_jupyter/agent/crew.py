@@ -36,6 +36,8 @@ class Crew:
         Called when a slot may have become free.
     died
         Called with a task whose slot's process ended, and its exit code.
+    lacks
+        Called with how many slots there are and what keeps the others from starting, whenever that changes.
     log
         Takes a sentence for the node's own log.
     """
@@ -48,6 +50,7 @@ class Crew:
         said: Said,
         free: Callable[[], None],
         died: Callable[[Running, int], None],
+        lacks: Callable[[int, str], None],
         log: Callable[[str], None],
     ) -> None:
         self._config = config
@@ -56,12 +59,15 @@ class Crew:
         self._said = said
         self._free = free
         self._died = died
+        self._lacks = lacks
         self._log = log
         self._peers = config.peers
         self._slots: dict[int, SlotLink] = {}
         self._since: dict[int, float] = {}
         self._session_asked = False
         self._short_lives = 0
+        self._lacking: dict[int, str] = {}
+        self._said_lacking = (config.concurrency, "")
         self._starting = Tasks(f"connecting a slot of node {config.rank}")
 
     def __iter__(self) -> Iterator[SlotLink]:
@@ -103,10 +109,18 @@ class Crew:
             self.connect(message["slot"], pid, tuple(sockets), (out, err, page)), lambda _: os.kill(pid, signal.SIGKILL)
         )
 
-    def failed(self, why: str) -> None:
-        """The template could not start one."""
-        self._session_asked = False
-        self._log(f"a slot could not be started: {why}")
+    def failed(self, slot: int, why: str) -> None:
+        """The template could not start one, and tries it again."""
+        self._lacking[slot] = why
+        self._say_lacking()
+
+    def _say_lacking(self) -> None:
+        """Say what keeps slots from starting, or that nothing does any more."""
+        there = sum(index != SESSION for index in self._slots)
+        now = (there, _sentence(self._lacking)) if self._lacking else (self._config.concurrency, "")
+        if now != self._said_lacking:
+            self._said_lacking = now
+            self._lacks(*now)
 
     def ended(self, slot: int, pid: int, code: int) -> None:
         """A slot's process ended; another takes its place, but for the session, which is asked for when needed."""
@@ -119,6 +133,8 @@ class Crew:
             del self._slots[link.index]
             if link.running is not None:
                 self._died(link.running, code)
+        if self._lacking:
+            self._say_lacking()
         if slot == SESSION:
             self._session_asked = False
         else:
@@ -131,7 +147,9 @@ class Crew:
             self._since[link.index] = asyncio.get_running_loop().time()
             if self._peers != self._config.peers:
                 link.peers(self._peers)
-        self._session_asked = SESSION in self._slots
+        self._lacking.pop(index, None)
+        self._session_asked = SESSION in self._slots or SESSION in self._lacking
+        self._say_lacking()
         self._free()
 
     def _replace(self, slot: int, code: int, retired: bool) -> None:
@@ -142,5 +160,15 @@ class Crew:
         delay = 0.0 if self._short_lives <= _SHORT_LIVES else min(10.0, 0.1 * 2 ** (self._short_lives - _SHORT_LIVES))
         if delay:
             self._log(f"slot {slot} ended right after its start (exit {code}); the next in {delay:g} s")
+            self.failed(slot, f"it ends as soon as it starts (exit {code})")
         sockets = 1 if self._config.executor == "process" else self._config.concurrency + 1
         loop.call_later(delay, self._send, {"op": "slot", "slot": slot, "sockets": sockets})
+
+
+def _sentence(lacking: dict[int, str]) -> str:
+    """What keeps which slots from starting, as a part of a sentence about the node."""
+    slots = [str(slot) for slot in sorted(lacking) if slot != SESSION]
+    which = ["its session"] if SESSION in lacking else []
+    if slots:
+        which.append(f"slot{'s' * (len(slots) > 1)} {', '.join(slots)}")
+    return f"cannot start {' and '.join(which)}: {next(reversed(lacking.values()))}; it is tried again"

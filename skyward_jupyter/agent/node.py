@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from skyward_jupyter.agent import actors
+from skyward_jupyter.agent.again import LACKING, lack, lack_of_threads
 from skyward_jupyter.agent.channel import Channel
 from skyward_jupyter.agent.client import Client, refuse_exchange
 from skyward_jupyter.agent.cluster import LEAVE_WITHIN, join
@@ -56,6 +57,8 @@ from skyward_jupyter.wire.messages import (
 from skyward_jupyter.wire.said import packed_text
 
 _CODES = 512
+#: So many threads its part in the cluster takes, which waits for ever where it has not all of them.
+_THREADS = 4
 #: Seconds between a part of a task and the task itself.
 _ON_ITS_WAY = 60.0
 #: Seconds between two looks at whether a node that is to go has something to do.
@@ -76,11 +79,13 @@ class Agent:
         self.done = 0
         self.failed = 0
         self.over = asyncio.Event()
-        self.leaving = False
+        self.leaving = self.joined = False
         self.others: actors.Others | None = None
         owner = Owner(config.owner, config.owner_since, config.owner_name)
         self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self._expired, renewed=config.renewed)
-        self.crew = Crew(config, template.send, self._heard, self._said, self._dispatch, self._died, self._note)
+        self.crew = Crew(
+            config, template.send, self._heard, self._said, self._dispatch, self._died, self._lacks, self._note
+        )
         self.gpus = GpuMeter([gpu.index for gpu in config.accelerators], config.env.get("PATH"))
         self._template = template
         self._clients: dict[str, Client] = {}
@@ -399,7 +404,7 @@ class Agent:
                     if self._session_queue:
                         self.crew.ask_session()
                 case "slot_failed":
-                    self.crew.failed(message["why"])
+                    self.crew.failed(message["slot"], message["why"])
                 case "renew":
                     self.renew(message["epoch"], message["spread"])
 
@@ -411,6 +416,9 @@ class Agent:
     def _alone(self) -> None:
         self.report("alone")
         drop_kernels()
+
+    def _lacks(self, slots: int, why: str) -> None:
+        self.report("lacks", slots=slots, text=why)
 
     def _note(self, text: str) -> None:
         self.report("log", text=text)
@@ -443,8 +451,8 @@ class _Told(logging.Handler):
         self._agent.report("log", text=record.getMessage())
 
 
-async def serve(config: AgentConfig, sock: socket.socket) -> None:
-    """Be the agent of `config` until it is stopped, or its owner has been gone for its ttl."""
+async def serve(config: AgentConfig, sock: socket.socket) -> int:
+    """Be the agent of `config` until it is stopped, or its owner has been gone for its ttl; returns its status."""
     agent = Agent(config, Channel(sock))
     actors.host(agent)
     logging.getLogger("skyward").addHandler(_Told(agent))
@@ -452,6 +460,9 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
     loop.add_reader(sock, agent.serve_template)
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, agent.stop)
+    if lacks := lack_of_threads(_THREADS):
+        agent.report("failed", why=lacks)
+        return LACKING
     agent.lease.start()
     member = begin(_member(agent), f"node {config.rank}")
     over = begin(agent.over.wait(), "waiting for the end of the node")
@@ -461,8 +472,11 @@ async def serve(config: AgentConfig, sock: socket.socket) -> None:
     await asyncio.wait([member], timeout=_LEAVE if agent.leaving else _LEAVE_ALL)
     agent.lease.end()
     if member.done() and (error := member.exception()) is not None:
-        agent.report("failed", why=f"its agent failed: {error or type(error).__name__}")
+        lacks = "" if agent.joined else lack(error)
+        agent.report("failed", why=lacks or f"its agent failed: {error or type(error).__name__}")
+        return LACKING if lacks else 0
     member.cancel()
+    return 0
 
 
 async def _member(agent: Agent) -> None:
@@ -474,6 +488,7 @@ async def _member(agent: Agent) -> None:
         listen(agent),
     ):
         agent.others = actors.Others(system)
+        agent.joined = True
         agent.report("ready")
         await agent.over.wait()
 
@@ -485,5 +500,4 @@ def run_agent(config: AgentConfig, sock: socket.socket) -> None:
     """
     sock.setblocking(True)
     raise_limit()
-    asyncio.new_event_loop().run_until_complete(serve(config, sock))
-    os._exit(0)
+    os._exit(asyncio.new_event_loop().run_until_complete(serve(config, sock)))

@@ -23,10 +23,12 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from setproctitle import setproctitle
 
+from skyward_jupyter.agent.again import LACKING, Again, lack
 from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.controls import Control, Pool, opened
@@ -56,6 +58,7 @@ class _Agent:
     groups: set[int] = field(default_factory=set)
     asked: bool = False
     ended: str = ""
+    lacking: bool = False
     reports: dict[str, Message] = field(default_factory=dict)
     successor: AgentConfig | None = None
 
@@ -88,6 +91,7 @@ class Template:
         self._files = files
         self._guard = start_guard(self._marks, files)
         self._endings = Endings(self._marks)
+        self._again = Again()
         self._selector = selectors.DefaultSelector()
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
@@ -148,10 +152,12 @@ class Template:
                     self._serve_kernel(key.data)
         for pid in self._endings.over():
             self._over(pid)
+        for go in self._again.due():
+            go()
 
     def _idle(self) -> float | None:
         """How long there may be nothing to do (seconds)."""
-        waits = [self._endings.wait()]
+        waits = [self._endings.wait(), self._again.wait()]
         if self._linger and not self._agents and not self._endings:
             waits.append(max(0.0, self._until - time.monotonic()))
         return min((wait for wait in waits if wait is not None), default=None)
@@ -251,6 +257,8 @@ class Template:
         pool = self._pools.get(key)
         if pool is None or self._agents_of(key):
             return
+        if pool.control is None:
+            self._again.drop("agent", key)
         if pool.control is None and not self._linger:
             self._remove(pool)
         if pool.ending:
@@ -274,6 +282,8 @@ class Template:
         key = agent.config.key
         if message["what"] == "alone" and key in self._pools:
             self._pools[key].stamp()
+        if message["what"] == "ready":
+            self._again.done(("agent", key, agent.config.rank))
         message = {**message, "pool": key, "rank": agent.config.rank}
         if message["what"] == "expired":
             self._expired = True
@@ -287,6 +297,7 @@ class Template:
         if not self._obeys(config.key, control):
             return
         self._pools[config.key].config = config
+        self._again.drop("agent", config.key, config.rank)
         former = self._agents_of(config.key, config.rank)
         if former:
             # It may not answer any more, and has the node's address until it has ended: that takes a while if it has
@@ -298,15 +309,11 @@ class Template:
 
     def _start(self, config: AgentConfig) -> None:
         self._guard = self._guard or start_guard(self._marks, self._files)
-        ours, theirs = socket.socketpair()
         try:
-            pid = launch("agent", config, "", [theirs])
+            ours, pid = _launched(config)
         except OSError as error:
-            ours.close()
-            self._tell_exited(config, 0, str(error))
+            self._start_again(config, lack(error) or str(error))
             return
-        finally:
-            theirs.close()
         agent = _Agent(config, pid, Channel(ours))
         self._agents[pid] = agent
         self._selector.register(agent.channel, selectors.EVENT_READ, agent)
@@ -314,6 +321,14 @@ class Template:
         self._start_slot(agent, 0, 1 if config.executor == "process" else config.concurrency + 1)
         for slot in range(1, config.concurrency if config.executor == "process" else 1):
             self._start_slot(agent, slot, 1)
+
+    def _start_again(self, config: AgentConfig, why: str) -> None:
+        """The system has no room for an agent: say so, and try again later."""
+        self._again.later(("agent", config.key, config.rank), partial(self._start, config))
+        text = f"cannot start: {why}; it is tried again"
+        self._tell_kernel(
+            {"op": "report", "what": "lacks", "pool": config.key, "rank": config.rank, "slots": 0, "text": text}
+        )
 
     def _start_slot(self, agent: _Agent, slot: int, count: int) -> None:
         label = f".{slot}" if slot >= 0 else ".session"
@@ -327,10 +342,15 @@ class Template:
             agent.slots[pid] = slot
             agent.groups.add(pid)
             fds = (*(ours.fileno() for ours, _ in pairs), *ends.for_agent)
-            agent.channel.send({"op": "slot", "slot": slot, "pid": pid}, fds)
+            self._again.done(("slot", agent.pid, slot))
+            try:
+                agent.channel.send({"op": "slot", "slot": slot, "pid": pid}, fds)
+            except OSError:
+                kill(pid)  # its agent has ended, or does not get what it needs to have it
         except OSError as error:
+            self._again.later(("slot", agent.pid, slot), partial(self._start_slot, agent, slot, count))
             with contextlib.suppress(OSError):
-                agent.channel.send({"op": "slot_failed", "slot": slot, "why": str(error)})
+                agent.channel.send({"op": "slot_failed", "slot": slot, "why": lack(error) or str(error)})
         finally:
             if ends is not None:
                 ends.close()
@@ -340,6 +360,10 @@ class Template:
 
     def _kill_agents(self, key: str, rank: int | None = None) -> None:
         """End the agent of a rank, or all of a pool, and those that were to come after them."""
+        for _, pool, number in self._again.drop("agent", key, *(() if rank is None else (rank,))):
+            self._tell_kernel(
+                {"op": "exited", "pool": pool, "rank": number, "pid": 0, "why": "it was ended before it had started"}
+            )
         for agent in self._agents_of(key, rank):
             if agent.successor is not None:
                 self._tell_exited(agent.successor, 0, "it was ended before it had started")
@@ -391,6 +415,7 @@ class Template:
                     agent.channel.send({"op": "slot_exited", "slot": slot, "pid": pid, "code": code})
 
     def _agent_ended(self, agent: _Agent, code: int) -> None:
+        self._again.drop("slot", agent.pid)
         self._end_slots(agent)
         kill_group(agent.pid)
         if agent.channel.fileno() >= 0:
@@ -398,6 +423,7 @@ class Template:
             self._selector.unregister(agent.channel)
             agent.channel.close()
         agent.ended = f"signal {-code}" if code < 0 else f"exit status {code}"
+        agent.lacking = code == LACKING and not agent.asked
         if agent.groups and (agent.asked or code == 0):
             self._leaving.append(agent)
         else:
@@ -412,6 +438,9 @@ class Template:
             self._gone(agent)
 
     def _gone(self, agent: _Agent) -> None:
+        if agent.lacking and agent.successor is None:
+            self._start_again(agent.config, agent.reports["failed"]["why"])
+            return
         self._tell_exited(agent.config, agent.pid, agent.reports.get("failed", {}).get("why", agent.ended))
         if agent.successor is not None:
             self._start(agent.successor)
@@ -440,6 +469,18 @@ class Template:
     def _flush(self, control: Control) -> None:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if control.flush() else 0)
         self._selector.modify(control, events, control)
+
+
+def _launched(config: AgentConfig) -> tuple[socket.socket, int]:
+    """Start an agent; returns the socket that leads to it, and its process id."""
+    ours, theirs = socket.socketpair()
+    try:
+        return ours, launch("agent", config, "", [theirs])
+    except OSError:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
 
 
 def main() -> None:

@@ -20,9 +20,11 @@ from pathlib import Path
 import psutil
 
 from skyward_jupyter.agent.accelerators import Accelerator, here, share
+from skyward_jupyter.agent.again import lack
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import HTTP_PORT, PORT, AgentConfig, Peer
+from skyward_jupyter.errors import ProvisioningFailed
 from skyward_jupyter.fleets.admission import Admission
 from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
 from skyward_jupyter.fleets.footing import check_loopback
@@ -30,8 +32,12 @@ from skyward_jupyter.fleets.launcher import Link, Taken, launcher, take
 from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.ssh.image import Image, working_directory
 from skyward_jupyter.wire.spill import hold_store, let_store_go, remove_store
+
+#: Seconds until another template is tried for which the system had no room.
+LATER = 0.5
 
 
 class LocalFleet:
@@ -89,7 +95,11 @@ class LocalFleet:
         self._block = _free_block()
         self.cluster = f"{self._pool}-{secrets.token_hex(16)}"
         # The template starts while the certificates are made.
-        self._link = launcher()
+        try:
+            self._link = launcher()
+        except OSError as error:
+            why = lack(error) or str(error)
+            raise ProvisioningFailed(f"pool {self._pool!r} cannot start its template process: {why}") from error
         self._link.listen(self._key, self._hear)
         try:
             self.store = new_store(self._pool, lambda store: furnish(store, self._pool))
@@ -158,7 +168,11 @@ class LocalFleet:
             for rank in ranks:
                 self._heard(Report(rank, "exited", {"why": "the pool was stopped"}))
             return
-        self._living_link()
+        try:
+            self._living_link()
+        except OSError as error:
+            self._start_later(error, ranks, peers, seeds)
+            return
         self._divide(ranks, [peer.rank for peer in peers])
         known = tuple(replace(peer, accelerators=self.accelerators(peer.rank)) for peer in peers)
         for rank in ranks:
@@ -168,6 +182,13 @@ class LocalFleet:
             self._asked.add(rank)
             config = self._config(rank, known, seeds)
             self._admission.ask(rank, partial(self._send, {"op": "start", "config": config.to_json()}))
+
+    def _start_later(self, error: OSError, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
+        """The system has no room for another template in the place of one that ended: say so, and try again."""
+        text = f"cannot start: {lack(error) or error}; it is tried again"
+        for rank in ranks:
+            self._heard(Report(rank, "lacks", {"slots": 0, "text": text}))
+        runtime().loop.call_later(LATER, self.start, ranks, peers, seeds)
 
     def _config(self, rank: int, peers: tuple[Peer, ...], seeds: Sequence[int]) -> AgentConfig:
         me = records.me()

@@ -132,7 +132,7 @@ def _of(pool: Pool, present: list[int], selection: Selection) -> list[int]:
 def _free(pool: Pool, present: list[int]) -> int:
     """The node that does least, then the one that did least."""
     nodes = [node for node in pool.nodes if node.rank in present]
-    return int(min(nodes, key=lambda node: (node.running, node.done, node.rank)).rank)
+    return int(min(nodes, key=lambda node: (bool(node.lacks), node.running, node.done, node.rank)).rank)
 
 
 def _no_such(name: str, names: list[str]) -> str:

@@ -181,3 +181,15 @@ def test_a_node_that_cannot_be_reached_gets_nothing_while_others_can() -> None:
     made.away(1, True)
     made.settled(0, 1, 1.0)
     assert made.place() == {0: [2]}
+
+
+def test_a_node_without_slots_is_given_nothing() -> None:
+    placer = Placer()
+    placer.up(0, 2)
+    placer.up(1, 2)
+    placer.resize(0, 0)
+    placer.queue.extend(range(4))
+    assert placer.place() == {1: [0, 1]}
+    placer.resize(0, 1)
+    assert placer.place() == {0: [2]}
+    placer.resize(7, 1)  # one that is gone
