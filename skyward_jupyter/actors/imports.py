@@ -34,7 +34,10 @@ async def supply(hub: Hub, rank: int) -> None:
             async with asyncio.timeout(question.hold + _LATE):
                 needed = await hub.worker(rank).ask(question)
             for name in needed:
-                await _give(hub, rank, name)
+                if name.isidentifier():
+                    await _give(hub, rank, name)
+                else:
+                    log.error("node %d asked for a module called %r, which none is", rank, name[:100])
         except (casty.Unavailable, casty.NotStarted, casty.ActorFailed, TimeoutError):
             await asyncio.sleep(_RETRY)
         except Exception:

@@ -8,8 +8,10 @@ there is none, an import waits; interrupting the code ends the wait.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import pickle
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator, Iterable
@@ -25,6 +27,8 @@ from skyward_jupyter.wire.blobs import BlobStore
 from skyward_jupyter.wire.messages import AwaitNeeds, Code, GiveUnit
 from skyward_jupyter.wire.project import Project, Unit
 
+#: What files of modules are called below their directory, and their contents.
+_PATH, _DIGEST = re.compile(r"[^/\0][^\0]*"), re.compile(r"[0-9a-f-]{1,64}")
 _LENGTH = struct.Struct("<I")
 #: Times of change that files get here, by their content: another content has another time, so that Python compiles it.
 _FIRST_TIME = 10**9
@@ -171,6 +175,9 @@ class Modules:
     def _place(self, message: GiveUnit) -> None:
         """Write the files of a unit whose content is not in place yet, and remove those that are no longer in it."""
         assert message.unit is not None
+        for file in message.unit.files:
+            if not _PATH.fullmatch(file.path) or ".." in file.path.split("/") or not _DIGEST.fullmatch(file.digest):
+                raise OSError(errno.EINVAL, f"{file.path[:100]!r} is not a file of a module")
         (self._directory / "contents").mkdir(parents=True, exist_ok=True)
         if message.contents is not None:
             packed: dict[str, bytes] = pickle.loads(lz4.frame.decompress(self._store.open(message.contents)))

@@ -7,13 +7,12 @@ is killed, or that is interrupted and drops its connection, leaves nothing behin
 from __future__ import annotations
 
 import asyncio
-import pickle
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from skyward_jupyter.collections.address import Who
-from skyward_jupyter.collections.caller import Call, Caller
+from skyward_jupyter.collections.caller import Caller, read_call
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.pieces import Cutter, piece
 from skyward_jupyter.tasks import begin
@@ -57,7 +56,7 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
     async def _answer(self, number: int, body: bytes) -> None:
-        call: Call = pickle.loads(body)
+        call = read_call(body)
         outcome = await self._caller.outcome(number, call, self._who_is(call.task))
         if self._transport is not None:
             self._transport.write(piece(outcome))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import pickle
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, cast
 from casty import Askable, Context, System, actor
 
 from skyward_jupyter.collections.address import Kind
-from skyward_jupyter.collections.caller import Caller, failed
+from skyward_jupyter.collections.caller import Caller, failed, read_call
 from skyward_jupyter.collections.presence import Present
 from skyward_jupyter.collections.repair import kept
 from skyward_jupyter.tasks import Tasks
@@ -158,5 +157,5 @@ async def _follow(engine: Engine, message: Follow) -> None:
 
 async def _do(caller: Caller, message: Do, number: int, call: bytes) -> None:
     with contextlib.suppress(asyncio.CancelledError):
-        outcome = await caller.outcome(number, pickle.loads(call))
+        outcome = await caller.outcome(number, read_call(call))
         message.reply_to.tell(outcome)

@@ -1,4 +1,4 @@
-"""What is broken while clients run: nodes are killed or stopped for a while, slots too, and nodes cut off each other.
+"""What is broken while clients run: nodes and slots are killed or stopped, the kernel's loop too, and nodes cut off.
 
 A partition drops the packets of connections between the agents on both its sides, and whatever would connect anew to
 any of them; the kernel keeps its connections. All of it is on this machine's loopback, in a table of nftables that goes
@@ -21,9 +21,10 @@ from typing import Any
 import psutil
 
 import skyward as sky
+from skyward_jupyter.runtime.bridge import runtime
 from tests.processes import line_of
 
-_TABLE = "skyward_chaos"
+_TABLE = f"skyward_chaos_{os.getpid()}"
 _NFT = shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin")
 
 
@@ -54,7 +55,7 @@ class Breaking:
 
     def step(self, wait: Callable[[], None]) -> None:
         """Break one thing, mend it, and wait until all is well again."""
-        kinds = [self._kill, self._kill_slot, self._stop, self._stop_slot]
+        kinds = [self._kill, self._kill_slot, self._stop, self._stop_slot, self._stop, self._stand_still]
         if may_part():
             kinds.append(self._part)
         kind = self._rng.choice(kinds)
@@ -86,23 +87,33 @@ class Breaking:
 
     def _stop(self) -> str:
         rank, pid = self._rng.choice(sorted(self._agents().items()))
-        seconds = self._rng.uniform(0.3, self._longest)
+        seconds = self._seconds()
         with _stopped(pid):
             time.sleep(seconds)
         return f"node {rank} was stopped for {seconds:.1f} s"
 
     def _stop_slot(self) -> str:
-        slots, seconds = self._slots(), self._rng.uniform(0.3, self._longest)
+        slots, seconds = self._slots(), self._seconds()
         if slots:
             with _stopped(self._rng.choice(slots).pid):
                 time.sleep(seconds)
         return f"a slot was stopped for {seconds:.1f} s"
 
+    def _stand_still(self) -> str:
+        seconds = self._seconds()
+        runtime().loop.call_soon_threadsafe(time.sleep, seconds)
+        time.sleep(seconds)
+        return f"the kernel's loop stood still for {seconds:.1f} s"
+
+    def _seconds(self) -> float:
+        """How long something lasts: little, or longer than a call waits before it asks again."""
+        return self._rng.choice([self._rng.uniform(0.2, 1.0), self._rng.uniform(2.2, self._longest)])
+
     def _part(self) -> str:
         agents = self._agents()
         ranks = sorted(agents)
         cut = set(self._rng.sample(ranks, self._rng.randint(1, len(ranks) // 2)))
-        seconds = self._rng.uniform(0.5, self._longest)
+        seconds = self._seconds()
         with parted({agents[rank] for rank in cut}, {agents[rank] for rank in ranks if rank not in cut}):
             time.sleep(seconds)
         return f"nodes {sorted(cut)} were cut off for {seconds:.1f} s"

@@ -16,7 +16,7 @@ import skyward as sky
 from tests.chaos.history import Recorder
 
 #: Seconds for which the same keys are used, and how many there are.
-EPOCH, KEYS = 4.0, 3
+EPOCH, KEYS = 6.0, 3
 #: Parties of a barrier, and seconds that one waits for them.
 PARTIES, TOGETHER = 3, 2.0
 
@@ -49,13 +49,13 @@ class Client:
     def run(self) -> int:
         """Go on until it is over; returns how many operations that were."""
         steps: list[tuple[Callable[[], None], int]] = [
-            *((self._read, 8), (self._write, 5), (self._member, 4), (self._count, 4)),
+            *((self._read, 8), (self._write, 8), (self._member, 6), (self._count, 4)),
             *((self._put, 2), (self._get, 3), (self._hold, 1), (self._meet, 1)),
         ]
         kinds, weights = [step for step, _ in steps], [weight for _, weight in steps]
         while not os.path.exists(self._over):
             self._rng.choices(kinds, weights)[0]()
-            time.sleep(self._rng.random() * 0.01)
+            time.sleep(self._rng.random() * 0.005)
             self._made += 1
         return self._made
 

@@ -19,7 +19,7 @@ from tests.chaos.checks import problems
 from tests.chaos.clients import Client, on_a_node
 from tests.chaos.history import Op, gathered, save
 
-NODES, ON_NODES, HERE = 4, 6, 2
+NODES, ON_NODES, HERE = 4, 5, 3
 #: Seconds in which all must be well again after something was broken, and in which clients must have stopped.
 WELL, OVER = 60.0, 90.0
 #: Seconds from the time when all is well again until the next thing is broken: a new node gets its copies meanwhile.

@@ -150,3 +150,12 @@ async def test_the_end_of_the_node_ends_the_wait(node: Node) -> None:
         await until(lambda: "app" in node.modules._waiting)
     with pytest.raises(ConnectionError, match="the node's agent is gone"):
         await asking
+
+
+@pytest.mark.parametrize("path", ["../out.py", "/tmp/out.py", "root-1/../../../out.py", "..", ""])
+async def test_a_file_goes_nowhere_else(node: Node, path: str) -> None:
+    text = "x = 1"
+    unit = Unit("app", "1", (("root-1", "/home/me/project"),), (UnitFile(path, digest(text.encode()), len(text)),))
+    assert "is not a file of a module" in await node.give(unit, text)
+    assert not list(node.folder.rglob("out.py"))
+    assert not list(node.folder.parent.glob("out.py"))
