@@ -3,12 +3,13 @@
 The listening socket is ours, so a break of the connection does not cost the port. What was open when it broke is
 closed. Whoever connects during the break waits for a while to be led there: the pool's client dials at once, and would
 pause for seconds after a refusal. Bytes flow in both directions with back-pressure, and each end may close its own
-direction first.
+direction first. Where it can be told (Linux), another user of this machine is not let in.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import cast
 
@@ -16,10 +17,13 @@ import asyncssh
 
 from skyward_jupyter.errors import SkywardError
 from skyward_jupyter.ssh.keeper import Keeper
+from skyward_jupyter.ssh.peers import is_stranger
 from skyward_jupyter.tasks import Tasks
 
 #: How long whoever connects during a break waits before being refused (seconds).
 BREAK = 30.0
+#: How many are taken in before it is looked who they are.
+AT_ONCE = 64
 
 
 class Tunnel:
@@ -46,7 +50,9 @@ class Tunnel:
     async def open(self) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Near(self), "127.0.0.1", 0, backlog=256, start_serving=False)
+        self._server = await loop.create_server(
+            lambda: _Near(self), "127.0.0.1", 0, backlog=AT_ONCE, start_serving=False
+        )
         self.local = self._server.sockets[0].getsockname()[1]
         try:
             await self._server.start_serving()
@@ -70,7 +76,7 @@ class Tunnel:
 
     def joined(self, near: _Near, peer: tuple[str, int]) -> None:
         """Someone connected here."""
-        if self._closed:
+        if self._closed or near.is_of_a_stranger:
             near.drop()
             return
         self._near.add(near)
@@ -108,7 +114,15 @@ class _Near(asyncssh.SSHForwarder):
         self._here = cast(asyncio.Transport, transport)
         # Nothing is read before there is somewhere to write it.
         self._here.pause_reading()
-        self._tunnel.joined(self, self._here.get_extra_info("peername")[:2])
+        self._tunnel.joined(self, self._here.get_extra_info("peername", ("", 0))[:2])
+
+    @property
+    def is_of_a_stranger(self) -> bool:
+        """Whether another user connected."""
+        sock = None if self._here is None else self._here.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # it has gone
+            return sock is not None and is_stranger(sock)
+        return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._here = None
