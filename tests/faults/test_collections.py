@@ -68,7 +68,6 @@ def test_no_confirmed_write_is_lost_with_a_node(pool: sky.ComputePool, world: Wo
     world.until(lambda: counter.value > 60, "all write")
     kill(pool, world, node)
     at = counter.value
-    # An addition that was on its way is not made again: it raises when no answer has come within `WITHIN` seconds.
     world.until(lambda: counter.value > at + 60, "those that are left go on", within=2 * WITHIN)
     sky.set("over", pool=pool).add("over")
     confirmed, refused, lost = 0, 0, 0
@@ -86,6 +85,36 @@ def test_no_confirmed_write_is_lost_with_a_node(pool: sky.ComputePool, world: Wo
     # What was not confirmed may have been counted nevertheless, as may have been what the lost one did.
     assert counter.value >= confirmed
     assert len(written) == len(shared)
+
+
+def test_each_call_goes_on_and_counts_once_while_nodes_are_killed(pool: sky.ComputePool, world: World) -> None:
+    shared, counter = sky.dict("shared", pool=pool), sky.counter("counted", pool=pool)
+    counter.increment(0)
+    over = threading.Event()
+
+    def work(writer: int) -> tuple[int, list[str]]:
+        confirmed, wrong = 0, []
+        while not over.is_set():
+            key = writer, confirmed % 20
+            shared[key] = confirmed
+            if shared.setdefault(key, -1) != confirmed or shared.pop(key) != confirmed or key in shared:
+                wrong.append(f"{key} at {confirmed}")
+            counter.increment()
+            confirmed += 1
+        return confirmed, wrong
+
+    with ThreadPoolExecutor(4) as writers:
+        writing = [writers.submit(work, writer) for writer in range(4)]
+        try:
+            for node in (1, 0, 2):
+                at = counter.value
+                kill(pool, world, node)
+                world.until(lambda: counter.value > at + 60, "they go on", within=2 * WITHIN)  # noqa: B023
+        finally:
+            over.set()
+        done = [one.result(60) for one in writing]
+    assert [wrong for _, wrong in done] == [[], [], [], []]
+    assert counter.value == sum(confirmed for confirmed, _ in done)
 
 
 def test_every_key_is_there_after_each_node_was_killed_once(pool: sky.ComputePool, world: World) -> None:
