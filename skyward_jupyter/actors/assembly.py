@@ -217,13 +217,15 @@ def attach_panel(hub: Hub, made: panels.Panel) -> None:
     hub.on_change = changed
 
 
-def resize(hub: Hub, nodes: int) -> None:
-    """Ask for so many nodes; `hub.settled` is set once they are there."""
+def resize(hub: Hub, nodes: int) -> int:
+    """Ask for so many nodes; `hub.settled` is set once they are there. Returns how often that was asked."""
     hub.settled.clear()
     hub.desired = nodes
+    hub.asked += 1
     hub.pool.tell(Scale(nodes))
     if hub.elastic is not None:
         hub.elastic.asked()
+    return hub.asked
 
 
 async def dismantle(hub: Hub) -> None:

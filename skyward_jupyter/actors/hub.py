@@ -71,8 +71,8 @@ class Hub:
         Seconds that nodes may take to start.
     failed
         The nodes that could not be started while the pool starts, as they were last, each with its reason as its phase.
-    desired
-        How many nodes there are to be.
+    desired, asked
+        How many nodes there are to be, and how often that was asked.
     members, whole, turned
         The nodes that know each other and are to stay, whether all of them are ready, and what is set, and made anew,
         whenever the pool has changed.
@@ -112,6 +112,7 @@ class Hub:
     bounds: tuple[int, int] = (1, LARGEST)
     patience: float = 60.0
     desired: int = 0
+    asked: int = 0
     members: frozenset[int] = frozenset()
     whole: bool = False
     turned: asyncio.Event = field(default_factory=asyncio.Event)

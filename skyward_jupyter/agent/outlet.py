@@ -345,16 +345,23 @@ class Pipes:
         _libc.fflush(None)
 
 
+_OWN = (("stdin", "__stdin__"), ("displayhook", "__displayhook__"), ("excepthook", "__excepthook__"))
+
+
 def settle(restore: bool) -> None:
     """Have all that the ending task wrote to `sys.stdout` and `sys.stderr`, whatever it made of them.
 
-    With `restore`, they are as before for the next one.
+    With `restore`, they are as before for the next one; what a task took away altogether of what Python needs to read,
+    to write and to tell of errors is there again in any case.
     """
     if not _streams:
         return
     settle_streams(*_streams)
-    if restore:
+    if restore or getattr(sys, "stdout", None) is None or getattr(sys, "stderr", None) is None:
         sys.stdout, sys.stderr = _streams
+    for name, own in _OWN:
+        if getattr(sys, name, None) is None:
+            setattr(sys, name, getattr(sys, own))
 
 
 def capture(ends: Ends) -> Pipes:

@@ -118,9 +118,12 @@ class Life:
         try:
             with self._presented():
                 await self._resized(self.settings.nodes.desired)
+                if self.state in ("stopping", "stopped"):
+                    raise ProvisioningFailed(self._called_off)
         except BaseException as error:
             if self.panel is not None:
-                self.panel.keep("failed" if isinstance(error, ProvisioningFailed) else "stopped")
+                failed = isinstance(error, ProvisioningFailed) and self.state not in ("stopping", "stopped")
+                self.panel.keep("failed" if failed else "stopped")
             await asyncio.shield(runtime().spawn(self.stop()))
             raise
 
@@ -131,7 +134,7 @@ class Life:
         if why := unstarted(self.name, self.settings.nodes.desired, hub.failed):
             raise ProvisioningFailed(why)
         if hub.state != "ready":
-            raise ProvisioningFailed(hub.note or f"pool {self.name!r} was stopped before it was ready")
+            raise ProvisioningFailed(hub.note or self._called_off)
 
     def _refuse_in_import(self) -> None:
         """Refuse what would go on without end: nodes whose import of a module starts more nodes."""
@@ -184,7 +187,7 @@ class Life:
         self.panel = Panel(
             hub,
             runtime(),
-            scale=lambda nodes: assembly.resize(hub, nodes),
+            scale=partial(_resize, hub),
             interrupt=self.interrupt,
             stop=self._stop_soon,
         )
@@ -220,13 +223,22 @@ class Life:
         if self.state not in ("starting", "ready"):
             raise PoolStopped(f"pool {self.name!r} is {self.state}; start it before scaling it")
         await self._resized(nodes)
+        if self.state in ("stopping", "stopped"):
+            raise PoolStopped(f"pool {self.name!r} was stopped before it had {nodes} nodes")
+
+    @property
+    def _called_off(self) -> str:
+        return f"pool {self.name!r} was stopped before it was ready"
 
     async def _resized(self, nodes: int) -> None:
+        """Have so many nodes, unless another number is asked for meanwhile, or the pool is stopped."""
         assert self.hub is not None
         shrinks = nodes < len(self.hub.desk.nodes)
-        assembly.resize(self.hub, nodes)
+        turn = assembly.resize(self.hub, nodes)
         # Nodes that leave finish what they run, however long that takes.
         await self._until_settled(None if shrinks else self.settings.terms.patience)
+        if self.hub.state in ("stopping", "stopped") or (self.hub.state == "ready" and self.hub.asked != turn):
+            return
         if self.hub.state != "ready" or len(self.hub.desk.nodes) < nodes:
             why = unstarted(self.name, nodes, self.hub.failed) or self.hub.note
             raise ProvisioningFailed(why or f"pool {self.name!r} could not start {nodes} nodes")
@@ -269,6 +281,10 @@ class Life:
             hub.recorder.close()
         else:
             hub.recorder.leave()
+
+
+def _resize(hub: Hub, nodes: int) -> None:
+    assembly.resize(hub, nodes)
 
 
 def _place(pool: str | None) -> place.Place:

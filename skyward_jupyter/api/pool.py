@@ -163,7 +163,8 @@ class ComputePool:
     def scale(self, nodes: int) -> None:
         """Have `nodes` nodes, and wait until it is so. Nodes that go finish what they run.
 
-        A pool that is elastic goes on from there, within its bounds.
+        Asked for several numbers at once, it has the last of them, and all of those who asked wait for that. A pool
+        that is elastic goes on from there, within its bounds.
         """
         __tracebackhide__ = True
         wait(self.scale_async(nodes), "await pool.scale_async(n)")

@@ -17,7 +17,7 @@ import pytest
 import skyward as sky
 from skyward_jupyter.actors.messages import Introduced, Taken
 from skyward_jupyter.agent.config import PORT
-from skyward_jupyter.errors import ProvisioningFailed
+from skyward_jupyter.errors import PoolStopped, ProvisioningFailed
 from skyward_jupyter.fleets import local
 from skyward_jupyter.runtime.bridge import runtime
 from tests.integration.conftest import Until
@@ -123,6 +123,32 @@ async def test_a_start_that_is_called_off_is_so_for_all_who_wait_for_it() -> Non
     with pytest.raises(ProvisioningFailed, match="pool 'called-off' was stopped before it was ready"):
         await second
     assert pool.state == "stopped"
+
+
+async def test_of_many_sizes_at_once_the_last_is_had_and_none_fails() -> None:
+    async with sky.ComputePool(nodes=2, name="at-once") as pool:
+        sizes = [1 + number * 7 % 5 for number in range(20)]
+        await asyncio.gather(*(pool.scale_async(size) for size in sizes))
+        assert len(pool.nodes) == sizes[-1]
+
+
+async def test_a_stop_during_a_start_and_during_a_scale_is_named() -> None:
+    pool = sky.ComputePool(nodes=4, name="stopped-early")
+    starting = asyncio.ensure_future(pool.start_async())
+    async for event in pool.events():
+        if isinstance(event, sky.events.NodeStarting):
+            break
+    await pool.stop_async()
+    with pytest.raises(ProvisioningFailed, match="pool 'stopped-early' was stopped before it was ready"):
+        await starting
+    await pool.start_async()
+    scaling = asyncio.ensure_future(pool.scale_async(12))
+    async for event in pool.events():
+        if isinstance(event, sky.events.NodeStarting):
+            break
+    await pool.stop_async()
+    with pytest.raises(PoolStopped, match="pool 'stopped-early' was stopped before it had 12 nodes"):
+        await scaling
 
 
 FORGOTTEN = """

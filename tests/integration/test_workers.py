@@ -9,11 +9,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 import skyward as sky
 from tests.integration.conftest import Until
+
+GONE = ("stdout", "stderr", "stdin", "displayhook", "excepthook")
 
 
 @pytest.fixture(scope="module", params=["process", "thread"])
@@ -178,3 +181,22 @@ def test_an_interrupt_reaches_child_processes(pool: sky.ComputePool, tmp_path: P
     future.cancel()
     child = Path("/proc", mark.read_text())
     until(lambda: not child.exists(), "the child is gone")
+
+
+@sky.compute
+def take_away(name: str) -> None:
+    setattr(sys, name, None)
+
+
+@sky.compute
+def there() -> list[str]:
+    print("written")
+    return [name for name in GONE if getattr(sys, name) is None]
+
+
+@pytest.mark.parametrize("executor", ["process", "thread"])
+def test_what_a_call_takes_away_is_there_for_the_next(executor: Literal["process", "thread"]) -> None:
+    with sky.ComputePool(nodes=1, name="taken-away", worker=sky.Worker(executor=executor)) as pool:
+        for name in GONE:
+            take_away(name) >> pool
+            assert there() >> pool == [], name
