@@ -156,6 +156,13 @@ class Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """To a node actor: a slot's process of a node that was lost before has ended, and what it left may go."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """To a node actor: take nothing new, and end the node once what runs is done."""
 

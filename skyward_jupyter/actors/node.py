@@ -31,6 +31,7 @@ from skyward_jupyter.actors.messages import (
     Joined,
     Kill,
     Lacks,
+    Left,
     Lost,
     Meet,
     NodeDown,
@@ -74,6 +75,7 @@ type NodeMessage = (
     | Reach
     | Lacks
     | Gone
+    | Left
     | Drain
     | Unheard
 )
@@ -165,6 +167,8 @@ class _Node:
             case Gone(why, final):
                 self.lose(why, final)
                 return False
+            case Left(pid):
+                self.hub.payloads.abandon(pid)
             case Unheard():
                 # The one before it at its address may be given up after it has come.
                 if self._connected and self.hub.shut_out(self.rank):
@@ -337,7 +341,7 @@ class _Node:
         elif kind is Kind.OUTPUT and (entry is None or entry.outcome.done()):
             results.late(self.hub, self.rank, event)
         elif entry is None or entry.outcome.done():
-            self.hub.payloads.discard(event.body)
+            self.hub.payloads.discard(event.body, lambda: self.hub.worker(self.rank))
         elif kind is Kind.CODE and entry.adopted:
             retrying.lose(self.hub, [entry], self.rank, "it lacks the function, which was in the kernel that ended")
         elif kind is Kind.CODE:
@@ -448,5 +452,7 @@ def _too_late(hub: Hub, rank: int, message: NodeMessage) -> None:
             entry = hub.desk.tasks.get(number)
             if entry is not None:
                 retrying.lose(hub, [entry], rank, "it was gone already")
+        case Left(pid):
+            hub.payloads.abandon(pid)
         case _:
             return

@@ -19,6 +19,8 @@ from skyward_jupyter.wire.blobs import Blob, BlobMemory, BlobStore
 from skyward_jupyter.wire.codec import blobs_of, pack
 from skyward_jupyter.wire.contained import contained
 from skyward_jupyter.wire.messages import DropBlob, FetchPiece, HasBlobs, PutPiece
+from skyward_jupyter.wire.parts import every_blob_of
+from skyward_jupyter.wire.remnants import remove_results
 
 #: One piece of a blob (bytes), and how many are in flight.
 PIECE = 1024 * 1024
@@ -113,11 +115,19 @@ class Payloads:
         self.store.drop(blob.name)
         return content
 
-    def discard(self, data: bytes) -> None:
-        """Nobody wants a value any more: its blobs need not stay."""
-        if self.shared:
+    def discard(self, data: bytes, worker: Callable[[], casty.Ref[Any]]) -> None:
+        """Nobody wants a value of the node of `worker` any more: its blobs need not stay."""
+        if not self.shared:
             for blob in blobs_of(data):
+                worker().tell(DropBlob(blob.name))
+        else:
+            for blob in every_blob_of(data, self.store.open):
                 self.store.drop(blob.name)
+
+    def abandon(self, pid: int) -> None:
+        """Remove what a slot's process that has ended had for this one, and will not be read."""
+        if isinstance(self.store, BlobStore):
+            remove_results(self.store.directory, pid)
 
     async def fetch(self, data: bytes, worker: casty.Ref[Any]) -> dict[str, memoryview]:
         """The blobs of a value that a node packed, which drops them then."""

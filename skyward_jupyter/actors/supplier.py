@@ -20,6 +20,7 @@ from skyward_jupyter.actors.messages import (
     Heard,
     Kill,
     Lacks,
+    Left,
     Meet,
     Phase,
     Reach,
@@ -66,6 +67,9 @@ class _Supplier:
                 self.hub.fleet.kill(rank)
             case Dismiss(rank):
                 self.dismiss(rank)
+            case Heard(rank, "left", pid) if rank in self._nodes:
+                # It was told that it is lost before; what it had heard until then is used.
+                self._nodes[rank].tell(Left(pid))
             case Heard(rank):
                 if rank in self._nodes and rank not in self._dismissed:
                     self.heard(message)

@@ -41,6 +41,8 @@ class AgentConfig:
         How many slots, and whether they are processes or threads of one process.
     store, certificates
         Directories of its blobs, and of what it shows and expects when it connects.
+    shared
+        Whether its kernel reads the blobs in that directory itself.
     owner, owner_since, owner_name
         Process id of the kernel whose life this agent watches (0 for none), when that process started, and what it
         is called.
@@ -74,6 +76,7 @@ class AgentConfig:
     cluster: str
     store: str
     certificates: str = ""
+    shared: bool = False
     concurrency: int = 1
     executor: Literal["process", "thread"] = "process"
     owner: int = 0

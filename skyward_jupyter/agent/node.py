@@ -54,11 +54,15 @@ from skyward_jupyter.wire.messages import (
     Renew,
     Task,
 )
+from skyward_jupyter.wire.parts import every_blob_of
+from skyward_jupyter.wire.remnants import remove_results
 from skyward_jupyter.wire.said import packed_text
 
 _CODES = 512
 #: So many threads its part in the cluster takes, which waits for ever where it has not all of them.
 _THREADS = 4
+#: What bytes begin with that may name blobs.
+_NAMING = frozenset({b"b", b"x"})
 #: Seconds between a part of a task and the task itself.
 _ON_ITS_WAY = 60.0
 #: Seconds between two looks at whether a node that is to go has something to do.
@@ -94,6 +98,7 @@ class Agent:
         self._session_queue: deque[Running] = deque()
         self._meter = Meter(os.getpid())
         self._expected: dict[str, float] = {}
+        self._told: dict[str, int] = {}
         self._idle: asyncio.Task[None] | None = None
 
     # -- what the worker and broadcast actors ask ----------------------------------------------------------------
@@ -283,6 +288,29 @@ class Agent:
             slot.retire()
         self._dispatch()
 
+    def _slot_ended(self, pid: int) -> None:
+        """Remove what a slot has kept for others who will not hear of it."""
+        remove_results(self.store.directory, pid, self._told)
+        mine = f"{pid:08x}"
+        self._told = {token: number for token, number in self._told.items() if not token.startswith(mine)}
+
+    def _tell(
+        self,
+        client: Client,
+        task: int,
+        kind: Kind,
+        body: bytes,
+        seconds: float = 0.0,
+        overdue: float = 0.0,
+        full: bool = False,
+    ) -> None:
+        """Tell a client what came from a slot; what it names is that client's from now on."""
+        for blob in blobs_of(body) if body[:1] in _NAMING else ():
+            token, _, number = blob.name.partition("-")
+            if number and int(number) > self._told.get(token, 0):
+                self._told[token] = int(number)
+        client.tell(task, kind, body, seconds, overdue, full)
+
     def _still_runs(self, running: Running, kind: Kind, body: bytes) -> None:
         """Hand on what a task reports before its end; with a yield, whether it has used what it may yield."""
         full = False
@@ -293,7 +321,7 @@ class Agent:
                 body = body[COUNT.size :]
             running.yields += count
             full = running.yields >= running.credit
-        self.client(running.client).tell(running.task.id, kind, body, full=full)
+        self._tell(self.client(running.client), running.task.id, kind, body, full=full)
 
     def _said(self, slot: SlotLink, stream: str, text: str) -> None:
         """C code or a child process of a slot's task wrote."""
@@ -309,7 +337,7 @@ class Agent:
         if ended is not None and kind is Kind.OUTPUT and client is not None and client.follower is None:
             client.tell_late(ended.task.id, body)
             return
-        for blob in blobs_of(body) if kind is Kind.DISPLAY else ():
+        for blob in every_blob_of(body, self.store.open) if kind is Kind.DISPLAY else ():
             self.store.drop(blob.name)
 
     def _died(self, running: Running, code: int) -> None:
@@ -324,7 +352,7 @@ class Agent:
         overdue = running.task.timeout if running.stopping == "timeout" else 0.0
         cell = running.task.session and kind is Kind.VALUE  # the kernel needs to know what it left in the session
         if overdue and not cell:
-            for blob in blobs_of(body):
+            for blob in every_blob_of(body, self.store.open):
                 self.store.drop(blob.name)
             kind, body = Kind.ERROR, self._failed("timeout", {"seconds": overdue})
         self._end(running, kind, body, seconds, overdue if cell else 0.0)
@@ -333,7 +361,7 @@ class Agent:
         running.cancel_timers()
         self.done += 1
         self.failed += kind is Kind.ERROR or overdue > 0
-        self.client(running.client).tell(running.task.id, kind, body, seconds, overdue)
+        self._tell(self.client(running.client), running.task.id, kind, body, seconds, overdue)
 
     def _needed(self) -> set[str]:
         """The blobs of the tasks that wait or run here, and of those that are on their way."""
@@ -401,6 +429,7 @@ class Agent:
                     self.crew.began(message, fds)
                 case "slot_exited":
                     self.crew.ended(message["slot"], message["pid"], message["code"])
+                    self._slot_ended(message["pid"])
                     if self._session_queue:
                         self.crew.ask_session()
                 case "slot_failed":

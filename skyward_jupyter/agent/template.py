@@ -37,6 +37,7 @@ from skyward_jupyter.agent.guard import start_guard
 from skyward_jupyter.agent.launch import kill, kill_group, launch
 from skyward_jupyter.agent.marks import Marks
 from skyward_jupyter.agent.pipes import Ends
+from skyward_jupyter.wire.remnants import remove_partial, remove_results
 
 #: Imported before the first request, and while there is nothing else to do.
 FIRST = ("skyward_jupyter.agent.node", "skyward_jupyter.agent.slot")
@@ -87,6 +88,7 @@ class Template:
         self._pools: dict[str, Pool] = {}
         self._agents: dict[int, _Agent] = {}
         self._leaving: list[_Agent] = []
+        self._lost: dict[int, AgentConfig] = {}
         self._marks = Marks()
         self._files = files
         self._guard = start_guard(self._marks, files)
@@ -424,18 +426,36 @@ class Template:
             agent.channel.close()
         agent.ended = f"signal {-code}" if code < 0 else f"exit status {code}"
         agent.lacking = code == LACKING and not agent.asked
+        remove_partial(Path(agent.config.store), agent.pid)
         if agent.groups and (agent.asked or code == 0):
             self._leaving.append(agent)
         else:
+            self._lost |= dict.fromkeys(agent.groups, agent.config)
             self._gone(agent)
 
     def _over(self, pid: int) -> None:
-        """Nothing is left of a slot."""
+        """Nothing is left of a slot: what it had half written goes, and its results if nobody can fetch them."""
         for agent in (*self._agents.values(), *self._leaving):
-            agent.groups.discard(pid)
+            if pid in agent.groups:
+                agent.groups.discard(pid)
+                self._tidy(pid, agent.config, results=agent in self._leaving)
+        if (config := self._lost.pop(pid, None)) is not None:
+            pool = self._pools.get(config.key)
+            used = config.shared and pool is not None and pool.control is not None
+            self._tidy(pid, config, results=not used)
+            if used:
+                # It may not have got to what it was told of yet, and says so when it has.
+                self._tell_kernel({"op": "left", "pool": config.key, "rank": config.rank, "pid": pid})
         for agent in [agent for agent in self._leaving if not agent.groups]:
             self._leaving.remove(agent)
             self._gone(agent)
+
+    @staticmethod
+    def _tidy(pid: int, config: AgentConfig, *, results: bool) -> None:
+        directory = Path(config.store)
+        remove_partial(directory, pid)
+        if results:
+            remove_results(directory, pid)
 
     def _gone(self, agent: _Agent) -> None:
         if agent.lacking and agent.successor is None:

@@ -70,7 +70,8 @@ class Terms:
 class Report:
     """Word of one node, and what goes with it.
 
-    It is ``started``, ``ready``, ``exited``, ``phase``, ``log``, ``line``, ``unreached`` or ``mended``.
+    It is ``started``, ``ready``, ``exited``, ``left``, ``phase``, ``log``, ``line``, ``unreached`` or ``mended``.
+    ``left`` says that a slot of a node that was lost has ended too, so its results come no more.
     ``phase`` is what is done to it now, ``line`` and ``log`` are what is written meanwhile;
     ``unreached`` says why the link to it is broken, ``mended`` that it is not any more.
 

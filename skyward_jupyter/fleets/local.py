@@ -200,6 +200,7 @@ class LocalFleet:
             cluster=self.cluster,
             store=f"{self.store}/blobs" if self.shared else f"{self.store}/{rank}",
             certificates=self.certificates,
+            shared=self.shared is not None,
             concurrency=self._spec.concurrency,
             executor=self._spec.executor,
             owner=me.pid,
@@ -327,6 +328,8 @@ class LocalFleet:
                 self._heard(Report(message["rank"], "started", {"pid": message["pid"]}))
             case "exited":
                 self._exited(message)
+            case "left":
+                self._heard(Report(message["rank"], "left", {"pid": message["pid"]}))
             case "taken":
                 self._heard(Report(-1, "taken", {"by": message["by"]}))
             case "report":

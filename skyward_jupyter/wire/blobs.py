@@ -29,6 +29,7 @@ import xxhash
 
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.holds import hold
+from skyward_jupyter.wire.remnants import new_token, partial_name
 from skyward_jupyter.wire.spill import spill_of
 
 #: Buffers at least this large travel as blobs, smaller ones inside the payload (bytes).
@@ -99,7 +100,7 @@ class BlobStore:
         self._keep = keep
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._pins: dict[str, int] = {}
-        self._token = secrets.token_hex(8)
+        self._token = new_token()
         self._numbers = itertools.count(1)
         self._arriving: dict[str, tuple[io.FileIO, int]] = {}
         self._make()
@@ -334,7 +335,7 @@ def _write_at(file: io.FileIO, data: bytes, offset: int) -> None:
 
 def _fill(folder: Path, name: str, view: memoryview) -> None:
     """Write a file whole or not at all."""
-    partial = folder / f"{name}.{os.getpid()}"
+    partial = folder / partial_name(name)
     try:
         with partial.open("wb", buffering=0) as file:
             rest = view.cast("B")

@@ -6,6 +6,7 @@ only a blob can have.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Buffer, Callable, Iterator, Sequence
 
@@ -79,6 +80,15 @@ def blobs_of(data: bytes) -> tuple[Blob, ...]:
     except Malformed:
         pass
     return ()
+
+
+def every_blob_of(data: bytes, open: Open) -> list[Blob]:
+    """Return `blobs_of` with those that a blob among them names, if that one is there."""
+    found = list(blobs_of(data))
+    if data[:1] == _WHOLE:
+        with contextlib.suppress(OSError, Malformed):
+            found += [inner for one in tuple(found) for inner in blobs_of(bytes(open(one)))]
+    return found
 
 
 def pays(view: memoryview) -> bool:
