@@ -101,7 +101,7 @@ def _mine(pool: Pool, active: bool) -> tuple[str, ...]:
 
 
 def _other(record: PoolRecord) -> tuple[str, ...]:
-    age = spent(time.time() - record.created)
+    age = spent(max(0.0, time.time() - record.created))  # another machine's clock may have written it
     return record.name, record.provider, str(record.size), record.state, age, record.cost, _holder(record)
 
 
