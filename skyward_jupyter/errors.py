@@ -21,6 +21,7 @@
     │   ├── PoolHeld           another kernel drives the pool
     │   ├── NotClustered       the nodes of the pool do not know each other, so they can share nothing
     │   ├── CollectionUnavailable too few nodes answered for a collection; the change may have been made
+    │   ├── CollectionLost     nodes were lost together, and something of a collection with them; usable again
     │   └── ProvisioningFailed a machine or its agent could not be started
     │       └── BootstrapFailed a machine could not be made ready for an agent; names the step
     ├── MachineError           a machine that was logged in to; names it
@@ -52,6 +53,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import pickle
+import time
 from typing import Any
 
 
@@ -208,6 +210,48 @@ class CollectionUnavailable(PoolError):
 
     A change that raised it may have been made nevertheless; reading, or making it again where that is safe, tells.
     """
+
+
+class CollectionLost(PoolError):
+    """Nodes were lost together that kept all copies of something, so part of a collection may be gone.
+
+    It is raised once for each loss, on every node and in the notebook, in place of the next operation on the
+    collection, which is not made. After that the collection can be used as it is.
+
+    Attributes
+    ----------
+    kind, name
+        Which collection.
+    nodes
+        The nodes that were lost together.
+    left
+        How many others were ready: 0 when everything is gone.
+    at
+        Since when (seconds since the epoch).
+    """
+
+    def __init__(self, kind: str, name: str, nodes: tuple[int, ...], left: int, at: float) -> None:
+        self.kind = kind
+        self.name = name
+        self.nodes = nodes
+        self.left = left
+        self.at = at
+        which = f"nodes {', '.join(map(str, nodes))} were" if len(nodes) > 1 else f"node {nodes[0]} was"
+        together = " together" if len(nodes) > 1 else ""
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+        what = _KEPT.get(kind, "state")
+        gone = f"some of its {what} may be gone" if left else f"all of its {what} are gone"
+        super().__init__(
+            f"{kind} {name!r} has lost data: {which} lost{together} at {when}, before what they kept had been copied, "
+            f"so {gone} since then; this call was not made, check what is there and call again"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return CollectionLost, (self.kind, self.name, self.nodes, self.left, self.at)
+
+
+#: What a collection keeps, for people.
+_KEPT = {"dict": "keys", "set": "members", "counter": "counts", "queue": "items", "lock": "tokens"}
 
 
 class ProvisioningFailed(PoolError):

@@ -18,10 +18,11 @@ from skyward_jupyter.actors.placing import Placer
 from skyward_jupyter.actors.progress import Progress
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.collections.losses import Losses
 from skyward_jupyter.events import PoolState
 from skyward_jupyter.fleets.base import LARGEST
 from skyward_jupyter.providers import records
-from skyward_jupyter.wire.messages import Batch, Exchange, Own, TakeProject
+from skyward_jupyter.wire.messages import Batch, Exchange, Loss, Own, TakeProject
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.adoption import Kept
@@ -85,6 +86,8 @@ class Hub:
         The connections to nodes that the other nodes have given up, and what makes them.
     condemned
         The nodes that were judged not to be there any more, until the pool has heard of it.
+    losses, loss
+        What collections tell of here, and a loss that is not made good yet.
     retries, max_retries
         How often a task is repeated that does not say so itself, and how often a node is replaced within an hour.
     pool, placer, supplier, panel, node_actor
@@ -128,6 +131,8 @@ class Hub:
     detoured: dict[int, casty.Client] = field(default_factory=dict)
     detours: Detours | None = None
     condemned: set[int] = field(default_factory=set)
+    losses: Losses = field(default_factory=Losses)
+    loss: Loss | None = None
     connecting: asyncio.Task[None] | None = None
     generation: dict[int, int] = field(default_factory=dict)
     node_actor: Any = None
@@ -231,7 +236,7 @@ class Hub:
     def own(self) -> Own:
         """What tells a node that this process drives the pool."""
         me = records.me()
-        return Own(self.key, self.epoch, me.pid, me.since, me.name)
+        return Own(self.key, self.epoch, me.pid, me.since, me.name, self.loss)
 
     def unreached(self, rank: int) -> bool:
         """Whether the link to the machine of a node is known to be broken."""

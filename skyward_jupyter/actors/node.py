@@ -326,6 +326,9 @@ class _Node:
             log.error("node %d reported kind %d of a task, which is unknown here; it is ignored", self.rank, event.kind)
             return
         kind = Kind(event.kind)
+        if kind is Kind.NAMED:
+            self.hub.losses.know(event.body.decode(errors="replace"))
+            return
         if kind.final:
             self.shown.done += 1
             if entry is not None:

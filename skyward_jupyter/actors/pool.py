@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from casty import Context, actor
 
+from skyward_jupyter.actors.copies import Copies
 from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import (
@@ -75,6 +76,7 @@ class _Pool:
         self._acquainted: frozenset[int] = frozenset()
         self._introducing = Tasks("introducing the nodes of a pool to each other")
         self._alike: asyncio.TimerHandle | None = None
+        self._copies = Copies(hub, self._start)
 
     def handle(self, message: PoolMessage) -> None:
         """React to a message."""
@@ -161,9 +163,12 @@ class _Pool:
                 return
             self.hub.note = state.note = f"node {rank} was lost ({why}) and is being replaced"
             state.replacing = True
-        state.ready = False
+        was_ready, state.ready = state.ready, False
         self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
-        self._start((rank,))
+        if was_ready:
+            self._copies.lost(rank, sum(other.ready for other in self._ranks.values()))
+        else:
+            self._start((rank,))
 
     def _give_up(self, rank: int, losses: int, why: str) -> None:
         if self.hub.state == "starting" and not self._adopted:
@@ -196,6 +201,7 @@ class _Pool:
             return
         if self._alike is not None:
             self._alike.cancel()
+        self._copies.close()
         self.hub.become("stopping")
         self._fail_tasks(PoolStopped(f"pool {self.hub.name!r} was stopped before the task had ended"))
         self.hub.fleet.close()
@@ -205,6 +211,7 @@ class _Pool:
         if self._over or self.hub.state == "stopped":
             return
         self.hub.note = f"pool {self.hub.name!r} was taken over by {by}"
+        self._copies.close()
         self.hub.become("taken")
         self.hub.cost.close()
         if self.hub.elastic is not None:
@@ -233,6 +240,7 @@ class _Pool:
         self.hub.supplier.tell(Start(ranks))
 
     def _remove(self, rank: int) -> None:
+        self._copies.forget(rank)
         self._ranks.pop(rank, None)
         self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
         self.hub.desk.nodes.pop(rank, None)

@@ -87,7 +87,9 @@ class _Supplier:
             self._nodes[rank] = self.hub.node(rank)
             self._nodes[rank].tell(Phase("starting"))
         self._charge(ranks)
-        self.hub.fleet.start(ranks, everyone, seeds)
+        # Many that come together would all copy, and look through it for each other.
+        fills = len(ranks) == 1 and self.hub.generation.get(ranks[0], 0) > 0
+        self.hub.fleet.start(ranks, everyone, seeds, fills=fills)
 
     def _charge(self, ranks: tuple[int, ...], since: float | None = None) -> None:
         """Nodes cost what their provider says from now on, or since they started."""

@@ -15,9 +15,11 @@ from casty import ActorSystem, Askable, Context, Ref, System, actor
 
 from skyward_jupyter.agent.cluster import PATIENCE
 from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.collections.repair import kept
 from skyward_jupyter.tasks import Tasks
 from skyward_jupyter.wire.messages import (
     AwaitNeeds,
+    Bereave,
     Broadcast,
     DropBlob,
     Exchange,
@@ -25,6 +27,7 @@ from skyward_jupyter.wire.messages import (
     GiveUnit,
     HasBlobs,
     Hears,
+    Keeps,
     LackingContents,
     Measure,
     Own,
@@ -59,7 +62,8 @@ class Stop:
 
 type Payload = PutPiece | FetchPiece | HasBlobs | DropBlob
 type Imports = TakeProject | AwaitNeeds | LackingContents | GiveUnit
-type WorkerMessage = Exchange | Own | Renew | Hears | Rests | Relay | Payload | Measure | Peers | Stop | Imports
+type Copying = Hears | Rests | Keeps | Bereave
+type WorkerMessage = Exchange | Own | Renew | Copying | Relay | Payload | Measure | Peers | Stop | Imports
 
 _hosted: list[Agent] = []
 _tasks = Tasks("answering another node")
@@ -132,6 +136,10 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 message.reply_to.tell(others.hears(address))
             case Rests():
                 message.reply_to.tell(agent.repair.rests)
+            case Keeps():
+                _tasks.start(_keeps(ctx.system, message), partial(_may_keep, message))
+            case Bereave(loss):
+                agent.bereave(loss)
             case Stop():
                 agent.leave()
 
@@ -184,6 +192,14 @@ async def _gather(agent: Agent, others: Others, message: Broadcast) -> None:
 
     parts = await asyncio.gather(*map(part, message.targets))
     message.reply_to.tell(tuple(parts))
+
+
+async def _keeps(system: System, message: Keeps) -> None:
+    message.reply_to.tell(bool(await kept(system)))
+
+
+def _may_keep(message: Keeps, _: BaseException) -> None:
+    message.reply_to.tell(True)
 
 
 async def _give(agent: Agent, message: GiveUnit) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from casty import TLS, ActorSystem, Cluster, Compression, Limits, Runtime
 
 from skyward_jupyter.agent.config import AgentConfig
-from skyward_jupyter.collections.repair import Repair
+from skyward_jupyter.collections.repair import Repair, meet
 from skyward_jupyter.tasks import begin
 
 log = logging.getLogger("skyward")
@@ -68,6 +68,8 @@ async def join(config: AgentConfig, repair: Repair) -> AsyncIterator[ActorSystem
         leave_timeout=timedelta(seconds=LEAVE_WITHIN),
         observer=repair,
     )
+    if config.fills:
+        meet(system)
     async with system:
         repairing = begin(_repairing(repair, system), "repairing what collections keep here")
         try:

@@ -58,6 +58,8 @@ class AgentConfig:
         Whether the nodes of the pool do not reach each other: each is a cluster of its own.
     heartbeat
         Seconds between heartbeats of the cluster; suspicion comes after five of them.
+    fills
+        Whether it takes the place of one that was lost, and copies what collections kept there.
     peers
         The nodes of the pool when it started.
     http, token
@@ -89,6 +91,7 @@ class AgentConfig:
     renewed: bool = False
     alone: bool = False
     heartbeat: float = 1.0
+    fills: bool = False
     peers: tuple[Peer, ...] = ()
     http: str = ""
     token: str = field(default="", repr=False)

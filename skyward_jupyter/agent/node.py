@@ -36,6 +36,7 @@ from skyward_jupyter.agent.modules import Modules, serve_modules
 from skyward_jupyter.agent.pipes import kept
 from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
+from skyward_jupyter.collections.losses import Losses
 from skyward_jupyter.collections.repair import Repair
 from skyward_jupyter.collections.steward import drop_kernels
 from skyward_jupyter.tasks import begin
@@ -49,6 +50,7 @@ from skyward_jupyter.wire.messages import (
     Exchange,
     Feed,
     Load,
+    Loss,
     Own,
     Owned,
     Renew,
@@ -78,6 +80,7 @@ class Agent:
         self.config = config
         self.store = BlobStore(Path(config.store), needed=self._needed)
         self.repair = Repair()
+        self.losses = Losses()
         self.modules = Modules(Path(config.store).parent / "project", self.store)
         self.peers = config.peers
         self.done = 0
@@ -93,6 +96,7 @@ class Agent:
         self.gpus = GpuMeter([gpu.index for gpu in config.accelerators], config.env.get("PATH"))
         self._template = template
         self._clients: dict[str, Client] = {}
+        self._kernel = ""
         self._codes: dict[str, bytes] = {}
         self._queue: deque[Running] = deque()
         self._session_queue: deque[Running] = deque()
@@ -111,6 +115,9 @@ class Agent:
         if message.epoch > epoch:
             drop_kernels()
         client = self.client(message.client)
+        self._kernel = message.client
+        if message.loss is not None:
+            self.bereave(message.loss)
         for held in client.release(message.epoch):
             refuse_exchange(held, self.lease.owner.name)
         running = {it.task.id: it.yields for _, it in self.crew.running if it.client == message.client}
@@ -122,6 +129,15 @@ class Agent:
             session=self.crew.has_session,
             handed=client.handed(),
         )
+
+    def named(self, name: str) -> None:
+        """A collection is used here for the first time: the kernel knows then whom to tell of a loss."""
+        if self._kernel:
+            self.client(self._kernel).tell(0, Kind.NAMED, name.encode())
+
+    def bereave(self, loss: Loss) -> None:
+        """Nodes were lost together: collections tell of it."""
+        self.losses.add(loss)
 
     def renew(self, epoch: int, spread: bool = False) -> None:
         """The kernel of this epoch, on another machine, is alive; the other nodes are told when `spread`."""

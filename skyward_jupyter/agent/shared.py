@@ -32,7 +32,9 @@ async def share(agent: Agent, system: ActorSystem) -> AsyncIterator[None]:
         labels = (running.task.label for _, running in agent.crew.running if running.task.id == task)
         return Who(rank, task, next(labels, ""))
 
-    engine = Engine(lambda: system, lambda: {peer.rank: peer.address for peer in agent.peers}, rank)
+    engine = Engine(
+        lambda: system, lambda: {peer.rank: peer.address for peer in agent.peers}, rank, agent.losses, agent.named
+    )
     steward.host(engine)
     async with serve(engine, bound(door(agent.config)), who_is):
         yield

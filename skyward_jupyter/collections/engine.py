@@ -21,6 +21,7 @@ from skyward_jupyter.collections.gate import ServedBarrier
 from skyward_jupyter.collections.journal import Journals
 from skyward_jupyter.collections.latch import ServedLock
 from skyward_jupyter.collections.line import ServedQueue
+from skyward_jupyter.collections.losses import Losses
 from skyward_jupyter.collections.names import Names
 from skyward_jupyter.collections.patience import bounded
 from skyward_jupyter.collections.presence import Presence, Present
@@ -61,11 +62,22 @@ class Engine:
         The nodes that the pool has now, with the addresses of their agents.
     me
         The rank of this node; None for the kernel.
+    losses, named
+        What is to be told of collections, and what is called with the name of each that is used for the first time.
     """
 
-    def __init__(self, reach: Callable[[], System], members: Callable[[], Mapping[int, str]], me: int | None) -> None:
+    def __init__(
+        self,
+        reach: Callable[[], System],
+        members: Callable[[], Mapping[int, str]],
+        me: int | None,
+        losses: Losses | None = None,
+        named: Callable[[str], None] = lambda name: None,
+    ) -> None:
         self._members = members
         self._me = me
+        self._losses = losses if losses is not None else Losses()
+        self._named = named
         journals = Journals()
         self.room = Room(
             reach,
@@ -78,8 +90,10 @@ class Engine:
         self._served: dict[Address, Served] = {}
         self._stewards: dict[str, Linked[Ref[StewardMessage]]] = {}
 
-    async def call(self, address: Address, method: str, args: Sequence[Any], who: Who) -> Any:
-        """Make a call of a collection."""
+    async def call(self, address: Address, method: str, args: Sequence[Any], who: Who, *, is_users: bool = True) -> Any:
+        """Make a call of a collection; one that is not the user's tells of no loss."""
+        if is_users:
+            self._losses.tell(address)
         with told(address, method):
             until = asyncio.get_running_loop().time() + WITHIN
             served = self._served.get(address)
@@ -102,7 +116,7 @@ class Engine:
 
         async def work() -> None:
             with contextlib.suppress(SkywardError):
-                await self.call(address, method, args, Who(self._me))
+                await self.call(address, method, args, Who(self._me), is_users=False)
 
         self.room.own(work())
 
@@ -114,6 +128,8 @@ class Engine:
             served = _KINDS[address.kind](self.room, address)
             await served.begin()
             served = self._served.setdefault(address, served)
+            self._losses.know(address.name)
+            self._named(address.name)
         return served
 
     def here(self, kind: Kind, name: str) -> tuple[Present, ...]:

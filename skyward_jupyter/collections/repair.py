@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from typing import Any
 
@@ -52,12 +52,11 @@ class Repair:
         self._known: dict[str, str] = {}
         self._due = asyncio.Event()
         self._moving: set[tuple[str, str]] = set()
-        self._repairing = False
 
     @property
     def rests(self) -> bool:
-        """Whether nothing is copied to or from this node, or is about to be."""
-        return not (self._moving or self._repairing or self._due.is_set())
+        """Whether nothing is on its way to this node, or from it to those that keep it from now on."""
+        return not self._moving
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether it takes events of a kind."""
@@ -85,12 +84,29 @@ class Repair:
         while True:
             await self._due.wait()
             self._due.clear()
-            self._repairing = True
             await asyncio.sleep(_SETTLE)
             await _activate(system)
             await asyncio.sleep(_SETTLE)
             await _let_go(system)
-            self._repairing = False
+
+
+def meet(system: ActorSystem) -> None:
+    """Have a node know, before it joins, all types that collections are made of.
+
+    One that joins copies what it keeps of the types that it knows; of those that it meets later it would be taken for a
+    node that has their keys, and has none. And each type that is met later is told to every member.
+    """
+    for definition in _types():
+        system._learn(definition)
+
+
+def _types() -> Iterator[Any]:
+    """Yield the types of all that has copies."""
+    for kind in ("register", "table", "table_segment", "queue", "queue_segment", "semaphore"):
+        for write in ("majority", "one"):
+            yield getattr(kinds, f"{kind}_3_{write}")
+    yield from (entries.strong_entry, entries.eventual_entry, tally.strong_tally, tally.eventual_tally)
+    yield from (definition for definition, _ in _WRITING.values())
 
 
 async def kept(system: System) -> list[tuple[str, str]]:

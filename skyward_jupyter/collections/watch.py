@@ -153,7 +153,7 @@ class Watch:
 
     async def _call(self, method: str, args: tuple[Any, ...], empty: Any) -> Any:
         address = await self._address()
-        return empty if address is None else await self._engine.call(address, method, args, Who(None))
+        return empty if address is None else await self._engine.call(address, method, args, Who(None), is_users=False)
 
 
 def _waiting(there: Sequence[Present]) -> tuple[Who, ...]:

@@ -124,8 +124,12 @@ class Fleet(Protocol):
         """The ``host:port`` of a node's HTTP API; empty while it has none."""
         ...
 
-    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
-        """Start nodes. `peers` are all nodes of the pool then, `seeds` the ranks to join the cluster through."""
+    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int], *, fills: bool = False) -> None:
+        """Start nodes. `peers` are all nodes of the pool then, `seeds` the ranks to join the cluster through.
+
+        One that `fills` the place of a lost node copies what that one kept of collections before it counts as one that
+        keeps it; that makes each further node that joins costlier.
+        """
         ...
 
     def alive(self, rank: int) -> bool:

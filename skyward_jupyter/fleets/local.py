@@ -12,7 +12,7 @@ import random
 import secrets
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -162,7 +162,7 @@ class LocalFleet:
             return f"{self._block}.{rank + 1}:{HTTP_PORT}"
         return f"127.0.0.1:{self._http_ports.setdefault(rank, _free_port())}"
 
-    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
+    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int], *, fills: bool = False) -> None:
         """Start nodes, which join through up to three of `seeds`; one that is its own only seed starts the cluster."""
         if self._closed:
             for rank in ranks:
@@ -171,7 +171,7 @@ class LocalFleet:
         try:
             self._living_link()
         except OSError as error:
-            self._start_later(error, ranks, peers, seeds)
+            self._start_later(error, ranks, partial(self.start, ranks, peers, seeds, fills=fills))
             return
         self._divide(ranks, [peer.rank for peer in peers])
         known = tuple(replace(peer, accelerators=self.accelerators(peer.rank)) for peer in peers)
@@ -180,17 +180,17 @@ class LocalFleet:
             self._pids.pop(rank, None)
             self._http.pop(rank, None)
             self._asked.add(rank)
-            config = self._config(rank, known, seeds)
+            config = self._config(rank, known, seeds, fills)
             self._admission.ask(rank, partial(self._send, {"op": "start", "config": config.to_json()}))
 
-    def _start_later(self, error: OSError, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
+    def _start_later(self, error: OSError, ranks: Sequence[int], again: Callable[[], None]) -> None:
         """The system has no room for another template in the place of one that ended: say so, and try again."""
         text = f"cannot start: {lack(error) or error}; it is tried again"
         for rank in ranks:
             self._heard(Report(rank, "lacks", {"slots": 0, "text": text}))
-        runtime().loop.call_later(LATER, self.start, ranks, peers, seeds)
+        runtime().loop.call_later(LATER, again)
 
-    def _config(self, rank: int, peers: tuple[Peer, ...], seeds: Sequence[int]) -> AgentConfig:
+    def _config(self, rank: int, peers: tuple[Peer, ...], seeds: Sequence[int], fills: bool) -> AgentConfig:
         me = records.me()
         return AgentConfig(
             pool=self._pool,
@@ -198,6 +198,7 @@ class LocalFleet:
             address=self.address(rank),
             seeds=tuple(self.address(seed) for seed in seeds[:3] if seed != rank),
             cluster=self.cluster,
+            fills=fills,
             store=f"{self.store}/blobs" if self.shared else f"{self.store}/{rank}",
             certificates=self.certificates,
             shared=self.shared is not None,

@@ -173,7 +173,7 @@ class RemoteFleet:
 
     # -- starting ----------------------------------------------------------------------------------------------------
 
-    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int]) -> None:
+    def start(self, ranks: Sequence[int], peers: Sequence[Peer], seeds: Sequence[int], *, fills: bool = False) -> None:
         """Start nodes, which join through up to three of `seeds`; one that is its own only seed starts the cluster."""
         if self._closed:
             for rank in ranks:
@@ -187,13 +187,13 @@ class RemoteFleet:
             if (former := self._starting.get(rank)) is not None:
                 former.cancel()
             self._starting[rank] = begin(
-                self._start(rank, together, peers, seeds),
+                self._start(rank, together, peers, seeds, fills),
                 f"starting node {rank} of pool {self._pool!r}",
                 partial(self._failed, rank),
             )
 
     async def _start(
-        self, rank: int, provided: asyncio.Task[None], peers: Sequence[Peer], seeds: Sequence[int]
+        self, rank: int, provided: asyncio.Task[None], peers: Sequence[Peer], seeds: Sequence[int], fills: bool
     ) -> None:
         try:
             # One that fails fails for all of them; one that is called off does so for itself.
@@ -208,7 +208,7 @@ class RemoteFleet:
                 raise ProvisioningFailed(f"it joins through node {others[0]}: {self._failures.get(others[0], 'gone')}")
             if not self.alone:
                 await self._admission.turn(rank)
-            site.start(self._config(rank, site, peers, others).to_json())
+            site.start(self._config(rank, site, peers, others, fills).to_json())
             self._keep()
         except (SkywardError, OSError, Refused) as error:
             # A machine that was there may come back; one that never was is not worth another wait.
@@ -249,7 +249,7 @@ class RemoteFleet:
             raise
         return made
 
-    def _config(self, rank: int, site: Site, peers: Sequence[Peer], seeds: Sequence[int]) -> AgentConfig:
+    def _config(self, rank: int, site: Site, peers: Sequence[Peer], seeds: Sequence[int], fills: bool) -> AgentConfig:
         assert site.place is not None
         place, me = site.place, records.me()
         known = tuple(
@@ -264,6 +264,7 @@ class RemoteFleet:
             seeds=tuple(self.address(seed) for seed in seeds if self._is_located(seed)),
             cluster=self.cluster,
             alone=self.alone,
+            fills=fills,
             store=f"{place.directory}/blobs",
             certificates=f"{place.directory}/certificates",
             concurrency=self._spec.concurrency,

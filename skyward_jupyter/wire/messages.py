@@ -260,10 +260,37 @@ class Owned:
 
 
 @dataclass(frozen=True)
+class Loss:
+    """Nodes that were lost together, before what they kept of collections had its copies again.
+
+    Attributes
+    ----------
+    at
+        When the last of them was lost (seconds since the epoch).
+    nodes, left
+        Which, and how many others were ready.
+    names
+        The collections that the kernel knew of.
+    """
+
+    at: float
+    nodes: tuple[int, ...]
+    left: int
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bereave:
+    """Tell of a loss at the next operation on each collection."""
+
+    loss: Loss
+
+
+@dataclass(frozen=True)
 class Own(Askable[Owned]):
     """This process drives the pool: watch its life from now on.
 
-    Refused to one that comes with an earlier epoch than the present owner's.
+    Refused to one that comes with an earlier epoch than the present owner's. `loss` is one that is not made good yet.
     """
 
     client: str
@@ -271,6 +298,7 @@ class Own(Askable[Owned]):
     pid: int
     since: float
     name: str
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True)
@@ -283,6 +311,11 @@ class Hears(Askable[bool]):
 @dataclass(frozen=True)
 class Rests(Askable[bool]):
     """Ask a node whether everything that collections keep on it has all its copies, as far as it knows."""
+
+
+@dataclass(frozen=True)
+class Keeps(Askable[bool]):
+    """Ask a node whether it keeps anything of collections."""
 
 
 @dataclass(frozen=True)

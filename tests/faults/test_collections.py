@@ -5,6 +5,7 @@ What was confirmed is there, what was held is free, and what is lost is counted.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -128,6 +129,66 @@ def test_every_key_is_there_after_each_node_was_killed_once(pool: sky.ComputePoo
         world.until(lambda: min(copies(pool)) >= min(before), "the node in its place has copies of everything")
     assert dict(shared.items()) == {number: str(number) for number in range(300)}
     assert set(members) == set(range(300))
+
+
+@sky.compute
+def keep(name: str) -> None:
+    """Use collections that the notebook does not know."""
+    sky.dict(f"{name}-dict").update({number: number for number in range(50)})
+    sky.counter(f"{name}-counter").increment(7)
+
+
+@sky.compute
+def look(name: str) -> str:
+    """What the next operation on one of them says, and how many keys there are after it."""
+    try:
+        len(sky.dict(f"{name}-dict"))
+    except sky.CollectionLost as error:
+        return f"{error.kind} {error.name} {error.nodes} {error.left}; {len(sky.dict(f'{name}-dict'))}"
+    return "nothing"
+
+
+def test_what_went_with_all_nodes_is_told_once_and_usable_again(pool: sky.ComputePool, world: World) -> None:
+    keep("its") >> pool
+    old = [view.pid for view in pool.nodes]
+    before = time.time()
+    for pid in old:
+        os.kill(pid, signal.SIGKILL)
+    world.until(lambda: all(replaced(pool, node, pid) for node, pid in enumerate(old)), "all are back")
+    counter = sky.counter("its-counter", pool=pool)
+    with pytest.raises(
+        sky.CollectionLost, match="counter 'its-counter' has lost data: nodes 0, 1, 2 were lost"
+    ) as told:
+        counter.increment()
+    assert (told.value.nodes, told.value.left) == ((0, 1, 2), 0)
+    assert before <= told.value.at <= time.time()
+    assert look("its") @ pool == ["dict its-dict (0, 1, 2) 0; 0"] * 3
+    assert look("its") @ pool == ["nothing"] * 3
+    counter.increment()
+    assert counter.value == 1
+    assert sky.counter("new", pool=pool).value == 0
+
+
+def test_of_two_nodes_that_are_killed_together_nothing_is_lost(pool: sky.ComputePool, world: World) -> None:
+    """The second is replaced once what the first kept has its copies again."""
+    shared, members = sky.dict("kept", pool=pool), sky.set("members", pool=pool)
+    shared.update({number: str(number) for number in range(100)})
+    members.update(range(100))
+    world.until(lambda: min(copies(pool)) == max(copies(pool)) > 100, "all have copies of everything")
+    old = {node: pid_of(pool, node) for node in (1, 2)}
+    for pid in old.values():
+        os.kill(pid, signal.SIGKILL)
+    world.until(lambda: all(replaced(pool, *one) for one in old.items()), "both are back", within=60)
+    found: list[object] = []
+
+    def answered() -> bool:
+        """Too few nodes may answer for some seconds more."""
+        with contextlib.suppress(sky.CollectionUnavailable):
+            found[:] = [dict(shared.items()), set(members)]
+        return bool(found)
+
+    world.until(answered, "enough nodes answer", within=60)
+    assert found == [{number: str(number) for number in range(100)}, set(range(100))]
 
 
 def test_the_lock_of_a_lost_node_is_free_within_its_lease(pool: sky.ComputePool, world: World) -> None:

@@ -19,6 +19,7 @@ PUBLIC = [
     "BootstrapFailed",
     "CellFailed",
     "CellRun",
+    "CollectionLost",
     "CollectionMismatch",
     "CollectionUnavailable",
     "CommandFailed",

@@ -1,0 +1,128 @@
+"""Whether what collections keep has its copies again after nodes were lost, and what is done until then.
+
+Three nodes keep each key, or all of a smaller pool. A node that is lost while copies are still being made for the one
+before is replaced after that, so that no two of them are empty at once. It waits for some seconds at most, and not at
+all where no collection keeps anything. When as many nodes are lost together as keep a key, something may be gone: every
+engine is told, for the next operation on each collection to say so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import casty
+
+from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.tasks import begin
+from skyward_jupyter.wire.messages import Bereave, Keeps, Loss, Rests
+
+#: How many nodes keep each key.
+COPIES = 3
+#: The longest a node waits to be replaced (seconds); how often it is looked whether it may be; and how many looks in a
+#: row must find every node at rest: a node may not have heard of the latest one yet.
+HELD, LOOK, LOOKS = 15.0, 0.5, 3
+_ANSWER_WITHIN = 2.0
+
+
+class Copies:
+    """Keeps count for one pool.
+
+    Parameters
+    ----------
+    start
+        Starts a node in the place of a lost one.
+    """
+
+    def __init__(self, hub: Hub, start: Callable[[tuple[int, ...]], None]) -> None:
+        self._hub = hub
+        self._start = start
+        self._lacking: dict[int, None] = {}
+        self._held: dict[int, float] = {}
+        self._watch: asyncio.Task[None] | None = None
+
+    def lost(self, rank: int, left: int) -> None:
+        """Replace a node that was ready, at once or as soon as that takes nothing along; `left` others are ready."""
+        if self._hub.fleet.alone:
+            self._start((rank,))
+            return
+        self._lacking[rank] = None
+        if len(self._lacking) >= min(COPIES, left + len(self._lacking)):
+            self._bereave(left)
+        if self._hub.loss is not None or len(self._lacking) == 1:
+            self._start((rank, *self._release()))
+        else:
+            self._held[rank] = asyncio.get_running_loop().time() + HELD
+        if self._watch is None or self._watch.done():
+            self._watch = begin(self._look(), "waiting until all that collections keep has its copies")
+
+    @property
+    def lacking(self) -> tuple[int, ...]:
+        """The nodes that were lost whose copies are not known to have been made again."""
+        return tuple(self._lacking)
+
+    def forget(self, rank: int) -> None:
+        """A node is not replaced."""
+        self._held.pop(rank, None)
+        self._lacking.pop(rank, None)
+
+    def close(self) -> None:
+        """The pool is over."""
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def _release(self) -> tuple[int, ...]:
+        held, self._held = tuple(self._held), {}
+        return held
+
+    def _bereave(self, left: int) -> None:
+        hub = self._hub
+        hub.loss = Loss(time.time(), tuple(sorted(self._lacking)), left, hub.losses.names)
+        hub.losses.add(hub.loss)
+        for rank in list(hub.takers):
+            if rank not in self._lacking:
+                try:
+                    hub.worker(rank).tell(Bereave(hub.loss))
+                except casty.Unavailable:
+                    continue  # it is told when it is connected to
+
+    async def _look(self) -> None:
+        """Until everything has its copies."""
+        calm = 0
+        while self._lacking:
+            await asyncio.sleep(LOOK)
+            calm = calm + 1 if self._are_back() and all(await self._ask(Rests())) else 0
+            if calm >= LOOKS or (self._held and not any(await self._ask(Keeps()))):
+                self._made()
+            calm = 0 if self._next() else calm
+
+    def _are_back(self) -> bool:
+        return all(rank in self._hub.takers for rank in self._lacking.keys() - self._held.keys())
+
+    def _made(self) -> None:
+        """What the nodes keep has its copies, but for those that wait to be replaced."""
+        self._lacking = dict.fromkeys(self._held)
+        if not self._lacking:
+            self._hub.loss = None
+
+    def _next(self) -> bool:
+        """Replace one that waited, if it may be or has waited for long; returns whether there was one."""
+        now = asyncio.get_running_loop().time()
+        for rank, until in self._held.items():
+            if until < now or self._lacking.keys() == self._held.keys():
+                del self._held[rank]
+                self._start((rank,))
+                return True
+        return False
+
+    async def _ask(self, question: Rests | Keeps) -> list[bool]:
+        async def answer(rank: int) -> bool | None:
+            try:
+                async with asyncio.timeout(_ANSWER_WITHIN):
+                    return bool(await self._hub.worker(rank).ask(question))
+            except (casty.Unavailable, TimeoutError):
+                return None
+
+        answers = await asyncio.gather(*map(answer, list(self._hub.takers)))
+        return [one for one in answers if one is not None]
