@@ -6,7 +6,6 @@ import ast
 import asyncio
 import logging
 import os
-import pickle
 import signal
 import socket
 from collections.abc import Callable, Coroutine
@@ -121,10 +120,7 @@ async def a_lease_that_is_not_watched_has_run_out(monkeypatch: pytest.MonkeyPatc
 
 
 async def a_process_whose_call_fails_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unreadable(_: bytes) -> object:
-        raise Lost("on the way")
-
-    monkeypatch.setattr(pickle, "loads", unreadable)
+    monkeypatch.setattr(server._Connection, "_answer", fails)
     ours, theirs = socket.socketpair()
     made = server._Connection(None, lambda _: None)  # type: ignore[arg-type, return-value]
     await asyncio.get_running_loop().create_unix_connection(lambda: made, sock=theirs)
