@@ -77,7 +77,12 @@ class Take(Askable[tuple[bool, int, bytes | None]]):
     mark: Mark
 
 
-type EntryMessage = Put | Take | entry.Get | entry.Contains | entry.Retire
+@dataclass(frozen=True)
+class Rewrite(Askable[bool]):
+    """Have all copies written. Answered with whether enough were."""
+
+
+type EntryMessage = Put | Take | Rewrite | entry.Get | entry.Contains | entry.Retire
 
 
 class _Entry:
@@ -138,6 +143,16 @@ class _Entry:
         else:
             message.reply_to.tell((True, _NOT_KEPT, None))
 
+    async def rewrite(self) -> bool:
+        """Write all copies as they are; whether enough took it."""
+        if (state := self._ctx.state.value) == EntryState():
+            return True
+        try:
+            await self._ctx.state.set(state)
+        except Unavailable:
+            return False
+        return True
+
     async def forget(self) -> None:
         """Keep nothing of a key that is not there."""
         if self.value is None:
@@ -186,6 +201,8 @@ async def _serve(ctx: Context[EntryState, EntryMessage]) -> None:
                 await mine.put(message)
             case Take():
                 await mine.take(message)
+            case Rewrite():
+                message.reply_to.tell(await mine.rewrite())
             case entry.Get():
                 message.reply_to.tell(mine.value)
             case entry.Contains():

@@ -2,21 +2,24 @@
 
 Where a replacement has the address of the node before it, nobody is asked to keep anything else than before, so casty
 moves nothing: what the lost node kept, the new one would only get with the next write. Here every other node, once it
-has seen the replacement, has the keys that it keeps a copy of activated where they belong, and then let go of: a key
-that is let go of is written to all that keep it. It goes on beside everything else, and takes the longer the more
-there is: some thousand keys a second.
+has seen the replacement, has the keys that it keeps a copy of written anew where they belong. Entries and numbers,
+which are ours, are asked to and answer once that is done; what is casty's is activated and then let go of, with which
+it is written to all that keep it. It goes on beside everything else, and takes the longer the more there is: some
+thousand keys a second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from typing import Any
 
 import casty.collections as kinds
 from casty import (
+    ActorFailed,
     ActorSystem,
     DefaultedActor,
     Event,
@@ -25,12 +28,25 @@ from casty import (
     LoggingObserver,
     MemberChanged,
     System,
+    Unavailable,
 )
 
 from skyward_jupyter.collections import entries, keeper, tally, turnstile
 from skyward_jupyter.collections.departed import note
 
-_OURS = ("casty.collections:", f"{entries.__name__}:", f"{tally.__name__}:")
+log = logging.getLogger("skyward")
+
+_CASTY = "casty.collections:"
+#: Those that answer once their copies are written.
+_ASKED: Mapping[str, tuple[DefaultedActor[Any, Any], Any]] = {
+    definition.name: (definition, rewrite)
+    for definition, rewrite in (
+        (entries.strong_entry, entries.Rewrite),
+        (entries.eventual_entry, entries.Rewrite),
+        (tally.strong_tally, tally.Rewrite),
+        (tally.eventual_tally, tally.Rewrite),
+    )
+}
 #: Those that have in memory who waits, and so write their copies themselves.
 _WRITING: Mapping[str, tuple[DefaultedActor[Any, Any], Any]] = {
     keeper.keeper.name: (keeper.keeper, keeper.Rewrite()),
@@ -40,8 +56,9 @@ _WRITING: Mapping[str, tuple[DefaultedActor[Any, Any], Any]] = {
 _PIECE, _PAUSE = 100, 0.02
 #: Seconds that others may take to see a node, and to activate what they are asked to.
 _SETTLE = 1.0
-#: Seconds that a key may take to be let go of.
+#: Seconds that a key of casty's may take to be let go of; how often one of ours is asked, and for how long (seconds).
 _LET_GO = 1.0
+_TRIES, _ANSWER = 4, 10.0
 
 
 class Repair:
@@ -52,11 +69,12 @@ class Repair:
         self._known: dict[str, str] = {}
         self._due = asyncio.Event()
         self._moving: set[tuple[str, str]] = set()
+        self._repairing = False
 
     @property
     def rests(self) -> bool:
         """Whether nothing is on its way to this node, or from it to those that keep it from now on."""
-        return not self._moving
+        return not (self._moving or self._repairing or self._due.is_set())
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether it takes events of a kind."""
@@ -83,11 +101,15 @@ class Repair:
         """Repair after each replacement, until it is cancelled."""
         while True:
             await self._due.wait()
+            self._repairing = True
             self._due.clear()
-            await asyncio.sleep(_SETTLE)
-            await _activate(system)
-            await asyncio.sleep(_SETTLE)
-            await _let_go(system)
+            try:
+                await asyncio.sleep(_SETTLE)
+                await _write_anew(system)
+                await asyncio.sleep(_SETTLE)
+                await _let_go(system)
+            finally:
+                self._repairing = False
 
 
 def meet(system: ActorSystem) -> None:
@@ -113,24 +135,42 @@ async def kept(system: System) -> list[tuple[str, str]]:
     """The keys of collections, with their types, that a node keeps a copy of. There is no other way to its list."""
     if not isinstance(system, ActorSystem):
         return []
-    return [(actor, key) for actor, key, _ in await system._stored() if actor.startswith(_OURS) or actor in _WRITING]
+    stored = await system._stored()
+    return [
+        (actor, key) for actor, key, _ in stored if actor.startswith(_CASTY) or actor in _ASKED or actor in _WRITING
+    ]
 
 
-async def _activate(system: ActorSystem) -> None:
-    """Have everything activated that this node keeps a copy of."""
+async def _write_anew(system: ActorSystem) -> None:
+    """Have everything written anew, or at least activated, that this node keeps a copy of."""
     stored = await kept(system)
     for start in range(0, len(stored), _PIECE):
-        for actor, key in stored[start : start + _PIECE]:
-            if actor in _WRITING:
-                definition, rewrite = _WRITING[actor]
-                system.ref(definition, key).tell(rewrite)
-            else:
-                system.ref(_definition(actor), key)
+        await asyncio.gather(*(_begun(system, *one) for one in stored[start : start + _PIECE]))
         await asyncio.sleep(_PAUSE)
 
 
+async def _begun(system: ActorSystem, actor: str, key: str) -> None:
+    if actor in _WRITING:
+        definition, rewrite = _WRITING[actor]
+        system.ref(definition, key).tell(rewrite)
+    elif actor in _ASKED:
+        await _rewritten(system, actor, key)
+    else:
+        system.ref(_definition(actor), key)
+
+
+async def _rewritten(system: ActorSystem, actor: str, key: str) -> None:
+    definition, rewrite = _ASKED[actor]
+    for _ in range(_TRIES):
+        with contextlib.suppress(Unavailable, ActorFailed, TimeoutError):
+            async with asyncio.timeout(_ANSWER):
+                if await system.ref(definition, key).ask(rewrite()):
+                    return
+    log.warning("copies of %s could not be written to a node that took another's place", key)
+
+
 async def _let_go(system: ActorSystem) -> None:
-    active = [(one.actor, one.key) for one in system.activations() if one.actor.startswith(_OURS)]
+    active = [(one.actor, one.key) for one in system.activations() if one.actor.startswith(_CASTY)]
     for start in range(0, len(active), _PIECE):
         await asyncio.gather(*(_released(system, *one) for one in active[start : start + _PIECE]))
         await asyncio.sleep(_PAUSE)
@@ -143,6 +183,4 @@ async def _released(system: ActorSystem, actor: str, key: str) -> None:
 
 
 def _definition(actor: str) -> Any:
-    module, name = actor.split(":")
-    found = {made.__name__: made for made in (kinds, entries, tally)}[module]
-    return reduce(getattr, name.split("."), found)
+    return reduce(getattr, actor.removeprefix(_CASTY).split("."), kinds)

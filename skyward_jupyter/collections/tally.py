@@ -33,7 +33,12 @@ class Read(Askable[int]):
     """What does it stand at?"""
 
 
-type TallyMessage = Count | Read
+@dataclass(frozen=True)
+class Rewrite(Askable[bool]):
+    """Have all copies written. Answered with whether enough were."""
+
+
+type TallyMessage = Count | Read | Rewrite
 
 
 async def _serve(ctx: Context[TallyState, TallyMessage]) -> None:
@@ -43,6 +48,18 @@ async def _serve(ctx: Context[TallyState, TallyMessage]) -> None:
                 await _count(ctx, message)
             case Read():
                 message.reply_to.tell(ctx.state.value.value)
+            case Rewrite():
+                message.reply_to.tell(await _rewrite(ctx))
+
+
+async def _rewrite(ctx: Context[TallyState, TallyMessage]) -> bool:
+    if (state := ctx.state.value) == TallyState():
+        return True
+    try:
+        await ctx.state.set(state)
+    except Unavailable:
+        return False
+    return True
 
 
 async def _count(ctx: Context[TallyState, TallyMessage], message: Count) -> None:
