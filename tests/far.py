@@ -85,7 +85,12 @@ class Machines:
     def kill(self, number: int, pool: str) -> None:
         """A machine dies: its sshd, so that nobody who notices starts anything there, and all that a pool has there."""
         self.servers[number].stop()
-        for process in self.of_node(pool, number):
+        dying = self.of_node(pool, number)
+        for process in dying:  # so that none notices the end of another
+            with contextlib.suppress(psutil.Error):
+                process.suspend()
+                dying += [child for child in process.children(recursive=True) if child not in dying]
+        for process in reversed(dying):
             with contextlib.suppress(psutil.Error):
                 process.kill()
 

@@ -60,7 +60,13 @@ export function mount({ model, el }: RenderProps, family: string, make: (host: H
 
 /** Tell the kernel when this view is seen, and now and then that it still is. */
 function tellSight(root: Element, { model, changed, signal, view }: Host, face: Face): void {
-  const tell = (visible: boolean) => model.send({ kind: "visible", visible, view } satisfies Sight);
+  const tell = (visible: boolean) => {
+    try {
+      model.send({ kind: "visible", visible, view } satisfies Sight);
+    } catch {
+      // The kernel has ended: nobody there wants to know.
+    }
+  };
   let seconds = 0;
   const renew = (visible: boolean) => {
     tell(visible);
