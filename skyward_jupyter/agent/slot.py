@@ -43,7 +43,7 @@ from skyward_jupyter.agent.threads import divide
 from skyward_jupyter.collections.link import Link
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire import shells
-from skyward_jupyter.wire.blobs import BlobStore
+from skyward_jupyter.wire.blobs import Blob, BlobStore
 from skyward_jupyter.wire.codec import blobs_of, pack, unpack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.feeds import Grant
@@ -199,9 +199,25 @@ class Slot:
                 interrupts.clear()  # the generator's own cleanup runs to its end
                 values.close()  # type: ignore[attr-defined]
                 return
-            body = self._pack(value)
+            body = self._pack_whole(value)
             self._outlet.give(body)
             self._ahead.sent(len(body) + sum(blob.size for blob in blobs_of(body)))
+
+    def _pack_whole(self, value: object) -> bytes:
+        """Pack a value; where that is interrupted, nothing is left of it that nobody would fetch."""
+        kept: list[Blob] = []
+
+        def hand_over(data: Any) -> Blob:
+            with interrupts:  # so that none comes between the file and its note
+                kept.append(self._store.hand_over(data))
+            return kept[-1]
+
+        try:
+            return pack(value, hand_over)
+        except BaseException:
+            for blob in kept:
+                self._store.drop(blob.name)
+            raise
 
     def _await_reader(self) -> None:
         """Take in credit and an early end; waits only when no more may be sent."""
