@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Buffer, Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -47,6 +47,7 @@ from skyward_jupyter.wire.blobs import Blob, BlobStore
 from skyward_jupyter.wire.codec import blobs_of, pack, unpack
 from skyward_jupyter.wire.events import Kind
 from skyward_jupyter.wire.feeds import Grant
+from skyward_jupyter.wire.parts import Put
 from skyward_jupyter.wire.said import packed_grant
 
 #: How many functions a slot keeps ready; its agent counts the same way.
@@ -199,25 +200,9 @@ class Slot:
                 interrupts.clear()  # the generator's own cleanup runs to its end
                 values.close()  # type: ignore[attr-defined]
                 return
-            body = self._pack_whole(value)
+            body = self._pack(value)
             self._outlet.give(body)
             self._ahead.sent(len(body) + sum(blob.size for blob in blobs_of(body)))
-
-    def _pack_whole(self, value: object) -> bytes:
-        """Pack a value; where that is interrupted, nothing is left of it that nobody would fetch."""
-        kept: list[Blob] = []
-
-        def hand_over(data: Any) -> Blob:
-            with interrupts:  # so that none comes between the file and its note
-                kept.append(self._store.hand_over(data))
-            return kept[-1]
-
-        try:
-            return pack(value, hand_over)
-        except BaseException:
-            for blob in kept:
-                self._store.drop(blob.name)
-            raise
 
     def _await_reader(self) -> None:
         """Take in credit and an early end; waits only when no more may be sent."""
@@ -253,10 +238,26 @@ class Slot:
         return function
 
     def _pack(self, value: object) -> bytes:
-        return pack(value, self._store.hand_over)
+        return self._whole(lambda put: pack(value, put))
 
     def _failed(self, error: BaseException, how: str = "raised") -> bytes:
-        return _described(error, how).to_bytes(self._store.hand_over)
+        return self._whole(_described(error, how).to_bytes)
+
+    def _whole(self, packed: Callable[[Put], bytes]) -> bytes:
+        """What `packed` gives; where it fails or is interrupted, no large part stays that nobody would fetch."""
+        kept: list[Blob] = []
+
+        def put(data: Buffer) -> Blob:
+            with interrupts:  # so that none comes between the file and its note
+                kept.append(self._store.hand_over(data))
+            return kept[-1]
+
+        try:
+            return packed(put)
+        except BaseException:
+            for blob in kept:
+                self._store.drop(blob.name)
+            raise
 
 
 def _described(error: BaseException, how: str = "raised") -> Failed:

@@ -95,8 +95,7 @@ class Calls:
             self.dispatch.stop(entries, "interrupt")
 
         ranks = [entry.rank or 0 for entry in entries]
-        siblings: Siblings[BaseException]
-        siblings = Siblings(ranks, tell if self._tells else None, stop if fail_fast else None)
+        siblings: Siblings[BaseException] = Siblings(ranks, tell if self._tells else None, stop if fail_fast else None)
         return siblings
 
     async def _everyone(self) -> list[int]:

@@ -21,6 +21,7 @@ from typing import Any, cast
 from casty import Askable, Context, Ref, Unavailable, Write, actor
 from casty.collections import Dict, entry
 
+from skyward_jupyter.collections.rewriting import Rewrite, rewrite
 from skyward_jupyter.collections.writer import WRITERS, Made, Mark, made_before, remembered
 
 #: Seconds without a message after which an entry rests, and one without a value is forgotten.
@@ -75,11 +76,6 @@ class Take(Askable[tuple[bool, int, bytes | None]]):
 
     wanted: bool
     mark: Mark
-
-
-@dataclass(frozen=True)
-class Rewrite(Askable[bool]):
-    """Have all copies written. Answered with whether enough were."""
 
 
 type EntryMessage = Put | Take | Rewrite | entry.Get | entry.Contains | entry.Retire
@@ -143,16 +139,6 @@ class _Entry:
         else:
             message.reply_to.tell((True, _NOT_KEPT, None))
 
-    async def rewrite(self) -> bool:
-        """Write all copies as they are; whether enough took it."""
-        if (state := self._ctx.state.value) == EntryState():
-            return True
-        try:
-            await self._ctx.state.set(state)
-        except Unavailable:
-            return False
-        return True
-
     async def forget(self) -> None:
         """Keep nothing of a key that is not there."""
         if self.value is None:
@@ -202,7 +188,7 @@ async def _serve(ctx: Context[EntryState, EntryMessage]) -> None:
             case Take():
                 await mine.take(message)
             case Rewrite():
-                message.reply_to.tell(await mine.rewrite())
+                message.reply_to.tell(await rewrite(ctx, EntryState()))
             case entry.Get():
                 message.reply_to.tell(mine.value)
             case entry.Contains():

@@ -33,19 +33,15 @@ from casty import (
 
 from skyward_jupyter.collections import entries, keeper, tally, turnstile
 from skyward_jupyter.collections.departed import note
+from skyward_jupyter.collections.rewriting import Rewrite
 
 log = logging.getLogger("skyward")
 
 _CASTY = "casty.collections:"
 #: Those that answer once their copies are written.
-_ASKED: Mapping[str, tuple[DefaultedActor[Any, Any], Any]] = {
-    definition.name: (definition, rewrite)
-    for definition, rewrite in (
-        (entries.strong_entry, entries.Rewrite),
-        (entries.eventual_entry, entries.Rewrite),
-        (tally.strong_tally, tally.Rewrite),
-        (tally.eventual_tally, tally.Rewrite),
-    )
+_ASKED: Mapping[str, DefaultedActor[Any, Any]] = {
+    definition.name: definition
+    for definition in (entries.strong_entry, entries.eventual_entry, tally.strong_tally, tally.eventual_tally)
 }
 #: Those that have in memory who waits, and so write their copies themselves.
 _WRITING: Mapping[str, tuple[DefaultedActor[Any, Any], Any]] = {
@@ -127,7 +123,7 @@ def _types() -> Iterator[Any]:
     for kind in ("register", "table", "table_segment", "queue", "queue_segment", "semaphore"):
         for write in ("majority", "one"):
             yield getattr(kinds, f"{kind}_3_{write}")
-    yield from (entries.strong_entry, entries.eventual_entry, tally.strong_tally, tally.eventual_tally)
+    yield from _ASKED.values()
     yield from (definition for definition, _ in _WRITING.values())
 
 
@@ -160,11 +156,10 @@ async def _begun(system: ActorSystem, actor: str, key: str) -> None:
 
 
 async def _rewritten(system: ActorSystem, actor: str, key: str) -> None:
-    definition, rewrite = _ASKED[actor]
     for _ in range(_TRIES):
         with contextlib.suppress(Unavailable, ActorFailed, TimeoutError):
             async with asyncio.timeout(_ANSWER):
-                if await system.ref(definition, key).ask(rewrite()):
+                if await system.ref(_ASKED[actor], key).ask(Rewrite()):
                     return
     log.warning("copies of %s could not be written to a node that took another's place", key)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from casty import Askable, Context, Unavailable, Write, actor
 
+from skyward_jupyter.collections.rewriting import Rewrite, rewrite
 from skyward_jupyter.collections.writer import Made, Mark, made_before, remembered
 
 
@@ -33,11 +34,6 @@ class Read(Askable[int]):
     """What does it stand at?"""
 
 
-@dataclass(frozen=True)
-class Rewrite(Askable[bool]):
-    """Have all copies written. Answered with whether enough were."""
-
-
 type TallyMessage = Count | Read | Rewrite
 
 
@@ -49,17 +45,7 @@ async def _serve(ctx: Context[TallyState, TallyMessage]) -> None:
             case Read():
                 message.reply_to.tell(ctx.state.value.value)
             case Rewrite():
-                message.reply_to.tell(await _rewrite(ctx))
-
-
-async def _rewrite(ctx: Context[TallyState, TallyMessage]) -> bool:
-    if (state := ctx.state.value) == TallyState():
-        return True
-    try:
-        await ctx.state.set(state)
-    except Unavailable:
-        return False
-    return True
+                message.reply_to.tell(await rewrite(ctx, TallyState()))
 
 
 async def _count(ctx: Context[TallyState, TallyMessage], message: Count) -> None:
