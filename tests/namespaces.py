@@ -32,10 +32,13 @@ import pytest
 
 from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.hosts import Host, parse
+from skyward_jupyter.ssh.image import here
 from skyward_jupyter.ssh.keeper import Watch, unwatched
 from skyward_jupyter.ssh.known import Ledger
 from tests.machines import found, write_key
 
+#: The home of root on each of them.
+HOME = "/root"
 #: What the root file system has beside the base: changes its name, so that an old one is not used.
 _PACKAGES = ("ca-certificates", "iproute2", "openssh-server", "procps")
 _ROOT_VERSION = 1
@@ -44,6 +47,12 @@ _STARTS_WITHIN = 20.0
 _TOOLS = ("debootstrap", "ip", "nft", "setpriv", "sshd", "unshare")
 #: Bridges of ours, by the process that made them.
 _BRIDGE = "skyt"
+
+
+def python_of(base: Path) -> str:
+    """The setup of a machine that shares `base`, a directory with a Python, and has it on its PATH for every user."""
+    name = f"python{here()}"
+    return f"ln -s {base}/bin/{name} /usr/local/bin/{name}; chmod 755 {HOME}"
 
 
 @functools.cache

@@ -21,11 +21,10 @@ import pytest
 
 import skyward as sky
 from skyward_jupyter.runtime.bridge import wait
-from skyward_jupyter.ssh.image import here
 from skyward_jupyter.wire.messages import Hears
 from tests.faults.conftest import World
 from tests.machines import found
-from tests.namespaces import BareMachine, making, missing
+from tests.namespaces import HOME, BareMachine, making, missing, python_of
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -105,10 +104,9 @@ def far(tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Iterator[Machin
     folder = tmp_path_factory.mktemp("partitions")
     known = folder / "known"
     known.touch()
-    python = f"ln -s {PYTHON}/bin/python{here()} /usr/local/bin/python{here()}; chmod 755 /root"
     with pytest.MonkeyPatch.context() as patch, making(folder) as make:
         patch.setenv("XDG_CACHE_HOME", str(kept / "cache"))
-        machines = [make(shared=(PYTHON,), setup=python, started=False) for _ in range(NODES)]
+        machines = [make(shared=(PYTHON,), setup=python_of(PYTHON), started=False) for _ in range(NODES)]
         for machine in machines[1:]:
             # A user has one key for all of them.
             machine.accept(machines[0].key)
@@ -123,9 +121,9 @@ def far(tmp_path_factory: pytest.TempPathFactory, kept: Path) -> Iterator[Machin
         # One of them installs; the others have what it has.
         with pool(hosts[:1]):
             pass
-        home = "/proc/{}/root/root/.skyward"
-        for machine in machines[1:]:
-            shutil.copytree(home.format(machines[0].pid), home.format(machine.pid), symlinks=True)
+        installed, *others = (f"/proc/{machine.pid}/root{HOME}/.skyward" for machine in machines)
+        for other in others:
+            shutil.copytree(installed, other, symlinks=True)
         with pool(hosts) as started:
             far = Machines(machines, started)
             started.on(sky.events.NodeLost, lambda event: far.lost.append(event.node))

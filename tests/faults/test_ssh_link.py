@@ -15,7 +15,7 @@ import pytest
 from skyward_jupyter.errors import ConnectionLost
 from skyward_jupyter.ssh.dial import KEEPALIVE_COUNT, KEEPALIVE_INTERVAL
 from tests.machines import MakeSshd, until
-from tests.namespaces import BareMachine, MakeMachine
+from tests.namespaces import HOME, BareMachine, MakeMachine
 from tests.processes import line_of
 
 pytestmark = pytest.mark.fault
@@ -168,30 +168,30 @@ async def test_a_machine_that_dies_and_another_of_its_address(bare_machine: Make
         port = await connection.forward("127.0.0.1", 22)
         assert await works(port)
         waiting = asyncio.create_task(connection.run("sleep 1000"))
-        uploading = asyncio.create_task(connection.write("/root/big", os.urandom(200_000_000)))
-        await until(lambda: ".part" in machine.run("ls -A /root"))
+        uploading = asyncio.create_task(connection.write(f"{HOME}/big", os.urandom(200_000_000)))
+        await until(lambda: ".part" in machine.run(f"ls -A {HOME}"))
         machine.kill()
         machine.start()
         for lost in (waiting, uploading):
             with pytest.raises(ConnectionLost, match=connection.name):
                 await lost
-        assert (await connection.run("ls -A /root | grep -c big")).stdout == "0\n"
+        assert (await connection.run(f"ls -A {HOME} | grep -c big")).stdout == "0\n"
         assert await works(port)
 
 
 async def test_an_upload_that_is_cut_leaves_the_old_file(bare_machine: MakeMachine, tmp_path: Path) -> None:
     machine = bare_machine()
     async with machine.connection() as connection:
-        await connection.write("/root/file", b"old")
+        await connection.write(f"{HOME}/file", b"old")
         (tmp_path / "big").write_bytes(os.urandom(100_000_000))
-        uploading = asyncio.create_task(connection.upload(tmp_path / "big", "/root/file"))
-        await until(lambda: ".part" in machine.run("ls -A /root"))
+        uploading = asyncio.create_task(connection.upload(tmp_path / "big", f"{HOME}/file"))
+        await until(lambda: ".part" in machine.run(f"ls -A {HOME}"))
         machine.run("pkill -KILL -f '[s]shd: root'")
         with pytest.raises(ConnectionLost):
             await uploading
-        assert await connection.read("/root/file") == b"old"
-        await connection.upload(tmp_path / "big", "/root/file")
-        assert machine.run("stat -c %s /root/file").strip() == "100000000"
+        assert await connection.read(f"{HOME}/file") == b"old"
+        await connection.upload(tmp_path / "big", f"{HOME}/file")
+        assert machine.run(f"stat -c %s {HOME}/file").strip() == "100000000"
 
 
 async def test_closing_while_the_link_is_down(bare_machine: MakeMachine) -> None:

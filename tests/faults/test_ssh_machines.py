@@ -14,10 +14,9 @@ import pytest
 import skyward as sky
 from skyward_jupyter.agent.config import HTTP_PORT, PORT
 from skyward_jupyter.ssh.dial import KEEPALIVE_COUNT, KEEPALIVE_INTERVAL
-from skyward_jupyter.ssh.image import here
 from tests.faults.conftest import World
 from tests.faults.starts import phase, said, starting, steps
-from tests.namespaces import BareMachine, MakeMachine
+from tests.namespaces import HOME, BareMachine, MakeMachine, python_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -44,7 +43,7 @@ def told() -> list[int]:
 
 def left(machine: BareMachine) -> list[str]:
     """What a pool still has on a machine: processes, and files."""
-    lines = machine.run("ps axo args").splitlines() + machine.run("ls /root/.skyward/pools").splitlines()
+    lines = machine.run("ps axo args").splitlines() + machine.run(f"ls {HOME}/.skyward/pools").splitlines()
     return [line for line in lines if "skyward" in line or line.startswith("bare-")]
 
 
@@ -54,8 +53,7 @@ def three(
 ) -> Iterator[tuple[list[BareMachine], sky.ComputePool]]:
     """Three machines with the Python of these tests, the first of them started, and a pool that is not."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(kept / "cache"))
-    python = f"ln -s {PYTHON}/bin/python{here()} /usr/local/bin/python{here()}; chmod 755 /root"
-    machines = [bare_machine(shared=(PYTHON,), setup=python, started=False) for _ in range(3)]
+    machines = [bare_machine(shared=(PYTHON,), setup=python_of(PYTHON), started=False) for _ in range(3)]
     for machine in machines[1:]:
         # A user has one key for all of them.
         machine.accept(machines[0].key)

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from skyward_jupyter.ssh.image import here
 from tests.far import Machines
 from tests.layouts import Environment, answers, compiler, copied, write
-from tests.namespaces import MakeMachine
+from tests.namespaces import MakeMachine, python_of
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -158,9 +157,7 @@ def test_a_machine_that_has_none_of_these_files(
     """Its file system is its own: all that it has of the project has come over the link."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(kept / "cache"))
     python = Path(sys.base_prefix)
-    machine = bare_machine(
-        shared=(python,), setup=f"ln -s {python}/bin/python{here()} /usr/local/bin/python{here()}; chmod 755 /root"
-    )
+    machine = bare_machine(shared=(python,), setup=python_of(python))
     work = copied("atlas", copied("shop", tmp_path / "work"))
     (tmp_path / "known").touch()
     provider = f"sky.SSH(['root@{machine.address}'], key={str(machine.key)!r}, known_hosts={str(tmp_path / 'known')!r})"

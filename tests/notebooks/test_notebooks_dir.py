@@ -11,10 +11,9 @@ from typing import Any
 import nbformat
 import pytest
 
-from skyward_jupyter.ssh.image import here
 from tests import namespaces
 from tests.index import index
-from tests.namespaces import BareMachine
+from tests.namespaces import HOME, BareMachine, python_of
 from tools.execute import execute
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
@@ -35,7 +34,7 @@ def bare(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield []
         return
     base = Path(sys.base_prefix)
-    setup = f"ln -s {base}/bin/python{here()} /usr/local/bin/python{here()}; chmod 755 /root; mkdir -p /etc/uv\n"
+    setup = f"{python_of(base)}; mkdir -p /etc/uv\n"
     if url := index().get("UV_DEFAULT_INDEX", ""):
         setup += f"echo 'index-url = \"{url}\"' >/etc/uv/uv.toml\n"
     with namespaces.making(tmp_path_factory.mktemp("bare")) as make:
@@ -191,7 +190,7 @@ class TestMachines:
         if not bare:
             pytest.skip(namespaces.missing())
         for machine in bare:
-            assert machine.run("ps axo args | grep '[s]kyward: ' || :; ls /root/.skyward/pools") == ""
+            assert machine.run(f"ps axo args | grep '[s]kyward: ' || :; ls {HOME}/.skyward/pools") == ""
 
     def test_the_second_start_is_quick(
         self, cells: dict[str, Any], hosts: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path

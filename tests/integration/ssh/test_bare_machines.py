@@ -6,7 +6,7 @@ import pytest
 
 from skyward_jupyter.errors import TransferFailed
 from tests.machines import until
-from tests.namespaces import MakeMachine
+from tests.namespaces import HOME, MakeMachine
 
 
 async def test_logs_in_to_a_bare_machine(bare_machine: MakeMachine) -> None:
@@ -23,17 +23,17 @@ async def test_a_full_disk(bare_machine: MakeMachine) -> None:
     machine = bare_machine(disk="8M")
     async with machine.connection() as connection:
         with pytest.raises(TransferFailed, match="disk may be full"):
-            await connection.write("/root/big", b"x" * 20_000_000)
-        assert (await connection.run("ls -A /root | grep -c part")).stdout == "0\n"
-        await connection.write("/root/small", b"fits")
+            await connection.write(f"{HOME}/big", b"x" * 20_000_000)
+        assert (await connection.run(f"ls -A {HOME} | grep -c part")).stdout == "0\n"
+        await connection.write(f"{HOME}/small", b"fits")
 
 
 async def test_a_machine_that_is_killed_and_started_again(bare_machine: MakeMachine) -> None:
     machine = bare_machine()
     states: list[str] = []
     async with machine.connection(watch=lambda state, why: states.append(state)) as connection:
-        await connection.run("touch /root/here")
+        await connection.run(f"touch {HOME}/here")
         machine.kill()
         machine.start()
         await until(lambda: states[-1] == "up" and "lost" in states, 60)
-        assert (await connection.run("ls /root")).stdout == ""
+        assert (await connection.run(f"ls {HOME}")).stdout == ""

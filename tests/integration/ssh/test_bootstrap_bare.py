@@ -15,7 +15,7 @@ from skyward_jupyter.ssh.image import here
 from skyward_jupyter.ssh.script import Fact, Script, fact_of
 from skyward_jupyter.ssh.steps import Step
 from tests.index import index
-from tests.namespaces import BareMachine, MakeMachine
+from tests.namespaces import HOME, BareMachine, MakeMachine, python_of
 from tests.signed import PACKAGE, signed_index
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def image(*, apt: tuple[str, ...] = ()) -> sky.Image:
 
 def with_python(machine: BareMachine) -> None:
     """Give a machine the Python of these tests."""
-    machine.run(f"ln -s {PYTHON}/bin/python{here()} /usr/local/bin/python{here()}; chmod 755 /root")
+    machine.run(python_of(PYTHON))
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ async def test_a_fresh_machine_runs_an_agents_code(bare_machine: MakeMachine, us
             *("look", "upload", "uv", "python", "venv", "packages", "check", "files")
         ]
         ran = await there.run(f"{prepared.python} -c 'import skyward_jupyter.agent.node as n; print(n.__file__)'")
-    home = "/root" if user == "root" else "/home/user"
+    home = HOME if user == "root" else "/home/user"
     assert ran.stdout.startswith(f"{home}/.skyward/images/")
 
 
@@ -136,7 +136,7 @@ async def test_a_minimal_python_of_the_distribution_is_completed_by_apt(bare_mac
     script = Script(home="~/.skyward", key="k", digest="d", wheel="none.whl", python=version, env=nowhere)
     async with machine.connection() as there:
         await there.run("sh -s", stdin=script.look())
-        await there.upload(kept / "bin" / "uv", "/root/.skyward/bin/uv", 0o755)
+        await there.upload(kept / "bin" / "uv", f"{HOME}/.skyward/bin/uv", 0o755)
         ended = await there.run("sh -s", stdin=script.install())
     lines = ended.stdout.splitlines()
     facts = [fact for line in lines if (fact := fact_of(line, script.mark))]
