@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -53,6 +53,26 @@ def promise[T](
     task = (loop or asyncio.get_running_loop()).create_task(work, context=context)
     task.add_done_callback(_take)
     return task
+
+
+async def apart[T](work: Coroutine[Any, Any, T]) -> T:
+    """Do something in a task of its own and wait for it; to cancel the caller cancels that.
+
+    A task group whose task fails cancels the task that it is in, and in Python 3.12 that stays counted as cancelled:
+    the next timeout around it would end as a cancellation. Here the caller counts only what was meant for it.
+    """
+    return await promise(work)
+
+
+async def side_by_side(calls: Iterable[Callable[[], Coroutine[Any, Any, object]]]) -> None:
+    """Do several things at once; one that fails ends the others, and this as of a task group."""
+
+    async def all_of_them() -> None:
+        async with asyncio.TaskGroup() as group:
+            for call in calls:
+                group.create_task(call())
+
+    await apart(all_of_them())
 
 
 class Tasks:

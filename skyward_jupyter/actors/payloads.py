@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -15,6 +16,7 @@ from weakref import WeakValueDictionary
 import casty
 
 from skyward_jupyter.errors import NoRoom
+from skyward_jupyter.tasks import side_by_side
 from skyward_jupyter.wire.blobs import Blob, BlobMemory, BlobStore
 from skyward_jupyter.wire.codec import blobs_of, pack
 from skyward_jupyter.wire.contained import contained
@@ -191,8 +193,6 @@ async def _windowed(work: Callable[[int], Any], offsets: Sequence[int]) -> None:
             await work(offset)
 
     try:
-        async with asyncio.TaskGroup() as group:
-            for offset in offsets:
-                group.create_task(one(offset))
+        await side_by_side([partial(one, offset) for offset in offsets])
     except ExceptionGroup as several:
         raise several.exceptions[0] from None

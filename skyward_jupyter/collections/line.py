@@ -18,7 +18,7 @@ from casty.collections import Missing, Queue
 from skyward_jupyter.collections.address import Address, Who
 from skyward_jupyter.collections.bell import BellMessage, Leave, Ring, Wait, bell
 from skyward_jupyter.collections.patience import Patience
-from skyward_jupyter.collections.served import TRY_ALL, Linked, Room, Served, again, level
+from skyward_jupyter.collections.served import TRY_ALL, Linked, Room, Served, again, again_all, level
 from skyward_jupyter.tasks import promise
 
 #: Seconds between two looks at a queue by those who wait, should the bell be lost with its node.
@@ -74,7 +74,7 @@ class ServedQueue(Served):
 
     async def size(self) -> int:
         """How many items wait in it."""
-        return await again(lambda: self._queue().size(), TRY_ALL)
+        return await again_all(lambda: self._queue().size())
 
     async def clear(self) -> None:
         """Remove what is in it. Not asked for again: what was put meanwhile would go as well."""

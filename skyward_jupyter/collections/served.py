@@ -16,7 +16,7 @@ from skyward_jupyter.collections.journal import Journals
 from skyward_jupyter.collections.patience import Patience, over
 from skyward_jupyter.collections.presence import Presence, Present
 from skyward_jupyter.collections.writer import Writer
-from skyward_jupyter.tasks import Tasks
+from skyward_jupyter.tasks import Tasks, apart, side_by_side
 
 log = logging.getLogger("skyward")
 
@@ -156,6 +156,11 @@ async def again[T](operation: Callable[[], Awaitable[T]], within: float = TRY) -
         await asyncio.sleep(_PAUSE)
 
 
+async def again_all[T](operation: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Do `again` what asks many at once, and so may take a while."""
+    return await again(lambda: apart(operation()), TRY_ALL)
+
+
 def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
@@ -179,14 +184,13 @@ def _passing(error: BaseException) -> bool:
 
 async def each[I, T](operation: Callable[[I], Awaitable[T]], items: Iterable[I]) -> list[T]:
     """`operation` on all items, some at a time; the results in their order."""
-    waiting = iter(list(enumerate(items)))
+    numbered = list(enumerate(items))
+    waiting = iter(numbered)
     found: dict[int, T] = {}
 
     async def work() -> None:
         for at, item in waiting:
             found[at] = await operation(item)
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(_AT_ONCE):
-            group.create_task(work())
+    await side_by_side([work] * min(_AT_ONCE, len(numbered)))
     return [found[at] for at in sorted(found)]

@@ -12,7 +12,7 @@ from casty.collections import Missing
 
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.entries import Entries
-from skyward_jupyter.collections.served import TRY_ALL, Linked, Room, Served, again, each, level
+from skyward_jupyter.collections.served import Linked, Room, Served, again, again_all, each, level
 
 
 class _Table(Served):
@@ -44,7 +44,7 @@ class _Table(Served):
 
     async def size(self) -> int:
         """How many there are."""
-        return await again(lambda: self._entries().size(), TRY_ALL)
+        return await again_all(lambda: self._entries().size())
 
     async def pages(self) -> AsyncIterator[tuple[bytes, ...]]:
         """All keys, or members, some hundred at a time.
@@ -59,8 +59,8 @@ class _Table(Served):
 
     async def clear(self) -> None:
         """Remove everything that is there now."""
-        await each(self._taken, await again(self._listed, TRY_ALL))
-        await again(lambda: self._entries().items(), TRY_ALL)  # drops what a write that stopped halfway had listed
+        await each(self._taken, await again_all(self._listed))
+        await again_all(lambda: self._entries().items())  # drops what a write that stopped halfway had listed
         self.changed()
 
     async def _listed(self) -> tuple[bytes, ...]:
@@ -116,11 +116,11 @@ class ServedDict(_Table):
 
     async def keys(self) -> tuple[bytes, ...]:
         """All keys."""
-        return await again(self._listed, TRY_ALL)
+        return await again_all(self._listed)
 
     async def items(self) -> tuple[tuple[bytes, bytes], ...]:
         """All keys with their values."""
-        return tuple(await again(lambda: self._entries().items(), TRY_ALL))
+        return tuple(await again_all(lambda: self._entries().items()))
 
 
 class ServedSet(_Table):
@@ -145,4 +145,4 @@ class ServedSet(_Table):
 
     async def members(self) -> tuple[bytes, ...]:
         """All members."""
-        return await again(self._listed, TRY_ALL)
+        return await again_all(self._listed)

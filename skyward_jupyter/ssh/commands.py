@@ -27,7 +27,7 @@ from skyward_jupyter.ssh.keeper import PATIENCE, Keeper
 from skyward_jupyter.ssh.lines import Lines
 from skyward_jupyter.ssh.machine import Completed, OnLine
 from skyward_jupyter.ssh.sources import source
-from skyward_jupyter.tasks import Tasks
+from skyward_jupyter.tasks import Tasks, side_by_side
 
 #: How much of a command's standard output is kept (bytes); beyond that, its beginning is dropped.
 KEPT = 16 * 1024 * 1024
@@ -175,10 +175,13 @@ class Commands:
                 on_line(stream, text)
 
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_fed(process.stdin, stdin))
-                group.create_task(_read(process.stdout, lambda text: heard("stdout", text), kept.add))
-                group.create_task(_read(process.stderr, lambda text: heard("stderr", text)))
+            await side_by_side(
+                (
+                    lambda: _fed(process.stdin, stdin),
+                    lambda: _read(process.stdout, lambda text: heard("stdout", text), kept.add),
+                    lambda: _read(process.stderr, lambda text: heard("stderr", text)),
+                )
+            )
             await process.wait_closed()
         except ExceptionGroup as errors:
             error = errors.exceptions[0]

@@ -20,7 +20,7 @@ import asyncssh
 from skyward_jupyter.errors import ConnectionLost, TransferFailed
 from skyward_jupyter.ssh.dial import Line
 from skyward_jupyter.ssh.keeper import Keeper
-from skyward_jupyter.tasks import promise
+from skyward_jupyter.tasks import promise, side_by_side
 
 #: How long a file that is given up may take to be removed (seconds).
 _SWEEP_WITHIN = 2.0
@@ -146,9 +146,7 @@ async def _sent(sftp: asyncssh.SFTPClient, partial: str, content: BinaryIO) -> N
     pieces = read()
     file = await sftp.open(partial, "wb", asyncssh.SFTPAttrs(permissions=0o600), block_size=0)
     try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
-                group.create_task(send())
+        await side_by_side([send] * _AT_ONCE)
     except BaseException as error:
         # Why it failed, or was given up, is what counts.
         with contextlib.suppress(asyncssh.Error, OSError):

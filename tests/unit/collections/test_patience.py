@@ -9,7 +9,7 @@ import pytest
 from casty import Unavailable
 
 from skyward_jupyter.collections.patience import Patience, bounded
-from skyward_jupyter.collections.served import again
+from skyward_jupyter.collections.served import again, again_all, each
 
 
 async def test_what_takes_too_long_ends() -> None:
@@ -84,3 +84,57 @@ async def test_a_call_ends_although_what_it_waits_for_hides_that_it_was_cancelle
         async with asyncio.timeout(0.6):
             await again(operation, 5)
     assert time.monotonic() - began < 4
+
+
+async def test_what_asks_many_is_asked_again_when_one_of_them_fails() -> None:
+    """In Python 3.12 a task group that fails leaves its task counted as cancelled: that is not what a caller did."""
+    tries: list[int] = []
+
+    async def one() -> None:
+        await asyncio.sleep(0)
+        if len(tries) < 3:
+            raise Unavailable("the owner is changing")
+
+    async def operation() -> str:
+        tries.append(len(tries))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(one())
+            group.create_task(asyncio.sleep(0.01))
+        return "answered"
+
+    async with bounded(10):
+        assert await again_all(operation) == "answered"
+    assert tries == [0, 1, 2]
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+async def test_whoever_gives_up_what_asks_many_ends_it() -> None:
+    ended = asyncio.Event()
+
+    async def operation() -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.set()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await again_all(operation)
+    assert ended.is_set()
+
+
+async def test_a_timeout_around_many_of_which_one_failed_is_a_timeout() -> None:
+    async def fails(item: int) -> None:
+        await asyncio.sleep(0)
+        raise Unavailable(f"{item} was lost")
+
+    async def goes_on() -> None:
+        async with asyncio.timeout(0.2):
+            with pytest.raises(ExceptionGroup):
+                await each(fails, range(3))
+            await asyncio.sleep(30)
+
+    with pytest.raises(TimeoutError):
+        await goes_on()
