@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +20,7 @@ from typing import Any, cast
 import asyncssh
 
 from skyward_jupyter.errors import AuthenticationFailed, ConnectionFailed, UsageError
-from skyward_jupyter.ssh.configuration import looked_up
+from skyward_jupyter.ssh.configuration import Configured, looked_up
 from skyward_jupyter.ssh.hosts import Host
 from skyward_jupyter.ssh.known import Ledger, Verifier
 
@@ -116,13 +117,17 @@ async def _attempt(
 ) -> tuple[asyncssh.SSHClientConnection, _Client]:
     verifier = Verifier(host, ledger)
     client = _Client(verifier)
+    looked: Future[contextlib.ExitStack] = Future()
     try:
-        with contextlib.ExitStack() as stack:
-            said = await asyncio.to_thread(_said, host, verifier, client, through, stack)
+        try:
+            said = await asyncio.to_thread(_said, host, verifier, client, through, looked)
             try:
                 ssh = await asyncssh.connect(**said)
             finally:
                 client.complaint = await asyncio.to_thread(client.complained)
+        finally:
+            # A thread that still looks when this is given up closes it itself once it has looked.
+            looked.add_done_callback(lambda done: done.result().close())
     except (OSError, asyncssh.Error, asyncssh.ChannelOpenError, ValueError) as error:
         raise await asyncio.to_thread(_judged, host, client, verifier, error) from error
     try:
@@ -165,10 +170,24 @@ def _said(
     verifier: Verifier,
     client: _Client,
     through: asyncssh.SSHClientConnection | None,
-    stack: contextlib.ExitStack,
+    looked: Future[contextlib.ExitStack],
 ) -> dict[str, Any]:
-    """All that asyncssh must be told; reads the files of keys and known hosts. It counts until `stack` is closed."""
-    found = stack.enter_context(looked_up(host.name, host.alias, host.user, host.port, host.config))
+    """All that asyncssh must be told; reads the files of keys and known hosts. It counts until `looked` is closed."""
+    stack = contextlib.ExitStack()
+    try:
+        found = stack.enter_context(looked_up(host.name, host.alias, host.user, host.port, host.config))
+        return _told(found, host, verifier, client, through)
+    finally:
+        looked.set_result(stack)
+
+
+def _told(
+    found: Configured,
+    host: Host,
+    verifier: Verifier,
+    client: _Client,
+    through: asyncssh.SSHClientConnection | None,
+) -> dict[str, Any]:
     identities = replace(found.identities, files=host.keys) if host.keys else found.identities
     client.tried = identities.files or ()
     said: dict[str, Any] = {**found.said, **identities.offered(), "tunnel": through, "proxy_command": None}

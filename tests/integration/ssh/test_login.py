@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shlex
 import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from skyward_jupyter.errors import AuthenticationFailed, ConnectionFailed, ConnectionLost, HostKeyChanged, UsageError
+from skyward_jupyter.ssh.configuration import Configured, looked_up
 from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.hosts import parse
 from tests.machines import MakeSshd, Sshd, program, until, write_key
@@ -55,6 +58,36 @@ async def test_stops_when_it_is_given_up(sshd: MakeSshd) -> None:
     with pytest.raises(asyncio.CancelledError):
         await opening
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_what_is_looked_up_is_closed_by_its_owner_also_after_it_was_given_up(
+    sshd: MakeSshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that looks cannot be stopped: what it finds later must not be left for the collector."""
+    begun, go_on, ends = threading.Event(), threading.Event(), list[str]()
+
+    @contextlib.contextmanager
+    def slow(*given: Any) -> Iterator[Configured]:
+        with looked_up(*given) as found:
+            begun.set()
+            go_on.wait(20)
+            try:
+                yield found
+                ends.append("closed")
+            except GeneratorExit:
+                ends.append("dropped")
+                raise
+        ends.append("removed" if not found.folder.exists() else "left")
+
+    monkeypatch.setattr("skyward_jupyter.ssh.dial.looked_up", slow)
+    opening = asyncio.create_task(sshd(started=False).connection().open())
+    await until(begun.is_set)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    go_on.set()
+    await until(lambda: len(ends) == 2 or ends == ["dropped"])
+    assert ends == ["closed", "removed"]
 
 
 @pytest.mark.parametrize("greeting", [b"", b"Not ready, come back later\r\n\r\n", b"\0" * 5000])
