@@ -34,8 +34,6 @@ from skyward_jupyter.errors import CollectionUnavailable, PoolStopped, SkywardEr
 WITHIN = 20.0
 #: The same of one that goes through everything there is.
 LONG_WITHIN = 600.0
-#: How many keys of many are taken at a time.
-_PIECE = 512
 #: Seconds that a node may take to say who is there.
 _TELL_WITHIN = 1.0
 
@@ -103,9 +101,9 @@ class Engine:
             if method in served.waits:
                 return await served.call(method, tuple(args), who)
             if method in served.bulk:
-                for start in range(0, len(args[0]), _PIECE):
+                for piece in served.pieces(args[0]):
                     async with bounded(WITHIN):
-                        await served.call(method, (args[0][start : start + _PIECE],), who)
+                        await served.call(method, (piece,), who)
                 return None
             left = until - asyncio.get_running_loop().time()
             async with bounded(LONG_WITHIN if method in served.long else left):

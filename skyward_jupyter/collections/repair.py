@@ -31,7 +31,7 @@ from casty import (
     Unavailable,
 )
 
-from skyward_jupyter.collections import entries, keeper, tally, turnstile
+from skyward_jupyter.collections import apart, keeper, segments, tally, turnstile
 from skyward_jupyter.collections.departed import note
 from skyward_jupyter.collections.rewriting import Rewrite
 
@@ -41,7 +41,8 @@ _CASTY = "casty.collections:"
 #: Those that answer once their copies are written.
 _ASKED: Mapping[str, DefaultedActor[Any, Any]] = {
     definition.name: definition
-    for definition in (entries.strong_entry, entries.eventual_entry, tally.strong_tally, tally.eventual_tally)
+    for kind in (segments.SEGMENT, apart.APART, tally.TALLIES)
+    for definition in kind.values()
 }
 #: Those that have in memory who waits, and so write their copies themselves.
 _WRITING: Mapping[str, tuple[DefaultedActor[Any, Any], Any]] = {
@@ -120,7 +121,7 @@ def meet(system: ActorSystem) -> None:
 
 def _types() -> Iterator[Any]:
     """Yield the types of all that has copies."""
-    for kind in ("register", "table", "table_segment", "queue", "queue_segment", "semaphore"):
+    for kind in ("register", "queue", "queue_segment"):
         for write in ("majority", "one"):
             yield getattr(kinds, f"{kind}_3_{write}")
     yield from _ASKED.values()

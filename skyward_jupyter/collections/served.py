@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,8 +23,10 @@ log = logging.getLogger("skyward")
 
 #: How many keys are asked about at once.
 _AT_ONCE = 64
-#: Seconds after which something that was not answered is asked again: one question, or many.
-TRY, TRY_ALL = 2.0, 20.0
+#: Seconds after which something that was not answered is asked again: one question, one about much, or many.
+TRY, TRY_PART, TRY_ALL = 2.0, 5.0, 20.0
+#: How many of many are taken at a time.
+_PIECE = 512
 _PAUSE = 0.1
 #: What casty says of anything that is asked of a system after its end; another may have taken its place since.
 STOPPED = "the system has stopped"
@@ -68,8 +71,8 @@ class Room:
         return self._collections[1]
 
     def own(self, work: Coroutine[Any, Any, Any]) -> None:
-        """Do something beside everything else, to its end."""
-        self._tasks.start(work)
+        """Do something beside everything else, to its end; it has the time of no call."""
+        _ = self._tasks.begin(work, context=Context())
 
 
 class Linked[T]:
@@ -111,6 +114,11 @@ class Served:
 
     async def begin(self) -> None:
         """Be ready for the first call."""
+
+    def pieces(self, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        """What a call of many is given, cut into as much as is taken at a time."""
+        for start in range(0, len(items), _PIECE):
+            yield items[start : start + _PIECE]
 
     def changed(self, keys: Iterable[bytes] | None = None) -> None:
         """Tell those who watch."""
@@ -184,13 +192,15 @@ def _passing(error: BaseException) -> bool:
 
 async def each[I, T](operation: Callable[[I], Awaitable[T]], items: Iterable[I]) -> list[T]:
     """`operation` on all items, some at a time; the results in their order."""
-    numbered = list(enumerate(items))
-    waiting = iter(numbered)
+    among = list(items)
+    if len(among) <= 1:
+        return [await operation(item) for item in among]
+    waiting = iter(enumerate(among))
     found: dict[int, T] = {}
 
     async def work() -> None:
         for at, item in waiting:
             found[at] = await operation(item)
 
-    await side_by_side([work] * min(_AT_ONCE, len(numbered)))
+    await side_by_side([work] * min(_AT_ONCE, len(among)))
     return [found[at] for at in sorted(found)]

@@ -46,7 +46,7 @@ class Generation(Askable[int]):
 
 @dataclass(frozen=True)
 class Copies(Askable[int]):
-    """Of how many keys of collections does this node keep a copy?"""
+    """Of how many parts of collections does this node keep a copy?"""
 
 
 @dataclass(frozen=True)

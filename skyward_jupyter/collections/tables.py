@@ -1,18 +1,45 @@
-"""Dicts and sets, as bytes: each entry under a key of its own, and casty's index of the keys.
+"""Dicts and sets, as bytes: in segments, each with its part of the keys.
 
-A set is kept as a dict is, its members as keys. Every write is made once, see `skyward_jupyter.collections.entries`.
+Whatever is done to many keys is one message to each segment. A set is kept as a dict is, its members as keys. Every
+write is made once, see `skyward_jupyter.collections.segments`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import ClassVar, cast
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, ClassVar
 
-from casty.collections import Missing
+from casty import Ref
 
 from skyward_jupyter.collections.address import Address
-from skyward_jupyter.collections.entries import Entries
-from skyward_jupyter.collections.served import Linked, Room, Served, again, again_all, each, level
+from skyward_jupyter.collections.apart import QUIET, WITH_KEY
+from skyward_jupyter.collections.cells import (
+    BUCKETS,
+    SEGMENTS,
+    Cell,
+    Clear,
+    Default,
+    Has,
+    Look,
+    Page,
+    Put,
+    Scan,
+    SegmentMessage,
+    Size,
+    Take,
+    place,
+)
+from skyward_jupyter.collections.lane import Lane
+from skyward_jupyter.collections.segments import SEGMENT
+from skyward_jupyter.collections.served import TRY_PART, Linked, Room, Served, again, each, level
+from skyward_jupyter.collections.shelf import Shelf
+
+#: How many keys of many, and about how many bytes of them and their values, are written at a time.
+_KEYS, _BYTES = 8192, 4 * 2**20
+_ALL = range(SEGMENTS)
 
 
 class _Table(Served):
@@ -22,11 +49,9 @@ class _Table(Served):
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
-        self._entries = Linked(room, self._made)
-
-    def _made(self) -> Entries:
-        write = level(self.address.consistency)
-        return Entries(self.room.collections.dict(self.address.name, key=bytes, value=bytes, write=write))
+        self._write = level(address.consistency)
+        self._segments = [Linked(room, partial(self._segment, at)) for at in _ALL]
+        self._lanes = [Lane(room, segment) for segment in self._segments]
 
     async def begin(self) -> None:
         """Be ready for the first call."""
@@ -34,48 +59,65 @@ class _Table(Served):
 
     async def contains(self, key: bytes) -> bool:
         """Whether there is such a key, or member."""
-        return await again(lambda: self._entries().contains(key))
+        return bool(await self._having(place(key)[0], (key,)))
 
     async def remove(self, key: bytes) -> bool:
         """Remove a key, or member; whether it was there."""
-        removed, _ = await self._taken(key)
+        removed = await self._taken(key)
         self.changed((key,))
-        return removed
+        return removed is not None
 
     async def size(self) -> int:
         """How many there are."""
-        return await again_all(lambda: self._entries().size())
+        return sum(await each(self._size, _ALL))
 
     async def pages(self) -> AsyncIterator[tuple[bytes, ...]]:
-        """All keys, or members, some hundred at a time.
-
-        casty's own `scan` of a dict asks every entry for its value too, which for the keys alone is a thousand times
-        the work. There is no other public way to the index.
-        """
-        entries = self._entries()
-        load = cast(Callable[[bytes], bytes], entries._key.load)
-        async for listed in entries._index.scan():
-            yield tuple(map(load, listed))
+        """All keys, or members, some hundred or thousand at a time."""
+        for at in _ALL:
+            async for page in self._pages(at, wanted=False):
+                yield tuple(page)
 
     async def clear(self) -> None:
-        """Remove everything that is there now."""
-        await each(self._taken, await again_all(self._listed))
-        await again_all(lambda: self._entries().items())  # drops what a write that stopped halfway had listed
+        """Remove everything that is there now, one segment's keys at a time."""
+        await each(lambda lane: lane.write(Clear()), self._lanes)
         self.changed()
 
     async def _listed(self) -> tuple[bytes, ...]:
-        return tuple([key async for page in self.pages() for key in page])
+        return tuple([key for cells in await each(self._cells, _ALL) for key in cells])
 
-    async def _written(self, key: bytes, value: bytes, *, absent: bool = False) -> bytes | None:
-        async with self.room.writer.turn(self._named(key)) as mark:
-            return await again(lambda: self._entries().write(key, value, mark, absent=absent))
+    async def _cells(self, at: int, *, wanted: bool = False) -> dict[bytes, Cell]:
+        found: dict[bytes, Cell] = {}
+        async for page in self._pages(at, wanted=wanted):
+            found.update(page)
+        return found
 
-    async def _taken(self, key: bytes, *, wanted: bool = False) -> tuple[bool, bytes | None]:
-        async with self.room.writer.turn(self._named(key)) as mark:
-            return await again(lambda: self._entries().take(key, mark, wanted=wanted))
+    async def _pages(self, at: int, *, wanted: bool) -> AsyncIterator[Mapping[bytes, Cell]]:
+        page = Page({}, 0)
+        while page.following < len(BUCKETS):
+            scan = Scan(page.following, wanted)
+            page = await again(lambda: self._segments[at]().ask(scan), TRY_PART)  # noqa: B023 - called before the next
+            yield page.cells
 
-    def _named(self, key: bytes) -> bytes:
-        return b"%s/%s" % (self.address.name.encode(), key)
+    async def _size(self, at: int) -> int:
+        return await again(lambda: self._segments[at]().ask(Size()), TRY_PART)
+
+    async def _having(self, at: int, keys: tuple[bytes, ...]) -> tuple[bytes, ...]:
+        return await again(lambda: self._segments[at]().ask(Has(keys)))
+
+    async def _put(self, cells: Mapping[bytes, Cell]) -> None:
+        parts: dict[int, dict[bytes, Cell]] = defaultdict(dict)
+        for key, cell in cells.items():
+            parts[place(key)[0]][key] = cell
+        await each(lambda at: self._lanes[at].write(Put(parts[at]), sum(map(len, parts[at]))), parts)
+        self.changed(cells)
+
+    async def _taken(self, key: bytes, *, wanted: bool = False) -> Cell | None:
+        return await self._lanes[place(key)[0]].write(Take(key, wanted), len(key))
+
+    def _segment(self, at: int) -> Ref[SegmentMessage]:
+        name = f"{self.address.kind}:{self.address.name}:{at}"
+        ref: Ref[SegmentMessage] = self.room.system.ref(SEGMENT[self._write], name)
+        return ref
 
 
 class ServedDict(_Table):
@@ -86,41 +128,89 @@ class ServedDict(_Table):
     )
     bulk = frozenset({"put"})
 
+    def __init__(self, room: Room, address: Address) -> None:
+        super().__init__(room, address)
+        self._shelf = Shelf(room, address, lambda key: self._segments[place(key)[0]]())
+
+    def pieces(self, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        """Pairs, some thousand at a time, fewer of large ones."""
+        return _cut(items, [len(key) + _weight(value) for key, value in items])
+
     async def get(self, key: bytes) -> bytes | None:
         """The value of a key, if it has one."""
-        found = await again(lambda: self._entries().get(key))
-        return None if isinstance(found, Missing) else found
+        return (await self.values((key,)))[0]
 
     async def put(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """Set the values of keys; not all of them at once."""
-        await each(lambda pair: self._written(*pair), pairs)
-        self.changed(key for key, _ in pairs)
+        values, began = dict(pairs), time.monotonic()
+        cells = await self._shelf.cells(values)
+        await self._put(cells)
+        if time.monotonic() - began > QUIET / 2:
+            await self._shelf.store(values, cells)  # they may have been taken for left over
 
     async def pop(self, key: bytes) -> bytes | None:
         """Remove a key and return its value; of several who pop it, one has it."""
-        _, value = await self._taken(key, wanted=True)
+        cell = await self._taken(key, wanted=True)
         self.changed((key,))
+        if not isinstance(cell, str):
+            return cell
+        value = await self._shelf.load(cell)
+        self._shelf.drop(cell)
         return value
 
     async def default(self, key: bytes, value: bytes) -> bytes:
         """The value of a key, which is `value` from now on if it had none; the same for all who do this."""
-        if (found := await self.get(key)) is not None:
-            return found
-        there = await self._written(key, value, absent=True)
-        self.changed((key,))
-        return value if there is None else there
+        while (found := await self.get(key)) is None:
+            cell = (await self._shelf.cells({key: value}))[key]
+            there = await self._lanes[place(key)[0]].write(Default(key, cell), len(key) + len(value))
+            self.changed((key,))
+            if there is None:
+                return value
+            self._shelf.drop(cell)
+            if isinstance(there, bytes):
+                return there
+        return found
 
     async def values(self, keys: Sequence[bytes]) -> tuple[bytes | None, ...]:
         """The values of several keys."""
-        return tuple(await each(self.get, keys))
+        parts: dict[int, list[bytes]] = defaultdict(list)
+        for key in keys:
+            parts[place(key)[0]].append(key)
+        looked = await each(lambda at: self._looked(at, parts[at]), parts)
+        cells = {key: cell for part in looked for key, cell in part.items()}
+        values = await self._values(cells)
+        return tuple(map(values.get, keys))
 
     async def keys(self) -> tuple[bytes, ...]:
         """All keys."""
-        return await again_all(self._listed)
+        return await self._listed()
 
     async def items(self) -> tuple[tuple[bytes, bytes], ...]:
         """All keys with their values."""
-        return tuple(await again_all(lambda: self._entries().items()))
+        found = await each(partial(self._cells, wanted=True), _ALL)
+        return tuple([pair for cells in found for pair in (await self._values(cells)).items()])
+
+    async def _looked(self, at: int, keys: Sequence[bytes]) -> Mapping[bytes, Cell]:
+        return await again(lambda: self._segments[at]().ask(Look(tuple(keys))))
+
+    async def _values(self, cells: Mapping[bytes, Cell]) -> dict[bytes, bytes]:
+        values = {key: cell for key, cell in cells.items() if isinstance(cell, bytes)}
+        apart = [(key, cell) for key, cell in cells.items() if isinstance(cell, str)]
+        for (key, _), value in zip(apart, await each(lambda pair: self._apart(*pair), apart), strict=True):
+            if value is not None:
+                values[key] = value
+        return values
+
+    async def _apart(self, key: bytes, cell: Cell | None) -> bytes | None:
+        """The value of a key whose value is kept apart; or another one that it has got meanwhile."""
+        while isinstance(cell, str):
+            value = await self._shelf.load(cell)
+            if value is not None:
+                return value
+            before, cell = cell, (await self._looked(place(key)[0], (key,))).get(key)
+            if cell == before:
+                return None  # all copies of it were lost
+        return cell
 
 
 class ServedSet(_Table):
@@ -129,10 +219,13 @@ class ServedSet(_Table):
     calls = frozenset({"contains", "add", "discard", "remove", "values", "members", "size", "clear"})
     bulk = frozenset({"add"})
 
+    def pieces(self, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        """Members, some thousand at a time, fewer of large ones."""
+        return _cut(items, list(map(len, items)))
+
     async def add(self, members: Sequence[bytes]) -> None:
         """Add members."""
-        await each(lambda member: self._written(member, b""), members)
-        self.changed(members)
+        await self._put(dict.fromkeys(members, b""))
 
     async def discard(self, member: bytes) -> None:
         """Remove a member if it is there."""
@@ -140,9 +233,30 @@ class ServedSet(_Table):
 
     async def values(self, members: Sequence[bytes]) -> tuple[bytes | None, ...]:
         """Those of `members` that are there, None for the others."""
-        found = await each(self.contains, members)
-        return tuple(member if there else None for member, there in zip(members, found, strict=True))
+        parts: dict[int, list[bytes]] = defaultdict(list)
+        for member in members:
+            parts[place(member)[0]].append(member)
+        having = await each(lambda at: self._having(at, tuple(parts[at])), parts)
+        found = {member for part in having for member in part}
+        return tuple(member if member in found else None for member in members)
 
     async def members(self) -> tuple[bytes, ...]:
         """All members."""
-        return await again_all(self._listed)
+        return await self._listed()
+
+
+def _weight(value: bytes) -> int:
+    """What counts of a value: only its name goes with its key when it is large."""
+    return len(value) if len(value) <= WITH_KEY else len(value) // 16
+
+
+def _cut(items: Sequence[Any], sizes: Sequence[int]) -> Iterator[Sequence[Any]]:
+    """Cut into as many as are written at a time."""
+    start = size = 0
+    for at, one in enumerate(sizes):
+        if at - start == _KEYS or (at > start and size + one > _BYTES):
+            yield items[start:at]
+            start, size = at, 0
+        size += one
+    if start < len(items):
+        yield items[start:]

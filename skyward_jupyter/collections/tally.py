@@ -53,8 +53,9 @@ async def _count(ctx: Context[TallyState, TallyMessage], message: Count) -> None
     before = made_before(state.made, message.mark)
     if before is None:
         value = message.delta + (0 if message.over else state.value)
+        made = remembered(state.made, Made(message.mark.writer, message.mark.number))
         try:
-            await ctx.state.set(TallyState(value, remembered(state.made, message.mark)))
+            await ctx.state.set(TallyState(value, made))
         except Unavailable:
             message.reply_to.tell(False)
             return

@@ -16,10 +16,21 @@ import itertools
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 #: How many writers a key remembers.
 WRITERS = 256
+
+
+class _Made(Protocol):
+    """A write that was made, by its mark; beside it there may be what it was answered."""
+
+    @property
+    def writer(self) -> bytes: ...
+
+    @property
+    def number(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -32,17 +43,10 @@ class Mark:
 
 @dataclass(frozen=True)
 class Made:
-    """The last write of a writer that was made.
-
-    Attributes
-    ----------
-    about
-        What its answer needs beside the value: of an entry, the generation that it had.
-    """
+    """The last write of a writer that was made."""
 
     writer: bytes
     number: int
-    about: int = 0
 
 
 class Writer:
@@ -60,10 +64,14 @@ class Writer:
         if turn is None:
             turn = self._turns[key] = asyncio.Lock()
         async with turn:
-            yield Mark(self._id, next(self._numbers))
+            yield self.mark()
+
+    def mark(self) -> Mark:
+        """Number one more write; to what it is made to, those before it have ended."""
+        return Mark(self._id, next(self._numbers))
 
 
-def made_before(made: Sequence[Made], mark: Mark) -> Made | None:
+def made_before[M: _Made](made: Sequence[M], mark: Mark) -> M | None:
     """The last write of the same writer, if it is this one or a later one."""
     for one in made:
         if one.writer == mark.writer and one.number >= mark.number:
@@ -71,7 +79,7 @@ def made_before(made: Sequence[Made], mark: Mark) -> Made | None:
     return None
 
 
-def remembered(made: Sequence[Made], mark: Mark, about: int = 0) -> tuple[Made, ...]:
+def remembered[M: _Made](made: Sequence[M], now: M) -> tuple[M, ...]:
     """`made`, and that this write was made."""
-    others = [one for one in made if one.writer != mark.writer]
-    return (*others[max(0, len(others) - WRITERS + 1) :], Made(mark.writer, mark.number, about))
+    others = [one for one in made if one.writer != now.writer]
+    return (*others[max(0, len(others) - WRITERS + 1) :], now)

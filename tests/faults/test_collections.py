@@ -19,6 +19,7 @@ import pytest
 
 import skyward as sky
 from skyward_jupyter.api.collections import find
+from skyward_jupyter.collections.cells import SEGMENTS
 from skyward_jupyter.collections.engine import WITHIN
 from skyward_jupyter.collections.keeper import TTL
 from skyward_jupyter.collections.steward import Copies
@@ -37,7 +38,7 @@ def kill(pool: sky.ComputePool, world: World, node: int) -> None:
 
 
 def copies(pool: sky.ComputePool) -> list[int]:
-    """How many keys each node keeps a copy of."""
+    """Of how many parts of collections each node keeps a copy."""
 
     async def count() -> list[int]:
         _, engine = find(pool.name).reach()
@@ -45,6 +46,11 @@ def copies(pool: sky.ComputePool) -> list[int]:
 
     found = wait(count())
     return found if len(found) == 3 else [0]
+
+
+def kept(count: int) -> dict[int, str]:
+    """What a dict keeps: of some keys a value that is kept apart."""
+    return {number: str(number) * (1 if number % 10 else 5000) for number in range(count)}
 
 
 @sky.compute(retries=0)
@@ -120,14 +126,14 @@ def test_each_call_goes_on_and_counts_once_while_nodes_are_killed(pool: sky.Comp
 
 def test_every_key_is_there_after_each_node_was_killed_once(pool: sky.ComputePool, world: World) -> None:
     shared, members = sky.dict("kept", pool=pool), sky.set("members", pool=pool)
-    shared.update({number: str(number) for number in range(300)})
+    shared.update(kept(300))
     members.update(range(300))
     before = copies(pool)
-    assert min(before) == max(before) > 300
+    assert min(before) == max(before) >= 2 * SEGMENTS
     for node in range(3):
         kill(pool, world, node)
         world.until(lambda: min(copies(pool)) >= min(before), "the node in its place has copies of everything")
-    assert dict(shared.items()) == {number: str(number) for number in range(300)}
+    assert dict(shared.items()) == kept(300)
     assert set(members) == set(range(300))
 
 
@@ -172,9 +178,9 @@ def test_what_went_with_all_nodes_is_told_once_and_usable_again(pool: sky.Comput
 def test_of_two_nodes_that_are_killed_together_nothing_is_lost(pool: sky.ComputePool, world: World) -> None:
     """The second is replaced once what the first kept has its copies again."""
     shared, members = sky.dict("kept", pool=pool), sky.set("members", pool=pool)
-    shared.update({number: str(number) for number in range(100)})
+    shared.update(kept(100))
     members.update(range(100))
-    world.until(lambda: min(copies(pool)) == max(copies(pool)) > 100, "all have copies of everything")
+    world.until(lambda: min(copies(pool)) == max(copies(pool)) > SEGMENTS, "all have copies of everything")
     old = {node: pid_of(pool, node) for node in (1, 2)}
     for pid in old.values():
         os.kill(pid, signal.SIGKILL)
@@ -188,7 +194,7 @@ def test_of_two_nodes_that_are_killed_together_nothing_is_lost(pool: sky.Compute
         return bool(found)
 
     world.until(answered, "enough nodes answer", within=60)
-    assert found == [{number: str(number) for number in range(100)}, set(range(100))]
+    assert found == [kept(100), set(range(100))]
 
 
 def test_the_lock_of_a_lost_node_is_free_within_its_lease(pool: sky.ComputePool, world: World) -> None:
@@ -364,6 +370,10 @@ def answer_with(kind: str, number: int) -> None:
             while shared[number] != "old":
                 pass
             shared[number] = "new"
+        case "clear":
+            while number in shared:
+                pass
+            shared[number] = "new"
         case "set":
             while number not in members:
                 pass
@@ -374,7 +384,7 @@ def answer_with(kind: str, number: int) -> None:
             counter.increment(50)
 
 
-@pytest.mark.parametrize("kind", ["dict", "set", "counter"])
+@pytest.mark.parametrize("kind", ["dict", "clear", "set", "counter"])
 def test_no_confirmed_write_is_undone_by_one_that_had_to_wait_for_its_answer(
     pool: sky.ComputePool, world: World, kind: str
 ) -> None:
@@ -387,6 +397,8 @@ def test_no_confirmed_write_is_undone_by_one_that_had_to_wait_for_its_answer(
         match kind:
             case "dict":
                 shared[number] = "old"
+            case "clear":
+                shared.clear()
             case "set":
                 members.add(number)
             case _:
@@ -394,8 +406,8 @@ def test_no_confirmed_write_is_undone_by_one_that_had_to_wait_for_its_answer(
 
     def undone(number: int) -> bool:
         match kind:
-            case "dict":
-                return bool(shared[number] != "new")
+            case "dict" | "clear":
+                return bool(shared.get(number) != "new")
             case "set":
                 return number in members
             case _:
