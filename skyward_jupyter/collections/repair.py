@@ -2,10 +2,10 @@
 
 Where a replacement has the address of the node before it, nobody is asked to keep anything else than before, so casty
 moves nothing: what the lost node kept, the new one would only get with the next write. Here every other node, once it
-has seen the replacement, has the keys that it keeps a copy of written anew where they belong. Entries and numbers,
-which are ours, are asked to and answer once that is done; what is casty's is activated and then let go of, with which
-it is written to all that keep it. It goes on beside everything else, and takes the longer the more there is: some
-thousand keys a second.
+has seen the replacement, has what it keeps a copy of written anew where it belongs. What is ours is asked to, and
+answers once that is done; what is casty's is activated and then let go of, with which it is written to all that keep
+it. It goes on beside everything else, and takes the longer the more there is: some thousand actors a second, and of a
+dict or set all keys are in 32 of them.
 """
 
 from __future__ import annotations

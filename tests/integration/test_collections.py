@@ -382,6 +382,78 @@ def test_names_and_settings_are_checked(pool: sky.ComputePool) -> None:
         sky.queue("a", pool=pool).get(timeout=-1)
 
 
+def test_large_values_are_written_read_and_taken_as_small_ones_are(pool: sky.ComputePool, name: str) -> None:
+    shared = sky.dict(name, pool=pool)
+    large = {number: bytes([number]) * 10**5 for number in range(20)}
+    shared.update(large, small=b"s")
+    assert dict(shared.items()) == {**large, "small": b"s"}
+    assert shared.setdefault(0, bytes(10**5)) == large[0]
+    assert shared.setdefault("new", large[1]) == large[1]
+
+    @sky.compute
+    def swap() -> bytes:
+        here, node = sky.dict(name), sky.instance_info().node
+        taken: bytes = here.pop(node)
+        here["small"] = bytes(5000 + node)
+        return taken
+
+    assert swap() @ pool == [large[node] for node in range(3)]
+    assert len(shared["small"]) in range(5000, 5003)
+    shared["small"] = b"s"
+    assert shared["small"] == b"s"
+    assert 0 not in shared
+    assert shared.get(0) is None
+    assert len(shared) == 17 + 2
+    shared.clear()
+    assert list(shared.items()) == []
+    assert shared.pop("new", "none") == "none"
+
+
+def test_clear_beside_writers_removes_what_was_there_before_it_and_nothing_after(
+    pool: sky.ComputePool, name: str
+) -> None:
+    shared, members = sky.dict(name, pool=pool), sky.set(f"{name}-set", pool=pool)
+
+    @sky.compute
+    def write(turns: int) -> list[tuple[int, int]]:
+        here, there, node = sky.dict(name), sky.set(f"{name}-set"), sky.instance_info().node
+        for turn in range(turns):
+            here.update({(node, turn, number): turn for number in range(50)})
+            there.update((node, turn, number) for number in range(50))
+        return [(node, turn) for turn in range(turns)]
+
+    shared.update({(9, 0, number): 0 for number in range(200)})
+    members.update((9, 0, number) for number in range(200))
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(lambda: write(20) @ pool)
+        for _ in range(5):
+            shared.clear()
+            members.clear()
+        assert not {key for key in (*shared.keys(), *members) if key[0] == 9}
+        writing.result(60)
+    found = dict(shared.items())
+    assert len(found) == len(shared)
+    assert len(set(members)) == len(members)
+    assert all(key[1] == value for key, value in found.items())
+    shared.clear()
+    members.clear()
+    write(1) @ pool
+    everything = {(node, 0, number) for node in range(3) for number in range(50)}
+    assert set(shared.keys()) == set(members) == everything
+
+
+def test_many_writers_at_once_of_one_process_are_each_told_what_they_found(pool: sky.ComputePool, name: str) -> None:
+    shared = sky.dict(name, pool=pool)
+
+    async def work() -> list[Any]:
+        await asyncio.gather(*(shared.setitem_async(number, number) for number in range(500)))
+        return await asyncio.gather(*(shared.pop_async(number % 600, None) for number in range(1200)))
+
+    popped = asyncio.run(work())
+    assert Counter(popped) == {**dict.fromkeys(range(500), 1), None: 700}
+    assert len(shared) == 0
+
+
 def test_too_large_is_refused_with_its_size(pool: sky.ComputePool, name: str) -> None:
     shared = sky.dict(name, pool=pool)
     shared["largest"] = b"x" * (values.LIMIT - 100)
