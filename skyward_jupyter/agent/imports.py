@@ -13,7 +13,6 @@ import importlib
 import importlib.util
 import os
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
@@ -23,6 +22,7 @@ from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.modules import ask
 from skyward_jupyter.wire import spaces
 from skyward_jupyter.wire.imports import Recorder, Source, found_by_others, install, stamp_of
+from skyward_jupyter.wire.locks import thread_rlock
 from skyward_jupyter.wire.project import Loaded, Project
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Imports(Recorder):
         self._failed: dict[str, object] = {}
         self._directory = ""
         self._fresh = True
-        self._lock = threading.RLock()
+        self._lock = thread_rlock()
         self._objects: dict[Any, Any] = {}
 
     def enter(self, config: AgentConfig) -> None:

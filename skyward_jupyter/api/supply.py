@@ -7,13 +7,13 @@ keeps them for the next job as it keeps the arguments of calls.
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from skyward_jupyter.wire.blobs import Blob, BlobMemory, BlobStore
 from skyward_jupyter.wire.codec import pack
 from skyward_jupyter.wire.contained import contained
+from skyward_jupyter.wire.locks import thread_lock
 from skyward_jupyter.wire.spill import spill_of
 
 type Shared = Callable[[], Path | None]
@@ -33,7 +33,7 @@ class Supply:
     def __init__(self, name: str, shared: Shared) -> None:
         self._folder = f"executor{name}"
         self._shared = shared
-        self._lock = threading.Lock()
+        self._lock = thread_lock()
         self._place: Path | None = None
         self._store: BlobStore | BlobMemory | None = None
 

@@ -9,14 +9,12 @@ from being read. No record has a secret: keys and the environment of user code s
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -26,6 +24,7 @@ from skyward_jupyter.agent.lease import Owner, is_alive, started
 from skyward_jupyter.fleets.base import Terms
 from skyward_jupyter.runtime.state import directory, location
 from skyward_jupyter.wire.holds import is_held
+from skyward_jupyter.wire.locks import locked
 
 #: Counts what a reader must understand.
 VERSION = 1
@@ -243,7 +242,7 @@ def find(key: str) -> PoolRecord | None:
 
 def add(record: PoolRecord) -> None:
     """Write the record of a pool that starts."""
-    with _locked():
+    with locked(directory() / _LOCK):
         _write(record)
 
 
@@ -252,7 +251,7 @@ def save(record: PoolRecord) -> bool:
 
     One that was removed stays away.
     """
-    with _locked():
+    with locked(directory() / _LOCK):
         if not _is_current(record):
             return False
         if record.path.exists():
@@ -262,7 +261,7 @@ def save(record: PoolRecord) -> bool:
 
 def remove(record: PoolRecord) -> bool:
     """Remove a record; False, and it stays, when someone took the pool over meanwhile."""
-    with _locked():
+    with locked(directory() / _LOCK):
         if not _is_current(record):
             return False
         record.path.unlink(missing_ok=True)
@@ -271,7 +270,7 @@ def remove(record: PoolRecord) -> bool:
 
 def is_current(record: PoolRecord) -> bool:
     """Whether nobody took the pool over since this record was read or written."""
-    with _locked():
+    with locked(directory() / _LOCK):
         return _is_current(record)
 
 
@@ -281,7 +280,7 @@ def claim(key: str, holder: Holder, *, force: bool = False) -> PoolRecord | None
     None, and nothing is written, when there is no such pool, or another living process drives it and there is no
     `force`.
     """
-    with _locked():
+    with locked(directory() / _LOCK):
         known = find(key)
         if known is None or (known.is_driven and not known.holder.is_me and not force):
             return None
@@ -317,13 +316,3 @@ def _write(record: PoolRecord) -> None:
     except BaseException:
         Path(partial).unlink(missing_ok=True)
         raise
-
-
-@contextlib.contextmanager
-def _locked() -> Iterator[None]:
-    fd = os.open(directory() / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

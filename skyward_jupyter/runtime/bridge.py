@@ -37,6 +37,8 @@ UNATTENDED = 0.03
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
+#: Stands still for each fork that takes place now.
+_paused: list[Turns] = []
 
 
 class Runtime:
@@ -360,12 +362,26 @@ def _forget() -> object:
     """A forked child has no runtime yet, and cannot touch the connections of its parent's."""
     global _lock, _runtime
     left, _runtime, _lock = _runtime, None, threading.Lock()
+    _paused.clear()
     if left is not None and left.turns is not None:
         left.turns.leave_to_parent()
     return left
 
 
+def _pause() -> None:
+    """Have the loop stand still for a fork: so no other process has half of what it was doing."""
+    if _runtime is not None and _runtime.turns is not None:
+        _paused.append(_runtime.turns)
+        _runtime.turns.pause()
+
+
+def _go_on() -> None:
+    if _paused:
+        _paused.pop().go_on()
+
+
 forks.forget_in_child(_forget)
+forks.stand_still(_pause, _go_on)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -27,6 +27,8 @@ from typing import Any
 from skyward_jupyter.runtime import waiting
 from skyward_jupyter.runtime.awake import stay_awake
 
+#: How long a fork waits for the loop to stand still (seconds); then it takes place all the same.
+STILL_WITHIN = 1.0
 #: How long the loop may stand still after the main thread has left it (seconds).
 LINGER = 0.005
 #: Signals whose handlers, if they are Python's, tend to raise: they do so in the waiting frame. SIGINT goes back last.
@@ -49,6 +51,8 @@ class Turns:
         self._taken = 0
         self._parked = False
         self._others = 0
+        self._forks = 0
+        self._turning = 0
         self._left = 0.0
         self._closed = False
         self._heard, self._bell = socket.socketpair()
@@ -116,6 +120,23 @@ class Turns:
             with self._change:
                 self._others -= 1
 
+    def pause(self) -> None:
+        """Have the loop stand still between two of its turns until `go_on`, unless it is this thread that runs it."""
+        with self._change:
+            self._forks += 1
+            if self._turning not in (0, threading.get_ident()):
+                self._loop.call_soon_threadsafe(self._loop.stop)
+                try:
+                    self._change.wait_for(lambda: not self._turning, STILL_WITHIN)
+                except KeyboardInterrupt:  # what is raised before a fork is lost: raise it once more after it
+                    self._loop.call_soon_threadsafe(signal.pthread_kill, threading.get_ident(), signal.SIGINT)
+
+    def go_on(self) -> None:
+        """Let the loop go on."""
+        with self._change:
+            self._forks -= 1
+            self._change.notify_all()
+
     def close(self) -> None:
         """Let the daemon thread end."""
         self._closed = True
@@ -147,7 +168,7 @@ class Turns:
         until = self._loop.time() + within if within is not None else math.inf
         while not task.done() and (raised or self._loop.time() < until):
             if not signals:  # one may have come while the daemon still ran the loop
-                self._loop.run_forever()
+                self._turn()
             while signals:
                 number = signals.popleft()
                 try:
@@ -159,6 +180,19 @@ class Turns:
             over.cancel()
         task.remove_done_callback(self._stop)
         return raised
+
+    def _turn(self) -> None:
+        """Run the loop until it is stopped, which it is for every fork of another thread."""
+        with self._change:
+            self._change.wait_for(lambda: not self._forks)
+            self._turning = threading.get_ident()
+        try:
+            self._loop.run_forever()
+        finally:
+            with self._change:
+                self._turning = 0
+                if self._forks:
+                    self._change.notify_all()
 
     def _stop(self, _: object) -> None:
         self._loop.stop()
@@ -188,7 +222,7 @@ class Turns:
             with self._change:
                 self._stand_by()
                 self._driver = "daemon"
-            self._loop.run_forever()
+            self._turn()
             with self._change:
                 self._driver = ""
                 self._change.notify_all()

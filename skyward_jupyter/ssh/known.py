@@ -12,9 +12,8 @@ machine at once only the first is kept.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from asyncssh.public_key import get_default_certificate_algs, get_default_public
 
 from skyward_jupyter.errors import HostKeyChanged, UsageError
 from skyward_jupyter.ssh.hosts import Host
+from skyward_jupyter.wire.locks import locked
 
 _DEFAULT_PORT = 22
 
@@ -56,7 +56,7 @@ class Ledger:
 
     def trust(self, place: str, key: asyncssh.SSHKey) -> list[asyncssh.SSHKey]:
         """Keep the key of a machine that was new; returns what it is known by now: someone may have been faster."""
-        with self._locked():
+        with locked(self.path.with_name(f".{self.path.name}.lock")):
             known = self.keys(place)
             if known:
                 return known
@@ -64,15 +64,6 @@ class Ledger:
             with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "w") as file:
                 file.write(f"{place} {' '.join(line)}\n")
             return [key]
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
 
 
 @dataclass(slots=True)

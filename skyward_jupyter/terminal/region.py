@@ -13,12 +13,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import TextIO, TypeGuard
 
 from skyward_jupyter.terminal.mode import on_terminal
+from skyward_jupyter.wire.locks import thread_rlock
 
 #: Seconds between two drawings while the program writes: each line of it alone would cost a drawing.
 GAP = 0.05
@@ -43,7 +43,7 @@ class Region:
 
     def __init__(self, stream: TextIO) -> None:
         self.shown = False
-        self.lock = threading.RLock()
+        self.lock = thread_rlock()
         self._stream = stream
         self._fd = stream.fileno()
         self._encoding = stream.encoding or "ascii"

@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from skyward_jupyter.wire.locks import close_lock, open_lock
+
 _LOCK, _FREE = "lock", "free"
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
@@ -31,7 +33,7 @@ def hold(place: str | Path, after: float = 0.0) -> bool:
         return True
     lock = Path(place) / _LOCK
     try:
-        fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        fd = open_lock(lock)
     except FileNotFoundError:
         return False
     try:
@@ -42,7 +44,7 @@ def hold(place: str | Path, after: float = 0.0) -> bool:
             os.write(fd, f"{after:g}".encode())
         lock.with_name(_FREE).unlink(missing_ok=True)
     except OSError as error:
-        os.close(fd)
+        close_lock(fd)
         if error.errno in _NO_LOCKS:
             lock.unlink(missing_ok=True)
         if error.errno in (*_NO_LOCKS, errno.ENOENT):
@@ -52,11 +54,10 @@ def hold(place: str | Path, after: float = 0.0) -> bool:
     return True
 
 
-def let_go(place: str | Path) -> None:
-    """Hold a directory no more."""
-    fd = _held.pop(str(place), None)
-    if fd is not None:
-        os.close(fd)
+def let_go(name: str) -> None:
+    """Hold no directory of this name any longer, whether or not it is still there."""
+    for place in [place for place in list(_held) if Path(place).name == name]:
+        close_lock(_held.pop(place))
 
 
 def is_held(place: str | Path) -> bool:
@@ -81,12 +82,12 @@ def unheld(place: str | Path) -> Iterator[bool]:
     FileNotFoundError
         Nobody ever did.
     """
-    fd = os.open(Path(place) / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    fd = open_lock(Path(place) / _LOCK, 0)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield _free_for(Path(place)) >= float(os.read(fd, 32) or 0)
     finally:
-        os.close(fd)
+        close_lock(fd)
 
 
 def _free_for(place: Path) -> float:
@@ -97,12 +98,4 @@ def _free_for(place: Path) -> float:
     return time.time() - note.stat().st_mtime
 
 
-def _forget() -> None:
-    """Close what a forked child has of its parent's locks; they stay the parent's."""
-    for fd in _held.values():
-        with contextlib.suppress(OSError):
-            os.close(fd)
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_forget)
+os.register_at_fork(after_in_child=_held.clear)

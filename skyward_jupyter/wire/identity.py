@@ -6,11 +6,12 @@ process lives, so only what a program has few of belongs here.
 
 from __future__ import annotations
 
-import threading
 import uuid
 import weakref
 
-_lock = threading.Lock()
+from skyward_jupyter.wire.locks import thread_lock
+
+_lock = thread_lock()
 _class_ids: weakref.WeakKeyDictionary[type, str] = weakref.WeakKeyDictionary()
 _classes: weakref.WeakValueDictionary[str, type] = weakref.WeakValueDictionary()
 _object_ids: dict[int, str] = {}

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-import threading
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import ModuleType
 
 import cloudpickle
+
+from skyward_jupyter.wire.locks import thread_lock
 
 _PROJECT = ("skyward", "skyward_jupyter")
 _LIBRARY_PARTS = ("site-packages", "dist-packages")
@@ -26,7 +27,7 @@ _STANDARD = tuple(
 )
 _ENDS = (".py", *EXTENSION_SUFFIXES)
 
-_lock = threading.Lock()
+_lock = thread_lock()
 _seen: set[str] = set()
 _latest = ""
 _own: dict[str, ModuleType] = {}

@@ -40,10 +40,8 @@ def hold_store(store: str, after: float = 0.0) -> None:
 
 
 def let_store_go(store: str) -> None:
-    """Hold them no more."""
-    for place in (Path(store), spill_of(Path(store))):
-        if place is not None:
-            let_go(place)
+    """Hold neither any longer, although another process may have removed the first, which names the second."""
+    let_go(Path(store).name)
 
 
 def remove_store(store: str) -> None:

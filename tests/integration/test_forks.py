@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 _HEAD = """
-import asyncio, gc, multiprocessing, os, sys, warnings
+import asyncio, gc, multiprocessing, os, signal, sys, warnings
 from concurrent.futures import ProcessPoolExecutor
 import skyward as sky
 warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads
@@ -180,3 +180,41 @@ def test_a_fork_in_a_thread_while_the_main_thread_waits(tmp_path: Path) -> None:
     )
     assert lines[0].startswith("child refused: ")
     assert lines[1] == "ended with 0"
+
+
+def test_a_child_that_is_forked_while_records_are_written_starts_a_pool_of_its_own(tmp_path: Path) -> None:
+    """The lock of the records is the parent's, and the child neither waits for it nor keeps it from others."""
+    lines = run(
+        """
+        import threading
+        from skyward_jupyter.providers import records
+
+        write, writing, enough = records._write, threading.Event(), threading.Event()
+        def slowly(record):
+            writing.set()
+            enough.wait(60)
+            write(record)
+
+        def own():
+            records._write = write
+            with sky.ComputePool(nodes=1, panel="off") as other:
+                said(lambda: double(5) >> other)
+
+        (record,), _ = records.read()
+        records._write = slowly
+        saving = threading.Thread(target=records.save, args=(record,))
+        saving.start()
+        writing.wait(60)
+        process, idle = context.Process(target=own), context.Process(target=signal.pause)
+        for child in (process, idle):
+            child.start()
+        enough.set()
+        process.join()
+        saving.join()
+        records.save(record)
+        print(process.exitcode, flush=True)
+        idle.kill()
+        """,
+        tmp_path,
+    )
+    assert lines == ["child: 10", "0"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -103,9 +104,19 @@ def test_what_is_held_stays_and_goes_once_it_is_not(places: tuple[Path, Path]) -
     remove_store(store.new_store("unit"))
     assert all(path.exists() for path in renamed)
     for path in (made, second):
-        holds.let_go(path)
+        holds.let_go(path.name)
     remove_store(store.new_store("unit"))
     assert not any(path.exists() for path in renamed)
+
+
+def test_both_places_are_let_go_also_when_another_process_removed_them(places: tuple[Path, Path]) -> None:
+    before = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
+    for let_go in (let_store_go, remove_store):
+        made = store.new_store("unit")
+        shutil.rmtree(made)
+        let_go(made)
+    assert not [place for place in holds._held if Path(place).parent in places]
+    assert len(before) == (len(os.listdir("/proc/self/fd")) if before else 0)
 
 
 def test_what_another_kernel_may_want_stays_for_its_time(places: tuple[Path, Path]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -33,9 +34,9 @@ def later(do):
 """
 
 
-def run(code: str) -> list[str]:
+def run(code: str, head: str = "") -> list[str]:
     """The lines that a script prints; it must end well, and soon."""
-    text = textwrap.dedent(_HEAD) + textwrap.dedent(code)
+    text = _HEAD + head + textwrap.dedent(code)
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -194,3 +195,116 @@ def test_an_interrupt_at_the_moment_a_wait_begins_is_not_missed() -> None:
         print(interrupted, wait(answer()))
     """)
     assert lines == ["300 42"]
+
+
+_FORK = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads
+
+def fork(work=lambda: None):
+    if (child := os.fork()) == 0:
+        signal.alarm(20)  # one that waits for good
+        work()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+inside = threading.Event()
+"""
+
+
+def test_a_fork_waits_until_the_loop_is_between_two_of_its_turns() -> None:
+    lines = run(
+        """
+        steps = []
+        def step():
+            inside.set()
+            for _ in range(10):
+                steps.append(time.sleep(.01))
+
+        runtime().call_soon(step)
+        inside.wait(10)
+        print(fork(lambda: print(len(steps), flush=True)))
+        print(asyncio.run_coroutine_threadsafe(where(), runtime().loop).result(10), wait(where()))
+        """,
+        _FORK,
+    )
+    assert lines == ["10", "0", "skyward MainThread"]
+
+
+def test_a_child_can_import_what_the_loop_imports_as_it_is_forked(tmp_path: Path) -> None:
+    (tmp_path / "slowly.py").write_text("import __main__, time\n__main__.inside.set()\ntime.sleep(.3)\n")
+    lines = run(
+        f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        runtime().call_soon(__import__, "slowly")
+        inside.wait(10)
+        print(fork(lambda: __import__("slowly")))
+        """,
+        _FORK,
+    )
+    assert lines == ["0"]
+
+
+def test_a_fork_takes_place_although_the_loop_waits_for_the_thread_that_forks() -> None:
+    lines = run(
+        """
+        mine = threading.Lock()
+        def need():
+            inside.set()
+            with mine:
+                pass
+
+        with mine:
+            runtime().call_soon(need)
+            inside.wait(10)
+            print(fork())
+        print(wait(answer()))
+        """,
+        _FORK,
+    )
+    assert lines == ["0", "42"]
+
+
+def test_any_thread_forks_while_others_run_the_loop_and_fork_themselves() -> None:
+    lines = run(
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        async def forks():
+            return fork()
+
+        with ThreadPoolExecutor(3) as threads:
+            forked = [threads.submit(fork) for _ in range(30)]
+            while not all(one.done() for one in forked):
+                assert wait(answer()) == 42
+            print({one.result() for one in forked}, wait(forks()), fork())
+        print(wait(answer()))
+        """,
+        _FORK,
+    )
+    assert lines == ["{0} 0 0", "42"]
+
+
+def test_an_interrupt_as_a_fork_waits_comes_after_it() -> None:
+    lines = run(
+        """
+        def interrupt():
+            inside.set()
+            time.sleep(.1)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(.1)
+
+        began = time.monotonic()
+        runtime().call_soon(interrupt)
+        inside.wait(10)
+        try:
+            print(fork())
+            time.sleep(20)
+        except KeyboardInterrupt:
+            print("interrupted", time.monotonic() - began < 15)
+        print(wait(answer()))
+        """,
+        _FORK,
+    )
+    assert lines in (["0", "interrupted True", "42"], ["interrupted True", "42"])
