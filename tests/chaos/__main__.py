@@ -6,17 +6,18 @@ import random
 import re
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import tests.conftest  # noqa: F401  (records of pools go to a directory of this run's own)
 from tests.chaos.checks import problems
 from tests.chaos.history import load
-from tests.chaos.run import run
+from tests.chaos.run import counted, run
 
 #: Seconds of one run: its history is checked then, and another pool is started.
 _RUN = 60.0
 #: Seconds that something is stopped or cut off at most, in one run after another.
-_LONGEST = (3.0, 8.0)
+_LONGEST = (3.0, 8.0, 11.0)
 
 
 def again(file: Path) -> int:
@@ -28,15 +29,20 @@ def again(file: Path) -> int:
     return bool(wrong)
 
 
-def runs(seconds: float, seed: int) -> int:
-    """Make runs for so many seconds in all, also after one that went wrong."""
-    failed = 0
-    until = time.monotonic() + seconds
-    while (left := until - time.monotonic()) > 0:
+def runs(seconds: float, seed: int, *, first: bool = False) -> int:
+    """Make runs for so many seconds in all, also after one that went wrong unless it is to be the last."""
+    failed, operations, maybe, kinds = 0, 0, 0, Counter[str]()
+    began = time.monotonic()
+    while (left := began + seconds - time.monotonic()) > 0 and not (first and failed):
         report = run(min(_RUN, left), seed, f"chaos-{seed}", longest=_LONGEST[seed % len(_LONGEST)])
-        print(f"seed {seed}: {report}", flush=True)
+        print(f"{time.monotonic() - began:.0f} s, seed {seed}: {report}", flush=True)
         failed += bool(report.wrong)
+        operations, maybe, kinds = operations + report.operations, maybe + report.maybe, kinds + report.kinds
         seed += 1
+    print(
+        f"in {time.monotonic() - began:.0f} s: {operations:,} operations, {maybe:,} of them maybe; {counted(kinds)}; "
+        f"{failed} runs went wrong"
+    )
     return bool(failed)
 
 
@@ -44,6 +50,8 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case [given] if not given.replace(".", "").isdigit():
             sys.exit(again(Path(given)))
+        case ["--first", given, *seeds]:
+            sys.exit(runs(float(given), int(seeds[0]) if seeds else random.randrange(10**6), first=True))
         case [given, *seeds]:
             sys.exit(runs(float(given), int(seeds[0]) if seeds else random.randrange(10**6)))
     sys.exit(__doc__)

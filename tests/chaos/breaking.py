@@ -1,8 +1,9 @@
-"""What is broken while clients run: nodes and slots are killed or stopped, the kernel's loop too, and nodes cut off.
+"""What is broken while clients run: nodes and slots are killed or stopped, the kernel is too, and nodes are cut off.
 
-A partition drops the packets of connections between the agents on both its sides, and whatever would connect anew to
-any of them; the kernel keeps its connections. All of it is on this machine's loopback, in a table of nftables that goes
-with the partition.
+What is stopped is so for a moment, for about as long as a call waits before it asks again, or for longer, up to what
+takes a lock away. A partition drops the packets of connections between processes on both its sides, and whatever would
+connect anew to any of them: of agents with each other, while the kernel keeps its connections, or of nodes with all
+others and with the kernel. All of it is on this machine's loopback, in a table of nftables that goes with it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +25,11 @@ import psutil
 import skyward as sky
 from skyward_jupyter.runtime.bridge import runtime
 from tests.processes import line_of
+
+#: Slots of a node.
+SLOTS = 2
+#: Seconds in which a pool knows of a node whose process has ended.
+_KNOWN = 30.0
 
 _TABLE = f"skyward_chaos_{os.getpid()}"
 _NFT = shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin")
@@ -42,6 +49,8 @@ class Breaking:
     ----------
     killed
         How many processes of users' code went.
+    kinds
+        How often what was broken.
     done
         What was broken, and when (on the machine's monotonic clock).
     """
@@ -51,30 +60,48 @@ class Breaking:
         self._rng = rng
         self._longest = longest
         self.killed = 0
+        self.kinds = Counter[str]()
         self.done: list[str] = []
 
     def step(self, wait: Callable[[], None]) -> None:
         """Break one thing, mend it, and wait until all is well again."""
-        kinds = [self._kill, self._kill_slot, self._stop, self._stop_slot, self._stop, self._stand_still]
+        kinds: dict[Callable[[], str], int] = {
+            self._kill: 4,
+            self._kill_slot: 2,
+            self._stop: 3,
+            self._stop_two: 1,
+            self._stop_slot: 1,
+            self._stop_kernel: 2,
+            self._stand_still: 2,
+        }
         if may_part():
-            kinds.append(self._part)
-        kind = self._rng.choice(kinds)
-        began = time.monotonic()
-        what = kind()
+            kinds |= {self._part: 2, self._isolate: 1}
+        began, before = time.monotonic(), self._agents()
+        what = self._rng.choices(list(kinds), list(kinds.values()))[0]()
         wait()
+        after = self._agents()
+        gone = [rank for rank, pid in before.items() if after.get(rank) != pid]
+        self.killed += SLOTS * len(gone)
+        if gone and not what.endswith("killed"):
+            self.kinds["nodes replaced"] += len(gone)
+            what = f"{what}; nodes {gone} were replaced"
         self.done.append(f"{began:.2f}-{time.monotonic():.2f} {what}")
 
     def _agents(self) -> dict[int, int]:
         return {view.rank: view.pid for view in self._pool.nodes if view.pid}
 
+    def _some(self, count: int = 1) -> dict[int, int]:
+        return dict(self._rng.sample(sorted(self._agents().items()), count))
+
     def _slots(self) -> list[psutil.Process]:
         return [process for process in psutil.process_iter() if f"skyward: slot {self._pool.name}/" in line_of(process)]
 
     def _kill(self) -> str:
-        rank, pid = self._rng.choice(sorted(self._agents().items()))
-        self.killed += sum(f"slot {self._pool.name}/{rank}." in line_of(slot) for slot in self._slots())
+        ((rank, pid),) = self._some().items()
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+        _until(lambda: self._agents().get(rank) != pid, f"the pool knows that node {rank} is lost")
+        self.kinds["nodes killed"] += 1
         return f"node {rank} was killed"
 
     def _kill_slot(self) -> str:
@@ -83,40 +110,68 @@ class Breaking:
             self.killed += 1
             with contextlib.suppress(psutil.Error):
                 self._rng.choice(slots).kill()
+        self.kinds["slots killed"] += 1
         return "a slot was killed"
 
-    def _stop(self) -> str:
-        rank, pid = self._rng.choice(sorted(self._agents().items()))
-        seconds = self._seconds()
-        with _stopped(pid):
+    def _stop(self, count: int = 1) -> str:
+        some, seconds = self._some(count), self._seconds()
+        with contextlib.ExitStack() as stack:
+            for pid in some.values():
+                stack.enter_context(_stopped(pid))
             time.sleep(seconds)
-        return f"node {rank} was stopped for {seconds:.1f} s"
+        self.kinds["nodes stopped"] += count
+        return f"nodes {sorted(some)} were stopped for {seconds:.1f} s"
+
+    def _stop_two(self) -> str:
+        return self._stop(2)
 
     def _stop_slot(self) -> str:
         slots, seconds = self._slots(), self._seconds()
         if slots:
             with _stopped(self._rng.choice(slots).pid):
                 time.sleep(seconds)
+        self.kinds["slots stopped"] += 1
         return f"a slot was stopped for {seconds:.1f} s"
+
+    def _stop_kernel(self) -> str:
+        seconds = self._seconds()
+        subprocess.run(["sh", "-c", f"kill -STOP {os.getpid()}; sleep {seconds}; kill -CONT {os.getpid()}"], check=True)
+        self.kinds["kernel stopped"] += 1
+        return f"the kernel was stopped for {seconds:.1f} s"
 
     def _stand_still(self) -> str:
         seconds = self._seconds()
         runtime().loop.call_soon_threadsafe(time.sleep, seconds)
         time.sleep(seconds)
+        self.kinds["kernel stopped"] += 1
         return f"the kernel's loop stood still for {seconds:.1f} s"
 
     def _seconds(self) -> float:
-        """How long something lasts: little, or longer than a call waits before it asks again."""
-        return self._rng.choice([self._rng.uniform(0.2, 1.0), self._rng.uniform(2.2, self._longest)])
+        """How long something lasts: little, about as long as a call waits before it asks again, long, or longest."""
+        ranges = [(0.2, 1.0), (1.9, 2.6), (2.2, self._longest), (0.8 * self._longest, self._longest)]
+        return self._rng.uniform(*self._rng.choice(ranges))
 
     def _part(self) -> str:
         agents = self._agents()
-        ranks = sorted(agents)
-        cut = set(self._rng.sample(ranks, self._rng.randint(1, len(ranks) // 2)))
+        cut = self._some(self._rng.randint(1, len(agents) // 2))
+        return self._parted(cut, set(agents.values()), "the other nodes")
+
+    def _isolate(self) -> str:
+        return self._parted(self._some(), {*self._agents().values(), os.getpid()}, "everything")
+
+    def _parted(self, cut: dict[int, int], pids: set[int], from_what: str) -> str:
         seconds = self._seconds()
-        with parted({agents[rank] for rank in cut}, {agents[rank] for rank in ranks if rank not in cut}):
+        with parted(set(cut.values()), pids - set(cut.values())):
             time.sleep(seconds)
-        return f"nodes {sorted(cut)} were cut off for {seconds:.1f} s"
+        self.kinds["partitions"] += 1
+        return f"nodes {sorted(cut)} were cut off from {from_what} for {seconds:.1f} s"
+
+
+def _until(condition: Callable[[], bool], what: str) -> None:
+    until = time.monotonic() + _KNOWN
+    while not condition():
+        assert time.monotonic() < until, f"not within {_KNOWN:g} s: {what}"
+        time.sleep(0.02)
 
 
 @contextmanager

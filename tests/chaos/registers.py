@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from tests.chaos.history import Op
+from tests.chaos.history import NEVER, Op
 
 #: What a register holds that nothing was written to.
 ABSENT = None
@@ -27,28 +27,26 @@ class Undecided(Exception):
 def explain(history: Iterable[Op], first: Any = ABSENT) -> str:
     """Return why the history of one register is not linearizable; empty when it is.
 
-    ``write`` writes its value, ``read`` has read it. `first` is what the register held before.
+    ``write`` writes its value, ``read`` has read it, and ``pop`` has read it and left nothing. `first` is what the
+    register held before.
     """
     ops = sorted(_needed(list(history)), key=lambda op: op.began)
     taken, seen, best = 0, set[tuple[int, Any]](), 0
     must = sum(1 << number for number, op in enumerate(ops) if not op.maybe)
-    stack: list[tuple[int, Any, Iterable[int]]] = [(taken, first, iter(_next(ops, taken)))]
+    stack: list[tuple[int, Any, Iterable[int]]] = [(taken, first, iter(_next(ops, taken, first)))]
     while stack:
-        taken, value, choices = stack[-1]
+        taken, _, choices = stack[-1]
         if taken & must == must:
             return ""
         for number in choices:
-            op = ops[number]
-            if op.does == "read" and op.value != value:
-                continue
-            after = taken | 1 << number, op.value
+            after = taken | 1 << number, _written(ops[number])
             if after in seen:
                 continue
             if len(seen) >= MOST:
                 raise Undecided(f"{len(ops)} operations; {MOST:,} states were not enough")
             seen.add(after)
             best = max(best, after[0], key=int.bit_count)
-            stack.append((*after, iter(_next(ops, after[0]))))
+            stack.append((*after, iter(_next(ops, *after))))
             break
         else:
             stack.pop()
@@ -56,16 +54,42 @@ def explain(history: Iterable[Op], first: Any = ABSENT) -> str:
 
 
 def _needed(ops: list[Op]) -> Iterable[Op]:
-    """All but what may not have happened and nobody has seen: a read, or a write of what was never read."""
-    read = [op.value for op in ops if op.does == "read" and not op.maybe]
-    return (op for op in ops if not op.maybe or (op.does == "write" and op.value in read))
+    """All but what may not have happened and nobody has seen: a read, or a write of what was never read.
+
+    A pop writes, too, that there is nothing.
+    """
+    read = {op.value for op in ops if op.does != "write" and not op.maybe}
+    return (op for op in ops if not op.maybe or (op.does != "read" and (_written(op) in read)))
 
 
-def _next(ops: Sequence[Op], taken: int) -> list[int]:
-    """The operations that may come next: those that began before any that is left has ended."""
-    left = [number for number in range(len(ops)) if not taken >> number & 1]
-    until = min((ops[number].ended for number in left), default=0.0)
-    return [number for number in left if ops[number].began <= until]
+def _written(op: Op) -> Any:
+    return ABSENT if op.does == "pop" else op.value
+
+
+def _next(ops: Sequence[Op], taken: int, value: Any) -> list[int]:
+    """The operations that may come next, by what was taken and what the register holds.
+
+    They began before any that is left has ended. A read of what it holds is in nobody's way, so it is taken before
+    anything else is tried; what may not have happened is tried last.
+    """
+    found, until = list[int](), NEVER
+    for number in range((~taken & taken + 1).bit_length() - 1, len(ops)):
+        if taken >> number & 1:
+            continue
+        op = ops[number]
+        if op.began > until:
+            break
+        found.append(number)
+        until = min(until, op.ended)
+    found = [number for number in found if ops[number].began <= until and _fits(ops[number], value)]
+    for number in found:
+        if ops[number].does == "read":
+            return [number]
+    return sorted(found, key=lambda number: ops[number].ended)
+
+
+def _fits(op: Op, value: Any) -> bool:
+    return op.does == "write" or op.maybe or op.value == value
 
 
 def _told(ops: Sequence[Op], best: int) -> str:

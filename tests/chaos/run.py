@@ -1,4 +1,4 @@
-"""A run: eight clients use all six collections while their pool is broken again and again; what they saw is checked.
+"""A run: clients use all six collections while their pool is broken again and again; what they saw is checked.
 
 The history of a run that fails is kept, with what was broken and when; `python -m tests.chaos FILE` checks it again.
 """
@@ -9,17 +9,19 @@ import random
 import tempfile
 import threading
 import time
+from collections import Counter
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
 import skyward as sky
-from tests.chaos.breaking import Breaking
+from tests.chaos.breaking import SLOTS, Breaking
 from tests.chaos.checks import problems
 from tests.chaos.clients import Client, on_a_node
 from tests.chaos.history import Op, gathered, save
 
-NODES, ON_NODES, HERE = 4, 5, 3
+#: Nodes; clients of everything there, and of locks alone; and clients of everything in the kernel's process.
+NODES, ON_NODES, LOCKS, HERE = 4, 5, 3, 3
 #: Seconds in which all must be well again after something was broken, and in which clients must have stopped.
 WELL, OVER = 60.0, 90.0
 #: Seconds from the time when all is well again until the next thing is broken: a new node gets its copies meanwhile.
@@ -35,15 +37,22 @@ class Report:
     operations: int
     maybe: int
     broken: tuple[str, ...]
+    kinds: Counter[str]
     wrong: tuple[str, ...]
     file: Path | None
 
     def __str__(self) -> str:
-        head = f"{self.operations:,} operations, {self.maybe:,} of them maybe; {len(self.broken)} things were broken"
+        head = f"{self.operations:,} operations, {self.maybe:,} of them maybe; {counted(self.kinds)}"
+        head = "; ".join([head, *(what for what in self.broken if what.endswith("replaced"))])
         if self.file is None:
             return f"{head}; nothing is wrong"
         again = f"check it again with: python -m tests.chaos {self.file}"
         return "\n".join([f"{head}; {len(self.wrong)} things are wrong ({again})", *self.wrong[:20]])
+
+
+def counted(kinds: Counter[str]) -> str:
+    """How often what was broken."""
+    return ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) or "nothing was broken"
 
 
 def run(seconds: float, seed: int, name: str, *, longest: float = 3.0) -> Report:
@@ -55,7 +64,7 @@ def run(seconds: float, seed: int, name: str, *, longest: float = 3.0) -> Report
         Seconds that a node is stopped or cut off at most.
     """
     with tempfile.TemporaryDirectory(prefix="skyward-chaos-") as directory:
-        with sky.ComputePool(nodes=NODES, name=name, worker=sky.Worker(concurrency=2)) as pool:
+        with sky.ComputePool(nodes=NODES, name=name, worker=sky.Worker(concurrency=SLOTS)) as pool:
             crowd = Crowd(pool, directory)
             breaking = Breaking(pool, random.Random(seed), longest=longest)
             until = time.monotonic() + seconds
@@ -66,17 +75,19 @@ def run(seconds: float, seed: int, name: str, *, longest: float = 3.0) -> Report
             finally:
                 crowd.over()
         history = gathered(Path(directory))
-    return judged(history, breaking.killed, breaking.done, f"{name}-{seed}")
+    return judged(history, breaking, f"{name}-{seed}")
 
 
-def judged(history: list[Op], killed: int, broken: list[str], name: str) -> Report:
+def judged(history: list[Op], breaking: Breaking, name: str) -> Report:
     """Check a history, and keep it when something is wrong."""
-    wrong = problems(history, killed)
+    wrong = problems(history, breaking.killed)
     file = None
     if wrong:
         file = save(history, KEPT / f"{name}.jsonl")
-        file.with_suffix(".txt").write_text("\n".join([f"killed {killed}", *broken, "", *wrong]) + "\n")
-    return Report(len(history), sum(op.maybe for op in history), tuple(broken), tuple(wrong), file)
+        broken = "\n".join([f"killed {breaking.killed}", *breaking.done, "", *wrong])
+        file.with_suffix(".txt").write_text(f"{broken}\n")
+    maybe = sum(op.maybe for op in history)
+    return Report(len(history), maybe, tuple(breaking.done), breaking.kinds, tuple(wrong), file)
 
 
 class Crowd:
@@ -86,7 +97,8 @@ class Crowd:
         self._pool = pool
         self._directory = directory
         self._made = 0
-        self._running: list[Future[int]] = []
+        self._began = time.monotonic()
+        self._running: dict[Future[int], bool] = {}
         self._threads = [
             threading.Thread(target=Client(directory, f"kernel{number}", pool).run, name=f"client-{number}")
             for number in range(HERE)
@@ -105,7 +117,7 @@ class Crowd:
         self._fill()
 
     def over(self) -> None:
-        """Have all stop, and take what is left in the queue."""
+        """Have all stop, look at what was written long ago, and take what is left in the queues."""
         Path(self._directory, "over").touch()
         for thread in self._threads:
             thread.join(OVER)
@@ -115,14 +127,15 @@ class Crowd:
                 future.result(OVER)
             except (sky.NodeLost, sky.SlotDied):
                 continue
-        Client(self._directory, "last", self._pool).drain()
+        Client(self._directory, "last", self._pool).finish(self._began)
 
     def _is_well(self) -> bool:
         nodes = self._pool.nodes
         return len(nodes) == NODES and all(view.phase == "ready" for view in nodes)
 
     def _fill(self) -> None:
-        self._running = [future for future in self._running if not future.done()]
-        while len(self._running) < ON_NODES:
-            self._made += 1
-            self._running.append(on_a_node(self._directory, f"node{self._made}") > self._pool)
+        self._running = {future: locks for future, locks in self._running.items() if not future.done()}
+        for locks, count in (False, ON_NODES), (True, LOCKS):
+            for _ in range(count - sum(one == locks for one in self._running.values())):
+                self._made += 1
+                self._running[on_a_node(self._directory, f"node{self._made}", locks) > self._pool] = locks
