@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import casty
+from casty import Askable
 
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.tasks import begin
-from skyward_jupyter.wire.messages import Bereave, Keeps, Loss, Rests
+from skyward_jupyter.wire.messages import Bereave, Keeps, Life, Loss, Rests
 
 #: How many nodes keep each key.
 COPIES = 3
 #: The longest a node waits to be replaced (seconds); how often it is looked whether it may be; and how many looks in a
-#: row must find every node at rest: a node may not have heard of the latest one yet.
+#: row must find every node at rest.
 HELD, LOOK, LOOKS = 15.0, 0.5, 3
 _ANSWER_WITHIN = 2.0
 
@@ -92,13 +94,19 @@ class Copies:
         calm = 0
         while self._lacking:
             await asyncio.sleep(LOOK)
-            calm = calm + 1 if self._are_back() and all(await self._ask(Rests())) else 0
-            if calm >= LOOKS or (self._held and not any(await self._ask(Keeps()))):
+            calm = calm + 1 if await self._are_at_rest() else 0
+            if calm >= LOOKS or (self._held and not any((await self._ask(Keeps())).values())):
                 self._made()
             calm = 0 if self._next() else calm
 
-    def _are_back(self) -> bool:
-        return all(rank in self._hub.takers for rank in self._lacking.keys() - self._held.keys())
+    async def _are_at_rest(self) -> bool:
+        """Whether every node has seen those that were replaced, and says that all it keeps has its copies."""
+        replaced = self._lacking.keys() - self._held.keys()
+        if not replaced <= self._hub.takers.keys():
+            return False
+        lives = await self._ask(Life(), sorted(replaced))
+        told = await self._ask(Rests(tuple(life for life in lives.values() if life is not None)))
+        return None not in lives.values() and all(told.values())
 
     def _made(self) -> None:
         """What the nodes keep has its copies, but for those that wait to be replaced."""
@@ -116,13 +124,15 @@ class Copies:
                 return True
         return False
 
-    async def _ask(self, question: Rests | Keeps) -> list[bool]:
-        async def answer(rank: int) -> bool | None:
+    async def _ask[T](self, question: Askable[T], ranks: Sequence[int] | None = None) -> dict[int, T | None]:
+        """What nodes say, all of them or some; None of those that do not answer."""
+
+        async def answer(rank: int) -> T | None:
             try:
                 async with asyncio.timeout(_ANSWER_WITHIN):
-                    return bool(await self._hub.worker(rank).ask(question))
+                    return cast(T, await self._hub.worker(rank).ask(question))
             except (casty.Unavailable, TimeoutError):
                 return None
 
-        answers = await asyncio.gather(*map(answer, list(self._hub.takers)))
-        return [one for one in answers if one is not None]
+        asked = list(self._hub.takers) if ranks is None else ranks
+        return dict(zip(asked, await asyncio.gather(*map(answer, asked)), strict=True))

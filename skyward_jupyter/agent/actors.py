@@ -29,6 +29,7 @@ from skyward_jupyter.wire.messages import (
     Hears,
     Keeps,
     LackingContents,
+    Life,
     Measure,
     Own,
     Part,
@@ -62,7 +63,7 @@ class Stop:
 
 type Payload = PutPiece | FetchPiece | HasBlobs | DropBlob
 type Imports = TakeProject | AwaitNeeds | LackingContents | GiveUnit
-type Copying = Hears | Rests | Keeps | Bereave
+type Copying = Hears | Rests | Life | Keeps | Bereave
 type WorkerMessage = Exchange | Own | Renew | Copying | Relay | Payload | Measure | Peers | Stop | Imports
 
 _hosted: list[Agent] = []
@@ -134,8 +135,12 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 agent.renew(epoch)
             case Hears(address):
                 message.reply_to.tell(others.hears(address))
-            case Rests():
-                message.reply_to.tell(agent.repair.rests)
+            case Rests(lives):
+                message.reply_to.tell(
+                    agent.repair.rests(life for life in lives if life != ctx.system.node.incarnation.hex)
+                )
+            case Life():
+                message.reply_to.tell(ctx.system.node.incarnation.hex)
             case Keeps():
                 _tasks.start(_keeps(ctx.system, message), partial(_may_keep, message))
             case Bereave(loss):

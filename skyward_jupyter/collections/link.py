@@ -183,6 +183,10 @@ class Link:
             return _Wire(self._connect())
         except FileNotFoundError:
             raise not_clustered(self.pool) from None
+        except ConnectionRefusedError as error:
+            raise CollectionUnavailable(
+                f"this node's agent does not answer for its collections ({error}): it has ended, and the node is lost"
+            ) from None
 
     def _hold(self, address: Address, got: tuple[int, int] | None, wire: _Wire) -> _WireHold | None:
         return None if got is None else _WireHold(self, wire, address, *got)

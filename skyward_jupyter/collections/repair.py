@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any
 
@@ -68,10 +68,13 @@ class Repair:
         self._moving: set[tuple[str, str]] = set()
         self._repairing = False
 
-    @property
-    def rests(self) -> bool:
-        """Whether nothing is on its way to this node, or from it to those that keep it from now on."""
-        return not (self._moving or self._repairing or self._due.is_set())
+    def rests(self, lives: Iterable[str] = ()) -> bool:
+        """Whether nothing is on its way to this node, or from it to those that keep it from now on.
+
+        Not before it has seen all members of these incarnations: what one of them is to have may be yet to be written.
+        """
+        busy = self._moving or self._repairing or self._due.is_set()
+        return not busy and set(self._known.values()).issuperset(lives)
 
     def wants(self, kind: type[Event]) -> bool:
         """Whether it takes events of a kind."""

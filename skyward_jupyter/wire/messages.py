@@ -310,7 +310,20 @@ class Hears(Askable[bool]):
 
 @dataclass(frozen=True)
 class Rests(Askable[bool]):
-    """Ask a node whether everything that collections keep on it has all its copies, as far as it knows."""
+    """Ask a node whether everything that collections keep on it has all its copies, as far as it knows.
+
+    Attributes
+    ----------
+    lives
+        Members of the cluster, by their incarnations, that it has to know of for that.
+    """
+
+    lives: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Life(Askable[str]):
+    """Ask a node which member of the cluster it is, by its incarnation."""
 
 
 @dataclass(frozen=True)

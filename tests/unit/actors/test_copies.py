@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+import casty
 import pytest
 
 from skyward_jupyter.actors import copies
@@ -14,7 +15,7 @@ from skyward_jupyter.actors.copies import Copies
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.losses import Losses
 from skyward_jupyter.errors import CollectionLost
-from skyward_jupyter.wire.messages import Keeps, Loss, Rests
+from skyward_jupyter.wire.messages import Keeps, Life, Loss, Rests
 from tests.machines import until
 
 
@@ -29,13 +30,19 @@ class Pool:
     keeps: bool = True
     started: list[int] = field(default_factory=list)
     told: list[int] = field(default_factory=list)
+    seen: list[tuple[str, ...]] = field(default_factory=list)
+    silent: set[int] = field(default_factory=set)
     fleet: Any = field(default_factory=lambda: SimpleNamespace(alone=False))
 
     def worker(self, rank: int) -> Any:
+        if rank in self.silent:
+            raise casty.Unavailable("it does not answer")
         return SimpleNamespace(ask=self._ask, tell=lambda message: self.told.append(rank))
 
-    async def _ask(self, question: Any) -> bool:
-        return {Rests: self.rests, Keeps: self.keeps}[type(question)]
+    async def _ask(self, question: Any) -> object:
+        if isinstance(question, Rests):
+            self.seen.append(question.lives)
+        return {Rests: self.rests, Keeps: self.keeps, Life: "life"}[type(question)]
 
     def start(self, ranks: tuple[int, ...]) -> None:
         self.started += ranks
@@ -62,9 +69,13 @@ async def test_the_second_of_two_waits_for_the_copies_of_the_first(pool: Pool) -
     pool.takers[1] = None
     await asyncio.sleep(0.1)
     assert pool.started == [1], "copies are on their way"
-    pool.rests = True
+    pool.rests, pool.silent = True, {3}
+    await asyncio.sleep(0.1)
+    assert pool.started == [1], "a node that does not answer may have copies to make"
+    pool.silent = set()
     await until(lambda: pool.started == [1, 2])
     assert pool.loss is None
+    assert set(pool.seen) == {("life",)}, "every node is asked whether it has seen the one that was replaced"
     made.close()
 
 
