@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from casty import Unavailable
 
-from skyward_jupyter.collections.served import Room
 from skyward_jupyter.tasks import promise
 
 #: Seconds after which somebody who waits asks again.
@@ -20,10 +20,25 @@ BEAT = 2.0
 _PAUSE = 0.1
 
 
-async def answer[T](room: Room, question: Coroutine[Any, Any, T], within: float = BEAT) -> T | None:
+@dataclass(frozen=True)
+class Done:
+    """The one of this name waits no more, or knows what it was told."""
+
+    name: str
+
+
+class Owner(Protocol):
+    """Has work done beside everything else, to its end."""
+
+    def own(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Begin it."""
+        ...
+
+
+async def answer[T](owner: Owner, question: Coroutine[Any, Any, T], within: float = BEAT) -> T | None:
     """What is answered; None when nothing is in time, or nobody can be reached."""
     asking = promise(question)
-    room.own(_ended(asking))
+    owner.own(_ended(asking))
     await asyncio.wait([asking], timeout=within)
     if not asking.done():
         return None

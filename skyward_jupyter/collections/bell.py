@@ -12,6 +12,8 @@ from datetime import timedelta
 
 from casty import Askable, Context, Ref, actor
 
+from skyward_jupyter.collections.asking import Done
+
 _WAIT = timedelta(minutes=5)
 
 
@@ -37,14 +39,7 @@ class Ring:
     times: int
 
 
-@dataclass(frozen=True)
-class Leave:
-    """This one does not wait any more."""
-
-    waiter: str
-
-
-type BellMessage = Wait | Ring | Leave
+type BellMessage = Wait | Ring | Done
 
 
 @actor(initial=0, replicas=1, ask_timeout=_WAIT)
@@ -65,5 +60,5 @@ async def bell(ctx: Context[int, BellMessage]) -> None:
                     if waiting:
                         first = min(waiting, key=lambda waiter: waiting[waiter][0])
                         waiting.pop(first)[1].tell(rung)
-            case Leave(waiter):
+            case Done(waiter):
                 waiting.pop(waiter, None)

@@ -12,9 +12,9 @@ from uuid import uuid4
 from casty import Ref, Unavailable
 
 from skyward_jupyter.collections.address import Address, Who
-from skyward_jupyter.collections.asking import answer
+from skyward_jupyter.collections.asking import Done, answer
 from skyward_jupyter.collections.served import Room, Served
-from skyward_jupyter.collections.turnstile import Come, Go, Know, TurnstileMessage, turnstile
+from skyward_jupyter.collections.turnstile import Come, Go, TurnstileMessage, turnstile
 from skyward_jupyter.errors import BarrierTimeout
 
 _WITHDRAW = 1.0
@@ -64,7 +64,7 @@ class ServedBarrier(Served):
             if not (opened and isinstance(error, TimeoutError)):
                 raise
         else:
-            at.tell(Know(me))
+            at.tell(Done(me))
 
     async def _withdraw(self, at: Ref[TurnstileMessage], me: str) -> bool:
         """Not to have come; whether it had opened meanwhile."""

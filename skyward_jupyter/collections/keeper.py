@@ -23,6 +23,7 @@ from casty import Askable, Context, Ref, Unavailable, actor
 
 from skyward_jupyter.collections.departed import departed
 from skyward_jupyter.collections.places import Places
+from skyward_jupyter.collections.rewriting import Rewrite, rewrite
 
 #: Seconds of silence after which somebody has lost the lock, or the place in the line.
 TTL = 8.0
@@ -94,11 +95,6 @@ class Release(Askable[bool]):
 
 
 @dataclass(frozen=True)
-class Rewrite:
-    """Have all copies written."""
-
-
-@dataclass(frozen=True)
 class Tick:
     """A second has passed."""
 
@@ -138,7 +134,7 @@ class _Keeper:
             case Release(request):
                 await self._release(request, message.reply_to)
             case Rewrite():
-                await self._write(kept)
+                message.reply_to.tell(await rewrite(self._ctx, Kept()))
             case Tick(number) if number == self._ticks:
                 self._ticking = False
                 await self._note_silence()

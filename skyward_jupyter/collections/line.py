@@ -16,7 +16,8 @@ from casty import Ref, Unavailable
 from casty.collections import Missing, Queue
 
 from skyward_jupyter.collections.address import Address, Who
-from skyward_jupyter.collections.bell import BellMessage, Leave, Ring, Wait, bell
+from skyward_jupyter.collections.asking import Done
+from skyward_jupyter.collections.bell import BellMessage, Ring, Wait, bell
 from skyward_jupyter.collections.patience import Patience
 from skyward_jupyter.collections.served import TRY_ALL, Linked, Room, Served, again, again_all, level
 from skyward_jupyter.tasks import promise
@@ -99,7 +100,7 @@ class ServedQueue(Served):
             self._tell(Ring(1))  # it may have rung for this one
             raise
         finally:
-            self._tell(Leave(name))
+            self._tell(Done(name))
 
     def _tell(self, message: BellMessage) -> None:
         with contextlib.suppress(RuntimeError):  # the pool was stopped

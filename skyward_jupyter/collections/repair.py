@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from functools import reduce
 from typing import Any
 
@@ -28,26 +28,27 @@ from casty import (
     LoggingObserver,
     MemberChanged,
     System,
-    Unavailable,
 )
 
 from skyward_jupyter.collections import apart, keeper, segments, tally, turnstile
+from skyward_jupyter.collections.asking import Owner, answer
 from skyward_jupyter.collections.departed import note
 from skyward_jupyter.collections.rewriting import Rewrite
+from skyward_jupyter.tasks import Tasks
 
 log = logging.getLogger("skyward")
 
 _CASTY = "casty.collections:"
-#: Those that answer once their copies are written.
-_ASKED: Mapping[str, DefaultedActor[Any, Any]] = {
+#: What is ours, and answers once its copies are written.
+_OURS: Mapping[str, DefaultedActor[Any, Any]] = {
     definition.name: definition
-    for kind in (segments.SEGMENT, apart.APART, tally.TALLIES)
-    for definition in kind.values()
-}
-#: Those that have in memory who waits, and so write their copies themselves.
-_WRITING: Mapping[str, tuple[DefaultedActor[Any, Any], Any]] = {
-    keeper.keeper.name: (keeper.keeper, keeper.Rewrite()),
-    turnstile.turnstile.name: (turnstile.turnstile, turnstile.Rewrite()),
+    for definition in (
+        *segments.SEGMENT.values(),
+        *apart.APART.values(),
+        *tally.TALLIES.values(),
+        keeper.keeper,
+        turnstile.turnstile,
+    )
 }
 #: How many keys are taken at a time, and the pause between two times (seconds).
 _PIECE, _PAUSE = 100, 0.02
@@ -67,6 +68,7 @@ class Repair:
         self._due = asyncio.Event()
         self._moving: set[tuple[str, str]] = set()
         self._repairing = False
+        self._tasks = Tasks("writing copies anew")
 
     def rests(self, lives: Iterable[str] = ()) -> bool:
         """Whether nothing is on its way to this node, or from it to those that keep it from now on.
@@ -97,6 +99,10 @@ class Repair:
             if before not in (None, incarnation):
                 self._due.set()
 
+    def own(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Have something done beside everything else."""
+        self._tasks.start(work)
+
     async def run(self, system: ActorSystem) -> None:
         """Repair after each replacement, until it is cancelled."""
         while True:
@@ -105,7 +111,7 @@ class Repair:
             self._due.clear()
             try:
                 await asyncio.sleep(_SETTLE)
-                await _write_anew(system)
+                await _write_anew(system, self)
                 await asyncio.sleep(_SETTLE)
                 await _let_go(system)
             finally:
@@ -127,8 +133,7 @@ def _types() -> Iterator[Any]:
     for kind in ("register", "queue", "queue_segment"):
         for write in ("majority", "one"):
             yield getattr(kinds, f"{kind}_3_{write}")
-    yield from _ASKED.values()
-    yield from (definition for definition, _ in _WRITING.values())
+    yield from _OURS.values()
 
 
 async def kept(system: System) -> list[tuple[str, str]]:
@@ -136,35 +141,29 @@ async def kept(system: System) -> list[tuple[str, str]]:
     if not isinstance(system, ActorSystem):
         return []
     stored = await system._stored()
-    return [
-        (actor, key) for actor, key, _ in stored if actor.startswith(_CASTY) or actor in _ASKED or actor in _WRITING
-    ]
+    return [(actor, key) for actor, key, _ in stored if actor.startswith(_CASTY) or actor in _OURS]
 
 
-async def _write_anew(system: ActorSystem) -> None:
+async def _write_anew(system: ActorSystem, owner: Owner) -> None:
     """Have everything written anew, or at least activated, that this node keeps a copy of."""
     stored = await kept(system)
     for start in range(0, len(stored), _PIECE):
-        await asyncio.gather(*(_begun(system, *one) for one in stored[start : start + _PIECE]))
+        await asyncio.gather(*(_begun(system, owner, *one) for one in stored[start : start + _PIECE]))
         await asyncio.sleep(_PAUSE)
 
 
-async def _begun(system: ActorSystem, actor: str, key: str) -> None:
-    if actor in _WRITING:
-        definition, rewrite = _WRITING[actor]
-        system.ref(definition, key).tell(rewrite)
-    elif actor in _ASKED:
-        await _rewritten(system, actor, key)
+async def _begun(system: ActorSystem, owner: Owner, actor: str, key: str) -> None:
+    if actor in _OURS:
+        await _rewritten(system, owner, actor, key)
     else:
         system.ref(_definition(actor), key)
 
 
-async def _rewritten(system: ActorSystem, actor: str, key: str) -> None:
+async def _rewritten(system: ActorSystem, owner: Owner, actor: str, key: str) -> None:
     for _ in range(_TRIES):
-        with contextlib.suppress(Unavailable, ActorFailed, TimeoutError):
-            async with asyncio.timeout(_ANSWER):
-                if await system.ref(_ASKED[actor], key).ask(Rewrite()):
-                    return
+        with contextlib.suppress(ActorFailed):
+            if await answer(owner, system.ref(_OURS[actor], key).ask(Rewrite()), _ANSWER):
+                return
     log.warning("copies of %s could not be written to a node that took another's place", key)
 
 

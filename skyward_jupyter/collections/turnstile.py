@@ -16,7 +16,9 @@ from datetime import timedelta
 
 from casty import Askable, Context, Ref, Unavailable, actor
 
+from skyward_jupyter.collections.asking import Done
 from skyward_jupyter.collections.places import Places
+from skyward_jupyter.collections.rewriting import Rewrite, rewrite
 
 #: Seconds for which somebody counts as having come who was lost since.
 SILENT = 8.0
@@ -54,19 +56,7 @@ class Go(Askable[bool]):
     name: str
 
 
-@dataclass(frozen=True)
-class Know:
-    """I know that I am through."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Rewrite:
-    """Have all copies written."""
-
-
-type TurnstileMessage = Come | Go | Know | Rewrite
+type TurnstileMessage = Come | Go | Done | Rewrite
 
 
 class _Turnstile:
@@ -94,10 +84,10 @@ class _Turnstile:
             case Go(name):
                 self._places.leave(name, time.monotonic())
                 message.reply_to.tell(self._passed.pop(name, None) is not None)
-            case Know(name):
+            case Done(name):
                 self._passed.pop(name, None)
             case Rewrite():
-                await self._ctx.state.set(Passed(tuple(self._passed)))
+                message.reply_to.tell(await rewrite(self._ctx, Passed()))
 
     async def _open(self, parties: int) -> None:
         """Let those through who wait, if they are as many as it takes."""

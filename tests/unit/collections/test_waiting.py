@@ -10,10 +10,11 @@ import pytest
 from casty import ActorSystem, Ref
 
 from skyward_jupyter.collections import departed, keeper, turnstile
+from skyward_jupyter.collections.asking import Done
 from skyward_jupyter.collections.bell import BellMessage, Ring, Wait, bell
 from skyward_jupyter.collections.keeper import REFUSED, WAIT, KeeperMessage, Release, Renew, Want
 from skyward_jupyter.collections.places import Places
-from skyward_jupyter.collections.turnstile import Come, Go, Know, TurnstileMessage
+from skyward_jupyter.collections.turnstile import Come, Go, TurnstileMessage
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ async def test_a_turnstile_lets_all_through_together_and_nobody_twice(system: Ac
     assert await settled(at, Go("nobody"), again, *others) == [True] * 3
     assert await at.ask(Come("c", "", 3)) is True  # it had not heard
     assert await at.ask(Go("d")) is True
-    at.tell(Know("c"))
+    at.tell(Done("c"))
     late = asked(at.ask(Come("e", "", 3)))
     assert await settled(at, Go("nobody"), late) == [None]
 
