@@ -1,4 +1,8 @@
-"""``python -m tests.chaos FILE`` checks a kept history again; ``python -m tests.chaos SECONDS [SEED]`` makes runs."""
+"""``python -m tests.chaos FILE`` checks a kept history again; ``python -m tests.chaos SECONDS [SEED]`` makes runs.
+
+``--first SECONDS`` ends with the first run in which something is wrong. ``--eventual SECONDS`` makes them with eventual
+collections, to see what these lose: they are checked as strong ones are.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import tests.conftest  # noqa: F401  (records of pools go to a directory of this run's own)
+from skyward_jupyter.collections.address import Consistency
 from tests.chaos.checks import problems
 from tests.chaos.history import load
 from tests.chaos.run import counted, run
@@ -17,7 +22,7 @@ from tests.chaos.run import counted, run
 #: Seconds of one run: its history is checked then, and another pool is started.
 _RUN = 60.0
 #: Seconds that something is stopped or cut off at most, in one run after another.
-_LONGEST = (3.0, 8.0, 11.0)
+_LONGEST = (11.0, 3.0, 8.0)
 
 
 def again(file: Path) -> int:
@@ -29,12 +34,14 @@ def again(file: Path) -> int:
     return bool(wrong)
 
 
-def runs(seconds: float, seed: int, *, first: bool = False) -> int:
+def runs(seconds: float, seed: int, *, first: bool = False, consistency: Consistency = "strong") -> int:
     """Make runs for so many seconds in all, also after one that went wrong unless it is to be the last."""
     failed, operations, maybe, kinds = 0, 0, 0, Counter[str]()
     began = time.monotonic()
     while (left := began + seconds - time.monotonic()) > 0 and not (first and failed):
-        report = run(min(_RUN, left), seed, f"chaos-{seed}", longest=_LONGEST[seed % len(_LONGEST)])
+        report = run(
+            min(_RUN, left), seed, f"chaos-{seed}", longest=_LONGEST[seed % len(_LONGEST)], consistency=consistency
+        )
         print(f"{time.monotonic() - began:.0f} s, seed {seed}: {report}", flush=True)
         failed += bool(report.wrong)
         operations, maybe, kinds = operations + report.operations, maybe + report.maybe, kinds + report.kinds
@@ -52,6 +59,8 @@ if __name__ == "__main__":
             sys.exit(again(Path(given)))
         case ["--first", given, *seeds]:
             sys.exit(runs(float(given), int(seeds[0]) if seeds else random.randrange(10**6), first=True))
+        case ["--eventual", given, *seeds]:
+            sys.exit(runs(float(given), int(seeds[0]) if seeds else random.randrange(10**6), consistency="eventual"))
         case [given, *seeds]:
             sys.exit(runs(float(given), int(seeds[0]) if seeds else random.randrange(10**6)))
     sys.exit(__doc__)

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 import skyward as sky
+from skyward_jupyter.collections.address import Consistency
 from tests.chaos.history import Recorder
 
 #: Seconds for which the same hot keys are used, and how often each of them is: the first one is the hottest. They are
@@ -26,6 +27,8 @@ EPOCH, KEYS = 12.0, (4, 1, 1)
 BACK = (0, 0, 0, 1)
 #: Seconds for which the same cold keys are written, and how many there are.
 COLD, COLD_KEYS = 5.0, 8
+#: Queues that are only put to until the end.
+KEPT = 6
 #: How often a value is so large that it is kept apart from its key, and how large.
 LARGE, SIZE = 0.05, 50_000
 FILLING = "." * SIZE
@@ -48,9 +51,17 @@ class Client:
         Where it writes down what it does, and as whom.
     pool
         The pool, outside of its nodes.
+    consistency
+        That of all collections which have one.
     """
 
-    def __init__(self, directory: str, name: str, pool: sky.ComputePool | None = None) -> None:
+    def __init__(
+        self,
+        directory: str,
+        name: str,
+        pool: sky.ComputePool | None = None,
+        consistency: Consistency = "strong",
+    ) -> None:
         self._name = name
         self._over = f"{directory}/over"
         self._recorder = Recorder(directory, name)
@@ -58,12 +69,13 @@ class Client:
         self._made = 0
         self._is_mortal = pool is None
         given: dict[str, Any] = {} if pool is None else {"pool": pool}
-        self._dict = sky.dict("dict", **given)
-        self._set = sky.set("set", **given)
-        self._queue = sky.queue("queue", **given)
-        self._kept = sky.queue("kept", **given)
+        level: dict[str, Any] = {**given, "consistency": consistency}
+        self._dict = sky.dict("dict", **level)
+        self._set = sky.set("set", **level)
+        self._queue = sky.queue("queue", **level)
+        self._kept = [sky.queue(f"kept-{number}", **level) for number in range(KEPT)]
         self._lock = sky.lock("lock", **given)
-        self._counter = lambda name: sky.counter(name, **given)
+        self._counter = lambda name: sky.counter(name, **level)
         self._barrier = lambda name: sky.barrier(name, parties=PARTIES, **given)
 
     def run(self, *, locks: bool = False) -> int:
@@ -71,7 +83,7 @@ class Client:
         steps: list[tuple[Callable[[], None], int]] = [
             *((self._read, 16), (self._write, 14), (self._pop, 2), (self._member, 12), (self._count, 10)),
             *((self._put, 4), (self._get, 6), (self._meet, 2), (self._hold, 1)),
-            *((self._write_cold, 2), (self._read_cold, 4), (self._keep, 1)),
+            *((self._write_cold, 2), (self._read_cold, 4), (self._keep, 2)),
         ]
         if locks:
             steps = [(lambda: self._hold(HELD), 1)]
@@ -147,7 +159,8 @@ class Client:
 
     def _keep(self) -> None:
         item = f"{self._name}.{self._made}"
-        self._do("queue", "kept", "put", lambda: self._kept.put(item), item)
+        queue = self._rng.choice(self._kept)
+        self._do("queue", queue.name, "put", lambda: queue.put(item), item)
 
     def _hold(self, longest: float = 0.02) -> None:
         number = self._recorder.begin("lock", "lock", "acquire")
@@ -180,11 +193,11 @@ class Client:
                 self._look(f"cold-{number}.{place}")
         for number in range(int(since / EPOCH), self._now(EPOCH) + 1):
             self._total(f"counter-{number}")
-        for name, queue in ("queue", self._queue), ("kept", self._kept):
-            empty = 0
+        for queue in self._queue, *self._kept:
+            name, empty = queue.name, 0
             until = time.monotonic() + 60
             while empty < 3 and time.monotonic() < until:
-                item = self._do("queue", name, "get", partial(queue.get, timeout=0.5), got=True)
+                item = self._do("queue", name, "get", partial(queue.get, timeout=0.2), got=True)
                 empty = empty + 1 if item is None else 0
             self._recorder.end(self._recorder.begin("queue", name, "drained"))
 
@@ -219,6 +232,6 @@ def _short(value: str | None) -> str | None:
 
 
 @sky.compute(retries=0)
-def on_a_node(directory: str, name: str, locks: bool) -> int:
+def on_a_node(directory: str, name: str, locks: bool, consistency: Consistency) -> int:
     """Be a client in a slot."""
-    return Client(directory, name).run(locks=locks)
+    return Client(directory, name, None, consistency).run(locks=locks)

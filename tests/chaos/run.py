@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import skyward as sky
+from skyward_jupyter.collections.address import Consistency
 from tests.chaos.breaking import SLOTS, Breaking
 from tests.chaos.checks import problems
 from tests.chaos.clients import Client, on_a_node
@@ -55,17 +56,26 @@ def counted(kinds: Counter[str]) -> str:
     return ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())) or "nothing was broken"
 
 
-def run(seconds: float, seed: int, name: str, *, longest: float = 3.0) -> Report:
+def run(
+    seconds: float,
+    seed: int,
+    name: str,
+    *,
+    longest: float = 3.0,
+    consistency: Consistency = "strong",
+) -> Report:
     """Break a pool for so many seconds, and check what its clients saw.
 
     Parameters
     ----------
     longest
         Seconds that a node is stopped or cut off at most.
+    consistency
+        That of the collections; eventual ones are not as the checks have them.
     """
     with tempfile.TemporaryDirectory(prefix="skyward-chaos-") as directory:
         with sky.ComputePool(nodes=NODES, name=name, worker=sky.Worker(concurrency=SLOTS)) as pool:
-            crowd = Crowd(pool, directory)
+            crowd = Crowd(pool, directory, consistency)
             breaking = Breaking(pool, random.Random(seed), longest=longest)
             until = time.monotonic() + seconds
             try:
@@ -93,14 +103,17 @@ def judged(history: list[Op], breaking: Breaking, name: str) -> Report:
 class Crowd:
     """The clients of a pool. One whose process was killed is followed by another."""
 
-    def __init__(self, pool: sky.ComputePool, directory: str) -> None:
+    def __init__(self, pool: sky.ComputePool, directory: str, consistency: Consistency = "strong") -> None:
         self._pool = pool
+        self._consistency = consistency
         self._directory = directory
         self._made = 0
         self._began = time.monotonic()
         self._running: dict[Future[int], bool] = {}
         self._threads = [
-            threading.Thread(target=Client(directory, f"kernel{number}", pool).run, name=f"client-{number}")
+            threading.Thread(
+                target=Client(directory, f"kernel{number}", pool, consistency).run, name=f"client-{number}"
+            )
             for number in range(HERE)
         ]
         for thread in self._threads:
@@ -127,7 +140,7 @@ class Crowd:
                 future.result(OVER)
             except (sky.NodeLost, sky.SlotDied):
                 continue
-        Client(self._directory, "last", self._pool).finish(self._began)
+        Client(self._directory, "last", self._pool, self._consistency).finish(self._began)
 
     def _is_well(self) -> bool:
         nodes = self._pool.nodes
@@ -138,4 +151,5 @@ class Crowd:
         for locks, count in (False, ON_NODES), (True, LOCKS):
             for _ in range(count - sum(one == locks for one in self._running.values())):
                 self._made += 1
-                self._running[on_a_node(self._directory, f"node{self._made}", locks) > self._pool] = locks
+                client = on_a_node(self._directory, f"node{self._made}", locks, self._consistency)
+                self._running[client > self._pool] = locks

@@ -1,6 +1,7 @@
 """All six collections used by eight clients while nodes and slots are killed and stopped, and nodes cut off each other.
 
-`make test-chaos` does the same for longer.
+`make test-chaos` does the same for longer. Another run has a fault that it has to find; `python -m tests.chaos.mutants`
+tries more of them.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 
 import pytest
 
+from tests.chaos.mutants import MUTANTS, found
 from tests.chaos.run import run
 from tests.faults.conftest import World
 
@@ -23,3 +25,10 @@ def test_what_clients_see_is_as_it_should_be(world: World) -> None:
     assert report.broken
     assert report.operations - report.maybe > 500
     world.until(lambda: world.gone(name), "everything of the pool is gone")
+
+
+@pytest.mark.timeout(300)
+def test_a_run_finds_that_a_barrier_opens_early() -> None:
+    is_found, said = found(MUTANTS["barrier-early"], 10.0, os.getpid())
+    assert is_found, said
+    assert "had come who did not pass before" in said
