@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from casty import Ref, Unavailable
 
 from skyward_jupyter.collections.address import Address
+from skyward_jupyter.collections.lane import ALONE, Lane
 from skyward_jupyter.collections.served import Linked, Room, Served, again, level
 from skyward_jupyter.collections.tally import TALLIES, Count, Read, TallyMessage
 from skyward_jupyter.collections.writer import Mark
+
+#: Numbers below this are added up before they are counted: as many as go together are less than there is room for.
+_SMALL = 2**40
 
 
 class ServedCounter(Served):
@@ -17,8 +23,8 @@ class ServedCounter(Served):
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
-        self._key = address.name.encode()
         self._tally = Linked(room, self._made)
+        self._lane: Lane[tuple[int, bool], None] = Lane(room, self._count)
 
     def _made(self) -> Ref[TallyMessage]:
         ref: Ref[TallyMessage] = self.room.system.ref(TALLIES[level(self.address.consistency)], self.address.name)
@@ -41,10 +47,13 @@ class ServedCounter(Served):
         await self._write(0, over=True)
 
     async def _write(self, delta: int, *, over: bool) -> None:
-        async with self.room.writer.turn(self._key) as mark:
-            await again(lambda: self._count(delta, over, mark))
+        await self._lane.write((delta, over), 0 if abs(delta) < _SMALL else ALONE)
         self.changed()
 
-    async def _count(self, delta: int, over: bool, mark: Mark) -> None:
-        if not await self._tally().ask(Count(delta, over, mark)):
+    async def _count(self, steps: tuple[tuple[int, bool], ...], mark: Mark) -> Mapping[int, None]:
+        total, anew = 0, False
+        for delta, over in steps:
+            total, anew = (delta, True) if over else (total + delta, anew)
+        if not await self._tally().ask(Count(total, anew, mark)):
             raise Unavailable("too few copies took it")
+        return {}

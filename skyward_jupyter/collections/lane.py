@@ -1,4 +1,4 @@
-"""The writes of this process to one segment, one after the other.
+"""The writes of this process to one actor that makes each once, one after the other.
 
 Those that come while one is on its way go together in the next, so that many at once cost little more than one. A write
 that fails is told to all whose steps were in it, and may have been made.
@@ -8,46 +8,51 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from casty import Ref, Unavailable
-
-from skyward_jupyter.collections.cells import Cell, SegmentMessage, Step, Write
 from skyward_jupyter.collections.patience import bounded
-from skyward_jupyter.collections.served import TRY_PART, Room, again
+from skyward_jupyter.collections.served import TRY, Room, again
 from skyward_jupyter.collections.writer import Mark
 
 #: How many steps, and about how many bytes of them, go together; and for how long they are asked for (seconds).
 _STEPS, _BYTES, _WITHIN = 512, 2**20, 20.0
+#: The size of a step that goes alone.
+ALONE = _BYTES + 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
-    step: Step
+class _Waiting[S, F]:
+    step: S
     size: int
-    found: asyncio.Future[Cell | None]
+    found: asyncio.Future[F | None]
 
 
-class Lane:
-    """The writes to one segment.
+class Lane[S, F]:
+    """The writes to one actor, each of steps that may find something.
 
     Parameters
     ----------
-    segment
-        The segment, as it is reached now.
+    ask
+        Asks for a write under its mark, and gives what its steps found, by their place in it; Unavailable when too few
+        copies took it.
+    within
+        Seconds after which it is asked again.
     """
 
-    def __init__(self, room: Room, segment: Callable[[], Ref[SegmentMessage]]) -> None:
+    def __init__(
+        self, room: Room, ask: Callable[[tuple[S, ...], Mark], Awaitable[Mapping[int, F]]], within: float = TRY
+    ) -> None:
         self._room = room
-        self._segment = segment
-        self._waiting: deque[_Waiting] = deque()
+        self._ask = ask
+        self._within = within
+        self._waiting: deque[_Waiting[S, F]] = deque()
         self._busy = False
 
-    async def write(self, step: Step, size: int = 0) -> Cell | None:
+    async def write(self, step: S, size: int = 0) -> F | None:
         """Have a step of `size` bytes taken; give what it found."""
         if self._busy:
-            waiting = _Waiting(step, size, asyncio.get_running_loop().create_future())
+            waiting: _Waiting[S, F] = _Waiting(step, size, asyncio.get_running_loop().create_future())
             self._waiting.append(waiting)
             return await waiting.found
         self._busy = True
@@ -71,7 +76,7 @@ class Lane:
             while self._waiting:  # this was cancelled
                 self._waiting.popleft().found.cancel()
 
-    async def _make(self, taken: list[_Waiting]) -> None:
+    async def _make(self, taken: list[_Waiting[S, F]]) -> None:
         try:
             async with bounded(_WITHIN):
                 found = await self._made(tuple(one.step for one in taken))
@@ -84,23 +89,19 @@ class Lane:
                 if not one.found.done():
                     one.found.set_result(found.get(at))
 
-    def _taken(self) -> list[_Waiting]:
+    def _taken(self) -> list[_Waiting[S, F]]:
         """The next that go together, without those that nobody waits for any more."""
-        taken: list[_Waiting] = []
+        taken: list[_Waiting[S, F]] = []
         size = 0
-        while self._waiting and len(taken) < _STEPS and size < _BYTES:
+        while self._waiting and len(taken) < _STEPS:
+            if taken and size + self._waiting[0].size > _BYTES:
+                break
             one = self._waiting.popleft()
             if not one.found.done():
                 taken.append(one)
                 size += one.size
         return taken
 
-    async def _made(self, steps: tuple[Step, ...]) -> Mapping[int, Cell]:
+    async def _made(self, steps: tuple[S, ...]) -> Mapping[int, F]:
         mark = self._room.writer.mark()
-        return await again(lambda: self._ask(steps, mark), TRY_PART)
-
-    async def _ask(self, steps: tuple[Step, ...], mark: Mark) -> Mapping[int, Cell]:
-        kept = await self._segment().ask(Write(steps, mark))
-        if not kept.enough:
-            raise Unavailable("too few copies took it")
-        return kept.found
+        return await again(lambda: self._ask(steps, mark), self._within)

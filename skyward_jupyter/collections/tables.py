@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar
 
-from casty import Ref
+from casty import Ref, Unavailable
 
 from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.apart import QUIET, WITH_KEY
@@ -29,13 +29,16 @@ from skyward_jupyter.collections.cells import (
     Scan,
     SegmentMessage,
     Size,
+    Step,
     Take,
+    Write,
     place,
 )
 from skyward_jupyter.collections.lane import Lane
 from skyward_jupyter.collections.segments import SEGMENT
 from skyward_jupyter.collections.served import TRY_PART, Linked, Room, Served, again, each, level
 from skyward_jupyter.collections.shelf import Shelf
+from skyward_jupyter.collections.writer import Mark
 
 #: How many keys of many, and about how many bytes of them and their values, are written at a time.
 _KEYS, _BYTES = 8192, 4 * 2**20
@@ -49,9 +52,9 @@ class _Table(Served):
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
-        self._write = level(address.consistency)
+        self._level = level(address.consistency)
         self._segments = [Linked(room, partial(self._segment, at)) for at in _ALL]
-        self._lanes = [Lane(room, segment) for segment in self._segments]
+        self._lanes = [Lane(room, partial(self._make, at), TRY_PART) for at in _ALL]
 
     async def begin(self) -> None:
         """Be ready for the first call."""
@@ -114,9 +117,15 @@ class _Table(Served):
     async def _taken(self, key: bytes, *, wanted: bool = False) -> Cell | None:
         return await self._lanes[place(key)[0]].write(Take(key, wanted), len(key))
 
+    async def _make(self, at: int, steps: tuple[Step, ...], mark: Mark) -> Mapping[int, Cell]:
+        kept = await self._segments[at]().ask(Write(steps, mark))
+        if not kept.enough:
+            raise Unavailable("too few copies took it")
+        return kept.found
+
     def _segment(self, at: int) -> Ref[SegmentMessage]:
         name = f"{self.address.kind}:{self.address.name}:{at}"
-        ref: Ref[SegmentMessage] = self.room.system.ref(SEGMENT[self._write], name)
+        ref: Ref[SegmentMessage] = self.room.system.ref(SEGMENT[self._level], name)
         return ref
 
 
@@ -138,7 +147,8 @@ class ServedDict(_Table):
 
     async def get(self, key: bytes) -> bytes | None:
         """The value of a key, if it has one."""
-        return (await self.values((key,)))[0]
+        cell = (await self._looked(place(key)[0], (key,))).get(key)
+        return cell if not isinstance(cell, str) else await self._apart(key, cell)
 
     async def put(self, pairs: Sequence[tuple[bytes, bytes]]) -> None:
         """Set the values of keys; not all of them at once."""

@@ -10,14 +10,11 @@ take; a writer is forgotten early only when more others than that write the same
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
-from weakref import WeakValueDictionary
 
 #: How many writers a key remembers.
 WRITERS = 256
@@ -55,16 +52,6 @@ class Writer:
     def __init__(self) -> None:
         self._id = secrets.token_bytes(8)
         self._numbers = itertools.count(1)
-        self._turns: WeakValueDictionary[bytes, asyncio.Lock] = WeakValueDictionary()
-
-    @contextlib.asynccontextmanager
-    async def turn(self, key: bytes) -> AsyncIterator[Mark]:
-        """Make a write to `key` inside the block, once those before it have ended."""
-        turn = self._turns.get(key)
-        if turn is None:
-            turn = self._turns[key] = asyncio.Lock()
-        async with turn:
-            yield self.mark()
 
     def mark(self) -> Mark:
         """Number one more write; to what it is made to, those before it have ended."""

@@ -454,6 +454,24 @@ def test_many_writers_at_once_of_one_process_are_each_told_what_they_found(pool:
     assert len(shared) == 0
 
 
+def test_many_counts_at_once_of_one_process_are_all_counted(pool: sky.ComputePool, name: str) -> None:
+    counter = sky.counter(name, pool=pool)
+
+    async def work() -> None:
+        deltas = [*range(200), *[2**62, -(2**62)] * 20, *range(-100, 0)]
+        await asyncio.gather(*map(counter.increment_async, deltas))
+
+    asyncio.run(work())
+    assert counter.value == sum(range(200)) + sum(range(-100, 0))
+
+    async def anew() -> None:
+        await asyncio.gather(*(counter.increment_async(7) for _ in range(50)), counter.reset_async())
+        await asyncio.gather(*(counter.increment_async() for _ in range(50)))
+
+    asyncio.run(anew())
+    assert counter.value == 50
+
+
 def test_too_large_is_refused_with_its_size(pool: sky.ComputePool, name: str) -> None:
     shared = sky.dict(name, pool=pool)
     shared["largest"] = b"x" * (values.LIMIT - 100)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from casty import Unavailable
 
 from skyward_jupyter.collections import lane
-from skyward_jupyter.collections.cells import Kept, Put, Take, Write
+from skyward_jupyter.collections.cells import Cell, Put, Step, Take, Write
 from skyward_jupyter.collections.journal import Journals
 from skyward_jupyter.collections.lane import Lane
 from skyward_jupyter.collections.patience import bounded
 from skyward_jupyter.collections.presence import Presence
 from skyward_jupyter.collections.served import Room
+from skyward_jupyter.collections.writer import Mark
 
 
 class Segment:
@@ -26,13 +27,13 @@ class Segment:
         self.free = asyncio.Event()
         self.failing = range(0)
 
-    async def ask(self, write: Write) -> Kept:
+    async def ask(self, steps: tuple[Step, ...], mark: Mark) -> dict[int, Cell]:
         number = len(self.asked)
-        self.asked.append(write)
+        self.asked.append(Write(steps, mark))
         await self.free.wait()
         if number in self.failing:
-            return Kept(False, {})
-        return Kept(True, {at: step.key for at, step in enumerate(write.steps) if isinstance(step, Take)})
+            raise Unavailable("too few copies took it")
+        return {at: step.key for at, step in enumerate(steps) if isinstance(step, Take)}
 
     @property
     def steps(self) -> list[int]:
@@ -52,7 +53,7 @@ class Writers:
         self.segment = Segment()
         journals = Journals()
         room = Room(unreachable, journals, Presence(journals.note), ranks=unreachable, everybody=unreachable)
-        self.lane = Lane(room, lambda: cast(Any, self.segment))
+        self.lane: Lane[Step, Cell] = Lane(room, self.segment.ask)
 
     async def take(self, *keys: bytes) -> Sequence[asyncio.Task[Any]]:
         """Begin to take keys, one write each."""
@@ -121,7 +122,7 @@ async def test_much_goes_in_several_writes(writers: Writers) -> None:
     await asyncio.sleep(0)
     writers.segment.free.set()
     await asyncio.gather(*writing)
-    assert writers.segment.steps == [1, 3, 3, 1]
+    assert writers.segment.steps == [1, 2, 2, 2, 1]
 
 
 async def test_those_that_follow_have_their_own_time(writers: Writers) -> None:

@@ -30,7 +30,7 @@ from skyward_jupyter.collections.cells import (
 )
 from skyward_jupyter.collections.segments import SEGMENT
 from skyward_jupyter.collections.tally import TALLIES, Count, Read
-from skyward_jupyter.collections.writer import WRITERS, Made, Mark, Writer, made_before, remembered
+from skyward_jupyter.collections.writer import WRITERS, Made, Mark, made_before, remembered
 
 LEVELS = pytest.mark.parametrize("level", ["majority", "one"])
 MOVED = pytest.mark.parametrize("moved", [False, True])
@@ -286,23 +286,3 @@ def test_the_last_write_of_each_writer_is_remembered_and_an_older_one_is_late() 
 def test_what_a_writer_was_answered_is_remembered_with_its_write() -> None:
     made = remembered((Answered(b"a", 1, {}),), Answered(b"a", 2, {0: b"found"}))
     assert made == (Answered(b"a", 2, {0: b"found"}),)
-
-
-async def test_a_writer_makes_its_writes_to_a_key_one_after_the_other() -> None:
-    writer, order = Writer(), list[tuple[str, int]]()
-
-    async def write(key: bytes, until: asyncio.Event) -> None:
-        async with writer.turn(key) as made:
-            order.append((key.decode(), made.number))
-            await until.wait()
-
-    free, now = asyncio.Event(), asyncio.Event()
-    now.set()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(write(b"one", free))
-        group.create_task(write(b"one", now))
-        await group.create_task(write(b"other", now))
-        assert [key for key, _ in order] == ["one", "other"]
-        free.set()
-    assert [key for key, _ in order] == ["one", "other", "one"]
-    assert order[0][1] < order[2][1]
