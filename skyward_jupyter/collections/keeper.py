@@ -22,7 +22,7 @@ from time import monotonic
 from casty import Askable, Context, Ref, Unavailable, actor
 
 from skyward_jupyter.collections.departed import departed
-from skyward_jupyter.collections.places import Places
+from skyward_jupyter.collections.places import Places, Waiting
 from skyward_jupyter.collections.rewriting import Rewrite, rewrite
 
 #: Seconds of silence after which somebody has lost the lock, or the place in the line.
@@ -170,23 +170,28 @@ class _Keeper:
         kept = self._ctx.state.value
         if request != kept.holder:
             reply_to.tell(False)
-            return
-        await self._write(replace(kept, holder="", life="", silence=0.0))
-        reply_to.tell(True)
-        await self._give()
+        elif there := self._places.there(monotonic()):
+            await self._hand_to(there[0])
+            reply_to.tell(True)
+        else:
+            await self._write(replace(kept, holder="", life="", silence=0.0))
+            reply_to.tell(True)
 
     async def _give(self) -> None:
         """Give the lock to the first who waits, if nobody has it."""
         kept, now = self._ctx.state.value, monotonic()
         if kept.holder and now - self._heard <= TTL and not departed(kept.life):
             return
-        there = self._places.there(now)
-        if there:
-            first = there[0]
-            await self._write(Kept(first.name, first.life, kept.token + 1, beat=kept.beat))
-            self._heard = first.heard
-            self._places.take(first.name)
-            first.answer.tell(kept.token + 1)
+        if there := self._places.there(now):
+            await self._hand_to(there[0])
+
+    async def _hand_to(self, first: Waiting[Ref[int]]) -> None:
+        """Give the lock to one who waits, in the same write by which whoever has it loses it."""
+        kept = self._ctx.state.value
+        await self._write(Kept(first.name, first.life, kept.token + 1, beat=kept.beat))
+        self._heard = first.heard
+        self._places.take(first.name)
+        first.answer.tell(kept.token + 1)
 
     async def _confirm(self) -> None:
         """The holder was heard."""

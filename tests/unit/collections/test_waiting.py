@@ -64,6 +64,17 @@ async def test_a_lock_goes_to_who_has_waited_longest_with_rising_tokens(system: 
     assert await settled(at, Renew("nobody"), waits[0]) == [3]
 
 
+async def test_a_lock_goes_from_one_to_the_next_in_one_write(system: ActorSystem) -> None:
+    at: Ref[KeeperMessage] = system.ref(keeper.keeper, "lock")
+    assert await at.ask(Want("first", "", 0.0)) == 1
+    waits = asked(at.ask(Want("next", "", 0.0)))
+    assert await settled(at, Renew("nobody"), waits) == [None]
+    before = system.stats().writes_confirmed
+    assert await at.ask(Release("first")) is True
+    assert await settled(at, Renew("nobody"), waits) == [2]
+    assert system.stats().writes_confirmed == before + 1
+
+
 async def test_who_asks_again_keeps_the_place_and_who_left_gets_nothing(system: ActorSystem) -> None:
     at: Ref[KeeperMessage] = system.ref(keeper.keeper, "lock")
     assert await at.ask(Want("holder", "", 0.0)) == 1
