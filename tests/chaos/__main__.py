@@ -21,8 +21,8 @@ from tests.chaos.run import counted, run
 
 #: Seconds of one run: its history is checked then, and another pool is started.
 _RUN = 60.0
-#: Seconds that something is stopped or cut off at most, in one run after another.
-_LONGEST = (11.0, 3.0, 8.0)
+#: Seconds that something is stopped or cut off at most, and how often nodes are killed, in one run after another.
+_PLANS = ((12.0, 3), (3.0, 14), (8.0, 4))
 
 
 def again(file: Path) -> int:
@@ -39,9 +39,8 @@ def runs(seconds: float, seed: int, *, first: bool = False, consistency: Consist
     failed, operations, maybe, kinds = 0, 0, 0, Counter[str]()
     began = time.monotonic()
     while (left := began + seconds - time.monotonic()) > 0 and not (first and failed):
-        report = run(
-            min(_RUN, left), seed, f"chaos-{seed}", longest=_LONGEST[seed % len(_LONGEST)], consistency=consistency
-        )
+        longest, kills = _PLANS[seed % len(_PLANS)]
+        report = run(min(_RUN, left), seed, f"chaos-{seed}", longest=longest, kills=kills, consistency=consistency)
         print(f"{time.monotonic() - began:.0f} s, seed {seed}: {report}", flush=True)
         failed += bool(report.wrong)
         operations, maybe, kinds = operations + report.operations, maybe + report.maybe, kinds + report.kinds

@@ -42,6 +42,10 @@ def may_part() -> bool:
     return subprocess.run([_NFT, "list", "tables"], capture_output=True, check=False).returncode == 0
 
 
+class Stuck(Exception):
+    """Something that has to happen does not."""
+
+
 class Breaking:
     """Breaks parts of a pool, one at a time, and mends them.
 
@@ -55,10 +59,11 @@ class Breaking:
         What was broken, and when (on the machine's monotonic clock).
     """
 
-    def __init__(self, pool: sky.ComputePool, rng: random.Random, *, longest: float = 3.0) -> None:
+    def __init__(self, pool: sky.ComputePool, rng: random.Random, *, longest: float = 3.0, kills: int = 4) -> None:
         self._pool = pool
         self._rng = rng
         self._longest = longest
+        self._kills = kills
         self.killed = 0
         self.kinds = Counter[str]()
         self.done: list[str] = []
@@ -66,7 +71,8 @@ class Breaking:
     def step(self, wait: Callable[[], None]) -> None:
         """Break one thing, mend it, and wait until all is well again."""
         kinds: dict[Callable[[], str], int] = {
-            self._kill: 4,
+            self._kill: self._kills,
+            self._kill_two: 1,
             self._kill_slot: 2,
             self._stop: 3,
             self._stop_two: 1,
@@ -76,13 +82,13 @@ class Breaking:
         }
         if may_part():
             kinds |= {self._part: 2, self._isolate: 1}
-        began, before = time.monotonic(), self._agents()
+        began, before, killed = time.monotonic(), self._agents(), self.kinds["nodes killed"]
         what = self._rng.choices(list(kinds), list(kinds.values()))[0]()
         wait()
         after = self._agents()
         gone = [rank for rank, pid in before.items() if after.get(rank) != pid]
-        self.killed += SLOTS * len(gone)
-        if gone and not what.endswith("killed"):
+        if gone and self.kinds["nodes killed"] == killed:
+            self.killed += SLOTS * len(gone)
             self.kinds["nodes replaced"] += len(gone)
             what = f"{what}; nodes {gone} were replaced"
         self.done.append(f"{began:.2f}-{time.monotonic():.2f} {what}")
@@ -102,7 +108,14 @@ class Breaking:
             os.kill(pid, signal.SIGKILL)
         _until(lambda: self._agents().get(rank) != pid, f"the pool knows that node {rank} is lost")
         self.kinds["nodes killed"] += 1
+        self.killed += SLOTS
         return f"node {rank} was killed"
+
+    def _kill_two(self) -> str:
+        """A node, and another some seconds later, while copies of what the first one kept may be on their way."""
+        first = self._kill()
+        time.sleep(self._rng.uniform(0.5, 4.0))
+        return f"{first}, then {self._kill()}"
 
     def _kill_slot(self) -> str:
         slots = self._slots()
@@ -170,7 +183,8 @@ class Breaking:
 def _until(condition: Callable[[], bool], what: str) -> None:
     until = time.monotonic() + _KNOWN
     while not condition():
-        assert time.monotonic() < until, f"not within {_KNOWN:g} s: {what}"
+        if time.monotonic() > until:
+            raise Stuck(f"not within {_KNOWN:g} s: {what}")
         time.sleep(0.02)
 
 

@@ -25,8 +25,8 @@ from tests.chaos.history import Recorder
 #: more than anything is stopped for, and some look at the keys before, so that what is written late is seen.
 EPOCH, KEYS = 12.0, (4, 1, 1)
 BACK = (0, 0, 0, 1)
-#: Seconds for which the same cold keys are written, and how many there are.
-COLD, COLD_KEYS = 5.0, 8
+#: Seconds for which the same cold keys are written, and how many there are; those that are only read at the end.
+COLD, COLD_KEYS, FROZEN = 5.0, 12, range(4, 12)
 #: Queues that are only put to until the end.
 KEPT = 6
 #: How often a value is so large that it is kept apart from its key, and how large.
@@ -83,7 +83,7 @@ class Client:
         steps: list[tuple[Callable[[], None], int]] = [
             *((self._read, 16), (self._write, 14), (self._pop, 2), (self._member, 12), (self._count, 10)),
             *((self._put, 4), (self._get, 6), (self._meet, 2), (self._hold, 1)),
-            *((self._write_cold, 2), (self._read_cold, 4), (self._keep, 2)),
+            *((self._write_cold, 3), (self._read_cold, 3), (self._keep, 2)),
         ]
         if locks:
             steps = [(lambda: self._hold(HELD), 1)]
@@ -119,7 +119,7 @@ class Client:
 
     def _read_cold(self) -> None:
         since, until = self._now(COLD, ago=60.0), self._now(COLD)
-        key = self._cold(self._rng.randint(since, until))
+        key = self._cold(self._rng.randint(since, until), FROZEN.start)
         if self._rng.random() < 0.7:
             self._look(key)
         else:
@@ -216,8 +216,8 @@ class Client:
     def _key(self, back: int = 0) -> str:
         return f"{self._now(EPOCH) - back}.{self._rng.choices(range(len(KEYS)), KEYS)[0]}"
 
-    def _cold(self, number: int) -> str:
-        return f"cold-{number}.{self._rng.randrange(COLD_KEYS)}"
+    def _cold(self, number: int, among: int = COLD_KEYS) -> str:
+        return f"cold-{number}.{self._rng.randrange(among)}"
 
     @staticmethod
     def _now(seconds: float, ago: float = 0.0) -> int:

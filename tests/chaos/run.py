@@ -16,7 +16,7 @@ from pathlib import Path
 
 import skyward as sky
 from skyward_jupyter.collections.address import Consistency
-from tests.chaos.breaking import SLOTS, Breaking
+from tests.chaos.breaking import SLOTS, Breaking, Stuck
 from tests.chaos.checks import problems
 from tests.chaos.clients import Client, on_a_node
 from tests.chaos.history import Op, gathered, save
@@ -24,7 +24,7 @@ from tests.chaos.history import Op, gathered, save
 #: Nodes; clients of everything there, and of locks alone; and clients of everything in the kernel's process.
 NODES, ON_NODES, LOCKS, HERE = 4, 5, 3, 3
 #: Seconds in which all must be well again after something was broken, and in which clients must have stopped.
-WELL, OVER = 60.0, 90.0
+WELL, OVER = 90.0, 90.0
 #: Seconds from the time when all is well again until the next thing is broken: a new node gets its copies meanwhile.
 APART = 2.0
 #: Where histories are kept that are not as they should be.
@@ -62,6 +62,7 @@ def run(
     name: str,
     *,
     longest: float = 3.0,
+    kills: int = 4,
     consistency: Consistency = "strong",
 ) -> Report:
     """Break a pool for so many seconds, and check what its clients saw.
@@ -70,27 +71,36 @@ def run(
     ----------
     longest
         Seconds that a node is stopped or cut off at most.
+    kills
+        How often nodes are killed: everything else together comes 15 times.
     consistency
         That of the collections; eventual ones are not as the checks have them.
     """
+    stuck: list[str] = []
     with tempfile.TemporaryDirectory(prefix="skyward-chaos-") as directory:
         with sky.ComputePool(nodes=NODES, name=name, worker=sky.Worker(concurrency=SLOTS)) as pool:
             crowd = Crowd(pool, directory, consistency)
-            breaking = Breaking(pool, random.Random(seed), longest=longest)
+            breaking = Breaking(pool, random.Random(seed), longest=longest, kills=kills)
             until = time.monotonic() + seconds
             try:
                 while time.monotonic() < until:
                     breaking.step(lambda: crowd.well(WELL))
                     time.sleep(APART)
+            except Stuck as error:
+                stuck.append(str(error))
             finally:
+                crowd.end()
+            try:
                 crowd.over()
+            except Stuck as error:
+                stuck.append(str(error))
         history = gathered(Path(directory))
-    return judged(history, breaking, f"{name}-{seed}")
+    return judged(history, breaking, f"{name}-{seed}", stuck)
 
 
-def judged(history: list[Op], breaking: Breaking, name: str) -> Report:
+def judged(history: list[Op], breaking: Breaking, name: str, stuck: list[str]) -> Report:
     """Check a history, and keep it when something is wrong."""
-    wrong = problems(history, breaking.killed)
+    wrong = [*stuck, *problems(history, breaking.killed)]
     file = None
     if wrong:
         file = save(history, KEPT / f"{name}.jsonl")
@@ -124,22 +134,29 @@ class Crowd:
         """Wait until every node is ready, and all clients run."""
         until = time.monotonic() + within
         while not self._is_well():
-            assert time.monotonic() < until, f"after {within:g} s the pool is not whole: {self._pool.nodes}"
+            if time.monotonic() > until:
+                raise Stuck(f"after {within:g} s the pool is not whole: {self._pool.nodes}")
             self._fill()
             time.sleep(0.05)
         self._fill()
 
-    def over(self) -> None:
-        """Have all stop, look at what was written long ago, and take what is left in the queues."""
+    def end(self) -> None:
+        """Have all clients stop."""
         Path(self._directory, "over").touch()
+
+    def over(self) -> None:
+        """Wait until all have stopped, look at what was written long ago, and take what is left in the queues."""
         for thread in self._threads:
             thread.join(OVER)
-            assert not thread.is_alive(), f"{thread.name} still waits for an operation after {OVER:g} s"
+            if thread.is_alive():
+                raise Stuck(f"{thread.name} still waits for an operation after {OVER:g} s")
         for future in self._running:
             try:
                 future.result(OVER)
             except (sky.NodeLost, sky.SlotDied):
                 continue
+            except TimeoutError:
+                raise Stuck(f"a client on a node still waits for an operation after {OVER:g} s") from None
         Client(self._directory, "last", self._pool, self._consistency).finish(self._began)
 
     def _is_well(self) -> bool:
