@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +13,11 @@ from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied,
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.displays import CellScreen, RunScreen, quiet_line, show_values
 from skyward_jupyter.notebook.early import Early
+from skyward_jupyter.notebook.gone import Gone
 from skyward_jupyter.notebook.grouping import Grouped
 from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
-from skyward_jupyter.notebook.ranks import spoken
 from skyward_jupyter.notebook.run import CellRun, remember
 from skyward_jupyter.notebook.scattering import Parts, scattered, told
 from skyward_jupyter.notebook.sending import Parcel, Plan, check_here
@@ -132,6 +131,8 @@ class Cell:
         self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
         self._run.shows = self._take
         self._say([*told(names, self._parts), *notes, *plan.notes])
+        self._gone = Gone()
+        self._warn(self._gone.of_plan(plan, self._ranks))
         self._traffic = plan.traffic
         self._early = Early("run.cancel() interrupts" if self._options.bg else "--fail-fast would interrupt")
         stop = self._stop_all if self._options.fail_fast else None
@@ -173,7 +174,12 @@ class Cell:
         return plan
 
     def _say(self, notes: Sequence[str]) -> None:
-        if notes and not self._options.quiet:
+        if not self._options.quiet:
+            self._warn(notes)
+
+    def _warn(self, notes: Sequence[str]) -> None:
+        """Say what a quiet cell says too."""
+        if notes:
             self._on_page.say("stderr", "".join(f"{note}\n" for note in notes))
 
     def _launch(self, plan: Plan, ranks: Sequence[int]) -> Launched:
@@ -251,6 +257,7 @@ class Cell:
         again = self._missing(outcomes)
         if again:
             plan = self._plan(again)
+            self._warn(self._gone.of_plan(plan, again))
             self._plans.update(dict.fromkeys(again, plan))
             outcomes = [one for one in outcomes if one.node not in again]
             outcomes += await self._outcomes(self._launch(plan, again))
@@ -300,18 +307,8 @@ class Cell:
         return False
 
     def _tell_gone(self, ranks: Sequence[int]) -> None:
-        """Say which names went with the sessions of these nodes."""
-        gone: dict[tuple[str, ...], list[int]] = defaultdict(list)
-        for rank in ranks:
-            gone[self._ledger.forget(rank)].append(rank)
-        self._say(
-            [
-                f"{spoken(found)}: what earlier cells bound there went with the process that ran them "
-                f"({', '.join(names)}); run those cells again"
-                for names, found in gone.items()
-                if names
-            ]
-        )
+        """Say what went with the sessions of these nodes."""
+        self._warn(self._gone.of_sessions({rank: self._ledger.forget(rank) for rank in ranks}))
 
     def _verdict(self, outcomes: Sequence[Outcome]) -> Verdict:
         failed: dict[int, Failed] = {}

@@ -3,6 +3,8 @@
 A name that a cell reads goes by itself unless the node's own cells bound it, or it has it already: values are compared
 by content hash, so an unchanged one is not sent twice, and a changed one is sent again. What a cell changes *inside* a
 sent value stays on its node until the notebook's value changes.
+
+What a node's cells bound is remembered when its session is gone, until a cell binds or is sent such a name again.
 """
 
 from __future__ import annotations
@@ -35,12 +37,15 @@ class Held:
         Fingerprints of the names its cells bound.
     files
         The cells of the notebook whose text it has, for tracebacks.
+    gone
+        Fingerprints of the names that cells had bound in sessions before this one.
     """
 
     session: str = ""
     sent: dict[str, str] = field(default_factory=dict)
     owned: dict[str, str | None] = field(default_factory=dict)
     files: set[str] = field(default_factory=set)
+    gone: dict[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,10 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Parcels by node, the values and weights they refer to, and what to tell the user before and after the cell."""
+    """Parcels by node, the values and weights they refer to, and what to tell the user before and after the cell.
+
+    `gone` has the names that the cell reads and that went with the session of a node.
+    """
 
     parcels: Mapping[int, Parcel]
     values: Mapping[str, object]
@@ -74,6 +82,7 @@ class Plan:
     parts: Parts
     traffic: Traffic
     notes: tuple[str, ...] = ()
+    gone: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
     def values_of(self, rank: int) -> dict[str, object]:
         """What to set on a node."""
@@ -108,10 +117,11 @@ class Ledger:
         self._nodes[rank] = Held(holdings.session, dict(holdings.sent), dict(holdings.owned))
         self._functions.update(holdings.functions)
 
-    def forget(self, rank: int) -> tuple[str, ...]:
-        """The node's session is gone; returns the names its cells had bound."""
-        gone = self._nodes.pop(rank, Held())
-        return tuple(sorted(gone.owned))
+    def forget(self, rank: int) -> Held:
+        """The node's session is gone; returns what it had."""
+        had = self._nodes.pop(rank, Held())
+        self._nodes[rank] = Held(gone=had.gone | had.owned)
+        return had
 
     def returned(self, name: str, value: object) -> None:
         """The notebook's `name` is now what the nodes' own values are, brought here."""
@@ -148,6 +158,8 @@ class Ledger:
         for name in outcome.deleted:
             held.sent.pop(name, None)
             held.owned.pop(name, None)
+        for name in (*plan.digests_of(rank), *plan.parts, *outcome.bound, *outcome.deleted):
+            held.gone.pop(name, None)
         self._functions.update({name: reads for name, reads in names.functions.items() if name in outcome.bound})
 
     def plan(
@@ -188,7 +200,18 @@ class Ledger:
         parcels = {rank: self._parcel(rank, reads, explicit, weights, split=bool(parts)) for rank in ranks}
         values = {name: notebook[name] for name in weights}
         traffic = self._traffic(parcels, weights, of_parts)
-        return Plan(parcels, values, weights, parts, traffic, tuple(self._notes(reads, notebook, ranks)))
+        gone = {rank: self._gone(rank, reads, notebook) for rank in ranks}
+        return Plan(parcels, values, weights, parts, traffic, tuple(self._notes(reads, notebook, ranks)), gone)
+
+    def _gone(self, rank: int, reads: Iterable[str], notebook: Mapping[str, object]) -> tuple[str, ...]:
+        """The names that went with the node's session, unless the notebook has the same."""
+        gone = self.held(rank).gone
+        return tuple(
+            name
+            for name in reads
+            if name in gone
+            and (name not in notebook or gone[name] is None or gone[name] != fingerprint(notebook[name]))
+        )
 
     def _parcel(
         self, rank: int, reads: Iterable[str], explicit: tuple[str, ...], weights: Mapping[str, Weight], *, split: bool

@@ -14,6 +14,7 @@ import pytest
 
 from skyward_jupyter.agent.cells import CellOutcome, Holdings, fingerprint
 from skyward_jupyter.errors import NotPicklable, UsageError
+from skyward_jupyter.notebook.gone import Gone
 from skyward_jupyter.notebook.names import names_of
 from skyward_jupyter.notebook.sending import Ledger, Plan
 from skyward_jupyter.notebook.weighing import weigh
@@ -148,11 +149,46 @@ def test_the_cells_that_functions_come_from_go_once(nodes: Nodes) -> None:
 
 def test_a_new_session_has_nothing(nodes: Nodes) -> None:
     nodes.run("x = y", {"y": 1}, bound={"x": 1})
-    assert nodes.ledger.forget(0) == ("x",)
+    assert set(nodes.ledger.forget(0).owned) == {"x"}
     plan = nodes.plan("x, y", {"y": 1})
     assert plan.parcels[0].send == ("y",)
     assert plan.parcels[0].keeps == ()
     assert plan.parcels[1].send == ()
+
+
+def test_what_went_with_a_session_is_missed_until_it_is_there_again(nodes: Nodes) -> None:
+    here = {"same": 1, "other": 2}
+    nodes.run("absent = same = other = 1", {}, bound={"absent": 1, "same": 1, "other": 1})
+    nodes.ledger.forget(0)
+    nodes.ledger.forget(0)
+    plan = nodes.plan("absent, same, other, unknown", here)
+    assert plan.gone == {0: ("absent", "other"), 1: ()}
+    went = "node 0: what earlier cells bound there went with the process that ran them"
+    assert Gone().of_plan(plan, (0, 1)) == [
+        f"{went} (absent); run those cells again",
+        f"{went} (other); this cell uses the notebook's",
+    ]
+    nodes.run("other", here, ranks=(0,), session="new")
+    assert nodes.plan("absent, other", here).gone[0] == ("absent",)
+    nodes.run("absent = 2", {}, bound={"absent": 2}, ranks=(0,), session="new")
+    assert nodes.plan("absent, other", here).gone[0] == ()
+
+
+def test_a_cell_says_once_what_went_with_a_session(nodes: Nodes) -> None:
+    nodes.run("x = 1", {}, bound={"x": 1})
+    said = Gone()
+    (sentence,) = said.of_sessions({rank: nodes.ledger.forget(rank) for rank in (0, 1)})
+    assert sentence.startswith("nodes 0-1: what earlier cells bound there went")
+    assert said.of_plan(nodes.plan("x", {}), (0, 1)) == []
+    assert len(Gone().of_plan(nodes.plan("x", {}), (0, 1))) == 1
+    assert Gone().of_sessions({0: nodes.ledger.forget(0)}) == []
+
+
+def test_also_of_a_session_whose_cells_had_bound_nothing_it_is_said(nodes: Nodes) -> None:
+    nodes.run("x.append(1)", {"x": []})
+    assert Gone().of_sessions({1: nodes.ledger.forget(1)}) == [
+        "node 1: the process that ran earlier cells there has ended, with what they changed there"
+    ]
 
 
 def test_a_function_of_the_nodes_brings_what_it_reads(nodes: Nodes) -> None:
