@@ -47,7 +47,9 @@ lab: $(DEMO)
 $(DEMO): notebooks/01_quickstart.ipynb | $(READY)
 	@$(RUN) -m tools.demo notebooks/01_quickstart.ipynb $(BUILD)/demo
 
+# Tests start Python some thousand times: where it may not keep what it compiled, it would compile all of it each time.
 test: check
+	@$(RUN) -m compileall -q -x tests/projects skyward skyward_jupyter tests tools
 	$(PYTEST) $(QUICK) $(REST) $(ARGS)
 
 test-quick: check
