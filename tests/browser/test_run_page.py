@@ -87,7 +87,7 @@ def test_only_lines_in_sight_are_in_the_page(stage: RunStage) -> None:
             return slowest;
         }"""
     )
-    assert slowest < 1000  # a page that draws all lines takes many seconds
+    assert slowest < 3000  # a page that draws all lines takes many seconds
 
 
 def test_search_goes_from_match_to_match(stage: RunStage) -> None:

@@ -73,7 +73,7 @@ async def test_one_that_is_interrupted_ends_there_and_goes_on_later(bare: Bares,
     preparing.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await preparing
-    await until(lambda: not at_work(there), within=10)
+    await until(lambda: not at_work(there))
     assert there.images() == []
     await there.prepare()
     assert len(there.images()) == 1

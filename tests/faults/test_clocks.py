@@ -77,7 +77,7 @@ def test_a_barrier_opens_for_clocks_that_are_apart(members: list[Member]) -> Non
             member.ask("barrier", f"step-{number}", "wait", 20.0, parties=4)
         waited = [member.heard() for member in members]
         assert [how for _, how in waited] == [None] * 4
-        assert max(seconds for seconds, _ in waited) < 5
+        assert max(seconds for seconds, _ in waited) < 15
 
 
 @needs_faketime

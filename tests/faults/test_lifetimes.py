@@ -81,9 +81,9 @@ def test_nodes_live_through_their_ttl(world: World) -> None:
     """They are there for whoever attaches, and only then go."""
     name = f"ttl-{os.getpid()}"
     script = _script(world, name, "time.sleep(600)", ttl=3.0)
+    killed = time.monotonic()
     os.kill(script.pid, signal.SIGKILL)
     script.wait(20)
-    killed = time.monotonic()
     assert len(world.processes(name)) == 4
     world.until(lambda: world.gone(name), "nothing is left after the ttl", within=30)
     assert time.monotonic() - killed > 2.0

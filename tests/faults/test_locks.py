@@ -142,7 +142,7 @@ def test_a_lock_waits_once_for_all_who_waited_on_a_lost_node(
     lock.release()
     began = time.monotonic()
     assert lock.acquire(timeout=60)
-    assert time.monotonic() - began < TTL + 2
+    assert time.monotonic() - began < 2 * TTL  # one after the other, the five would take five times as long
     lock.release()
     assert isinstance(lost.exception(30), ExceptionGroup | sky.NodeLost)
 

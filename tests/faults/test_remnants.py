@@ -62,7 +62,7 @@ def test_a_result_that_was_half_written(world: World, share: bool, victim: str) 
         os.kill(slot if victim == "slot" else node.pid, signal.SIGKILL)
         with pytest.raises((sky.SlotDied, sky.NodeLost)):
             result.result(60)
-        world.until(lambda: not kept(pool.hub.fleet.store), "nothing of it is left", within=12)
+        world.until(lambda: not kept(pool.hub.fleet.store), "nothing of it is left")
         assert len(large(1_000_000) >> pool) == 1_000_000
         world.until(lambda: not kept(pool.hub.fleet.store), "nor of the next one")
 
@@ -108,7 +108,7 @@ def test_results_that_were_not_fetched_when_their_node_was_killed(world: World, 
     script.stdin.write("go\n")
     script.stdin.flush()
     assert heard(script) == "had\n"
-    world.until(lambda: not kept(store), f"nothing is left of {kept(store)}", within=12)
+    world.until(lambda: not kept(store), f"nothing is left of {kept(store)}")
 
 
 @pytest.mark.parametrize("how", ["interrupted", "closed", "timed out"])
@@ -127,4 +127,4 @@ def test_what_nobody_wants_any_more(world: World, how: str) -> None:
                 with pytest.raises(sky.TaskTimeout):
                     large(LARGE).with_timeout(0.02) >> pool
         assert me() >> pool
-        world.until(lambda: not kept(pool.hub.fleet.store), "nothing of it is left", within=12)
+        world.until(lambda: not kept(pool.hub.fleet.store), "nothing of it is left")

@@ -305,9 +305,9 @@ def test_a_kernel_that_is_killed_while_machines_are_prepared_leaves_nothing_ther
     # One of the two that share a home waits for the other.
     world.until(lambda: len(set(installers.began)) == 2, "packages are installed", within=60)
     assert len(machines.files(NAME)) == 3
+    killed = time.monotonic()
     kernel.kill()
     kernel.wait(20)
-    killed = time.monotonic()
     assert machines.at_work()
     gone(machines, world, within=90)
     assert time.monotonic() - killed > 5
@@ -328,7 +328,7 @@ def test_one_link_that_is_down_is_shown_and_costs_nothing(
         running = [count(f"{tmp_path}/mark", 240).with_retries(0) > pool for _ in range(3)]
         world.until(lambda: len(list(tmp_path.glob("mark.*"))) == 3, "they run")
         machines.servers[1].stop()
-        world.until(lambda: phase(pool, 1) != "ready", "it is shown", within=10)
+        world.until(lambda: phase(pool, 1) != "ready", "it is shown")
         assert re.fullmatch(r"not reachable since \d\d:\d\d:\d\d \(.+\)", phase(pool, 1))
         assert [phase(pool, number) for number in (0, 2)] == ["ready", "ready"]
         broke = time.monotonic()

@@ -67,7 +67,7 @@ def test_a_change_on_any_node_or_here_is_heard_of_soon(pool: sky.ComputePool, na
             written = [await pool.run(write(name, key))]
             await heard.until(lambda key=key: key in heard.seen())  # type: ignore[misc]
             late.append(heard.changes[-1][0] - written[0])
-        assert sorted(late)[4] < 0.2
+        assert sorted(late)[4] < 1
         await shared.setitem_async("here", 1)
         await heard.until(lambda: "here" in heard.seen())
         await shared.delitem_async("here")

@@ -205,7 +205,7 @@ class TestMachines:
         ran = execute(tmp_path / "again.ipynb", on_cell=lambda cell, seconds: took.update({cell: seconds or 0.0}))
         assert "node 2: Python" in printed(ran.cells[2])
         print(f"the second start took {took[1]:.2f} s")
-        assert took[1] < 15
+        assert took[1] < 40
 
 
 @of("05_runs_that_survive")

@@ -48,7 +48,7 @@ async def test_connections_and_tunnels(sshd: MakeSshd, count: int) -> None:
         lines = [b"%d\n" % number for number in range(count)]
         tunnelled = zip(machines, lines, strict=True)
         assert await asyncio.gather(*(told(machine, target, line) for machine, line in tunnelled)) == lines
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - began < 60
         # Beside the loop's own, only the threads of asyncio that read files.
         assert all(thread.name.startswith("asyncio_") for thread in set(threading.enumerate()) - before)
         # A login shell may take its time with its own files: a few will do.
@@ -56,7 +56,7 @@ async def test_connections_and_tunnels(sshd: MakeSshd, count: int) -> None:
         assert [one.stdout.split()[2] for one in done] == server.addresses[:10]
         began = time.monotonic()
         await asyncio.gather(*(machine.close() for machine in machines))
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
 
 
 async def test_through_one_that_lets_in_few_at_once(sshd: MakeSshd) -> None:
