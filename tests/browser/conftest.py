@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 
-from tests.browser.lab import Lab
+from tests.browser.lab import Lab, clear
 from tests.browser.stage import Stage
 
 #: How the page of each test looked in the end.
@@ -41,18 +41,37 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def desk(browser: Browser) -> Iterator[Page]:
+    """The page in which the tests of a module have JupyterLab: to load it anew takes longer than most of them."""
+    with _context(browser) as context:
+        yield context.new_page()
+
+
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """An empty page, whose last picture is kept; an error that no script caught fails the test."""
-    context = browser.new_context(viewport={"width": 1000, "height": 800}, color_scheme="light")
-    page = context.new_page()
+    """An empty page, whose last picture is kept; an error that no script caught fails the test.
+
+    Tests of JupyterLab get the one of their module, in which no notebook is open.
+    """
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(Error):  # a page that the test has closed
-        page.screenshot(path=PICTURES / f"{_file_name(request.node)}.png", timeout=5000)
-    context.close()
+
+    def caught(error: Error) -> None:
+        errors.append(str(error))
+
+    with contextlib.ExitStack() as stack:
+        if in_lab := "lab" in request.fixturenames:
+            page: Page = request.getfixturevalue("desk")
+            stack.callback(page.remove_listener, "pageerror", caught)
+        else:
+            page = stack.enter_context(_context(browser)).new_page()
+        page.on("pageerror", caught)
+        yield page
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(Error):  # a page that the test has closed
+            page.screenshot(path=PICTURES / f"{_file_name(request.node)}.png", timeout=5000)
+        if in_lab:
+            clear(page)
     assert not [error for error in errors if error != NOT_OURS]
 
 
@@ -74,6 +93,15 @@ def lab(server: Lab) -> Iterator[Lab]:
     """The session's JupyterLab server, whose kernels end with the test."""
     yield server
     server.shut_down_kernels()
+
+
+@contextlib.contextmanager
+def _context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(viewport={"width": 1000, "height": 800}, color_scheme="light")
+    try:
+        yield context
+    finally:
+        context.close()
 
 
 def _file_name(test: pytest.Item) -> str:

@@ -1,7 +1,7 @@
 """A real JupyterLab, driven through its own commands.
 
-One server serves a test session; each test opens its own notebook in a page of its own. Every
-wait is for a condition, with a deadline.
+One server serves a test session, one page the tests of a module; each test opens its own notebook
+in it, and closes it. Every wait is for a condition, with a deadline.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Error, Locator, Page
 
 START_S = 60
 OPEN_MS = 90_000
@@ -43,6 +43,17 @@ OPEN = """async path => {
     await panel.sessionContext.ready;
     window.notebook = panel;
 }"""
+
+# What is not saved would be asked about.
+CLOSE = """async () => {
+    const { commands, shell } = window.jupyterapp;
+    for (const { context } of shell.widgets("main")) if (context) context.model.dirty = false;
+    await commands.execute("application:close-all");
+}"""
+
+# JupyterLab is there, no notebook is open in it and nothing is asked.
+CLEAR = """() => window.jupyterapp !== undefined && !document.querySelector(".jp-Dialog")
+    && ![...window.jupyterapp.shell.widgets("main")].some(widget => widget.context)"""
 
 OUTPUTS = "index => window.notebook.content.widgets[index].model.outputs?.toJSON() ?? []"
 
@@ -95,8 +106,9 @@ class Lab:
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         (self.root / path).write_text(nbformat.writes(book))
-        page.goto(f"{self.url}/lab?reset", timeout=OPEN_MS)
-        page.wait_for_function("window.jupyterapp !== undefined", timeout=OPEN_MS)
+        if not page.evaluate(CLEAR):
+            page.goto(f"{self.url}/lab?reset", timeout=OPEN_MS)
+            page.wait_for_function("window.jupyterapp !== undefined", timeout=OPEN_MS)
         notebook = Notebook(page, path)
         notebook.open()
         notebook.theme(dark=dark)
@@ -200,6 +212,15 @@ class Notebook:
     def evaluate(self, code: str) -> str:
         """Run code in the kernel beside the notebook's cells and return what it printed."""
         return str(self.page.evaluate(EVALUATE, code))
+
+
+def clear(page: Page) -> None:
+    """Close what is open in JupyterLab; where that does not work, the next test loads it anew."""
+    try:
+        page.evaluate(CLOSE)
+        page.wait_for_function(CLEAR)
+    except Error:
+        page.goto("about:blank")
 
 
 def _command(root: Path, port: int) -> list[str]:
