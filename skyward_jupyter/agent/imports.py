@@ -99,7 +99,6 @@ class Imports(Recorder):
         """Know the project as the kernel has it now."""
         with self._lock:
             self._project = project = Project.from_bytes(body)
-            self._lacking.clear()
             spaces.forget()
             self._fresh = True
             if project.shared:
@@ -233,6 +232,7 @@ class Imports(Recorder):
             project = self._project
             if project is None:
                 return False
+            self._lacking.clear()  # what could not be brought may be there by now
             if self._fresh:
                 self._fresh = False
                 self._renew(project)

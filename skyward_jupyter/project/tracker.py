@@ -2,7 +2,8 @@
 
 `Tracker.current` is asked before each call. Looking takes some microseconds and one for each module, and is done each
 time as long as that is little; with many modules, when a cell of the notebook has begun since, when modules were
-imported, or when it has taken less than a twentieth of the time since.
+imported or have come to a folder, or when it has taken less than a twentieth of the time since. So a module that is
+there when a call is made is known with that call; an edit to one of many may be with a later one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from dataclasses import replace
 from skyward_jupyter.project.settings import Settings
 from skyward_jupyter.project.units import Bundle, bundle_of, names_of
 from skyward_jupyter.wire.blobs import digest
-from skyward_jupyter.wire.imports import Recorder, Source, install, stamp_of
+from skyward_jupyter.wire.imports import Recorder, Source, install, is_settled, stamp_of
 from skyward_jupyter.wire.messages import Code
 from skyward_jupyter.wire.own import own_roots
 from skyward_jupyter.wire.project import Loaded, Project, Provided
@@ -91,6 +92,9 @@ class Tracker:
         self.code = Code("", b"")
         self._seen: tuple[int, int] | None = None
         self._looked: tuple[object, ...] = ()
+        self._folders: tuple[str, ...] = ()
+        self._places: object = None
+        self._settled = True
         self._edits = False
         self._next = 0.0
         self._cells = 0
@@ -103,7 +107,8 @@ class Tracker:
     def current(self, *, exact: bool = False) -> Code:
         """Return the project as it is now, packed, under its digest; `exact` looks again in any case."""
         imported = self._recorder.count, len(sys.modules)
-        if exact or imported != self._seen or _cells[0] != self._cells or time.perf_counter() >= self._next:
+        due = imported != self._seen or _cells[0] != self._cells or time.perf_counter() >= self._next
+        if exact or due or not self._settled or self._places != self._sources_of_modules():
             self._look()
         if exact:
             self._tell_of_settings()
@@ -143,33 +148,31 @@ class Tracker:
         return known
 
     def _look(self) -> None:
-        began = time.perf_counter()
+        began = time.thread_time()  # not that of others, which may be long where much goes on
         self._cells = _cells[0]
         if self._seen is None or self._seen != (self._recorder.count, len(sys.modules)):
             self._recorder.look()
+        now = time.time_ns()
+        self._places = places = self._sources_of_modules()
         surroundings = self._surroundings()
-        if surroundings != self._looked or self._edits:
-            self._looked = surroundings
+        changed = (places, surroundings) != self._looked or not self._settled
+        if changed or self._edits:
+            self._looked = places, surroundings
             self._take_in()
+            self._settled = all(is_settled(stamp_of(folder), now) for folder in self._folders)
         self._seen = self._recorder.count, len(sys.modules)
-        ended = time.perf_counter()
-        self._next = ended + _SHARE * (ended - began) if ended - began > _QUICK else 0.0
+        took = time.thread_time() - began
+        self._next = 0.0 if changed or took < _QUICK else time.perf_counter() + _SHARE * took
+
+    def _sources_of_modules(self) -> tuple[object, ...]:
+        """Return what tells whether modules have come: few looks, whatever the number of modules."""
+        return tuple(sys.path), _directory(), tuple(map(stamp_of, self._folders))
 
     def _surroundings(self) -> tuple[object, ...]:
         """Return all that the project is made of, as far as it costs next to nothing to tell."""
         files = [stamp_of(source.path) for source in list(self._recorder.sources.values())]
         asked = [stamp_of(path) for bundle in list(self._bundles.values()) for path in bundle.stamps]
-        roots = () if self._shared else tuple(map(stamp_of, self._roots))
-        return (
-            self._recorder.count,
-            tuple(sys.path),
-            _directory(),
-            _variables(),
-            files,
-            asked,
-            roots,
-            len(self._bundles),
-        )
+        return self._recorder.count, _variables(), files, asked, len(self._bundles)
 
     def _take_in(self) -> None:
         project = self._here() if self._shared else self._elsewhere()
@@ -232,15 +235,19 @@ class Tracker:
         imported = self._seen is None or self._seen[0] != self._recorder.count
         roots = tuple(own_roots(sys.path))
         rooted = roots, tuple(map(stamp_of, roots)), self._recorder.count
-        if rooted != self._rooted:
+        listed = rooted != self._rooted or not self._settled
+        if listed:
             self._roots, self._rooted = roots, rooted
             self._names = names_of(roots, self._recorder)
         for _ in self._edited():
             pass
         self._tell_of_surroundings()
         for name, bundle in list(self._bundles.items()):
-            if imported or bundle.changed:
+            spread = listed and name in self._names and self._names[name].namespace
+            if imported or spread or bundle.changed or not self._settled:
                 self._renew(name)
+        folders = (folder for bundle in list(self._bundles.values()) for folder in bundle.folders)
+        self._folders = tuple(dict.fromkeys((*roots, *folders)))
         given = {name: bundle.unit.digest for name, bundle in self._bundles.items()}
         names = {name: replace(it, digest=given.get(name, "")) for name, it in self._names.items()}
         return Project(shared=False, loaded=tuple(self._recorder.sources), names=names)

@@ -15,7 +15,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 
 from skyward_jupyter.project.folder import files_of, is_never
 from skyward_jupyter.wire.blobs import digest
-from skyward_jupyter.wire.imports import Recorder, Source, Stamp, stamp_of
+from skyward_jupyter.wire.imports import Recorder, Source, Stamp, found_anew, stamp_of
 from skyward_jupyter.wire.own import is_own_path
 from skyward_jupyter.wire.project import Provided, Unit, UnitFile
 
@@ -44,6 +44,8 @@ class Bundle:
         Where each content is, by digest: a file, or the bytes.
     stamps
         Of the files and folders that it was made of.
+    folders
+        Those of the folders that modules may come to.
     left
         Data files that were left out, and their sizes, largest first.
     """
@@ -51,6 +53,7 @@ class Bundle:
     unit: Unit
     contents: Mapping[str, str | bytes]
     stamps: Mapping[str, Stamp | None]
+    folders: tuple[str, ...] = ()
     left: tuple[tuple[str, int], ...] = ()
 
     @property
@@ -79,7 +82,7 @@ def spec_of(name: str, roots: Sequence[str], recorder: Recorder) -> ModuleSpec |
     """Return where a top-level module is, without importing anything; None when it is not the user's."""
     spec = getattr(sys.modules.get(name), "__spec__", None)
     if spec is None:
-        spec = PathFinder.find_spec(name, list(roots))
+        spec = PathFinder.find_spec(name, list(roots)) or found_anew(name, list(roots))
     if spec is None or (spec.loader is None and not any(map(is_own_path, spec.submodule_search_locations or ()))):
         spec = next(filter(None, (find(name) for find in _editable_finders(recorder))), spec)
     if spec is None:
@@ -119,8 +122,9 @@ def bundle_of(name: str, roots: Sequence[str], recorder: Recorder) -> Bundle | N
     places = tuple(_places(name, spec))
     code: dict[str, str] = {}
     data: dict[str, str] = {}
+    walked: dict[str, Stamp | None] = {}
     for place in places:
-        for path in _files(place):
+        for path in _files(place, walked):
             kind = code if path.endswith(_CODE) or path == spec.origin else data
             kind.setdefault(place.at(path), path)
     sources = dict(recorder.sources)
@@ -129,7 +133,7 @@ def bundle_of(name: str, roots: Sequence[str], recorder: Recorder) -> Bundle | N
             for place in places:
                 if source.path.startswith(place.here + os.sep):
                     code.setdefault(place.at(source.path), source.path)
-    return _bundle(name, places, code, data, {source.path: source for source in sources.values()})
+    return _bundle(name, places, code, data, {source.path: source for source in sources.values()}, walked)
 
 
 def _bundle(
@@ -138,10 +142,11 @@ def _bundle(
     code: Mapping[str, str],
     data: Mapping[str, str],
     loaded: Mapping[str, Source],
+    walked: Mapping[str, Stamp | None],
 ) -> Bundle:
     files: list[UnitFile] = []
     contents: dict[str, str | bytes] = {}
-    stamps: dict[str, Stamp | None] = {}
+    stamps = dict(walked)
 
     def take(there: str, path: str) -> None:
         source = loaded.get(path)
@@ -149,9 +154,9 @@ def _bundle(
             key, size = source.digest, len(source.content)
             contents[key] = source.content
         else:
-            key, size = _digest_of(path)
+            stamps[path] = stamp = stamp_of(path)
+            key, size = _digest_of(path, stamp)
             contents[key] = path
-            stamps[path] = stamp_of(path)
         files.append(UnitFile(there, key, size))
         stamps.setdefault(folder := os.path.dirname(path), stamp_of(folder))
 
@@ -176,7 +181,14 @@ def _bundle(
     files.sort(key=lambda file: file.path)
     roots = tuple(dict.fromkeys((place.there, place.here) for place in places))
     key = digest(repr((roots, [(file.path, file.digest) for file in files])).encode())
-    return Bundle(Unit(name, key, roots, tuple(files)), contents, stamps, tuple(reversed(left)))
+    folders = _folders(walked, code.values(), data.values())
+    return Bundle(Unit(name, key, roots, tuple(files)), contents, stamps, folders, tuple(reversed(left)))
+
+
+def _folders(walked: Iterable[str], code: Iterable[str], data: Iterable[str]) -> tuple[str, ...]:
+    """Return the folders that modules may come to: not those that hold data alone, of which there may be many."""
+    plain = set(map(os.path.dirname, data)) - set(map(os.path.dirname, code))
+    return tuple(folder for folder in walked if folder not in plain)
 
 
 def _places(name: str, spec: ModuleSpec) -> Iterator[_Place]:
@@ -204,15 +216,23 @@ def _archive(path: str) -> _Place:
     return _Place(path, f"{_label(os.path.dirname(path))}/{os.path.basename(path)}")
 
 
-def _files(place: _Place) -> Iterator[str]:
+def _files(place: _Place, walked: dict[str, Stamp | None]) -> Iterator[str]:
+    """Yield the files of a place; notes the folders of modules that it has looked into, as they were before."""
+
+    def enter(folder: str) -> bool:
+        walked.setdefault(folder, stamp_of(folder))
+        return True
+
     if os.path.isfile(place.here):
         yield place.here
     elif place.package:
-        for path, ignored in files_of(place.package):
+        enter(place.package)
+        for path, ignored in files_of(place.package, enter=enter):
             if path.endswith(_CODE) or (not ignored and not path.endswith(_NOTEBOOK)):  # generated code is imported too
                 yield path
         yield from _beside(place.here)
     else:
+        enter(place.here)
         yield os.path.join(place.here, place.single)
         yield from _beside(place.here)
 
@@ -281,8 +301,8 @@ def _label(folder: str) -> str:
 _digests: dict[tuple[str, Stamp | None], tuple[str, int]] = {}
 
 
-def _digest_of(path: str) -> tuple[str, int]:
-    key = path, stamp_of(path)
+def _digest_of(path: str, stamp: Stamp | None) -> tuple[str, int]:
+    key = path, stamp
     known = _digests.get(key)
     if known is None:
         with open(path, "rb") as file:

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder, all_suffixes
 from types import ModuleType
 from typing import Protocol
 
@@ -18,6 +18,11 @@ from skyward_jupyter.wire.blobs import digest
 from skyward_jupyter.wire.own import is_ours, is_own_path, own_modules
 
 type Stamp = tuple[int, int]
+
+#: Two changes within so long may have one time (ns); where whole seconds are told, within two of them.
+_GRAIN, _SECOND = 20_000_000, 1_000_000_000
+#: How the files of modules end; the folder of a package has no ending.
+_ENDS = ("", *all_suffixes())
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,13 @@ class Source:
         return cls(path, stamp, digest(content) if content else f"{stamp[0]:x}-{stamp[1]:x}", content)
 
 
+def is_settled(stamp: Stamp | None, now: int) -> bool:
+    """Return whether what changes after `now` (ns) gets another stamp: the times that file systems tell have grains."""
+    if stamp is None:
+        return True
+    return abs(now - stamp[0]) > (_GRAIN if stamp[0] % _SECOND else 2 * _SECOND)
+
+
 def stamp_of(path: str) -> Stamp | None:
     """Return a file's time of change (ns) and size; None when it is gone."""
     try:
@@ -78,7 +90,28 @@ def found_by_others(me: Finder, name: str, path: Sequence[str] | None, target: M
         spec: ModuleSpec | None = find(name, path, target) if find is not None else None
         if spec is not None:
             return spec
-    return None
+    return found_anew(name, path)
+
+
+def found_anew(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    """Return where an own module is that has come since its folder was listed, without the folder's time telling it."""
+    last = name.rpartition(".")[2]
+    entries = [entry or _directory() for entry in (sys.path if path is None else path)]
+    fresh = [entry for entry in entries if is_own_path(entry) and _holds(entry, last)]
+    for entry in fresh:
+        sys.path_importer_cache.pop(entry, None)
+    return PathFinder.find_spec(name, entries) if fresh else None
+
+
+def _holds(folder: str, name: str) -> bool:
+    return any(os.path.exists(os.path.join(folder, name + end)) for end in _ENDS)
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
 
 
 class Recorder:

@@ -13,8 +13,9 @@ import pytest
 
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.imports import Imports
+from skyward_jupyter.agent.modules import Answer
 from skyward_jupyter.wire.imports import Source
-from skyward_jupyter.wire.project import Loaded, Project
+from skyward_jupyter.wire.project import Loaded, Project, Provided
 
 
 class Slot:
@@ -102,6 +103,61 @@ def test_what_only_the_node_has_loaded_follows_its_file(slot: Slot) -> None:
     slot.write("alone", "V = 22\n")
     slot.tell()
     assert load("alone").V == 22
+
+
+@pytest.mark.parametrize("files", [["come.py"], ["come/__init__.py"], ["come/part.py"]])
+def test_a_module_is_found_that_came_as_its_folder_was_listed(slot: Slot, files: list[str]) -> None:
+    """The folder has the time of change that it had then."""
+    slot.tell()
+    with pytest.raises(ModuleNotFoundError):
+        load("come")
+    before = slot.folder.stat()
+    for file in files:
+        path = slot.folder / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("V = 1\n")
+    os.utime(slot.folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+    load("come")
+    assert "come" in sys.modules
+
+
+def test_a_submodule_is_found_that_came_as_its_package_was_listed(slot: Slot) -> None:
+    slot.write("whole/__init__", "")
+    slot.tell()
+    load("whole")
+    with pytest.raises(ModuleNotFoundError):
+        load("whole.part")
+    before = (slot.folder / "whole").stat()
+    (slot.folder / "whole" / "part.py").write_text("V = 1\n")
+    os.utime(slot.folder / "whole", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert load("whole.part").V == 1
+
+
+def test_a_folder_of_the_path_may_come_later(slot: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(slot.folder / "generated")
+    slot.tell()
+    with pytest.raises(ModuleNotFoundError):
+        load("made_later")
+    (slot.folder / "generated").mkdir()
+    (slot.folder / "generated" / "made_later.py").write_text("V = 1\n")
+    assert load("made_later").V == 1
+
+
+def test_what_could_not_be_brought_is_asked_for_again_by_the_next_task(
+    slot: Slot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sent").mkdir()
+    (tmp_path / "sent" / "brought.py").write_text("V = 1\n")
+    answers = [Answer(why="it was changed while it was read"), Answer(((str(tmp_path / "sent"), "there"),), "d")]
+    monkeypatch.setattr("skyward_jupyter.agent.imports.ask", lambda config, name: answers.pop(0))
+    slot.imports.take(Project(shared=False, names={"brought": Provided()}).to_bytes())
+    slot.imports.refresh()
+    with pytest.raises(ImportError, match="changed while it was read"):
+        load("brought")
+    with pytest.raises(ModuleNotFoundError):
+        load("brought")  # not asked again and again by one task
+    slot.imports.refresh()
+    assert load("brought").V == 1
 
 
 def test_modules_that_import_each_other_are_loaded_again(slot: Slot) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -148,6 +149,78 @@ def test_elsewhere_a_module_that_was_asked_for_is_looked_after(make: Make, tmp_p
     (tmp_path / "asked_for.py").write_text("V = 22\n")
     assert project(tracker).names["asked_for"].digest not in ("", bundle.unit.digest)
     assert tracker.bundle("nothing_of_this_name") is None
+
+
+def many(make: Make, tmp_path: Path, count: int = 400) -> None:
+    """So many modules that looking at all of them takes a while, and is not done before each call."""
+    for number in range(count):
+        (tmp_path / f"one_of_many_{number}.py").write_text("")
+    make("many", "".join(f"import one_of_many_{number}\n" for number in range(count)))
+
+
+def test_elsewhere_a_module_that_is_there_is_known_with_the_next_call(make: Make, tmp_path: Path) -> None:
+    many(make, tmp_path)
+    tracker = Tracker(shared=False)
+    for number in range(20):
+        tracker.current()
+        (tmp_path / f"new_{number}.py").write_text("")
+        assert f"new_{number}" in Project.from_bytes(tracker.current().body).names
+        tracker.current()
+        (tmp_path / f"new_folder_{number}").mkdir()
+        assert f"new_folder_{number}" in Project.from_bytes(tracker.current().body).names
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["kit/__init__.py", "kit/new.py"],
+        ["spread/a/__init__.py", "spread/b/", "spread/b/new.py"],
+        ["nested/__init__.py", "nested/below/", "nested/below/new.py"],
+        ["spaced/a/x.py", "other/spaced/new.py"],
+    ],
+)
+def test_elsewhere_what_comes_to_a_package_is_known_with_the_next_call(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[str]
+) -> None:
+    many(make, tmp_path)
+    (tmp_path / "other").mkdir()
+    monkeypatch.syspath_prepend(tmp_path / "other")
+    tracker = Tracker(shared=False)
+    name = steps[0].partition("/")[0]
+    for number, step in enumerate(steps):
+        tracker.current()
+        path = tmp_path / step
+        (path if step.endswith("/") else path.parent).mkdir(parents=True, exist_ok=True)
+        if not step.endswith("/"):
+            path.write_text("")
+        tracker.current()
+        if number == 0:
+            tracker.bundle(name)
+            settle(tracker)
+    bundle = tracker.bundle(name)
+    assert bundle is not None
+    assert [file.path for file in bundle.unit.files if file.path.endswith("new.py")]
+    assert Project.from_bytes(tracker.current().body).names[name].digest == bundle.unit.digest
+
+
+def settle(tracker: Tracker) -> None:
+    """Wait until the tracker looks at all of it now and then only."""
+    end = time.monotonic() + 20
+    while not tracker._next:
+        assert time.monotonic() < end
+        tracker.current()
+
+
+def test_elsewhere_a_module_that_comes_as_its_folder_is_looked_at_is_known(make: Make, tmp_path: Path) -> None:
+    """File systems tell times in grains: the second change of one grain has the time of the first."""
+    make("first_of_two", "")
+    tracker = Tracker(shared=False)
+    (tmp_path / "second_of_two.py").write_text("")
+    tracker.current()
+    same = tmp_path.stat()
+    (tmp_path / "third.py").write_text("")
+    os.utime(tmp_path, ns=(same.st_atime_ns, same.st_mtime_ns))
+    assert "third" in Project.from_bytes(tracker.current().body).names
 
 
 def test_elsewhere_what_stays_here_is_named_once(make: Make, tmp_path: Path) -> None:
