@@ -18,6 +18,7 @@ import socket
 import stat
 import struct
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 
@@ -75,17 +76,17 @@ async def _watch(address: str, proven: Callable[[], int], lost: Callable[[str], 
 
 async def _attend(door: Door, proven: Callable[[], int]) -> None:
     """Look after each that comes, until nobody listens any more."""
-    loop = asyncio.get_running_loop()
     while door.listens:
         await readable(door.listener)
         crowded = True
         while crowded and door.listens:
-            began = loop.time()
+            began = time.thread_time()
             with contextlib.suppress(OSError):  # looking takes a descriptor too
                 crowded = door.look(proven)
-            # However many come, most of the time is for the others.
+            # However many come, most of the time is for the others. That of other programs is not ours: on a busy
+            # machine a look lasts long, and as many more come until the next.
             pause = _HASTE if limit() < FEW else _PAUSE
-            await asyncio.sleep(max(pause, 2 * (loop.time() - began)))
+            await asyncio.sleep(max(pause, 2 * (time.thread_time() - began)))
 
 
 class Door:
@@ -106,6 +107,7 @@ class Door:
         self._others: set[int] = set()
         self._closed: set[int] = set()
         self._shut = False
+        self._opened = _opened()
 
     @classmethod
     def at(cls, address: str) -> Door | None:
@@ -122,9 +124,17 @@ class Door:
 
     def look(self, proven: Callable[[], int]) -> bool:
         """Close the strangers beyond the number that may stay; whether it is to be looked again for want of room."""
+        most, opened = limit(), _opened()
+        self._bar(opened > most // 4 or opened - self._opened > most // 16)  # nobody more while it looks at so many
+        try:
+            self._look(most, proven)
+        finally:
+            self._opened = _opened()
+            self._bar(self._opened > most // 4)
+        return self._shut
+
+    def _look(self, most: int, proven: Callable[[], int]) -> None:
         sockets = dict(_sockets())
-        most = limit()
-        self._bar(len(sockets) > most // 4)
         self.listens = any(inode == self._inode and fd != self.listener.fileno() for fd, inode in sockets.items())
         self._note(sockets)
         inside = {inode: fd for fd, inode in sockets.items() if inode in self._came and inode not in self._closed}
@@ -133,7 +143,6 @@ class Door:
             for inode in self._least(inside)[:excess]:
                 if _close(inside[inode], inode):
                     self._closed.add(inode)
-        return self._shut
 
     def close(self) -> None:
         """Leave the socket as it was."""
@@ -181,6 +190,11 @@ def limit() -> int:
     """How many descriptors this process may have."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return DESCRIPTORS if soft == resource.RLIM_INFINITY else soft
+
+
+def _opened() -> int:
+    """How many descriptors this process has."""
+    return len(os.listdir("/proc/self/fd"))
 
 
 def _sockets() -> Iterator[tuple[int, int]]:
