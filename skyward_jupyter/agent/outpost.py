@@ -7,16 +7,18 @@ last agent has ended and a kernel was last heard of, and removes the pool's dire
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-import socket
 import sys
+from collections.abc import Mapping
 
 from setproctitle import setproctitle
 
 from skyward_jupyter.agent.config import HTTP_PORT, PORT
 from skyward_jupyter.agent.controls import Pool, open_door
+from skyward_jupyter.agent.ports import hold
 from skyward_jupyter.agent.template import Template, warm
 
 
@@ -27,13 +29,25 @@ def main() -> None:
     host = address or _own_address()
     # HTTP is not encrypted: who is elsewhere comes through the kernel's tunnel.
     inside = loopback(host)
-    port, http = _free(host, PORT), _free(inside, HTTP_PORT)
+    with contextlib.ExitStack() as held:
+        port, http = hold(held, host, PORT), hold(held, inside, HTTP_PORT)
+        _go_on_alone(directory, key, {"host": host, "port": port, "inside": inside, "http": http})
+        template = Template(pool=Pool(key, directory, door), linger=float(ttl), files=(directory,))
+        warm()
+        try:
+            template.run()
+        finally:
+            # What its agents wrote while they ended.
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _go_on_alone(directory: str, key: str, place: Mapping[str, object]) -> None:
+    """Leave whoever started this process, who hears where it is found once it is on its own."""
     read, write = os.pipe()
     if os.fork():
-        # Whoever started this hears of it once it is on its own.
         os.close(write)
         os.read(read, 1)
-        sys.stdout.write(json.dumps({"host": host, "port": port, "inside": inside, "http": http}) + "\n")
+        sys.stdout.write(json.dumps(place) + "\n")
         sys.stdout.flush()
         os._exit(0)
     os.setsid()
@@ -41,13 +55,6 @@ def main() -> None:
     setproctitle(f"skyward: template {key}")
     os.close(read)
     os.close(write)
-    template = Template(pool=Pool(key, directory, door), linger=float(ttl), files=(directory,))
-    warm()
-    try:
-        template.run()
-    finally:
-        # What its agents wrote while they ended.
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def _leave(log: str) -> None:
@@ -69,21 +76,6 @@ def _own_address() -> str:
 def loopback(host: str) -> str:
     """The address at which only this machine itself reaches it: `host` where it is one."""
     return host if host.startswith("127.") else "127.0.0.1"
-
-
-def _free(host: str, wanted: int) -> int:
-    """The port that is wanted, or one that is free."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for port in (wanted, 0):
-        with socket.socket(family) as probe:
-            # One that listened there a moment ago leaves connections behind that are not quite over.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    return wanted
 
 
 if __name__ == "__main__":
