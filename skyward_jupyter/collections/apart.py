@@ -73,7 +73,8 @@ async def _serve(ctx: Context[ApartState, ApartMessage]) -> None:
             case Load():
                 message.reply_to.tell(ctx.state.value.value)
             case Drop():
-                await _drop(ctx)
+                if await _drop(ctx):
+                    return
             case Rewrite():
                 message.reply_to.tell(await rewrite(ctx, ApartState()))
             case Check():
@@ -90,9 +91,13 @@ async def _stored(ctx: Context[ApartState, ApartMessage], state: ApartState) -> 
     return True
 
 
-async def _drop(ctx: Context[ApartState, ApartMessage]) -> None:
-    with contextlib.suppress(Unavailable):
+async def _drop(ctx: Context[ApartState, ApartMessage]) -> bool:
+    """Keep the value no more; whether enough copies are gone. What is not is found when it was left alone."""
+    try:
         await ctx.state.delete()
+    except Unavailable:
+        return False
+    return True
 
 
 async def _is_left_over(ctx: Context[ApartState, ApartMessage]) -> bool:
