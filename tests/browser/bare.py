@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,10 @@ class BarePage:
     def message(self, content: dict[str, Any], rows: list[list[float]] | None = None, *buffers: bytes) -> None:
         """Send a message as the kernel would, with one float32 buffer of `rows` and perhaps others."""
         others = [list(buffer) for buffer in buffers]
+        # As JSON, as the kernel sends it: Playwright would take seconds for many lines.
+        text = json.dumps(content, allow_nan=False)
         self.page.evaluate(
-            "([content, rows, others]) => mock.custom(content, rows, others)", [content, rows or [], others]
+            "([text, rows, others]) => mock.custom(JSON.parse(text), rows, others)", [text, rows or [], others]
         )
 
     def sent(self, kind: str) -> list[dict[str, object]]:

@@ -28,11 +28,11 @@ BEHIND = (
 )
 
 
-def start(lab: Lab, page: Page, name: str, *cells: str, dark: bool = False) -> Notebook:
+def start(lab: Lab, page: Page, name: str, *cells: str) -> Notebook:
     for flag in ("go", "stop"):
         (lab.root / flag).unlink(missing_ok=True)
     first = f"%load_ext skyward\n%sky start --nodes 2 --name {name}"
-    notebook = lab.open_notebook(page, [first, f"%%sky\n{ABOUT}", *cells], name=name, dark=dark)
+    notebook = lab.open_notebook(page, [first, f"%%sky\n{ABOUT}", *cells], name=name)
     notebook.run_all(wait=False)
     return notebook
 
@@ -74,9 +74,8 @@ def test_its_button_interrupts_it(lab: Lab, page: Page) -> None:
     assert notebook.evaluate("import skyward as sky\nprint(sky.last_run().state)") == "cancelled\n"
 
 
-@pytest.mark.parametrize("dark", [False, True])
-def test_a_run_in_the_background(lab: Lab, page: Page, dark: bool) -> None:
-    notebook = start(lab, page, f"behind-run{dark:d}", BEHIND, "1 + 1", dark=dark)
+def test_a_run_in_the_background(lab: Lab, page: Page) -> None:
+    notebook = start(lab, page, "behind-run", BEHIND, "1 + 1")
     notebook.finished()
     panel = notebook.cell(2).locator(".skyward-run")
     expect(panel.locator(".line.wrong").first).to_be_visible()
@@ -85,7 +84,9 @@ def test_a_run_in_the_background(lab: Lab, page: Page, dark: bool) -> None:
     panel.get_by_label("Search the output").fill("step 7 of 1")
     panel.get_by_label("Search the output").press("Enter")
     expect(panel.locator(".line.current")).to_have_text("[1] step 7 of 1")
-    assert grave_faults(page, ".skyward-run") == []
+    for dark in (True, False):
+        notebook.theme(dark=dark)
+        assert grave_faults(page, ".skyward-run") == []
     (lab.root / "stop").touch()
     expect(panel).to_have_count(0)
     area = notebook.cell(2).locator(".jp-Cell-outputArea")

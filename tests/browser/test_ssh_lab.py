@@ -53,9 +53,9 @@ def start(machines: Machines, name: str) -> str:
     return f"%sky start --name {name} --provider ssh --hosts {','.join(machines.names)} --key {machines.key}"
 
 
-def run(lab: Lab, page: Page, name: str, *cells: str, dark: bool = False) -> Notebook:
+def run(lab: Lab, page: Page, name: str, *cells: str) -> Notebook:
     """Run these cells; does not wait for them."""
-    notebook = lab.open_notebook(page, ["%load_ext skyward", *cells], name=name, dark=dark)
+    notebook = lab.open_notebook(page, ["%load_ext skyward", *cells], name=name)
     notebook.run_all(wait=False)
     return notebook
 
@@ -65,10 +65,13 @@ def tile(notebook: Notebook, node: int) -> Locator:
     return notebook.cell(1).locator(f"{PANEL} .tile").nth(node)
 
 
-def keep(page: Page, what: str) -> None:
-    """Keep a picture of this moment."""
+def is_readable(notebook: Notebook, what: str) -> None:
+    """Check what is shown at this moment for grave faults, light and dark, and keep pictures of both."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"test_ssh_lab-{what}.png")
+    for dark in (True, False):
+        notebook.theme(dark=dark)
+        assert grave_faults(notebook.page, PANEL) == []
+        notebook.page.screenshot(path=PICTURES / f"test_ssh_lab-{what}-{'dark' if dark else 'light'}.png")
 
 
 def until(page: Page, condition: Callable[[], bool], what: str) -> None:
@@ -80,19 +83,15 @@ def until(page: Page, condition: Callable[[], bool], what: str) -> None:
     pytest.fail(f"not in time: {what}")
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_a_first_start_shows_what_each_machine_does(
-    lab: Lab, page: Page, fresh: Machines, name: str, dark: bool
-) -> None:
+def test_a_first_start_shows_what_each_machine_does(lab: Lab, page: Page, fresh: Machines, name: str) -> None:
     fresh.servers[1].stop()
-    notebook = run(lab, page, name, start(fresh, name), dark=dark)
+    notebook = run(lab, page, name, start(fresh, name))
     expect(tile(notebook, 1)).to_contain_text("not yet: connection refused")
     expect(tile(notebook, 1)).to_contain_text(f"{fresh.names[1]}")
     # Of two that have one home the other waits.
     either = notebook.cell(1).locator(".tile", has_text="waiting for the image")
     expect(either.or_(notebook.cell(1).locator(".tile", has_text="joined")).first).to_be_visible(timeout=SLOW_MS)
-    keep(page, f"first-start-{'dark' if dark else 'light'}")
-    assert grave_faults(page, PANEL) == []
+    is_readable(notebook, "first-start")
     fresh.servers[1].start()
     notebook.finished(SLOW_MS)
     notebook.wait_text(1, f"pool {name}: 3 nodes ready in ")
@@ -100,8 +99,7 @@ def test_a_first_start_shows_what_each_machine_does(
     log = notebook.cell(1).get_by_role("region", name="Boot log of node 0")
     expect(log).to_contain_text("looking what is there")
     expect(log).to_contain_text("ready")
-    assert grave_faults(page, PANEL) == []
-    keep(page, f"boot-log-{'dark' if dark else 'light'}")
+    is_readable(notebook, "boot-log")
 
 
 def test_a_key_that_no_machine_accepts_is_said_once(lab: Lab, page: Page, fresh: Machines, name: str) -> None:
@@ -137,8 +135,7 @@ def test_a_broken_link_is_said_while_a_cell_runs_on(lab: Lab, page: Page, machin
     machines.servers[1].stop()
     try:
         expect(tile(notebook, 1)).to_contain_text("not reachable (")
-        keep(page, "broken-link")
-        assert grave_faults(page, PANEL) == []
+        is_readable(notebook, "broken-link")
     finally:
         machines.servers[1].start()
     expect(tile(notebook, 1)).to_contain_text("1 running", timeout=SLOW_MS)
