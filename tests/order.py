@@ -16,8 +16,9 @@ import pytest
 HERE = Path(__file__).parent
 #: Files that take a minute or more; one that begins late would be waited for by all.
 LONG = (
-    *("browser/test_collection_page.py", "browser/test_dashboard_page.py", "browser/test_pool_lab.py"),
-    *("browser/test_run_lab.py", "browser/test_run_page.py", "browser/test_ssh_lab.py"),
+    *("browser/test_collection_lab.py", "browser/test_collection_page.py", "browser/test_dashboard_lab.py"),
+    *("browser/test_dashboard_page.py", "browser/test_pool_lab.py", "browser/test_run_lab.py"),
+    *("browser/test_run_page.py", "browser/test_ssh_lab.py", "browser/test_timeline_page.py"),
     *("faults/test_attach.py", "faults/test_blocked.py", "faults/test_clocks.py", "faults/test_collections.py"),
     *("faults/test_doors.py", "faults/test_endings.py", "faults/test_kernel.py"),
     *("faults/test_link.py", "faults/test_partitions.py", "faults/test_retries.py", "faults/test_ssh_link.py"),
