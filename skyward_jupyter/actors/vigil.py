@@ -112,7 +112,9 @@ class Vigil:
         if self._hub.unreached(self._rank):
             return await self._given_up()
         # The connection to others may have been mended just now, and that to this one a moment later.
-        return bool(await self._others(Measure())) and not await self._comes_back() and await self._is_spare()
+        if not await self._others(Measure()) or await self._comes_back(self._last + 2 * QUIET):
+            return False
+        return await self._is_spare()
 
     async def _confirm(self) -> None:
         """Ask until the cluster has it again, or it is clear that it is not there any more."""
@@ -153,20 +155,20 @@ class Vigil:
         return 2 * (others + 1) > len(self._hub.takers.keys() - {self._rank}) + 1
 
     async def _is_spare(self) -> bool:
-        """Whether no other node is on its way out or in, and all that the others keep has its copies."""
+        """Whether it is silent, no other node is on its way out or in, and what the others keep has its copies."""
         resting = await self._others(Rests())
-        return self._hub.whole and all(resting)
+        return self._hub.whole and all(resting) and self._silence >= ANSWER_WITHIN
 
     async def _others(self, question: Measure | Hears | Rests) -> list[object]:
         """What those of the other nodes say that answer."""
         asked = [self._answer(rank, question) for rank in self._hub.takers if rank != self._rank]
         return [answer for answer in await asyncio.gather(*asked) if answer is not None]
 
-    async def _comes_back(self) -> bool:
-        """Whether it answers before long: the connection to one node may be mended later than that to another."""
-        until = self._loop.time() + ANSWER_WITHIN
+    async def _comes_back(self, until: float = 0.0) -> bool:
+        """Whether it is heard before long, or `until` some time: one connection may be mended later than another."""
+        heard, until = self._last, max(until, self._loop.time() + ANSWER_WITHIN)
         while self._loop.time() < until:
-            if await self._answers(self._rank):
+            if await self._answers(self._rank) or self._last > heard:
                 return True
             await asyncio.sleep(_AGAIN)
         return False

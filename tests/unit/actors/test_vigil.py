@@ -157,3 +157,24 @@ async def test_a_busy_node_behind_a_broken_link_is_not_ended() -> None:
     await asyncio.sleep(0.3)
     it.close()
     assert gone == []
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_a_node_that_stood_still_for_less_than_twice_as_long_is_not_ended(
+    answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is one whose answers are lost, as after the cluster had given it up: what it says by itself counts."""
+    monkeypatch.setattr(vigil, "QUIET", 1.0)
+    pool = Pool(reached={0, 1, 2})
+    gone: list[str] = []
+    it = Vigil(pool, 3, lambda: True, gone.append)  # type: ignore[arg-type]
+    it.keep()
+    await asyncio.sleep(1.3)
+    if answers:
+        pool.reached.add(3)
+    for _ in range(15):
+        if not answers:
+            it.heard()
+        await asyncio.sleep(0.1)
+    it.close()
+    assert gone == []
