@@ -21,8 +21,9 @@ from tests.chaos.run import counted, run
 
 #: Seconds of one run: its history is checked then, and another pool is started.
 _RUN = 60.0
-#: Seconds that something is stopped or cut off at most, and how often nodes are killed, in one run after another.
-_PLANS = ((12.0, 3), (3.0, 14), (8.0, 4))
+#: Seconds that something is stopped or cut off at most, how often nodes are killed, and how often they are stopped, in
+#: one run after another. Stopped for longest, the nodes of those who wait for a lock hear late of having got it.
+_PLANS = ((12.0, 1, 12), (3.0, 14, 3), (8.0, 4, 3))
 
 
 def again(file: Path) -> int:
@@ -39,8 +40,10 @@ def runs(seconds: float, seed: int, *, first: bool = False, consistency: Consist
     failed, operations, maybe, kinds = 0, 0, 0, Counter[str]()
     began = time.monotonic()
     while (left := began + seconds - time.monotonic()) > 0 and not (first and failed):
-        longest, kills = _PLANS[seed % len(_PLANS)]
-        report = run(min(_RUN, left), seed, f"chaos-{seed}", longest=longest, kills=kills, consistency=consistency)
+        longest, kills, stops = _PLANS[seed % len(_PLANS)]
+        report = run(
+            min(_RUN, left), seed, f"chaos-{seed}", longest=longest, kills=kills, stops=stops, consistency=consistency
+        )
         print(f"{time.monotonic() - began:.0f} s, seed {seed}: {report}", flush=True)
         failed += bool(report.wrong)
         operations, maybe, kinds = operations + report.operations, maybe + report.maybe, kinds + report.kinds

@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 import skyward as sky
+from skyward_jupyter.events import NodeLost
 from skyward_jupyter.runtime.bridge import runtime
 from tests.processes import line_of
 
@@ -59,14 +60,19 @@ class Breaking:
         What was broken, and when (on the machine's monotonic clock).
     """
 
-    def __init__(self, pool: sky.ComputePool, rng: random.Random, *, longest: float = 3.0, kills: int = 4) -> None:
+    def __init__(
+        self, pool: sky.ComputePool, rng: random.Random, *, longest: float = 3.0, kills: int = 4, stops: int = 3
+    ) -> None:
         self._pool = pool
         self._rng = rng
         self._longest = longest
         self._kills = kills
+        self._stops = stops
         self.killed = 0
         self.kinds = Counter[str]()
         self.done: list[str] = []
+        self._lost: list[str] = []
+        pool.on(NodeLost, lambda event: self._lost.append(event.why))
 
     def step(self, wait: Callable[[], None]) -> None:
         """Break one thing, mend it, and wait until all is well again."""
@@ -74,7 +80,7 @@ class Breaking:
             self._kill: self._kills,
             self._kill_two: 1,
             self._kill_slot: 2,
-            self._stop: 3,
+            self._stop: self._stops,
             self._stop_two: 1,
             self._stop_slot: 1,
             self._stop_kernel: 2,
@@ -90,7 +96,8 @@ class Breaking:
         if gone and self.kinds["nodes killed"] == killed:
             self.killed += SLOTS * len(gone)
             self.kinds["nodes replaced"] += len(gone)
-            what = f"{what}; nodes {gone} were replaced"
+            what = f"{what}; nodes {gone} were replaced ({'; '.join(self._lost)})"
+        self._lost.clear()
         self.done.append(f"{began:.2f}-{time.monotonic():.2f} {what}")
 
     def _agents(self) -> dict[int, int]:
@@ -161,8 +168,8 @@ class Breaking:
 
     def _seconds(self) -> float:
         """How long something lasts: little, about as long as a call waits before it asks again, long, or longest."""
-        ranges = [(0.2, 1.0), (1.9, 2.6), (2.2, self._longest), (0.8 * self._longest, self._longest)]
-        return self._rng.uniform(*self._rng.choice(ranges))
+        ranges = [(0.2, 1.0), (1.9, 2.6), (2.2, self._longest), (0.9 * self._longest, self._longest)]
+        return self._rng.uniform(*self._rng.choices(ranges, [1, 1, 1, 2])[0])
 
     def _part(self) -> str:
         agents = self._agents()

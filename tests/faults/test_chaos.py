@@ -1,4 +1,4 @@
-"""All six collections used by eight clients while nodes and slots are killed and stopped, and nodes cut off each other.
+"""All six collections used by many clients while nodes and slots are killed and stopped, and nodes cut off each other.
 
 `make test-chaos` does the same for longer. Another run has a fault that it has to find; `python -m tests.chaos.mutants`
 tries more of them.
