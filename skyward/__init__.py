@@ -238,6 +238,7 @@ def __getattr__(name: str) -> Any:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'skyward' has no attribute {name!r}")
+    importlib.import_module("skyward_jupyter.importing")  # before what takes long, which a fork is to wait for
     value = getattr(importlib.import_module(home), _RENAMED.get(name, name))
     globals()[name] = value
     return value

@@ -53,7 +53,7 @@ def run(code: str, folder: Path) -> list[str]:
     script.write_text(_HEAD + _POOL.format(textwrap.indent(textwrap.dedent(code), "    ").strip()))
     env = {**os.environ, "SKYWARD_STATE_DIR": str(folder / "state")}
     with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
-        done = subprocess.run([sys.executable, script], stdout=out, stderr=err, env=env, timeout=90)
+        done = subprocess.run([sys.executable, script], stdout=out, stderr=err, env=env, timeout=240)
     assert done.returncode == 0, (folder / "err").read_text()
     lines = (folder / "out").read_text().splitlines()
     assert lines[0] == "2"
@@ -218,3 +218,35 @@ def test_a_child_that_is_forked_while_records_are_written_starts_a_pool_of_its_o
         tmp_path,
     )
     assert lines == ["child: 10", "0"]
+
+
+def test_a_child_that_is_forked_while_a_thread_imports_what_it_uses(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(_WHILE_IMPORTED)
+    done = subprocess.run([sys.executable, tmp_path / "script.py"], capture_output=True, text=True, timeout=240)
+    assert (done.returncode, done.stdout) == (0, "0\n"), done.stderr
+
+
+_WHILE_IMPORTED = """
+import os, signal, sys, threading, time, warnings
+import skyward as sky
+warnings.simplefilter("ignore", DeprecationWarning)  # fork with threads
+
+class Slowly:
+    def find_spec(self, name, *_):
+        if name == "skyward_jupyter.api.pool":
+            begun.set()
+        if begun.is_set():
+            time.sleep(.01)
+
+begun = threading.Event()
+sys.meta_path.insert(0, Slowly())
+threading.Thread(target=lambda: sky.ComputePool).start()
+begun.wait(60)
+while "skyward_jupyter.api.pool" not in sys.modules:
+    time.sleep(.001)
+if (child := os.fork()) == 0:
+    signal.alarm(60)  # one that waits for good
+    sky.ComputePool
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
