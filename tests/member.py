@@ -12,20 +12,35 @@ import sys
 import time
 from datetime import timedelta
 
-from casty import ActorSystem, Cluster
+from casty import ActorSystem, Cluster, Event
 
 from skyward_jupyter.collections import steward
 from skyward_jupyter.collections.address import Address, Kind, Who
+from skyward_jupyter.collections.data_nodes import Member
+from skyward_jupyter.collections.departed import Departures
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.repair import Repair
 from skyward_jupyter.errors import SkywardError
 
 
+class _Observer(Repair):
+    """Here the cluster of all nodes and that of the data nodes are one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._departures = Departures()
+
+    def __call__(self, event: Event) -> None:
+        """Take an event of the system."""
+        super().__call__(event)
+        self._departures(event)
+
+
 async def main(rank: int, addresses: list[str]) -> None:
     """Be a member until there is nothing to read any more."""
     cluster = Cluster(bind=addresses[rank], seeds=(addresses[0],), name="members")
-    async with ActorSystem(cluster=cluster, ask_timeout=timedelta(days=1), observer=Repair()) as system:
-        engine = Engine(lambda: system, lambda: dict(enumerate(addresses)), rank)
+    async with ActorSystem(cluster=cluster, ask_timeout=timedelta(days=1), observer=_Observer()) as system:
+        engine = Engine(lambda: system, Member(system), lambda: dict(enumerate(addresses)), rank)
         steward.host(engine)
         while len(system.members) < len(addresses):  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.02)

@@ -249,6 +249,7 @@ async def dismantle(hub: Hub) -> None:
         await hub.redial.close()
     if hub.detours is not None:
         await hub.detours.close()
+    await hub.data.close()
     clients, hub.client, hub.lone, hub.detoured = hub.clients(), None, {}, {}
     for client in clients:
         await client.__aexit__(None, None, None)

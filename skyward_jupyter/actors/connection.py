@@ -12,14 +12,15 @@ import functools
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import casty
 from casty import Event
 
 from skyward_jupyter.actors.messages import Dead
-from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, PATIENCE, certificates
+from skyward_jupyter.agent.cluster import client, end
+from skyward_jupyter.agent.data_cluster import DataClient
+from skyward_jupyter.collections.data_nodes import data_addresses, data_cluster_name
 from skyward_jupyter.runtime.forks import forget_in_child
 from skyward_jupyter.tasks import Tasks, begin
 
@@ -36,25 +37,31 @@ WITHIN = 5.0
 PAUSE = 1.0
 #: A node that nobody missed for so long is not asked for anything any more.
 FORGET = 5.0
-#: How often it is looked whether a client that was replaced still waits for answers, until it ends anyway.
-LOOKS = 30
 
 
 async def connect(hub: Hub, ranks: Iterable[int], *, watch: bool = True) -> casty.Client:
     """Return a client of the pool's cluster, through one of these nodes; its members are watched unless told not to."""
-    client = casty.Client(
-        seeds=tuple(hub.fleet.address(rank) for rank in sorted(ranks)),
-        name=hub.fleet.cluster,
-        address_map=_dialling(hub.fleet),
-        tls=certificates(hub.fleet.certificates),
-        limits=LIMITS,
-        compression=COMPRESSION,
-        ask_timeout=PATIENCE,
-        sync_every=timedelta(seconds=SYNC),
-        observer=_Observer(hub) if watch else _Deaf(),
-        runtime=_transport(),
+    fleet = hub.fleet
+    seeds = tuple(fleet.address(rank) for rank in sorted(ranks))
+    observer = _Observer(hub) if watch else None
+    made = client(
+        fleet.cluster, seeds, fleet.certificates, _transport(), SYNC, dial=_dialling(fleet), observer=observer
     )
-    return await client.__aenter__()
+    return await made.__aenter__()
+
+
+def data_client(hub: Hub) -> DataClient:
+    """Return the kernel's connection to the data nodes of a pool, made with the first call of a collection."""
+
+    def addresses() -> tuple[str, ...]:
+        return data_addresses({rank: hub.fleet.address(rank) for rank in hub.members})
+
+    def make(seeds: tuple[str, ...]) -> casty.Client:
+        fleet = hub.fleet
+        name = data_cluster_name(fleet.cluster)
+        return client(name, seeds, fleet.certificates, _transport(), SYNC, dial=_dialling(fleet))
+
+    return DataClient(addresses, make)
 
 
 @functools.cache
@@ -82,17 +89,6 @@ def _dialling(fleet: Fleet) -> Callable[[str], str]:
         return address if fleet is None else fleet.dial(address)
 
     return dial
-
-
-class _Deaf:
-    """Takes no events."""
-
-    def wants(self, kind: type[Event], /) -> bool:
-        """Return False, whatever the kind."""
-        return False
-
-    def __call__(self, event: Event, /) -> None:
-        """Do nothing."""
 
 
 class _Observer:
@@ -216,14 +212,3 @@ class Redial:
         former = self._hub.replace_client(client, rank)
         if former is not None:
             self._ending.start(end(former))
-
-
-async def end(client: casty.Client) -> None:
-    """End a client once it waits for nothing; what it would wait for for ever fails then, and is asked anew."""
-    try:
-        for _ in range(LOOKS):
-            await asyncio.sleep(PAUSE)
-            if not client.stats().asks_in_flight:
-                break
-    finally:
-        await client.__aexit__(None, None, None)

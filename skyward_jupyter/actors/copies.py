@@ -1,22 +1,24 @@
 """Whether what collections keep has its copies again after nodes were lost, and what is done until then.
 
-Three nodes keep each key, or all of a smaller pool. A node that is lost while copies are still being made for the one
-before is replaced after that, so that no two of them are empty at once. It waits for some seconds at most, and not at
-all where no collection keeps anything. When as many nodes are lost together as keep a key, something may be gone: every
-engine is told, for the next operation on each collection to say so.
+Three of the data nodes keep each key, or all of a smaller pool. A data node that is lost while copies are still being
+made for the one before is replaced after that, so that no two of them are empty at once. It waits for some seconds at
+most, and not at all where no collection keeps anything. When as many of them are lost together as keep a key, something
+may be gone: every engine is told, for the next operation on each collection to say so. Any other node is replaced at
+once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import cast
 
 import casty
 from casty import Askable
 
 from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.collections.data_nodes import is_data_node
 from skyward_jupyter.tasks import begin
 from skyward_jupyter.wire.messages import Bereave, Keeps, Life, Loss, Rests
 
@@ -44,14 +46,14 @@ class Copies:
         self._held: dict[int, float] = {}
         self._watch: asyncio.Task[None] | None = None
 
-    def lost(self, rank: int, left: int) -> None:
-        """Replace a node that was ready, at once or as soon as that takes nothing along; `left` others are ready."""
-        if self._hub.fleet.alone:
+    def lost(self, rank: int, ready: Collection[int]) -> None:
+        """Replace a node that was ready, at once or as soon as that takes nothing along; others are `ready`."""
+        if self._hub.fleet.alone or not is_data_node(rank):
             self._start((rank,))
             return
         self._lacking[rank] = None
-        if len(self._lacking) >= min(COPIES, left + len(self._lacking)):
-            self._bereave(left)
+        if len(self._lacking) >= min(COPIES, sum(map(is_data_node, ready)) + len(self._lacking)):
+            self._bereave(len(ready))
         if self._hub.loss is not None or len(self._lacking) == 1:
             self._start((rank, *self._release()))
         else:
@@ -100,13 +102,13 @@ class Copies:
             calm = 0 if self._next() else calm
 
     async def _are_at_rest(self) -> bool:
-        """Whether every node has seen those that were replaced, and says that all it keeps has its copies."""
+        """Whether every data node has seen those that were replaced, and says that all it keeps has its copies."""
         replaced = self._lacking.keys() - self._held.keys()
         if not replaced <= self._hub.takers.keys():
             return False
         lives = await self._ask(Life(), sorted(replaced))
-        told = await self._ask(Rests(tuple(life for life in lives.values() if life is not None)))
-        return None not in lives.values() and all(told.values())
+        told = await self._ask(Rests(tuple(life for life in lives.values() if life)))
+        return all(lives.values()) and all(told.values())
 
     def _made(self) -> None:
         """What the nodes keep has its copies, but for those that wait to be replaced."""
@@ -125,7 +127,7 @@ class Copies:
         return False
 
     async def _ask[T](self, question: Askable[T], ranks: Sequence[int] | None = None) -> dict[int, T | None]:
-        """What nodes say, all of them or some; None of those that do not answer."""
+        """What data nodes say, all of them or some; None of those that do not answer."""
 
         async def answer(rank: int) -> T | None:
             try:
@@ -134,5 +136,5 @@ class Copies:
             except (casty.Unavailable, TimeoutError):
                 return None
 
-        asked = list(self._hub.takers) if ranks is None else ranks
+        asked = [rank for rank in self._hub.takers if is_data_node(rank)] if ranks is None else ranks
         return dict(zip(asked, await asyncio.gather(*map(answer, asked)), strict=True))

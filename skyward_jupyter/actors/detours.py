@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import casty
 
-from skyward_jupyter.actors.connection import connect, end
+from skyward_jupyter.actors.connection import connect
 from skyward_jupyter.agent import actors as remote
+from skyward_jupyter.agent.cluster import end
 from skyward_jupyter.tasks import Tasks, begin
 from skyward_jupyter.wire.messages import Measure
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import casty
 
 from skyward_jupyter.actors.bus import Bus
+from skyward_jupyter.actors.connection import data_client
 from skyward_jupyter.actors.cost import Meter
 from skyward_jupyter.actors.desk import Desk, NodeView
 from skyward_jupyter.actors.placing import Placer
 from skyward_jupyter.actors.progress import Progress
 from skyward_jupyter.agent import actors as remote
 from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.agent.data_cluster import DataClient
 from skyward_jupyter.collections.losses import Losses
 from skyward_jupyter.events import PoolState
 from skyward_jupyter.fleets.base import LARGEST
@@ -88,6 +90,8 @@ class Hub:
         The nodes that were judged not to be there any more, until the pool has heard of it.
     losses, loss
         What collections tell of here, and a loss that is not made good yet.
+    data
+        The connection to those of them that hold collections.
     retries, max_retries
         How often a task is repeated that does not say so itself, and how often a node is replaced within an hour.
     pool, placer, supplier, panel, node_actor
@@ -133,6 +137,7 @@ class Hub:
     condemned: set[int] = field(default_factory=set)
     losses: Losses = field(default_factory=Losses)
     loss: Loss | None = None
+    data: DataClient = field(init=False)
     connecting: asyncio.Task[None] | None = None
     generation: dict[int, int] = field(default_factory=dict)
     node_actor: Any = None
@@ -153,6 +158,7 @@ class Hub:
     _node_refs: dict[str, casty.Ref[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.data = data_client(self)
         self.progress = Progress(self.desk, self.events)
         self.cost = Meter(self.events)
 
@@ -219,6 +225,7 @@ class Hub:
             self.lone[rank] = client
         else:
             former, self.client = self.client, client
+            self.data.renew()
         self._refs.clear()
         if former is not None:
             self._sent += former.stats().bytes_sent

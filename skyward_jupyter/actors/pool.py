@@ -166,7 +166,7 @@ class _Pool:
         was_ready, state.ready = state.ready, False
         self.hub.generation[rank] = self.hub.generation.get(rank, 0) + 1
         if was_ready:
-            self._copies.lost(rank, sum(other.ready for other in self._ranks.values()))
+            self._copies.lost(rank, [other for other, its in self._ranks.items() if its.ready])
         else:
             self._start((rank,))
 

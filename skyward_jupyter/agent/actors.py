@@ -136,13 +136,11 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
             case Hears(address):
                 message.reply_to.tell(others.hears(address))
             case Rests(lives):
-                message.reply_to.tell(
-                    agent.repair.rests(life for life in lives if life != ctx.system.node.incarnation.hex)
-                )
+                message.reply_to.tell(agent.repair.rests(life for life in lives if life != agent.life))
             case Life():
-                message.reply_to.tell(ctx.system.node.incarnation.hex)
+                message.reply_to.tell(agent.life)
             case Keeps():
-                _tasks.start(_keeps(ctx.system, message), partial(_may_keep, message))
+                _tasks.start(_keeps(agent, message), partial(_may_keep, message))
             case Bereave(loss):
                 agent.bereave(loss)
             case Stop():
@@ -199,8 +197,8 @@ async def _gather(agent: Agent, others: Others, message: Broadcast) -> None:
     message.reply_to.tell(tuple(parts))
 
 
-async def _keeps(system: System, message: Keeps) -> None:
-    message.reply_to.tell(bool(await kept(system)))
+async def _keeps(agent: Agent, message: Keeps) -> None:
+    message.reply_to.tell(agent.data is not None and bool(await kept(agent.data)))
 
 
 def _may_keep(message: Keeps, _: BaseException) -> None:

@@ -1,19 +1,16 @@
-"""The cluster of a pool: casty's settings, the same for every member and client."""
+"""What the clusters of a pool have in common: casty's settings, members and clients; and the cluster of all nodes."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from casty import TLS, ActorSystem, Cluster, Compression, Limits, Runtime
+from casty import TLS, ActorDefinition, ActorSystem, Client, Cluster, Compression, Event, Limits, Observer, Runtime
 
 from skyward_jupyter.agent.config import AgentConfig
-from skyward_jupyter.collections.repair import Repair, meet
-from skyward_jupyter.tasks import begin
-
-log = logging.getLogger("skyward")
+from skyward_jupyter.collections.departed import Departures
 
 #: Sizes of what crosses a connection; members and clients must agree. With this window pieces of 1 MB crossed
 #: loopback at twice the speed of the default one.
@@ -30,6 +27,9 @@ PATIENCE = timedelta(days=365)
 HEAL_EVERY = 5
 #: Seconds that the others may take to have what a node keeps that leaves.
 LEAVE_WITHIN = 5.0
+#: How often it is looked whether a client that was replaced still waits for answers, until it ends anyway, and the
+#: pause between two looks (seconds).
+LOOKS, PAUSE = 30, 1.0
 
 
 def certificates(directory: str) -> TLS:
@@ -37,42 +37,98 @@ def certificates(directory: str) -> TLS:
     return TLS(cert=f"{directory}/{CERTIFICATE}", key=f"{directory}/{KEY}", ca=f"{directory}/{AUTHORITY}")
 
 
-async def _repairing(repair: Repair, system: ActorSystem) -> None:
-    """Repair for as long as the node is there, whatever goes wrong with one repair."""
-    while True:
-        try:
-            await repair.run(system)
-        except Exception:
-            log.exception("what collections keep here could not be repaired; it is tried again")
-
-
 @asynccontextmanager
-async def join(config: AgentConfig, repair: Repair) -> AsyncIterator[ActorSystem]:
-    """Be a member of the pool's cluster inside the block; trying goes on for as long as no seed answers."""
-    cluster = Cluster(
-        bind=config.address,
-        seeds=config.seeds,
-        name=config.cluster,
-        tls=certificates(config.certificates),
-        limits=LIMITS,
-        compression=COMPRESSION,
-        heartbeat=timedelta(seconds=config.heartbeat),
-        suspect_after=timedelta(seconds=5 * config.heartbeat),
-        dead_after=timedelta(seconds=5 * config.heartbeat),
-        anti_entropy=timedelta(seconds=HEAL_EVERY * config.heartbeat),
-    )
-    system = ActorSystem(
-        cluster=cluster,
+async def join(config: AgentConfig, *hosts: ActorDefinition) -> AsyncIterator[ActorSystem]:
+    """Be a member of the cluster of all nodes inside the block; trying goes on for as long as no seed answers.
+
+    Parameters
+    ----------
+    hosts
+        The actors that every node hosts. A member says them as it joins: one that is met later is told to every other
+        member by itself. casty has no public call for that.
+    """
+    system = member(config, config.address, config.seeds, config.cluster, Departures())
+    for host in hosts:
+        system._learn(host)
+    async with system:
+        yield system
+
+
+def member(config: AgentConfig, address: str, seeds: tuple[str, ...], cluster: str, observer: Observer) -> ActorSystem:
+    """Return a member of one of the pool's clusters, to be entered."""
+    return ActorSystem(
+        cluster=Cluster(
+            bind=address,
+            seeds=seeds,
+            name=cluster,
+            tls=certificates(config.certificates),
+            limits=LIMITS,
+            compression=COMPRESSION,
+            heartbeat=timedelta(seconds=config.heartbeat),
+            suspect_after=timedelta(seconds=5 * config.heartbeat),
+            dead_after=timedelta(seconds=5 * config.heartbeat),
+            anti_entropy=timedelta(seconds=HEAL_EVERY * config.heartbeat),
+        ),
+        # A thread for each cluster: the work of one delays no heartbeat of the other.
         runtime=Runtime(threads=1),
         ask_timeout=PATIENCE,
         leave_timeout=timedelta(seconds=LEAVE_WITHIN),
-        observer=repair,
+        observer=observer,
     )
-    if config.fills:
-        meet(system)
-    async with system:
-        repairing = begin(_repairing(repair, system), "repairing what collections keep here")
-        try:
-            yield system
-        finally:
-            repairing.cancel()
+
+
+def client(
+    cluster: str,
+    seeds: tuple[str, ...],
+    directory: str,
+    runtime: Runtime,
+    sync: float,
+    *,
+    dial: Callable[[str], str] | None = None,
+    observer: Observer | None = None,
+) -> Client:
+    """Return a client of one of the pool's clusters, to be entered.
+
+    Parameters
+    ----------
+    directory
+        Where the pool's certificates are.
+    sync
+        How often it asks for the members (seconds).
+    dial, observer
+        Where an address is reached, itself by default, and who hears of members, nobody by default.
+    """
+    return Client(
+        seeds=seeds,
+        name=cluster,
+        address_map=dial,
+        tls=certificates(directory),
+        limits=LIMITS,
+        compression=COMPRESSION,
+        ask_timeout=PATIENCE,
+        sync_every=timedelta(seconds=sync),
+        observer=observer or _Deaf(),
+        runtime=runtime,
+    )
+
+
+async def end(client: Client) -> None:
+    """End a client once it waits for nothing; what it would wait for for ever fails then, and is asked anew."""
+    try:
+        for _ in range(LOOKS):
+            await asyncio.sleep(PAUSE)
+            if not client.stats().asks_in_flight:
+                break
+    finally:
+        await client.__aexit__(None, None, None)
+
+
+class _Deaf:
+    """Takes no events."""
+
+    def wants(self, kind: type[Event], /) -> bool:
+        """Return False, whatever the kind."""
+        return False
+
+    def __call__(self, event: Event, /) -> None:
+        """Do nothing."""

@@ -9,7 +9,7 @@ from typing import Literal
 
 from skyward_jupyter.agent.accelerators import Accelerator
 
-#: The ports of an agent and of its HTTP API, where they are free.
+#: The ports of an agent, which has the one after it too, and of its HTTP API, where they are free.
 PORT = 25520
 HTTP_PORT = 8265
 

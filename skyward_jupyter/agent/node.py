@@ -17,6 +17,8 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
+from casty import ActorSystem
+
 from skyward_jupyter.agent import actors
 from skyward_jupyter.agent.again import LACKING, lack, lack_of_threads
 from skyward_jupyter.agent.channel import Channel
@@ -80,6 +82,7 @@ class Agent:
         self.config = config
         self.store = BlobStore(Path(config.store), needed=self._needed)
         self.repair = Repair()
+        self.data: ActorSystem | None = None
         self.losses = Losses()
         self.modules = Modules(Path(config.store).parent / "project", self.store)
         self.peers = config.peers
@@ -218,6 +221,11 @@ class Agent:
         """The nodes of the pool changed."""
         self.peers = peers
         self.crew.know(peers)
+
+    @property
+    def life(self) -> str:
+        """Which member of the cluster of the data nodes this node is, by its incarnation; empty for none."""
+        return "" if self.data is None else self.data.node.incarnation.hex
 
     def load(self, meter: Meter | None = None) -> Load:
         """What this node measures of itself now; CPU is since the last reading of `meter`."""
@@ -526,7 +534,7 @@ async def serve(config: AgentConfig, sock: socket.socket) -> int:
 
 async def _member(agent: Agent) -> None:
     async with (
-        join(agent.config, agent.repair) as system,
+        join(agent.config, actors.worker) as system,
         share(agent, system),
         kept_open(agent.config.address, lambda: system.stats().connections, agent.shut_out),
         serve_modules(agent.modules, agent.config),

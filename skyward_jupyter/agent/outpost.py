@@ -30,7 +30,7 @@ def main() -> None:
     # HTTP is not encrypted: who is elsewhere comes through the kernel's tunnel.
     inside = loopback(host)
     with contextlib.ExitStack() as held:
-        port, http = hold(held, host, PORT), hold(held, inside, HTTP_PORT)
+        port, http = hold(held, host, PORT, 2), hold(held, inside, HTTP_PORT)
         _go_on_alone(directory, key, {"host": host, "port": port, "inside": inside, "http": http})
         template = Template(pool=Pool(key, directory, door), linger=float(ttl), files=(directory,))
         warm()

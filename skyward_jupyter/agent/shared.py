@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 from casty import ActorSystem
 
 from skyward_jupyter.agent.channel import bound
+from skyward_jupyter.agent.data_cluster import join_data_cluster
 from skyward_jupyter.agent.reach import door
 from skyward_jupyter.collections import steward
 from skyward_jupyter.collections.address import Who
+from skyward_jupyter.collections.data_nodes import Member
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.server import serve
 
@@ -32,9 +34,12 @@ async def share(agent: Agent, system: ActorSystem) -> AsyncIterator[None]:
         labels = (running.task.label for _, running in agent.crew.running if running.task.id == task)
         return Who(rank, task, next(labels, ""))
 
-    engine = Engine(
-        lambda: system, lambda: {peer.rank: peer.address for peer in agent.peers}, rank, agent.losses, agent.named
-    )
-    steward.host(engine)
-    async with serve(engine, bound(door(agent.config)), who_is):
-        yield
+    def nodes() -> dict[int, str]:
+        return {peer.rank: peer.address for peer in agent.peers}
+
+    async with join_data_cluster(agent.config, agent.repair, nodes, agent.shut_out) as data:
+        agent.data = data.system if isinstance(data, Member) else None
+        engine = Engine(lambda: system, data, nodes, rank, agent.losses, agent.named)
+        steward.host(engine)
+        async with serve(engine, bound(door(agent.config)), who_is):
+            yield

@@ -76,7 +76,10 @@ class KernelPlace:
                 "elastic pool keep one at least"
             )
         if hub not in self._engines:
-            self._engines[hub] = Engine(lambda: _client(hub), lambda: _members(hub), None, hub.losses, hub.losses.know)
+            losses = hub.losses
+            self._engines[hub] = Engine(
+                lambda: _client(hub), hub.data, lambda: _members(hub), None, losses, losses.know
+            )
         return hub, self._engines[hub]
 
     async def _call(self, address: Address, method: str, args: tuple[Any, ...]) -> Any:

@@ -23,7 +23,7 @@ class ServedCounter(Served):
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
-        self._tally = Linked(room, self._made)
+        self._tally = Linked(room.reach, self._made)
         self._lane: Lane[tuple[int, bool], None] = Lane(room, self._count)
 
     def _made(self) -> Ref[TallyMessage]:

@@ -1,4 +1,4 @@
-"""Makes calls of collections on a cluster, as a member of it or as its client.
+"""Makes calls of collections on the cluster of the data nodes, as a member of it or as its client.
 
 What does no harm when it is asked for twice is asked for again, for a while, when a node that was asked is lost. Any
 call ends by its own clock, whatever the cluster does: with `CollectionUnavailable`, when it may have been made.
@@ -17,6 +17,7 @@ from casty import ActorFailed, MessageTooLarge, Ref, System, Unavailable
 
 from skyward_jupyter.collections.address import Address, Kind, Who
 from skyward_jupyter.collections.counting import ServedCounter
+from skyward_jupyter.collections.data_nodes import DataCluster
 from skyward_jupyter.collections.gate import ServedBarrier
 from skyward_jupyter.collections.journal import Journals
 from skyward_jupyter.collections.latch import ServedLock
@@ -25,6 +26,7 @@ from skyward_jupyter.collections.losses import Losses
 from skyward_jupyter.collections.names import Names
 from skyward_jupyter.collections.patience import bounded
 from skyward_jupyter.collections.presence import Presence, Present
+from skyward_jupyter.collections.repair import kept
 from skyward_jupyter.collections.served import STOPPED, Linked, Room, Served, again
 from skyward_jupyter.collections.steward import KEY, Everybody, StewardMessage, steward
 from skyward_jupyter.collections.tables import ServedDict, ServedSet
@@ -54,8 +56,10 @@ class Engine:
 
     Parameters
     ----------
-    reach
-        The cluster: another client of it where the link was made anew.
+    nodes
+        The cluster of all nodes: another client of it where the link was made anew.
+    data
+        The cluster of the data nodes.
     members
         The nodes that the pool has now, with the addresses of their agents.
     me
@@ -66,25 +70,29 @@ class Engine:
 
     def __init__(
         self,
-        reach: Callable[[], System],
+        nodes: Callable[[], System],
+        data: DataCluster,
         members: Callable[[], Mapping[int, str]],
         me: int | None,
         losses: Losses | None = None,
         named: Callable[[str], None] = lambda name: None,
     ) -> None:
+        self._nodes = nodes
+        self._data = data
         self._members = members
         self._me = me
         self._losses = losses if losses is not None else Losses()
         self._named = named
         journals = Journals()
         self.room = Room(
-            reach,
+            data,
+            lambda: nodes().node.incarnation.hex,
             journals,
             Presence(journals.note),
             ranks=lambda: sorted(members()),
             everybody=self.everybody,
         )
-        self.names = Names(lambda: self.room.collections)
+        self._names = Names(lambda: self.room.collections)
         self._served: dict[Address, Served] = {}
         self._stewards: dict[str, Linked[Ref[StewardMessage]]] = {}
 
@@ -118,11 +126,18 @@ class Engine:
 
         self.room.own(work())
 
+    async def names(self) -> Names:
+        """What the names of the pool's collections stand for."""
+        async with bounded(WITHIN):
+            await again(self._data.ready, WITHIN)
+        return self._names
+
     async def served(self, address: Address) -> Served:
         """What serves a collection, once its name has been found to be that collection's."""
         served = self._served.get(address)
         if served is None:
-            await again(lambda: self.names.claim(address))
+            names = await self.names()
+            await again(lambda: names.claim(address))
             served = _KINDS[address.kind](self.room, address)
             await served.begin()
             served = self._served.setdefault(address, served)
@@ -158,10 +173,17 @@ class Engine:
         others = [address for rank, address in self._members().items() if rank != self._me]
         return [one for one in await asyncio.gather(*map(answer, others)) if one is not None]
 
+    async def copies(self) -> int:
+        """Of how many keys of collections this node keeps a copy."""
+        try:
+            return len(await kept(self._data()))
+        except Unavailable:
+            return 0  # no data node, and no collection was used here
+
     def steward(self, address: str) -> Ref[StewardMessage]:
         """The steward of the node at `address`. A ref costs a message to its node, so it is made once."""
         if address not in self._stewards:
-            self._stewards[address] = Linked(self.room, lambda: self.room.system.ref(steward, KEY, at=address))
+            self._stewards[address] = Linked(self._nodes, lambda: self._nodes().ref(steward, KEY, at=address))
         return self._stewards[address]()
 
     def members(self) -> Mapping[int, str]:

@@ -54,7 +54,7 @@ class ServedBarrier(Served):
 
     async def _through(self, parties: int, timeout: float | None) -> None:
         at: Ref[TurnstileMessage] = self.room.system.ref(turnstile, f"{self.address.name}/{parties}")
-        me, life = uuid4().hex, self.room.system.node.incarnation.hex
+        me, life = uuid4().hex, self.room.life()
         try:
             async with asyncio.timeout(timeout):
                 while not await answer(self.room, at.ask(Come(me, life, parties))):

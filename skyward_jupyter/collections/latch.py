@@ -108,7 +108,7 @@ async def obtained(room: Room, at: Ref[KeeperMessage], timeout: float | None) ->
 async def _obtained(
     room: Room, at: Ref[KeeperMessage], request: str, began: float, timeout: float | None
 ) -> Tenure | None:
-    once, life = timeout == 0, room.system.node.incarnation.hex
+    once, life = timeout == 0, room.life()
     until = None if timeout is None else began + (_ONCE_WITHIN if once else timeout)
     while True:
         asked = time.monotonic()

@@ -38,8 +38,8 @@ class ServedQueue(Served):
 
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
-        self._queue = Linked(room, self._made)
-        self._bell: Linked[Ref[BellMessage]] = Linked(room, lambda: room.system.ref(bell, address.name))
+        self._queue = Linked(room.reach, self._made)
+        self._bell: Linked[Ref[BellMessage]] = Linked(room.reach, lambda: room.system.ref(bell, address.name))
 
     def _made(self) -> Queue[bytes]:
         write = level(self.address.consistency)

@@ -32,7 +32,6 @@ from casty import (
 
 from skyward_jupyter.collections import apart, keeper, segments, tally, turnstile
 from skyward_jupyter.collections.asking import Owner, answer
-from skyward_jupyter.collections.departed import note
 from skyward_jupyter.collections.rewriting import Rewrite
 from skyward_jupyter.tasks import Tasks
 
@@ -90,8 +89,6 @@ class Repair:
             self._moving.add((event.actor, event.direction))
         elif isinstance(event, HandoffEnded):
             self._moving.discard((event.actor, event.direction))
-        elif isinstance(event, MemberChanged) and event.status == "left":
-            note(event.node.incarnation.hex)
         elif isinstance(event, MemberChanged) and event.status == "alive":
             address, incarnation = event.node.address or "", event.node.incarnation.hex
             before = self._known.get(address)
@@ -116,6 +113,15 @@ class Repair:
                 await _let_go(system)
             finally:
                 self._repairing = False
+
+
+async def repairing(repair: Repair, system: ActorSystem) -> None:
+    """Repair for as long as the node is there, whatever goes wrong with one repair."""
+    while True:
+        try:
+            await repair.run(system)
+        except Exception:
+            log.exception("what collections keep here could not be repaired; it is tried again")
 
 
 def meet(system: ActorSystem) -> None:

@@ -39,7 +39,9 @@ class Room:
     Attributes
     ----------
     reach
-        The cluster, as a member or as a client of it: another client where the link to it was made anew.
+        The data nodes, as one of them or as their client: another client where the link to them was made anew.
+    life
+        Names this start of this process among the members of the cluster of all nodes, and their clients.
     ranks
         The nodes that the pool has now.
     everybody
@@ -49,6 +51,7 @@ class Room:
     """
 
     reach: Callable[[], System]
+    life: Callable[[], str]
     journals: Journals
     presence: Presence
     ranks: Callable[[], Sequence[int]]
@@ -78,13 +81,13 @@ class Room:
 class Linked[T]:
     """What is made once of the cluster, and anew when the link to it was."""
 
-    def __init__(self, room: Room, make: Callable[[], T]) -> None:
-        self._room = room
+    def __init__(self, reach: Callable[[], System], make: Callable[[], T]) -> None:
+        self._reach = reach
         self._make = make
         self._made: tuple[System, T] | None = None
 
     def __call__(self) -> T:
-        system = self._room.system
+        system = self._reach()
         if self._made is None or self._made[0] is not system:
             self._made = system, self._make()
         return self._made[1]

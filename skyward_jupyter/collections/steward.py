@@ -13,12 +13,11 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from casty import Askable, Context, System, actor
+from casty import Askable, Context, actor
 
 from skyward_jupyter.collections.address import Kind
 from skyward_jupyter.collections.caller import Caller, failed, read_call
 from skyward_jupyter.collections.presence import Present
-from skyward_jupyter.collections.repair import kept
 from skyward_jupyter.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ async def steward(ctx: Context[int, StewardMessage]) -> None:
             case Generation(name):
                 message.reply_to.tell(engine.generation(name))
             case Copies():
-                _tasks.start(_count(ctx.system, message), partial(_not_counted, message))
+                _tasks.start(_count(engine, message), partial(_not_counted, message))
             case Follow():
                 _tasks.start(_follow(engine, message))  # asked again when its time is over
             case Do(name, number, call):
@@ -145,8 +144,8 @@ def _not_made(message: Do, error: BaseException) -> None:
     message.reply_to.tell(failed(error))
 
 
-async def _count(system: System, message: Copies) -> None:
-    message.reply_to.tell(len(await kept(system)))
+async def _count(engine: Engine, message: Copies) -> None:
+    message.reply_to.tell(await engine.copies())
 
 
 async def _follow(engine: Engine, message: Follow) -> None:

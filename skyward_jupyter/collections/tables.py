@@ -53,7 +53,7 @@ class _Table(Served):
     def __init__(self, room: Room, address: Address) -> None:
         super().__init__(room, address)
         self._level = level(address.consistency)
-        self._segments = [Linked(room, partial(self._segment, at)) for at in _ALL]
+        self._segments = [Linked(room.reach, partial(self._segment, at)) for at in _ALL]
         self._lanes = [Lane(room, partial(self._make, at), TRY_PART) for at in _ALL]
 
     async def begin(self) -> None:

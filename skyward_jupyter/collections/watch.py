@@ -146,7 +146,7 @@ class Watch:
     async def _address(self) -> Address | None:
         """What the name stands for; None while it is nothing yet."""
         with told(f"{self.kind} {self.name!r}"):
-            found = await self._engine.names.find(self.name)
+            found = await (await self._engine.names()).find(self.name)
         if found is not None and found.kind != self.kind:
             raise CollectionMismatch(f"{self.name!r} is {found.settings} in this pool, and no {self.kind}")
         return found

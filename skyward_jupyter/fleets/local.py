@@ -151,7 +151,7 @@ class LocalFleet:
         """The ``host:port`` of a node's agent."""
         if self._block:
             return f"{self._block}.{rank + 1}:{PORT}"
-        return f"127.0.0.1:{self._ports.setdefault(rank, _free_port())}"
+        return f"127.0.0.1:{self._ports.setdefault(rank, _free_port(2))}"
 
     def http(self, rank: int) -> str:
         """The ``host:port`` of a node's HTTP API, as the node has said; empty while it has none."""
@@ -376,7 +376,16 @@ def _free_block() -> str:
     return ""
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_port(count: int = 1) -> int:
+    """A port that is free, as are those after it, `count` in all."""
+    while True:
+        with contextlib.ExitStack() as probes:
+            first = 0
+            try:
+                for following in range(count):
+                    probe = probes.enter_context(socket.socket())
+                    probe.bind(("127.0.0.1", first and first + following))
+                    first = first or int(probe.getsockname()[1])
+            except (OSError, OverflowError):
+                continue
+            return first

@@ -18,6 +18,7 @@ from typing import Any
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import AgentConfig, Peer
+from skyward_jupyter.collections.data_nodes import data_address
 from skyward_jupyter.errors import (
     AuthenticationFailed,
     ConnectionFailed,
@@ -149,8 +150,14 @@ class RemoteFleet:
     def dial(self, address: str) -> str:
         """The end of the tunnel to an agent."""
         for site in self._sites.values():
-            if site.place is not None and site.place.address == address and site.forwards[0]:
-                return f"127.0.0.1:{site.forwards[0]}"
+            if site.place is None:
+                continue
+            for at, end in (
+                (site.place.address, site.forwards[0]),
+                (data_address(site.place.address), site.forwards[2]),
+            ):
+                if at == address and end:
+                    return f"127.0.0.1:{end}"
         return address
 
     def alive(self, rank: int) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.cluster import AUTHORITY, CERTIFICATE, KEY, TOKEN
 from skyward_jupyter.agent.controls import DOOR
+from skyward_jupyter.collections.data_nodes import is_data_node
 from skyward_jupyter.errors import CommandFailed, MachineError, ProvisioningFailed
 from skyward_jupyter.fleets.link import DoorLink, Refused, knock
 from skyward_jupyter.fleets.place import Place, Plan
@@ -81,14 +82,15 @@ class Site:
     Attributes
     ----------
     forwards
-        The ports of this machine that lead to the agent and to its HTTP API.
+        The ports of this machine that lead to the agent, to its HTTP API, and to the agent as a data
+        node; 0 for none.
     """
 
     def __init__(self, rank: int, instance: Instance, plan: Plan, heard: Heard, place: Place | None = None) -> None:
         self.rank = rank
         self.instance = instance
         self.place = place
-        self.forwards = (0, 0)
+        self.forwards = (0, 0, 0)
         self.asked = False
         self._plan = plan
         self._heard = heard
@@ -206,7 +208,13 @@ class Site:
     async def _forward(self, machine: Connection) -> None:
         assert self.place is not None
         place = self.place
-        self.forwards = await machine.forward(place.host, place.port), await machine.forward(place.inside, place.http)
+        self.forwards = (
+            await machine.forward(place.host, place.port),
+            await machine.forward(place.inside, place.http),
+            await machine.forward(place.host, place.port + 1)
+            if is_data_node(self.rank) and not self._plan.alone
+            else 0,
+        )
 
     async def _take(self) -> Message:
         assert self._machine is not None

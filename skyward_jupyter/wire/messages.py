@@ -315,7 +315,7 @@ class Rests(Askable[bool]):
     Attributes
     ----------
     lives
-        Members of the cluster, by their incarnations, that it has to know of for that.
+        Members of the cluster of the data nodes, by their incarnations, that it has to know of for that.
     """
 
     lives: tuple[str, ...] = ()
@@ -323,7 +323,7 @@ class Rests(Askable[bool]):
 
 @dataclass(frozen=True)
 class Life(Askable[str]):
-    """Ask a node which member of the cluster it is, by its incarnation."""
+    """Ask a data node which member of their cluster it is, by its incarnation."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import pytest
 
 import skyward as sky
 from skyward_jupyter.agent.door import DESCRIPTORS
+from skyward_jupyter.collections.data_nodes import data_address, data_cluster_name
 from tests import flood
 from tests.faults.conftest import World
 
@@ -63,16 +64,19 @@ def address_of(pool: sky.ComputePool, rank: int) -> str:
     return str(next(view.address for view in pool.nodes if view.rank == rank))
 
 
-def attached(world: World, pool: sky.ComputePool) -> str:
-    """What another process says that connects to node 0 alone."""
+def attached(world: World, pool: sky.ComputePool, *, data: bool = False) -> str:
+    """What another process says that connects to node 0 alone, or to it as a data node."""
     assert pool._hub is not None
     fleet = pool._hub.fleet
+    address, cluster = fleet.address(0), fleet.cluster
+    if data:
+        address, cluster = data_address(address), data_cluster_name(cluster)
     script = world.script(f"""
 import asyncio, casty
 from skyward_jupyter.agent.cluster import COMPRESSION, LIMITS, certificates
 async def main():
     async with asyncio.timeout(15), casty.Client(
-        seeds=({fleet.address(0)!r},), name={fleet.cluster!r}, tls=certificates({fleet.certificates!r}),
+        seeds=({address!r},), name={cluster!r}, tls=certificates({fleet.certificates!r}),
         limits=LIMITS, compression=COMPRESSION,
     ) as client:
         print(len(client.members), flush=True)
@@ -113,6 +117,31 @@ def test_a_port_that_is_closed_all_the_same_is_had_again(pool: sky.ComputePool, 
     world.until(lambda: len([view for view in pool.nodes if view.phase == "ready"]) == 3, "it is ready")
     assert attached(world, pool) == "3\n"
     assert plus(1) @ pool == [2, 2, 2]
+
+
+@sky.compute
+def count() -> None:
+    """Count in a collection, on a data node."""
+    sky.counter("counted").increment()
+
+
+@pytest.mark.parametrize("kind", ["idle", "half"])
+def test_strangers_do_not_close_the_port_of_a_data_node(pool: sky.ComputePool, world: World, kind: str) -> None:
+    count() @ pool
+    before = {view.rank: view.pid for view in pool.nodes}
+    hard = resource.prlimit(before[0], resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(before[0], resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    with flooded(data_address(address_of(pool, 0)), kind):
+        end = time.monotonic() + 3
+        while time.monotonic() < end:
+            count() >> pool
+        assert psutil.Process(before[0]).num_fds() < min(4096, hard)
+        assert attached(world, pool, data=True) == "3\n"
+        pool.scale(4)
+        count() @ pool
+    assert attached(world, pool, data=True) == "4\n"
+    pool.scale(3)
+    assert {view.rank: view.pid for view in pool.nodes} == before
 
 
 @pytest.mark.parametrize("kind", ["idle", "half"])

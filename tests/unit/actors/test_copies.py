@@ -49,7 +49,7 @@ class Pool:
 
     def lose(self, made: Copies, rank: int) -> None:
         self.takers.pop(rank, None)
-        made.lost(rank, len(self.takers))
+        made.lost(rank, self.takers)
 
 
 @pytest.fixture

@@ -52,7 +52,9 @@ class Writers:
     def __init__(self) -> None:
         self.segment = Segment()
         journals = Journals()
-        room = Room(unreachable, journals, Presence(journals.note), ranks=unreachable, everybody=unreachable)
+        room = Room(
+            unreachable, unreachable, journals, Presence(journals.note), ranks=unreachable, everybody=unreachable
+        )
         self.lane: Lane[Step, Cell] = Lane(room, self.segment.ask)
 
     async def take(self, *keys: bytes) -> Sequence[asyncio.Task[Any]]:
