@@ -23,7 +23,7 @@ from tests.chaos.run import counted, run
 _RUN = 60.0
 #: Seconds that something is stopped or cut off at most, how often nodes are killed, and how often they are stopped, in
 #: one run after another. Stopped for longest, the nodes of those who wait for a lock hear late of having got it.
-_PLANS = ((12.0, 1, 12), (3.0, 14, 3), (8.0, 4, 3))
+_PLANS = ((9.8, 1, 12), (3.0, 14, 3), (8.0, 4, 3))
 
 
 def again(file: Path) -> int:

@@ -15,7 +15,7 @@ from tests.chaos import registers
 from tests.chaos.history import Op
 
 #: Seconds by which somebody may write down that a lock was got after another did who got it later.
-STALE = 0.5
+STALE = 0.1
 
 
 def problems(history: Iterable[Op], killed: int = 0) -> list[str]:
