@@ -215,7 +215,7 @@ def test_the_process_follows_the_kernel_but_for_what_it_changed_itself(
         monkeypatch.delenv(name, raising=False)
     (slot.folder / "below").mkdir()
     sys.path.append("/a/cell/added/this")
-    os.environ["SKYWARD_TEST_TWO"] = "mine"
+    monkeypatch.setenv("SKYWARD_TEST_TWO", "mine")
     changed = {"SKYWARD_TEST_ONE": "1", "SKYWARD_TEST_TWO": "2"}
     paths = (*slot.imports._paths, "/the/notebook/added/this")
     slot.tell(paths=paths, env=changed, directory=str(slot.folder / "below"))
