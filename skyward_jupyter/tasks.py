@@ -51,7 +51,7 @@ def promise[T](
 ) -> asyncio.Task[T]:
     """Start a task whose exception is its result: those who await it are told, and there may be none."""
     task = (loop or asyncio.get_running_loop()).create_task(work, context=context)
-    task.add_done_callback(_take)
+    task.add_done_callback(take_error)
     return task
 
 
@@ -143,6 +143,7 @@ def _hear(what: str, failed: Failed | None, task: asyncio.Task[Any]) -> None:
         failed(error)
 
 
-def _take(task: asyncio.Task[Any]) -> None:
+def take_error(task: asyncio.Future[Any]) -> None:
+    """Have the exception of a task count as heard."""
     if not task.cancelled():
         task.exception()

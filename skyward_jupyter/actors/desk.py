@@ -11,22 +11,19 @@ import itertools
 import math
 import time
 import weakref
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from skyward_jupyter.actors.boot import Boot
 from skyward_jupyter.actors.feed import Feeds
+from skyward_jupyter.actors.past import Past, Throughput, Times
 from skyward_jupyter.actors.tail import Tail
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.messages import Code
 
-#: How many tasks that ended are remembered with their times.
-KEPT = 10_000
-
-type Times = tuple[int, str, int, float, float, float, float, float, str, int]
 type Late = weakref.WeakMethod[Callable[[TaskEvent], None]]
 #: How many tasks that ended are remembered with who hears of them.
 HEARD = 1_000
@@ -183,8 +180,8 @@ class Desk:
         In flight, by id.
     nodes
         The latest view of each node, by rank.
-    finished
-        When the last tasks ended (monotonic seconds), for the throughput.
+    throughput
+        How many tasks ended lately.
     queued
         Tasks that wait for a node.
     seen
@@ -193,8 +190,6 @@ class Desk:
         The nodes that a cell has run on, by rank.
     times
         When the last tasks were where: what `skyward_jupyter.events.TaskTimes` is made of.
-    recorded
-        How many such times there ever were: `times` has the last ones.
     turnaround
         The shortest time from sending a task to a node to its end here, less what it ran; by rank.
     tails
@@ -205,12 +200,11 @@ class Desk:
 
     tasks: dict[int, TaskEntry] = field(default_factory=dict)
     nodes: dict[int, NodeView] = field(default_factory=dict)
-    finished: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=10_000))
+    throughput: Throughput = field(default_factory=Throughput)
     queued: int = 0
     seen: dict[int, int] = field(default_factory=dict)
     sessions: set[int] = field(default_factory=set)
-    times: deque[Times] = field(default_factory=lambda: deque(maxlen=KEPT))
-    recorded: int = 0
+    times: Past = field(default_factory=Past)
     turnaround: dict[int, float] = field(default_factory=dict)
     tails: defaultdict[int, Tail] = field(default_factory=lambda: defaultdict(Tail))
     late: dict[int, Late] = field(default_factory=dict)
@@ -231,10 +225,6 @@ class Desk:
             while len(self.late) > HEARD:
                 del self.late[next(iter(self.late))]
 
-    def count(self, ended: int) -> None:
-        """Remember that so many tasks ended now."""
-        self.finished.append((time.monotonic(), ended))
-
     def record(self, entry: TaskEntry, rank: int, error: str) -> Times | None:
         """Keep when a task that ended was where; one that never left this process was nowhere."""
         if not entry.sent:
@@ -250,18 +240,9 @@ class Desk:
         name = "cell" if entry.session else entry.name
         times = (entry.id, name, rank, entry.queued, entry.sent, began, ended, now, error, entry.tries)
         self.times.append(times)
-        self.recorded += 1
         return times
 
     def ended(self, after: int, most: int) -> tuple[int, list[Times]]:
         """The times recorded after the first `after`, of more than `most` the last; and how many came before them."""
-        count = max(0, min(self.recorded - after, len(self.times), most))
-        last = list(itertools.islice(reversed(self.times), count))
-        return self.recorded - count, last[::-1]
-
-    def rate(self, window: float = 3.0) -> float:
-        """Tasks ended per second over the last `window` seconds."""
-        since = time.monotonic() - window
-        while self.finished and self.finished[0][0] < since:
-            self.finished.popleft()
-        return sum(ended for _, ended in self.finished) / window
+        count = max(0, min(self.times.recorded - after, len(self.times), most))
+        return self.times.recorded - count, self.times.last(count)

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Buffer, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary
 
 from skyward_jupyter.actors.courier import task_of
 from skyward_jupyter.actors.desk import TaskEntry
-from skyward_jupyter.actors.ending import end
+from skyward_jupyter.actors.ending import end, withdraw
 from skyward_jupyter.actors.feed import Feeds
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Give, Withdraw
@@ -24,8 +24,9 @@ from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
 from skyward_jupyter.events import TaskQueued
 from skyward_jupyter.tasks import Tasks, promise
 from skyward_jupyter.wire.blame import explain
-from skyward_jupyter.wire.blobs import Blob
-from skyward_jupyter.wire.codec import digest
+from skyward_jupyter.wire.blobs import INLINE_LIMIT, Blob
+from skyward_jupyter.wire.codec import digest, dumped, sealed
+from skyward_jupyter.wire.contained import contained
 from skyward_jupyter.wire.events import Failure, Outcome, TaskEvent
 from skyward_jupyter.wire.functions import reads, same
 from skyward_jupyter.wire.messages import Broadcast, Code, Feed, Part, Target
@@ -61,6 +62,31 @@ class Call:
 
 
 type _Packed = tuple[Code, tuple[Blob, ...]]
+#: A value as bytes that fit in a message; its pickled parts while they do not.
+type _Body = bytes | tuple[Buffer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pickled:
+    """A call whose function and arguments are pickled: what changes here from now on is not seen there.
+
+    Attributes
+    ----------
+    code
+        Its function; one that is known by now as its `Code`.
+    reads
+        What the function took along, as of `skyward_jupyter.wire.functions.reads`.
+    """
+
+    call: Call
+    code: Code | _Body
+    args: _Body
+    reads: tuple[object, ...] | None = None
+
+    @property
+    def is_small(self) -> bool:
+        """Whether all of it fits in a message."""
+        return isinstance(self.code, Code | bytes) and isinstance(self.args, bytes)
 
 
 class Dispatch:
@@ -80,6 +106,39 @@ class Dispatch:
         self._admit(entries)
         enqueue(self._hub, [entry.id for entry in entries])
         return entries
+
+    def pickled(self, call: Call) -> Pickled:
+        """Pickle a call, in any thread; `queued` takes it on the loop. Large parts stay as they are until then."""
+        code, now = self._known(call.function)
+        try:
+            with contained("pickling", interruptible=True):
+                args = _body(dumped((call.args, dict(call.kwargs))))
+        except Exception as error:
+            raise blame(call, error) from None
+        if code is not None:
+            return Pickled(call, code, args, now)
+        try:
+            with contained("pickling", interruptible=True):
+                body = _body(dumped(call.function))
+        except Exception:
+            raise _unpicklable(call.function) from None
+        return Pickled(call, body, args, now)
+
+    def queued(self, pickled: Pickled, on_event: Callable[[TaskEvent], None] | None) -> TaskEntry:
+        """Put a call into the queue that is pickled already."""
+        self._check()
+        self._hub.project.current()
+        code, code_blobs = self._code(pickled.call.function, pickled.code, pickled.reads)
+        try:
+            args, blobs = self._kept(pickled.args)
+        except BaseException:
+            self._hub.payloads.release(code_blobs)
+            raise
+        entry = self._made(pickled.call, code, args, code_blobs + blobs, on_event)
+        entry.pooled = True
+        self._admit([entry])
+        enqueue(self._hub, (entry.id,))
+        return entry
 
     def placed(
         self,
@@ -127,9 +186,9 @@ class Dispatch:
         return [future.result() for future in futures]
 
     def stop(self, entries: Iterable[TaskEntry], action: str) -> None:
-        """Interrupt tasks that have not ended, or ``kill`` their slots."""
+        """Interrupt tasks that have not ended, or ``kill`` their slots; those that wait here end at once."""
         for entry in entries:
-            if not entry.outcome.done():
+            if not entry.outcome.done() and not withdraw(self._hub, entry, action):
                 self._hub.placer.tell(Withdraw(entry.id, action))
 
     def _check(self) -> None:
@@ -153,7 +212,8 @@ class Dispatch:
     def _entry(self, call: Call, codes: dict[int, _Packed], on_event: Callable[[TaskEvent], None] | None) -> TaskEntry:
         packed = codes.get(id(call.function))
         if packed is None:
-            packed = codes[id(call.function)] = self._code(call)
+            known, now = self._known(call.function)
+            packed = codes[id(call.function)] = self._code(call.function, known, now)
         else:
             self._hub.payloads.hold(packed[1])
         code, code_blobs = packed
@@ -162,21 +222,31 @@ class Dispatch:
         except Exception as error:
             self._hub.payloads.release(code_blobs)
             raise error if isinstance(error, NoRoom) else blame(call, error) from None
-        entry = TaskEntry(
+        return self._with_feeds(self._made(call, code, args, code_blobs + blobs, on_event), call)
+
+    def _made(
+        self,
+        call: Call,
+        code: Code,
+        args: bytes,
+        blobs: tuple[Blob, ...],
+        on_event: Callable[[TaskEvent], None] | None,
+    ) -> TaskEntry:
+        name = getattr(call.function, "__name__", "")
+        return TaskEntry(
             id=self._hub.desk.next_id(),
             code=code,
             args=args,
             outcome=asyncio.get_running_loop().create_future(),
-            name=getattr(call.function, "__name__", ""),
+            name=name,
             timeout=call.timeout,
             flags=call.keep(-1, False) if call.keep is not None else "",
             on_event=on_event,
             yields=asyncio.Queue() if call.stream else None,
-            blobs=code_blobs + blobs,
-            label=(call.label or getattr(call.function, "__name__", "call"))[:LABEL],
+            blobs=blobs,
+            label=(call.label or name or "call")[:LABEL],
             retries=self._hub.retries if call.retries is None else call.retries,
         )
-        return self._with_feeds(entry, call)
 
     def _with_feeds(self, entry: TaskEntry, call: Call) -> TaskEntry:
         """Give a task what brings the streams of its call to it."""
@@ -219,22 +289,31 @@ class Dispatch:
         )
         return self._with_feeds(copied, call)
 
-    def _code(self, call: Call) -> _Packed:
-        function = call.function
+    def _known(self, function: Callable[..., Any]) -> tuple[Code | None, tuple[object, ...] | None]:
+        """A function as it was packed before, if it still is that; and what it takes along now."""
         now = reads(function)
         known = self._codes.get(function) if now is not None else None
-        if known is not None and same(known[0], now):
-            return known[1], ()
+        return (known[1] if known is not None and same(known[0], now) else None), now
+
+    def _code(
+        self, function: Callable[..., Any], given: Code | _Body | None, now: tuple[object, ...] | None
+    ) -> _Packed:
+        """A function as it is sent, given what is known of it."""
+        if isinstance(given, Code):
+            return given, ()
         try:
-            body, blobs = self._hub.payloads.pack(function)
+            body, blobs = self._hub.payloads.pack(function) if given is None else self._kept(given)
         except NoRoom:
             raise
         except Exception:
-            raise explain(getattr(function, "__name__", "the function"), function) from None
+            raise _unpicklable(function) from None
         code = Code(digest(body), body)
         if now is not None and not blobs:
             self._codes[function] = now, code
         return code, blobs
+
+    def _kept(self, body: _Body) -> tuple[bytes, tuple[Blob, ...]]:
+        return (body, ()) if isinstance(body, bytes) else self._hub.payloads.keep(body)
 
     def _admit(self, entries: Sequence[TaskEntry]) -> None:
         for entry in entries:
@@ -335,6 +414,15 @@ async def _all(futures: Sequence[asyncio.Future[Outcome]], timeout: float | None
     pending = [future for future in futures if not future.done()]
     if pending:
         await asyncio.wait(pending, timeout=timeout)
+
+
+def _body(parts: tuple[Buffer, ...]) -> _Body:
+    small = sum(memoryview(part).nbytes for part in parts) < INLINE_LIMIT
+    return sealed(parts, None) if small else parts
+
+
+def _unpicklable(function: Callable[..., Any]) -> NotPicklable:
+    return explain(getattr(function, "__name__", "the function"), function)
 
 
 def blame(call: Call, error: Exception) -> NotPicklable:

@@ -163,7 +163,7 @@ class Autoscaler:
 
     def _grown(self, now: float) -> int:
         placing = self._hub.placing
-        head = placing.queue[0] if placing.queue else 0
+        head = placing.queue.head
         if head != self._head or not placing.nodes:
             self._head, self._moved = head, now
         if now < self._held_until:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.errors import TaskInterrupted
 from skyward_jupyter.events import TaskDone, TaskTimes
 from skyward_jupyter.wire.events import Failure, Outcome
 
@@ -19,7 +20,7 @@ def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
     """End a task, once."""
     if hub.desk.tasks.pop(entry.id, None) is not None:
         hub.payloads.release(entry.blobs)
-        hub.desk.count(1)
+        hub.desk.throughput.count()
         hub.desk.outlive(entry)
         if entry.feeds is not None:
             entry.feeds.close()
@@ -29,6 +30,22 @@ def end(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
         entry.outcome.set_result(outcome)
     if entry.yields is not None:
         entry.yields.put_nowait(StreamEnd(outcome))
+
+
+def withdraw(hub: Hub, entry: TaskEntry, action: str) -> bool:
+    """End a task that waits in the queue; False when it is not there, but on its way to or from a node."""
+    if entry.rank is not None or entry.id not in hub.placing.queue:
+        return False
+    entry.stopping = action
+    hub.placing.queue.remove(entry.id)
+    hub.desk.queued = len(hub.placing.queue)
+    cancelled(hub, entry)
+    return True
+
+
+def cancelled(hub: Hub, entry: TaskEntry) -> None:
+    """End a task that no node has, as nobody waits for it."""
+    end(hub, entry, Failure(-1, TaskInterrupted("the task was cancelled before it started"), 0.0))
 
 
 def _tell(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:

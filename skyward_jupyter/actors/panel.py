@@ -167,7 +167,9 @@ class Panel:
                     self.hub.events.emit(Metric, rank, it.cpu, it.memory, it.running, it.done, it.busy, it.gpus)
         self.seq += 1
         desk, cost = self.hub.desk, self.hub.cost.now
-        delta = Delta(self.seq, time.time(), desk.queued, desk.rate(), rows, cost.so_far, gpus=_gpus(ranks, loads))
+        delta = Delta(
+            self.seq, time.time(), desk.queued, desk.throughput.rate(), rows, cost.so_far, gpus=_gpus(ranks, loads)
+        )
         for view, visible in list(self.views.items()):
             if visible:
                 view.delta(replace(delta, ended=self._news(view)))
@@ -175,9 +177,9 @@ class Panel:
     def _news(self, view: PanelView) -> Ended | None:
         """The tasks that ended since the last delta of a view that wants them."""
         after = self._drawn.get(view)
-        if after is None or after == self.hub.desk.recorded:
+        if after is None or after == self.hub.desk.times.recorded:
             return None
-        self._drawn[view] = self.hub.desk.recorded
+        self._drawn[view] = self.hub.desk.times.recorded
         return self._ended(after)
 
     def _ended(self, after: int) -> Ended:

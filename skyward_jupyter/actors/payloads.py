@@ -7,7 +7,7 @@ flight, and a node that has it is not sent it again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Buffer, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import casty
 from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.tasks import side_by_side
 from skyward_jupyter.wire.blobs import Blob, BlobMemory, BlobStore
-from skyward_jupyter.wire.codec import blobs_of, pack
+from skyward_jupyter.wire.codec import blobs_of, dumped, pack, sealed
 from skyward_jupyter.wire.contained import contained
 from skyward_jupyter.wire.messages import DropBlob, FetchPiece, HasBlobs, PutPiece
 from skyward_jupyter.wire.parts import every_blob_of
@@ -55,6 +55,12 @@ class Payloads:
 
     def pack(self, value: object) -> tuple[bytes, tuple[Blob, ...]]:
         """`value` packed, and the blobs a node needs to unpack it, pinned until `release`."""
+        with contained("pickling"):
+            parts = dumped(value)
+        return self.keep(parts)
+
+    def keep(self, parts: Sequence[Buffer]) -> tuple[bytes, tuple[Blob, ...]]:
+        """What was pickled in `parts`, as `pack` gives it."""
         blobs: list[Blob] = []
 
         def put(data: memoryview) -> Blob:
@@ -63,8 +69,7 @@ class Payloads:
             blobs.append(blob)
             return blob
 
-        with contained("pickling"):
-            return pack(value, put), tuple(blobs)
+        return sealed(parts, put), tuple(blobs)
 
     def pack_once(self, value: object) -> tuple[bytes, tuple[Blob, ...]]:
         """`value` packed for one reader, who removes its blobs; from any thread. `forget` those that nobody reads."""

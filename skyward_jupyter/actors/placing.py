@@ -11,12 +11,13 @@ cost it more than everything that is done here.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from skyward_jupyter.actors.messages import Assign, Check
+from skyward_jupyter.actors.queue import Queue
 
 if TYPE_CHECKING:
     from skyward_jupyter.actors.hub import Hub
@@ -58,7 +59,7 @@ class Placer:
     """
 
     def __init__(self) -> None:
-        self.queue: deque[int] = deque()
+        self.queue = Queue()
         self._seats: dict[int, Seat] = {}
         self._next = 0
         self._jobs: Counter[int] = Counter()
@@ -106,7 +107,7 @@ class Placer:
         seat = self._seats.get(rank)
         if seat is not None:
             seat.given = max(0, seat.given - len(tasks))
-        self.queue.extendleft(reversed(wanted))
+        self.queue.prepend(wanted)
 
     @property
     def nodes(self) -> int:
@@ -147,7 +148,7 @@ class Placer:
             while self.queue and (seat := self._turn(room)) is not None:
                 seat.given += 1
                 seat.moved = True
-                placed.setdefault(seat.rank, []).append(self.queue.popleft())
+                placed.setdefault(seat.rank, []).append(self.queue.take())
         return placed
 
     def _unoccupied(self, seat: Seat) -> int:

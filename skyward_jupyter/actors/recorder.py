@@ -122,22 +122,26 @@ class Recorder:
 
 def waiting_runs(entries: Iterable[TaskEntry]) -> tuple[WaitingRun, ...]:
     """The runs of tasks that wait, in their order; single calls of one name that follow each other count as one."""
-    found: dict[int, WaitingRun] = {}
+    found: dict[int, TaskEntry] = {}
+    parts: dict[int, int] = {}
     last = 0
     for entry in entries:
         if entry.run in found:
             continue
         before = found.get(last)
-        single = entry.parts == 1
-        if before is not None and single and before.separate and _follows(entry, before):
-            found[last] = replace(before, parts=before.parts + 1)
+        if before is not None and _follows(entry, before, parts[last]):
+            parts[last] += 1
             continue
         if len(found) == MOST_NOTED:
             break
         last = entry.run
-        found[last] = WaitingRun(entry.run, entry.parts, entry.label, entry.queued, single)
-    return tuple(found.values())
+        found[last], parts[last] = entry, entry.parts
+    return tuple(
+        WaitingRun(number, parts[number], first.label, first.queued, first.parts == 1)
+        for number, first in found.items()
+    )
 
 
-def _follows(entry: TaskEntry, before: WaitingRun) -> bool:
-    return entry.id == before.number + before.parts and entry.label == before.label
+def _follows(entry: TaskEntry, first: TaskEntry, parts: int) -> bool:
+    """Whether a single call comes right after others like it, of which there are so many."""
+    return entry.parts == first.parts == 1 and entry.id == first.run + parts and entry.label == first.label

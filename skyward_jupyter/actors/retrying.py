@@ -40,7 +40,7 @@ def lose(hub: Hub, entries: Iterable[TaskEntry], rank: int, why: str) -> None:
         else:
             end(hub, entry, Failure(rank, NodeLost(rank, why, entry.tries), 0.0))
     if again:
-        hub.placing.queue.extendleft(reversed(again))
+        hub.placing.queue.prepend(again)
         placing.assign(hub)
 
 

@@ -10,8 +10,7 @@ from datetime import timedelta
 
 from casty import Context, actor
 
-from skyward_jupyter.actors.desk import TaskEntry
-from skyward_jupyter.actors.ending import end
+from skyward_jupyter.actors.ending import cancelled, withdraw
 from skyward_jupyter.actors.hub import Hub, find
 from skyward_jupyter.actors.messages import (
     Act,
@@ -25,8 +24,6 @@ from skyward_jupyter.actors.messages import (
     Withdraw,
 )
 from skyward_jupyter.actors.placing import assign
-from skyward_jupyter.errors import TaskInterrupted
-from skyward_jupyter.wire.events import Failure
 
 type PlacerMessage = Enqueue | Returned | Check | Withdraw | NodeUp | NodeDown | Slots
 
@@ -68,14 +65,10 @@ def _wanted(hub: Hub, tasks: Sequence[int]) -> list[int]:
             continue
         entry.rank, entry.sent = None, 0.0
         if entry.stopping:
-            _cancelled(hub, entry)
+            cancelled(hub, entry)
         else:
             wanted.append(number)
     return wanted
-
-
-def _cancelled(hub: Hub, entry: TaskEntry) -> None:
-    end(hub, entry, Failure(-1, TaskInterrupted("the task was cancelled before it started"), 0.0))
 
 
 def _withdraw(hub: Hub, number: int, action: str) -> None:
@@ -85,6 +78,5 @@ def _withdraw(hub: Hub, number: int, action: str) -> None:
     entry.stopping = action
     if entry.rank is not None:
         hub.node(entry.rank).tell(Act(number, action))
-    elif number in hub.placing.queue:
-        hub.placing.queue.remove(number)
-        _cancelled(hub, entry)
+    else:
+        withdraw(hub, entry, action)

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.modules import ask
@@ -26,9 +26,7 @@ from skyward_jupyter.wire.locks import thread_rlock
 from skyward_jupyter.wire.project import Loaded, Project
 
 if TYPE_CHECKING:
-    from importlib.abc import Loader
-else:
-    Loader = object  # all that is needed of it is here, and it imports much
+    from importlib.abc import Loader  # which imports much
 
 
 class HeldLoader(SourceFileLoader):
@@ -47,8 +45,8 @@ class HeldLoader(SourceFileLoader):
         raise OSError("the kernel has another content")
 
 
-class _Completing(Loader):
-    """Loads a module, then those below it that the kernel has loaded."""
+class _Completing:
+    """Loads a module, then those below it that the kernel has loaded. It is a `Loader` by what it has."""
 
     def __init__(self, loader: Loader, imports: Imports) -> None:
         self._loader = loader
@@ -141,7 +139,7 @@ class Imports(Recorder):
             if not isinstance(spec.loader, HeldLoader):
                 self.note(spec)
             if path is None and spec.loader is not None and _below(fullname, project.loaded):
-                spec.loader = _Completing(spec.loader, self)
+                spec.loader = cast("Loader", _Completing(spec.loader, self))
         return spec
 
     def complete(self, top: str = "") -> None:

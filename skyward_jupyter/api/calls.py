@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import contextlib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.actors.desk import TaskEntry
-from skyward_jupyter.actors.dispatch import Dispatch
+from skyward_jupyter.actors.dispatch import Dispatch, Pickled
 from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.api.answer import Answer
 from skyward_jupyter.api.compute import PendingCompute, PendingGroup
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
@@ -20,6 +20,7 @@ from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
 from skyward_jupyter.errors import ProvisioningFailed, TaskInterrupted, UsageError
 from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.runtime.crossing import Work
 from skyward_jupyter.wire.events import Failure, Outcome
 
 if TYPE_CHECKING:
@@ -48,8 +49,25 @@ class Calls:
             return self.stream(pending) if pending.stream else await self._gather(pending)
         if pending.streams:
             return self.stream(pending)
-        (outcome,) = await self.dispatch.ended(self._queued(pending))
-        return _value(outcome)
+        return await self.answer(pending)
+
+    def work(self, pending: Pending) -> Work[Any]:
+        """`run`, for whoever waits for it anywhere."""
+        if isinstance(pending, PendingGroup) or pending.streams:
+            return self.run(pending)
+        return partial(self.answer, pending)
+
+    def answer(self, pending: PendingCompute[Any]) -> Answer:
+        """What a call will give; it begins in the next turn of the loop."""
+        loop = runtime().loop
+        made = Answer(loop, self.dispatch, partial(self._begin, pending))
+        loop.call_soon(made.start)
+        return made
+
+    def pickled(self, pending: PendingCompute[Any]) -> Answer:
+        """The same of a call that is pickled now, in any thread; `start` begins it."""
+        pickled = self.dispatch.pickled(pending.call())
+        return Answer(runtime().loop, self.dispatch, partial(self._queue, pickled), is_small=pickled.is_small)
 
     async def broadcast(self, pending: PendingCompute[Any]) -> list[Any]:
         """Run a call on every node; several errors are raised as one group.
@@ -123,20 +141,25 @@ class Calls:
         return outcomes_of(self.dispatch, entries, ordered=ordered, fail_fast=pending.fail_fast)
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
-        """Start a call and return its future."""
+        """Start a group, or what streams, and return its future."""
         work = runtime().spawn(self.run(pending), awaited=True)
-        future: PoolFuture[Any] = PoolFuture(lambda: runtime().call_soon(work.cancel))
-
-        def done(task: asyncio.Task[Any]) -> None:
-            if task.cancelled():
-                future.cancel()
-                return
-            error = task.exception()
-            with contextlib.suppress(concurrent.futures.InvalidStateError):  # cancelled at this very moment
-                future.set_exception(error) if error is not None else future.set_result(task.result())
-
-        work.add_done_callback(done)
+        future: PoolFuture[Any] = PoolFuture(lambda _: runtime().call_soon(work.cancel))
+        work.add_done_callback(future.take)
         return future
+
+    def _begin(self, pending: PendingCompute[Any], echo: Echo) -> TaskEntry:
+        (entry,) = self.dispatch.pooled([pending.call()], echo)
+        self._say_notes(echo)
+        return entry
+
+    def _queue(self, pickled: Pickled, echo: Echo) -> TaskEntry:
+        entry = self.dispatch.queued(pickled, echo)
+        self._say_notes(echo)
+        return entry
+
+    def _say_notes(self, echo: Echo) -> None:
+        for note in self.hub.project.notes():
+            echo.say(f"{note}\n")
 
     def interrupt(self) -> None:
         """Interrupt everything that is in flight."""
@@ -151,10 +174,20 @@ class Calls:
         self, entries: list[TaskEntry], echo: Echo, siblings: Siblings[BaseException] | None = None
     ) -> list[TaskEntry]:
         """Have `echo` show the last line of each task, finished or not; where nobody reads it, they are stopped."""
-        for note in self.hub.project.notes():
-            echo.say(f"{note}\n")
+        self._say_notes(echo)
+        left = len(entries)
+
+        def ended(future: asyncio.Future[Outcome]) -> None:
+            nonlocal left
+            echo.finish(future.result().node)
+            left -= 1
+            if not left:
+                echo.close()
+
         for entry in entries:
-            entry.outcome.add_done_callback(partial(_ended, entry, echo, siblings))
+            entry.outcome.add_done_callback(ended)
+            if siblings is not None:
+                entry.outcome.add_done_callback(partial(_ended, entry, siblings))
         echo.unread = lambda: self.dispatch.stop(entries, "interrupt")
         return entries
 
@@ -166,7 +199,8 @@ class Calls:
         def check(future: asyncio.Future[Outcome]) -> None:
             if isinstance(future.result(), Failure):
                 failed.append(future.result())
-                self.dispatch.stop(entries, "interrupt")
+                if len(failed) == 1:
+                    self.dispatch.stop(entries, "interrupt")
 
         for entry in entries:
             entry.outcome.add_done_callback(check)
@@ -184,14 +218,10 @@ def _together(errors: dict[int, BaseException], total: int) -> BaseExceptionGrou
     return group
 
 
-def _ended(
-    entry: TaskEntry, echo: Echo, siblings: Siblings[BaseException] | None, future: asyncio.Future[Outcome]
-) -> None:
+def _ended(entry: TaskEntry, siblings: Siblings[BaseException], future: asyncio.Future[Outcome]) -> None:
     outcome = future.result()
-    echo.finish(outcome.node)
-    if siblings is not None:
-        error = outcome.error if isinstance(outcome, Failure) and not entry.stopping else None
-        siblings.ended(entry.rank or 0, error)
+    error = outcome.error if isinstance(outcome, Failure) and not entry.stopping else None
+    siblings.ended(entry.rank or 0, error)
 
 
 def _leave_stopped(errors: dict[int, BaseException], stopped: Iterable[int]) -> None:

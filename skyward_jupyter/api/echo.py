@@ -10,6 +10,10 @@ from skyward_jupyter.runtime.writing import put
 from skyward_jupyter.wire.events import Clear, Display, Dropped, Output, TaskEvent
 
 
+def _go_on() -> object:
+    return None
+
+
 class Echo:
     """Shows what calls write where they were made: in a notebook, in that cell.
 
@@ -19,12 +23,19 @@ class Echo:
     ----------
     unread
         Called when the program is to end because nobody reads what it writes.
+
+    Parameters
+    ----------
+    context
+        Where they were made; where this is made when not given.
     """
 
-    def __init__(self) -> None:
-        self.unread: Callable[[], object] = lambda: None
-        self._context = contextvars.copy_context()
-        self._unfinished: dict[tuple[int, str], str] = {}
+    __slots__ = ("_context", "_unfinished", "unread")
+
+    def __init__(self, context: contextvars.Context | None = None) -> None:
+        self.unread: Callable[[], object] = _go_on
+        self._context = contextvars.copy_context() if context is None else context
+        self._unfinished: dict[tuple[int, str], str] | None = None  # made with the first: many wait and write nothing
 
     def __call__(self, event: TaskEvent) -> None:
         """Show one event of a task."""
@@ -39,13 +50,20 @@ class Echo:
         if self._unfinished:
             self._context.run(self._finish, node)
 
+    def close(self) -> None:
+        """All tasks have ended, and nobody has to be told what is read."""
+        self.unread = _go_on
+
     def _finish(self, node: int) -> None:
-        for key in [key for key in self._unfinished if key[0] == node]:
-            self._write(*key, [self._unfinished.pop(key)])
+        unfinished = self._unfinished or {}
+        for key in [key for key in unfinished if key[0] == node]:
+            self._write(*key, [unfinished.pop(key)])
 
     def _show(self, event: TaskEvent) -> None:
         match event:
             case Output(node, stream, text):
+                if self._unfinished is None:
+                    self._unfinished = {}
                 *lines, rest = (self._unfinished.pop((node, stream), "") + text).split("\n")
                 if rest:
                     self._unfinished[node, stream] = rest

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 from collections.abc import Callable, Generator
 from typing import Any
 
+from skyward_jupyter.api.condition import Condition
 from skyward_jupyter.runtime.bridge import runtime, wait
 from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.writing import heard
@@ -15,12 +17,13 @@ from skyward_jupyter.runtime.writing import heard
 class PoolFuture[T](concurrent.futures.Future[T]):
     """A `concurrent.futures.Future` that can also be awaited, and whose `cancel` stops the remote code.
 
-    `stop` is called for that, in whichever thread cancels.
+    `stop` is called for that with the future, in whichever thread cancels.
     """
 
-    def __init__(self, stop: Callable[[], object]) -> None:
+    def __init__(self, stop: Callable[[Any], object]) -> None:
         super().__init__()
-        self._stop = [stop]
+        self._condition = Condition()
+        self._stop: Callable[[Any], object] | None = stop
         self._depth = depth()
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -45,15 +48,30 @@ class PoolFuture[T](concurrent.futures.Future[T]):
         """Stop the call wherever it is; returns whether it had not ended yet."""
         if self.done() or left_behind(self._depth):
             return False
-        try:
-            stop = self._stop.pop()
-        except IndexError:
+        stop = self._let_go()
+        if stop is None:
             return super().cancel()  # another thread is cancelling it
-        stop()
+        stop(self)
         stopped = super().cancel()
         if stopped:
             self.set_running_or_notify_cancel()  # `wait` and `as_completed` learn of it by this alone
         return stopped
+
+    def take(self, answer: asyncio.Future[T]) -> None:
+        """End as `answer` has, unless it was cancelled at this very moment."""
+        if answer.cancelled():
+            self.cancel()
+            return
+        error = answer.exception()
+        with contextlib.suppress(concurrent.futures.InvalidStateError):
+            self.set_exception(error) if error is not None else self.set_result(answer.result())
+        self._let_go()
+
+    def _let_go(self) -> Callable[[Any], object] | None:
+        """What stops the call, for whoever asks first; nothing of the call is kept here from then on."""
+        with self._condition:
+            stop, self._stop = self._stop, None
+        return stop
 
     def _prepare(self, timeout: float | None) -> None:
         """Wait already, where blocking has to go by way of the runtime."""

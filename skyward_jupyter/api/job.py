@@ -6,7 +6,6 @@ import concurrent.futures
 import contextlib
 import logging
 import pickle
-import weakref
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,13 +37,7 @@ class JobFuture[T](PoolFuture[T]):
         withdraw: Callable[[JobFuture[Any]], None],
         call: Callable[[Callback, concurrent.futures.Future[Any]], None],
     ) -> None:
-        itself = weakref.ref(self)
-
-        def stop() -> None:
-            if (future := itself()) is not None:
-                withdraw(future)
-
-        super().__init__(stop)
+        super().__init__(withdraw)
         self.placed = False
         self._call = call
 

@@ -19,10 +19,11 @@ from skyward_jupyter.api.checks import checked_env, checked_image, checked_kinds
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
-from skyward_jupyter.api.inputs import refuse_iterators, refuse_own_loop
+from skyward_jupyter.api.inputs import refuse_iterators
 from skyward_jupyter.api.life import Life, Settings
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.runs import PoolRun, runs_of
+from skyward_jupyter.api.sending import Sending, calls_of, on_loop
 from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, terms_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
@@ -32,7 +33,6 @@ from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.catalog import checked_provider
 from skyward_jupyter.providers.records import PoolRecord
-from skyward_jupyter.runtime.awake import leaves_a_core
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.terminal.mode import Mode, checked
@@ -122,6 +122,7 @@ class ComputePool:
             image=checked_image(image, self._provider),
         )
         self._life = Life(settings, self._bus, self._list)
+        self._sending = Sending(lambda: self._running, lambda: self.size)
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise Stays(
@@ -206,7 +207,9 @@ class ComputePool:
         """
         __tracebackhide__ = True
         with heard:
-            return await bridge(self._running.run(pending), awake=leaves_a_core(len(_calls_of(pending))))
+            result = bridge(self._running.work(pending), calls=len(calls_of(pending)))
+            del pending  # a crowd may wait, and what its calls were made with is not needed
+            return await result
 
     async def broadcast[R](self, pending: PendingCompute[R], *, fail_fast: bool = False) -> list[R]:
         """Run a call on every node; the results in node order.
@@ -227,11 +230,11 @@ class ComputePool:
         __tracebackhide__ = True
         with heard:
             pending = pending.with_fail_fast() if fail_fast else pending
-            return await bridge(self._running.broadcast(pending), awake=leaves_a_core(self.size))
+            return await bridge(self._running.broadcast(pending), calls=self.size)
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Results while others still run, or what a generator yields: for ``async for`` and ``for``."""
-        return self._on_loop(lambda: self._running.stream(pending))
+        return on_loop(lambda: self._running.stream(pending))
 
     @overload
     def map[**P, R](self, function: ComputeFunction[P, R], *iterables: Iterable[Any]) -> list[R]: ...
@@ -246,20 +249,19 @@ class ComputePool:
     def run_blocking(self, pending: Pending) -> Any:
         """`run`, blocking: what ``>>`` does."""
         __tracebackhide__ = True
-        calls = _calls_of(pending)
-        refuse_own_loop(source for call in calls for source in call.sources)
-        with heard:
-            return wait(self._running.run(pending), "await pool.run(...)", awake=leaves_a_core(len(calls)))
+        return self._sending.run_blocking(pending)
 
     def broadcast_blocking[R](self, pending: PendingCompute[R]) -> list[R]:
         """`broadcast`, blocking: what ``@`` does."""
         __tracebackhide__ = True
-        with heard:
-            return wait(self._running.broadcast(pending), "await pool.broadcast(...)", awake=leaves_a_core(self.size))
+        return self._sending.broadcast_blocking(pending)
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
-        """Start a call and return its future: what ``>`` does."""
-        return self._on_loop(lambda: self._running.submit(pending))
+        """Start a call and return its future: what ``>`` does.
+
+        Function and arguments are pickled now: what changes here later is not seen there.
+        """
+        return self._sending.submit(pending)
 
     def launch(
         self,
@@ -303,7 +305,7 @@ class ComputePool:
         It is called on the runtime's loop, in order, and may be an async function; it must not block. What it raises
         is logged. Registered before the pool starts, it hears of the start too, and it stays when the pool is stopped.
         """
-        listener = self._on_loop(lambda: self._bus.listen(checked_kinds((kind,)), callback))
+        listener = on_loop(lambda: self._bus.listen(checked_kinds((kind,)), callback))
 
         def off() -> None:
             listener.active = False
@@ -320,12 +322,15 @@ class ComputePool:
         if not is_count(buffer):
             raise UsageError(f"buffer is {buffer!r}; it is how many events to keep, at least 1")
         chosen = checked_kinds(kinds or (Event,))
-        return self._on_loop(lambda: EventStream(self._bus, chosen, buffer, over=self.state in ("stopped", "failed")))
+        return on_loop(lambda: EventStream(self._bus, chosen, buffer, over=self.state in ("stopped", "failed")))
 
     @property
     def timeline(self) -> Timeline:
         """When the last tasks that ended were queued, sent, run and received: up to 10,000, oldest first."""
-        return Timeline(TaskTimes(*times) for times in (tuple(self._hub.desk.times) if self._hub is not None else ()))
+        hub = self._hub
+        return Timeline(
+            TaskTimes(*times) for times in (on_loop(lambda: list(hub.desk.times)) if hub is not None else ())
+        )
 
     # -- what it is ------------------------------------------------------------------------------------------------
 
@@ -509,17 +514,6 @@ class ComputePool:
     def _hub(self) -> Hub | None:
         return self._life.hub
 
-    def _on_loop[T](self, work: Callable[[], T]) -> T:
-        """Do something on the loop from wherever we are; it does not wait for anything."""
-        here = runtime()
-        if here.on_loop:
-            return work()
-
-        async def run() -> T:
-            return work()
-
-        return wait(run())
-
     @property
     def _running(self) -> Calls:
         self.check()
@@ -538,7 +532,3 @@ class ComputePool:
         if rank not in self._running.hub.desk.nodes:
             raise UnknownNode(rank, self.size)
         return rank
-
-
-def _calls_of(pending: Pending) -> Sequence[PendingCompute[Any]]:
-    return pending.calls if isinstance(pending, PendingGroup) else (pending,)

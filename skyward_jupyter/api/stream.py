@@ -14,6 +14,7 @@ from skyward_jupyter.actors.dispatch import Dispatch
 from skyward_jupyter.actors.ending import StreamEnd
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Act
+from skyward_jupyter.runtime.awake import ANY_NUMBER
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.writing import heard
@@ -51,7 +52,7 @@ class ResultStream[T]:
         del self
         try:
             with heard:
-                return wait(step, "async for", awake=False)
+                return wait(step, "async for", calls=ANY_NUMBER)
         except StopAsyncIteration:
             raise StopIteration from None
         except KeyboardInterrupt:
@@ -67,7 +68,7 @@ class ResultStream[T]:
         while not self._ready:
             refuse(self._depth, "this stream")
             try:
-                self._ready.extend(await bridge(self._source.__anext__(), awake=False))
+                self._ready.extend(await bridge(self._source.__anext__(), calls=ANY_NUMBER))
             except Exception:
                 self._over = True
                 raise

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from typing import Any
 
 #: How long a loop stays awake for one wait (seconds): a trivial call's round trip on one machine.
 AWAKE = 0.001
+#: As a number of calls: nobody knows how many.
+ANY_NUMBER = sys.maxsize
 
 
 def _cores() -> int:
@@ -41,7 +44,7 @@ class _Turn:
             self._loop.call_soon(self)
 
 
-def stay_awake(loop: asyncio.AbstractEventLoop, task: asyncio.Future[Any]) -> None:
-    """Keep `loop` from sleeping until `task` is done, for `AWAKE` seconds at most."""
-    if _CORES > 1:
+def stay_awake(loop: asyncio.AbstractEventLoop, task: asyncio.Future[Any], calls: int = 1) -> None:
+    """Keep `loop` from sleeping until `task` is done, for `AWAKE` seconds at most, if its calls leave it a core."""
+    if leaves_a_core(calls):
         loop.call_soon(_Turn(loop, task))

@@ -21,7 +21,7 @@ from typing import Any, cast
 from skyward_jupyter.errors import BlockingRefused
 from skyward_jupyter.runtime import forks, restarts, waiting
 from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
-from skyward_jupyter.runtime.crossing import Crossing, drop, outside
+from skyward_jupyter.runtime.crossing import Crossing, Work, drop, outside
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
 from skyward_jupyter.runtime.suspension import suspended, suspends
 from skyward_jupyter.runtime.tracebacks import without_carriers
@@ -79,6 +79,12 @@ class Runtime:
     def call_soon(self, function: Callable[..., object], *args: object) -> None:
         """Call `function` on the loop, from any thread."""
         self.loop.call_soon_threadsafe(function, *args)
+
+    def attend(self, function: Callable[..., object], *args: object) -> None:
+        """Call `function` on the loop at once, although nobody waits for it; from any thread."""
+        self.loop.call_soon_threadsafe(function, *args)
+        if self.turns is not None:
+            self.turns.attend()
 
     def needed(self) -> AbstractContextManager[None]:
         """While inside, another thread or loop waits for this one."""
@@ -156,8 +162,8 @@ def runtime() -> Runtime:
         return _runtime
 
 
-def wait[T](awaitable: Awaitable[T], instead: str = "await", *, awake: bool = True) -> T:
-    """Block until `awaitable` is done and return what it gives.
+def wait[T](work: Work[T], instead: str = "await", *, calls: int = 1) -> T:
+    """Block until `work` is done and return what it gives.
 
     An interrupt cancels it and raises KeyboardInterrupt once it has ended, also when its result arrived meanwhile.
 
@@ -165,9 +171,9 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await", *, awake: bool = Tr
     ----------
     instead
         The form to await, for the error that refuses to block.
-    awake
-        Whether this thread stays awake for a moment, as suits what comes at once; not what needs all cores (see
-        `skyward_jupyter.runtime.awake.leaves_a_core`).
+    calls
+        How many calls are waited for at a time: this thread stays awake for a moment if they leave it a core, as suits
+        what comes at once.
 
     Raises
     ------
@@ -176,35 +182,36 @@ def wait[T](awaitable: Awaitable[T], instead: str = "await", *, awake: bool = Tr
     """
     here = runtime()
     if not here.may_block():
-        drop(awaitable)
+        drop(work)
         raise BlockingRefused(f"blocking here would stop the event loop it waits for; use `{instead}`")
     __tracebackhide__ = True
     try:
         if here.in_cell:
-            return _within(here, awaitable, awake)
+            return _within(here, work, calls)
         if here.turns is not None and here.turns.may_drive():
-            return here.turns.wait(awaitable, awake=awake)
-        return _across(here, awaitable)
+            return here.turns.wait(work, calls=calls)
+        return _across(here, work)
     except BaseException as error:
-        drop(awaitable)
+        drop(work)
         raise without_carriers(error)  # noqa: B904
 
 
-async def bridge[T](awaitable: Awaitable[T], *, awake: bool = True) -> T:
+async def bridge[T](work: Work[T], *, calls: int = 1) -> T:
     """Await something of the runtime from any event loop; cancelled, it returns once that has ended.
 
-    In an awaited cell, an interrupt ends it with KeyboardInterrupt. `awake` is as for `wait`.
+    In an awaited cell, an interrupt ends it with KeyboardInterrupt. `calls` is as for `wait`.
     """
     __tracebackhide__ = True
     here = runtime()
     try:
         if here.on_loop:
-            return await awaitable
-        work = Crossing(here.loop, awaitable)
+            return await (work() if callable(work) else work)
+        crossing = Crossing(here.loop, work)
+        del work  # what a call was made with is not kept by those who wait for it
         if here.on_kernel:
-            return await _from_kernel(here, work, awake)
+            return await _from_kernel(here, crossing, calls)
         with here.needed():
-            return await work.ended()
+            return await crossing.ended()
     except asyncio.CancelledError:
         if here.interrupted_here():
             raise KeyboardInterrupt from None
@@ -238,11 +245,11 @@ def _given[T](settled: tuple[T | None, Exception | None]) -> T:
     return cast(T, value)
 
 
-def _within[T](here: Runtime, awaitable: Awaitable[T], awake: bool) -> T:
+def _within[T](here: Runtime, given: Work[T], calls: int) -> T:
     """Wait in a cell: first by running the runtime's loop, then, if need be, while the kernel's goes on."""
     assert here.kernel is not None
     block = suspended if suspends() else _nesting(here.kernel)
-    work = Crossing(here.loop, awaitable)
+    work = Crossing(here.loop, given)
     interrupted: list[bool] = []
 
     def interrupt() -> None:
@@ -251,7 +258,7 @@ def _within[T](here: Runtime, awaitable: Awaitable[T], awake: bool) -> T:
 
     with on_sigint(interrupt):  # before it begins: an interrupt in between would leave it running for nobody
         try:
-            enough = block is suspended and _briefly(here, work, awake)
+            enough = block is suspended and _briefly(here, work, calls)
             result: T = work.begin().result() if enough else _meanwhile(here, work, block)
         except BaseException as error:
             of_cell = isinstance(error, asyncio.CancelledError) and here.interrupted_here()
@@ -263,23 +270,23 @@ def _within[T](here: Runtime, awaitable: Awaitable[T], awake: bool) -> T:
     return result
 
 
-def _briefly(here: Runtime, work: Crossing[Any], awake: bool) -> bool:
+def _briefly(here: Runtime, work: Crossing[Any], calls: int) -> bool:
     """Run the runtime's loop from here for a moment; returns whether that was enough."""
     if here.turns is None or here.kernel is None or here.unattended > UNATTENDED:
         return False
     try:
         with outside(here.kernel):
-            return here.turns.run(work.begin, BRIEFLY, awake=awake).done()
+            return here.turns.run(work.begin, BRIEFLY, calls=calls).done()
     except BaseException:
         work.cancel()
         raise
 
 
-async def _from_kernel[T](here: Runtime, work: Crossing[T], awake: bool) -> T:
+async def _from_kernel[T](here: Runtime, work: Crossing[T], calls: int) -> T:
     """Await on the kernel's loop; while that has nothing else to await, first by running the runtime's for a moment."""
     here.awaited += 1
     try:
-        if await _alone(here, work) and _briefly(here, work, awake):
+        if await _alone(here, work) and _briefly(here, work, calls):
             return work.begin().result()
         with here.needed():
             return await work.ended()
@@ -316,16 +323,16 @@ def _nesting(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, A
     return loop.run_until_complete
 
 
-def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
+def _across[T](here: Runtime, work: Work[T]) -> T:
     tasks: list[asyncio.Task[Any]] = []
     interrupted: list[bool] = []
 
-    async def work() -> tuple[T | None, Exception | None]:
+    async def ended() -> tuple[T | None, Exception | None]:
         tasks.extend(filter(None, [asyncio.current_task()]))
         if interrupted:
-            drop(awaitable)
+            drop(work)
             raise asyncio.CancelledError
-        return await _settled(awaitable)
+        return await _settled(work() if callable(work) else work)
 
     def cancel() -> None:
         for task in tasks:
@@ -336,7 +343,7 @@ def _across[T](here: Runtime, awaitable: Awaitable[T]) -> T:
         here.loop.call_soon_threadsafe(cancel)
 
     with on_sigint(interrupt), here.needed():
-        future = asyncio.run_coroutine_threadsafe(work(), here.loop)
+        future = asyncio.run_coroutine_threadsafe(ended(), here.loop)
         waiting.enter()
         try:
             settled = _result_of(future)

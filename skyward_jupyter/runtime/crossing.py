@@ -9,25 +9,34 @@ import asyncio
 import contextlib
 import inspect
 from asyncio import events, tasks
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+
+from skyward_jupyter.tasks import take_error
+
+#: Something to await on another loop, or what begins it: called there, or in the thread that runs that loop next.
+type Work[T] = Awaitable[T] | Callable[[], asyncio.Future[T]]
 
 
 class Crossing[T]:
-    """Something that runs on `loop`, for somebody elsewhere: a coroutine, or a future of that loop."""
+    """Something that runs on `loop`, for somebody elsewhere: a coroutine, a future of that loop, or what makes one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T]) -> None:
-        if asyncio.isfuture(awaitable) and awaitable.get_loop() is not loop:
-            raise ValueError(f"{awaitable!r} belongs to another loop than the one it shall be awaited on")
+    __slots__ = ("_cancelled", "_loop", "_task", "_work")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, work: Work[T]) -> None:
+        if asyncio.isfuture(work) and work.get_loop() is not loop:
+            raise ValueError(f"{work!r} belongs to another loop than the one it shall be awaited on")
         self._loop = loop
-        self._awaitable = awaitable
+        self._work: Work[T] | None = work
         self._task: asyncio.Future[T] | None = None
         self._cancelled = False
 
     def begin(self) -> asyncio.Future[T]:
         """Start it, on its loop, or from the thread that runs that next."""
         if self._task is None:
-            self._task = asyncio.ensure_future(self._awaitable, loop=self._loop)
+            assert self._work is not None
+            self._task, self._work = begun(self._work, self._loop), None
             if self._cancelled:
                 self._task.cancel()
         return self._task
@@ -40,20 +49,15 @@ class Crossing[T]:
 
     async def ended(self) -> T:
         """What it gives or raises, awaited on the loop that runs here; cancelled, it is cancelled and has ended."""
-        here = asyncio.get_running_loop()
-        told: asyncio.Future[None] = here.create_future()
-
-        def tell(_: object) -> None:
-            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits
-                here.call_soon_threadsafe(_settle, told)
-
-        self._loop.call_soon_threadsafe(lambda: self.begin().add_done_callback(tell))
+        told = self._told()
         try:
-            while not told.done():
+            while True:
                 try:
-                    await asyncio.shield(told)
+                    await told
+                    break
                 except asyncio.CancelledError:
                     self.cancel()
+                    told = self._told()
         finally:
             if not told.done():
                 self.cancel()  # who waited is closed, not cancelled
@@ -61,13 +65,32 @@ class Crossing[T]:
 
     def drop(self) -> None:
         """Nobody waits for it; it has not begun."""
-        drop(self._awaitable)
+        if self._work is not None:
+            drop(self._work)
+
+    def _told(self) -> asyncio.Future[None]:
+        """What is done here once it has ended there."""
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop.call_soon_threadsafe(self._tell, told)
+        return told
+
+    def _tell(self, told: asyncio.Future[None]) -> None:
+        self.begin().add_done_callback(partial(_tell, told))
 
 
-def drop(awaitable: Awaitable[object]) -> None:
+def begun[T](work: Work[T], loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
+    """Begin something on `loop`; whoever waits for it is told what it raises, and there may be nobody by then."""
+    if not callable(work):
+        task = asyncio.ensure_future(work, loop=loop)
+        task.add_done_callback(take_error)
+        return task
+    return work()
+
+
+def drop(work: object) -> None:
     """Nobody will await it, unless somebody does already."""
-    if inspect.iscoroutine(awaitable) and inspect.getcoroutinestate(awaitable) == inspect.CORO_CREATED:
-        awaitable.close()
+    if inspect.iscoroutine(work) and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+        work.close()
 
 
 @contextmanager
@@ -83,6 +106,11 @@ def outside(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         events._set_running_loop(loop)
         if task is not None:
             tasks._enter_task(loop, task)
+
+
+def _tell(told: asyncio.Future[None], _: object) -> None:
+    with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits
+        told.get_loop().call_soon_threadsafe(_settle, told)
 
 
 def _settle(told: asyncio.Future[None]) -> None:

@@ -19,13 +19,15 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import FrameType, TracebackType
 from typing import Any
 
 from skyward_jupyter.runtime import waiting
 from skyward_jupyter.runtime.awake import stay_awake
+from skyward_jupyter.runtime.crossing import Work, begun
+from skyward_jupyter.tasks import take_error
 
 #: How long a fork waits for the loop to stand still (seconds); then it takes place all the same.
 STILL_WITHIN = 1.0
@@ -55,6 +57,7 @@ class Turns:
         self._turning = 0
         self._left = 0.0
         self._closed = False
+        self._need = _Need(self._enter, self._exit)
         self._heard, self._bell = socket.socketpair()
         for end in (self._heard, self._bell):
             end.setblocking(False)
@@ -65,23 +68,23 @@ class Turns:
         """Whether the caller can run the loop itself: in the main thread, outside any loop."""
         return threading.current_thread() is threading.main_thread() and asyncio._get_running_loop() is None
 
-    def wait[T](self, awaitable: Awaitable[T], *, awake: bool = True) -> T:
-        """Run the loop until `awaitable` is done; see `may_drive`.
+    def wait[T](self, work: Work[T], *, calls: int = 1) -> T:
+        """Run the loop until `work` is done; see `may_drive`.
 
         Raises
         ------
         BaseException
-            What a signal's handler raised meanwhile; `awaitable` was cancelled and has ended then.
+            What a signal's handler raised meanwhile; `work` was cancelled and has ended then.
         """
-        return self.run(lambda: asyncio.ensure_future(awaitable, loop=self._loop), awake=awake).result()
+        return self.run(lambda: begun(work, self._loop), calls=calls).result()
 
     def run[T](
-        self, begin: Callable[[], asyncio.Future[T]], within: float | None = None, *, awake: bool = True
+        self, begin: Callable[[], asyncio.Future[T]], within: float | None = None, *, calls: int = 1
     ) -> asyncio.Future[T]:
         """Run the loop until what `begin` starts is done, for `within` seconds at most; see `wait`.
 
         With such a limit another loop may own the wake-up descriptor: a signal is then handled when the time is over.
-        `awake` keeps the loop from sleeping for a moment.
+        If `calls` leave a core free, the loop does not sleep for a moment.
         """
         signals: deque[int] = deque()
 
@@ -94,8 +97,7 @@ class Turns:
             waiting.enter()
             try:
                 task = begin()
-                if awake:
-                    stay_awake(self._loop, task)
+                stay_awake(self._loop, task, calls)
                 error = self._drive(task, signals, handlers, within)
             finally:
                 waiting.leave()
@@ -103,22 +105,30 @@ class Turns:
         for number in signals:  # came after the last turn
             handlers[number](number, sys._getframe())
         if error is not None:
-            if task.done() and not task.cancelled():
-                task.exception()  # it ended meanwhile, for nobody
+            take_error(task)  # it ended for nobody
             raise error
         return task
 
-    @contextmanager
-    def needed(self) -> Iterator[None]:
-        """Another thread waits for the loop: it stands still no longer than it must."""
+    def attend(self) -> None:
+        """Have the daemon thread take the loop now, unless it is run: something came that nobody waits for."""
+        if not self._driver:
+            with self._change:
+                self._left = 0.0
+                self._change.notify_all()
+
+    def needed(self) -> AbstractContextManager[None]:
+        """While inside, another thread waits for the loop: it stands still no longer than it must."""
+        return self._need
+
+    def _enter(self) -> None:
         with self._change:
             self._others += 1
-            self._change.notify_all()
-        try:
-            yield
-        finally:
-            with self._change:
-                self._others -= 1
+            if not self._driver:
+                self._change.notify_all()
+
+    def _exit(self) -> None:
+        with self._change:
+            self._others -= 1
 
     def pause(self) -> None:
         """Have the loop stand still between two of its turns until `go_on`, unless it is this thread that runs it."""
@@ -241,6 +251,20 @@ class Turns:
         if self._driver or self._wanted:
             return False
         return bool(self._others) or time.monotonic() - self._left >= LINGER
+
+
+class _Need:
+    """Counts those inside: one for all of them, as a crowd may wait."""
+
+    def __init__(self, enter: Callable[[], None], leave: Callable[[], None]) -> None:
+        self._enter = enter
+        self._leave = leave
+
+    def __enter__(self) -> None:
+        self._enter()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._leave()
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from skyward_jupyter.wire.attributes import Make, with_attributes
 from skyward_jupyter.wire.blobs import digest
 from skyward_jupyter.wire.parts import COMPRESS_FROM, Open, Put, blobs_of, opened, sealed
 
-__all__ = ["blobs_of", "digest", "dumps", "loads", "pack", "unpack"]
+__all__ = ["blobs_of", "digest", "dumped", "dumps", "loads", "pack", "sealed", "unpack"]
 
 type Load = Callable[..., Any]
 
@@ -38,11 +38,16 @@ def pack(obj: object, put: Put) -> bytes:
 
     Raises whatever pickling raises; `skyward_jupyter.wire.blame.explain` says which part of a value it was.
     """
+    return sealed(dumped(obj), put)
+
+
+def dumped(obj: object) -> tuple[Buffer, ...]:
+    """`obj` pickled, and its large buffers as they are: what `pack` seals. Touches nothing that others use."""
     if _is_plain(obj):
-        return b"p" + pickle.dumps(obj, 5)
+        return (pickle.dumps(obj, 5),)
     buffers: list[memoryview] = []
     body = _dump(obj, buffers)
-    return sealed((body, *buffers), put)
+    return (body, *buffers)
 
 
 def unpack(data: bytes, open: Open, load: Load = pickle.loads) -> object:

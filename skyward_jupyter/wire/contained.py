@@ -12,8 +12,10 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def contained(doing: str) -> Iterator[None]:
+def contained(doing: str, *, interruptible: bool = False) -> Iterator[None]:
     """Have what is no `Exception` raised as one; `doing` is ``"loading"`` or ``"pickling"``.
+
+    In the caller's own thread, which a signal may interrupt, KeyboardInterrupt is `interruptible` and goes on.
 
     Raises
     ------
@@ -25,5 +27,7 @@ def contained(doing: str) -> Iterator[None]:
     except Exception:
         raise
     except BaseException as error:
+        if interruptible and isinstance(error, KeyboardInterrupt):
+            raise
         text = str(error)
         raise pickle.PickleError(f"{doing} it raised {type(error).__name__}{': ' if text else ''}{text}") from error

@@ -23,7 +23,7 @@ from skyward_jupyter.tasks import Tasks, begin, promise
 
 ROOT = Path(skyward_jupyter.__file__).parent
 #: Where a task is awaited by the very code that starts it, or belongs to a group that takes its exception.
-AWAITED = {"agent/awaited.py", "runtime/crossing.py", "runtime/turns.py"}
+AWAITED = {"agent/awaited.py", "runtime/crossing.py"}
 WITHIN = 20.0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from skyward_jupyter.actors.desk import KEPT, Desk, Times
+from skyward_jupyter.actors.desk import Desk
+from skyward_jupyter.actors.past import KEPT, Times
 
 
 def desk(ended: int) -> Desk:
@@ -10,7 +11,6 @@ def desk(ended: int) -> Desk:
     for number in range(1, ended + 1):
         times: Times = (number, "f", 0, 0.0, 0.0, 0.0, 0.0, 0.0, "", 1)
         made.times.append(times)
-        made.recorded += 1
     return made
 
 

@@ -151,7 +151,7 @@ def test_every_task_is_placed_once_whatever_happens() -> None:
         rank = step % 3
         if step % 17 == 0:
             made.down(rank)
-            made.queue.extendleft(reversed(held[rank]))
+            made.queue.prepend(held[rank])
             held[rank] = []
             made.up(rank, 1)
         ended, held[rank] = held[rank][:2], held[rank][2:]
