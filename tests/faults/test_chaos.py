@@ -29,6 +29,6 @@ def test_what_clients_see_is_as_it_should_be(world: World) -> None:
 
 @pytest.mark.timeout(300)
 def test_a_run_finds_that_a_barrier_opens_early() -> None:
-    is_found, said = found(MUTANTS["barrier-early"], 10.0, os.getpid())
+    is_found, said = found(MUTANTS["barrier-early"], 15.0, seed=5)
     assert is_found, said
     assert "had come who did not pass before" in said
