@@ -399,8 +399,9 @@ def display(
         outlet.write("stdout", f"{data.get('text/plain', '')}\n")  # its cell has ended: there is only a log
         return
     outlet.flush()
-    body = packed_display(dict(data), dict(metadata or {}), dict(transient or {}), update, outlet.put)
-    outlet.send(Kind.DISPLAY, body)
+    with interrupts:  # so that none comes between a large part's file and its sending
+        body = packed_display(dict(data), dict(metadata or {}), dict(transient or {}), update, outlet.put)
+        outlet.send(Kind.DISPLAY, body)
 
 
 def clear(wait: bool = False) -> None:

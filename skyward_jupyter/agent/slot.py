@@ -200,8 +200,7 @@ class Slot:
                 interrupts.clear()  # the generator's own cleanup runs to its end
                 values.close()  # type: ignore[attr-defined]
                 return
-            body = self._pack(value)
-            self._outlet.give(body)
+            body = self._whole(partial(pack, value), self._outlet.give)
             self._ahead.sent(len(body) + sum(blob.size for blob in blobs_of(body)))
 
     def _await_reader(self) -> None:
@@ -238,13 +237,13 @@ class Slot:
         return function
 
     def _pack(self, value: object) -> bytes:
-        return self._whole(lambda put: pack(value, put))
+        return self._whole(partial(pack, value))
 
     def _failed(self, error: BaseException, how: str = "raised") -> bytes:
         return self._whole(_described(error, how).to_bytes)
 
-    def _whole(self, packed: Callable[[Put], bytes]) -> bytes:
-        """What `packed` gives; where it fails or is interrupted, no large part stays that nobody would fetch."""
+    def _whole(self, packed: Callable[[Put], bytes], send: Callable[[bytes], None] | None = None) -> bytes:
+        """What `packed` gives, once it is sent; where that fails or is interrupted, no large part stays unfetched."""
         kept: list[Blob] = []
 
         def put(data: Buffer) -> Blob:
@@ -253,7 +252,12 @@ class Slot:
             return kept[-1]
 
         try:
-            return packed(put)
+            body = packed(put)
+            if send is not None:
+                with interrupts:  # so that none comes between the two
+                    send(body)
+                    kept.clear()
+            return body
         except BaseException:
             for blob in kept:
                 self._store.drop(blob.name)
