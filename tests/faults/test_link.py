@@ -69,8 +69,8 @@ def broken(link: Link, how: str, seconds: float, when: Callable[[], bool]) -> It
             time.sleep(0.01)
         getattr(link, how)()
         time.sleep(seconds)
-        link.mend()
         whole.append(time.monotonic())
+        link.mend()
 
     thread = threading.Thread(target=work)
     thread.start()
