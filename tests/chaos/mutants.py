@@ -4,9 +4,9 @@ Each is put into a copy of the product, by code that takes the place of some of 
 copy until something is wrong. A fault that is not found says that the clients, what is broken, or the checks are too
 weak.
 
-All of them were found by the first or second run, within 80 to 160 seconds on two busy cores. `lock-old-word` takes a
-waiter whose node is stopped for longer than a lock's lease just as it is given the lock: that may need some runs
-with long stops (those whose seed 3 divides).
+On two busy cores each was found within 80 to 160 seconds, most by the first or second run. `lock-old-word` takes a
+waiter whose node is stopped for longer than a lock's lease just as it is given the lock: it was also missed by several
+runs in a row, and needs those with long stops (whose seed 3 divides).
 """
 
 from __future__ import annotations
