@@ -234,7 +234,7 @@ class Hub:
     @property
     def bytes_sent(self) -> int:
         """Bytes that left this process for the nodes."""
-        return self._sent + sum(client.stats().bytes_sent for client in self.clients())
+        return self._sent + self.data.bytes_sent + sum(client.stats().bytes_sent for client in self.clients())
 
     def clients(self) -> list[casty.Client]:
         """The connections there are."""

@@ -254,6 +254,7 @@ class _Pool:
         peers = Peers(self.hub.peers(tuple(ready)))
         self._turn += 1
         self._told = frozenset(ready)
+        self.hub.data.nodes_changed()
         introduced = Introduced(self._turn)
         self._introducing.start(self._tell(ready, peers, introduced), lambda _: self.hub.pool.tell(introduced))
 

@@ -15,6 +15,7 @@ from casty import ActorSystem, Askable, Context, Ref, System, actor
 
 from skyward_jupyter.agent.cluster import PATIENCE
 from skyward_jupyter.agent.config import Peer
+from skyward_jupyter.collections.data_nodes import Member
 from skyward_jupyter.collections.repair import kept
 from skyward_jupyter.tasks import Tasks
 from skyward_jupyter.wire.messages import (
@@ -198,7 +199,7 @@ async def _gather(agent: Agent, others: Others, message: Broadcast) -> None:
 
 
 async def _keeps(agent: Agent, message: Keeps) -> None:
-    message.reply_to.tell(agent.data is not None and bool(await kept(agent.data)))
+    message.reply_to.tell(isinstance(agent.data, Member) and bool(await kept(agent.data.system)))
 
 
 def _may_keep(message: Keeps, _: BaseException) -> None:

@@ -81,6 +81,8 @@ class DataClient:
         self._addresses = addresses
         self._connect = connect
         self._client: Client | None = None
+        self._seeds: tuple[str, ...] = ()
+        self._sent = 0
         self._connecting = asyncio.Lock()
         self._work = Tasks("connecting to the data nodes anew")
 
@@ -97,8 +99,19 @@ class DataClient:
             raise Unavailable("the data nodes are not connected yet")
         return self._client
 
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that left this process for the data nodes."""
+        return self._sent + (self._client.stats().bytes_sent if self._client is not None else 0)
+
+    def nodes_changed(self) -> None:
+        """Connect anew, if connected, where other data nodes have taken the places of all that this went through."""
+        addresses = self._addresses()
+        if addresses and self._seeds and not set(self._seeds) & set(addresses):
+            self.renew()
+
     def renew(self) -> None:
-        """Connect anew, if connected: a link may be broken, or other nodes may have taken the places of all."""
+        """Connect anew, if connected: a link may be broken."""
         if self._client is not None and not self._work:
             self._work.start(self._renew())
 
@@ -113,7 +126,9 @@ class DataClient:
         seeds = self._addresses()
         if not seeds:
             raise Unavailable("no data node is there")
-        return await self._connect(seeds).__aenter__()
+        connected = await self._connect(seeds).__aenter__()
+        self._seeds = seeds
+        return connected
 
     async def _renew(self) -> None:
         async with self._connecting:
@@ -125,4 +140,5 @@ class DataClient:
                 await asyncio.sleep(_PAUSE)
             former, self._client = self._client, latter
         if former is not None:
+            self._sent += former.stats().bytes_sent
             await end(former)

@@ -17,8 +17,6 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from casty import ActorSystem
-
 from skyward_jupyter.agent import actors
 from skyward_jupyter.agent.again import LACKING, lack, lack_of_threads
 from skyward_jupyter.agent.channel import Channel
@@ -38,6 +36,7 @@ from skyward_jupyter.agent.modules import Modules, serve_modules
 from skyward_jupyter.agent.pipes import kept
 from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
+from skyward_jupyter.collections.data_nodes import DataCluster, Member
 from skyward_jupyter.collections.losses import Losses
 from skyward_jupyter.collections.repair import Repair
 from skyward_jupyter.collections.steward import drop_kernels
@@ -82,7 +81,7 @@ class Agent:
         self.config = config
         self.store = BlobStore(Path(config.store), needed=self._needed)
         self.repair = Repair()
-        self.data: ActorSystem | None = None
+        self.data: DataCluster | None = None
         self.losses = Losses()
         self.modules = Modules(Path(config.store).parent / "project", self.store)
         self.peers = config.peers
@@ -221,11 +220,13 @@ class Agent:
         """The nodes of the pool changed."""
         self.peers = peers
         self.crew.know(peers)
+        if self.data is not None:
+            self.data.nodes_changed()
 
     @property
     def life(self) -> str:
         """Which member of the cluster of the data nodes this node is, by its incarnation; empty for none."""
-        return "" if self.data is None else self.data.node.incarnation.hex
+        return self.data.system.node.incarnation.hex if isinstance(self.data, Member) else ""
 
     def load(self, meter: Meter | None = None) -> Load:
         """What this node measures of itself now; CPU is since the last reading of `meter`."""

@@ -13,7 +13,6 @@ from skyward_jupyter.agent.data_cluster import join_data_cluster
 from skyward_jupyter.agent.reach import door
 from skyward_jupyter.collections import steward
 from skyward_jupyter.collections.address import Who
-from skyward_jupyter.collections.data_nodes import Member
 from skyward_jupyter.collections.engine import Engine
 from skyward_jupyter.collections.server import serve
 
@@ -38,7 +37,7 @@ async def share(agent: Agent, system: ActorSystem) -> AsyncIterator[None]:
         return {peer.rank: peer.address for peer in agent.peers}
 
     async with join_data_cluster(agent.config, agent.repair, nodes, agent.shut_out) as data:
-        agent.data = data.system if isinstance(data, Member) else None
+        agent.data = data
         engine = Engine(lambda: system, data, nodes, rank, agent.losses, agent.named)
         steward.host(engine)
         async with serve(engine, bound(door(agent.config)), who_is):

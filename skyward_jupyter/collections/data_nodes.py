@@ -28,6 +28,10 @@ class DataCluster(Protocol):
         """Return the system to use now; raise Unavailable before `ready`."""
         ...
 
+    def nodes_changed(self) -> None:
+        """Go through other data nodes where all that this went through are gone."""
+        ...
+
 
 class Member:
     """The cluster as a data node itself reaches it, as a member."""
@@ -41,6 +45,9 @@ class Member:
     def __call__(self) -> System:
         """Return the member."""
         return self.system
+
+    def nodes_changed(self) -> None:
+        """Do nothing: members tell each other."""
 
 
 def is_data_node(rank: int) -> bool:
