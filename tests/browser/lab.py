@@ -6,6 +6,7 @@ in it, and closes it. Every wait is for a condition, with a deadline.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -51,8 +52,11 @@ CLOSE = """async () => {
     await commands.execute("application:close-all");
 }"""
 
-# JupyterLab is there, no notebook is open in it and nothing is asked.
-CLEAR = """() => window.jupyterapp !== undefined && !document.querySelector(".jp-Dialog")
+# JupyterLab is there as a test loaded it: after a reload it may still open again what was open before.
+LOADED = "() => window.jupyterapp !== undefined && window.isAsLoaded === true"
+
+# No notebook is open in it and nothing is asked.
+CLEAR = """() => !document.querySelector(".jp-Dialog")
     && ![...window.jupyterapp.shell.widgets("main")].some(widget => widget.context)"""
 
 OUTPUTS = "index => window.notebook.content.widgets[index].model.outputs?.toJSON() ?? []"
@@ -106,9 +110,10 @@ class Lab:
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         (self.root / path).write_text(nbformat.writes(book))
-        if not page.evaluate(CLEAR):
+        if not page.evaluate(LOADED) or not page.evaluate(CLEAR):
             page.goto(f"{self.url}/lab?reset", timeout=OPEN_MS)
             page.wait_for_function("window.jupyterapp !== undefined", timeout=OPEN_MS)
+            page.evaluate("window.isAsLoaded = true")
         notebook = Notebook(page, path)
         notebook.open()
         notebook.theme(dark=dark)
@@ -216,11 +221,12 @@ class Notebook:
 
 def clear(page: Page) -> None:
     """Close what is open in JupyterLab; where that does not work, the next test loads it anew."""
-    try:
-        page.evaluate(CLOSE)
-        page.wait_for_function(CLEAR)
-    except Error:
-        page.goto("about:blank")
+    with contextlib.suppress(Error):
+        if page.evaluate(LOADED):
+            page.evaluate(CLOSE)
+            page.wait_for_function(CLEAR)
+            return
+    page.goto("about:blank")
 
 
 def _command(root: Path, port: int) -> list[str]:

@@ -10,6 +10,8 @@ import threading
 import casty
 import pytest
 
+from skyward_jupyter.agent import cluster
+
 #: Closes a connection with a reset, as a machine does that knows nothing of it any more.
 _RESET = struct.pack("ii", 1, 0)
 
@@ -30,7 +32,7 @@ class Link:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have the pools that start from now on dial through it."""
         made = casty.Client
-        monkeypatch.setattr(casty, "Client", lambda **given: made(**{**given, "address_map": self.map}))
+        monkeypatch.setattr(cluster, "Client", lambda **given: made(**{**given, "address_map": self.map}))
 
     def map(self, address: str) -> str:
         """Where to dial instead of a node's own address."""
@@ -57,7 +59,8 @@ class Link:
         self._whole.set()
 
     def close(self) -> None:
-        """Be over."""
+        """Be over; a pool has to have dialled through it."""
+        assert self.dials
         self.mend()
         for server in self._servers:
             with contextlib.suppress(OSError):
