@@ -135,7 +135,8 @@ class Kernel:
 
     def start(self, code: str) -> Shown:
         """Start a cell and return what it will show."""
-        self._request = self._client.execute(code, store_history=True)
+        # A cell that fails would have the kernel refuse, for a moment, those that are asked for next.
+        self._request = self._client.execute(code, store_history=True, stop_on_error=False)
         self._started = time.monotonic()
         return self._cells.setdefault(self._request, Shown(ids=self._ids))
 
