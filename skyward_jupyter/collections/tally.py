@@ -9,7 +9,7 @@ from typing import Any
 from casty import Askable, Context, Unavailable, Write, actor
 
 from skyward_jupyter.collections.rewriting import Rewrite, rewrite
-from skyward_jupyter.collections.writer import Made, Mark, made_before, remembered
+from skyward_jupyter.collections.writer import Mark, made_before, remembered
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class TallyState:
     """A number, and the last write of each writer."""
 
     value: int = 0
-    made: tuple[Made, ...] = ()
+    made: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ async def _count(ctx: Context[TallyState, TallyMessage], message: Count) -> None
     before = made_before(state.made, message.mark)
     if before is None:
         value = message.delta + (0 if message.over else state.value)
-        made = remembered(state.made, Made(message.mark.writer, message.mark.number))
+        made = remembered(state.made, message.mark)
         try:
             await ctx.state.set(TallyState(value, made))
         except Unavailable:

@@ -32,15 +32,7 @@ class _Made(Protocol):
 
 @dataclass(frozen=True)
 class Mark:
-    """One write of one writer; its repetitions have the same."""
-
-    writer: bytes
-    number: int
-
-
-@dataclass(frozen=True)
-class Made:
-    """The last write of a writer that was made."""
+    """One write of one writer; its repetitions have the same. Once it was made, what is remembered of it."""
 
     writer: bytes
     number: int

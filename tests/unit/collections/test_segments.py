@@ -30,7 +30,7 @@ from skyward_jupyter.collections.cells import (
 )
 from skyward_jupyter.collections.segments import SEGMENT
 from skyward_jupyter.collections.tally import TALLIES, Count, Read
-from skyward_jupyter.collections.writer import WRITERS, Made, Mark, made_before, remembered
+from skyward_jupyter.collections.writer import WRITERS, Mark, made_before, remembered
 
 LEVELS = pytest.mark.parametrize("level", ["majority", "one"])
 MOVED = pytest.mark.parametrize("moved", [False, True])
@@ -268,16 +268,16 @@ async def test_a_counter_counts_a_repeated_write_once(level: Any, moved: bool) -
 
 
 def test_the_last_write_of_each_writer_is_remembered_and_an_older_one_is_late() -> None:
-    made: tuple[Made, ...] = ()
+    made: tuple[Mark, ...] = ()
     for number in range(1, 4):
-        made = remembered(made, Made(b"a", number))
-    made = remembered(made, Made(b"b", 9))
+        made = remembered(made, Mark(b"a", number))
+    made = remembered(made, Mark(b"b", 9))
     assert len(made) == 2
     assert made_before(made, mark("a", 4)) is None
-    assert made_before(made, mark("a", 3)) == Made(b"a", 3)
-    assert made_before(made, mark("a", 1)) == Made(b"a", 3)
+    assert made_before(made, mark("a", 3)) == Mark(b"a", 3)
+    assert made_before(made, mark("a", 1)) == Mark(b"a", 3)
     for other in range(WRITERS - 1):
-        made = remembered(made, Made(b"other-%d" % other, 1))
+        made = remembered(made, Mark(b"other-%d" % other, 1))
     assert len(made) == WRITERS
     assert made_before(made, mark("b", 9)) is not None
     assert made_before(made, mark("a", 3)) is None
