@@ -23,6 +23,12 @@ def add(made: ComputePool) -> None:
     _pools[made.name] = made
 
 
+def use(made: ComputePool) -> None:
+    """Make a pool that runs the active one."""
+    if made.name in _pools:
+        _pools[made.name] = _pools.pop(made.name)
+
+
 def remove(made: ComputePool) -> None:
     """A pool is over."""
     if _pools.get(made.name) is made:

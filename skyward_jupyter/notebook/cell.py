@@ -11,6 +11,7 @@ from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Source
 from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, TaskFailed, UsageError
 from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook.at_hand import NAME
 from skyward_jupyter.notebook.displays import CellScreen, RunScreen, quiet_line, show_values
 from skyward_jupyter.notebook.early import Early
 from skyward_jupyter.notebook.gone import Gone
@@ -115,7 +116,7 @@ class Cell:
 
     async def _prepare(self) -> None:
         """Find the pool and its nodes, and what to send; nothing has run when this fails."""
-        self._pool = await pools.for_cell(self._options, self._notebook.settings)
+        self._pool = await pools.for_cell(self._options, self._notebook.settings, self._notebook.at_hand)
         self._ranks = pools.select(self._pool, self._options)
         self._ledger = self._notebook.ledger(self._pool)
         await learn(self._pool, self._ledger, self._ranks)
@@ -169,9 +170,18 @@ class Cell:
         notebook = self._notebook
         limit = notebook.settings.value("size_limit")
         parts, cells = self._parts, notebook.cells
-        plan = self._ledger.plan(self._names, self._options.send, notebook.names(), ranks, limit, parts, cells)
+        here = notebook.at_hand.unsent(notebook.names(), (*self._options.send, *self._options.scatter))
+        plan = self._ledger.plan(self._names, self._options.send, here, ranks, limit, parts, cells)
+        if NAME not in here and self._ledger.lacks(NAME, self._names, ranks):
+            notebook.at_hand.read()
         self.sizes |= {name: weight.size for name, weight in plan.weights.items()}
         return plan
+
+    def _tell_at_hand(self) -> None:
+        """Say what the name `pool` means here, and that it means nothing on the nodes."""
+        if self._expression or not self._options.quiet:
+            for line in self._notebook.at_hand.news():
+                self._on_page.bundle(*quiet_line(line))
 
     def _say(self, notes: Sequence[str]) -> None:
         if not self._options.quiet:
@@ -268,6 +278,7 @@ class Cell:
             verdict = self._verdict(outcomes)
         except SkywardError as error:
             verdict = Verdict(error=in_a_sentence(error))
+        self._tell_at_hand()
         self._tell_traffic()
         return verdict
 

@@ -11,6 +11,7 @@ from typing import Any
 from IPython.display import display
 
 from skyward_jupyter.agent.cells import Source
+from skyward_jupyter.api import registry
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import listing, logs, plan, pools
 from skyward_jupyter.notebook.awaiting import blocking
@@ -43,6 +44,7 @@ def run_line(notebook: Notebook, line: str) -> object:
     word, _, rest = text.partition(" ")
     if not text:
         display(pools.find(None))
+        _say_which()
         return None
     if word in _COMMANDS:
         _COMMANDS[word](notebook, str(notebook.shell.var_expand(rest)) if rest else "")
@@ -77,12 +79,14 @@ def _start(notebook: Notebook, line: str) -> None:
     for pool in pools.running():
         if pool.state != "taken" and wanted.name in (None, pool.name):
             _already(pool, asked, wanted.name)
+            _at_hand(notebook, pool)
             return
     if wanted.nodes is None and wanted.provider != "ssh":
         raise UsageError(f"%sky start needs to know how many nodes: %sky start{_profiled(options.profile)} --nodes 4")
     started = time.monotonic()
     pool = _wait(pools.start(wanted))
     _say(f"pool {pool.name}: {_size(pool)} ready in {time.monotonic() - started:.1f} s")
+    _at_hand(notebook, pool)
 
 
 def _profiled(profile: str | None) -> str:
@@ -131,7 +135,8 @@ def _hosts(pool: pools.Pool) -> tuple[str, ...]:
 def _status(notebook: Notebook, line: str) -> None:
     pool = pools.find(_pool_name("status", line))
     cost = f", {pool.cost}" if any(pool.cost) else ""
-    _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{cost}")
+    active = ", active" if len(pools.running()) > 1 and pool is pools.find(None) else ""
+    _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{cost}{active}")
     # Why a node was lost may have several lines.
     phases = {node.rank: node.doing.partition("\n")[0] for node in pool.nodes}
     width = max([10, *map(len, phases.values())])
@@ -144,7 +149,21 @@ def _status(notebook: Notebook, line: str) -> None:
 def _stop(notebook: Notebook, line: str) -> None:
     pool = pools.find(_pool_name("stop", line))
     _wait(_do(pool.stop_async()))
+    notebook.at_hand.release(pool, pools.running())
     _say(f"pool {pool.name} is stopped")
+    _say_which()
+
+
+def _use(notebook: Notebook, line: str) -> None:
+    name = _pool_name("use", line)
+    if name is None:
+        raise UsageError(f"%sky use: say which pool, as in %sky use {pools.find(None).name}")
+    pool = pools.find(name)
+    pool.check()
+    registry.use(pool)
+    meant = ", and the name pool is bound to it" if notebook.at_hand.bind(pool, tell=False) else ""
+    _say(f"pool {pool.name} is active{meant}")
+    _at_hand(notebook, pool)
 
 
 def _scale(notebook: Notebook, line: str) -> None:
@@ -167,6 +186,7 @@ def _attach(notebook: Notebook, line: str) -> None:
     pool = _wait(skyward.attach_async(words[0] if words else None, force=given.get("force", False)))
     _say(f"pool {pool.name}: {_size(pool)}, attached")
     put("stdout", listing.runs(pool), flush=False)
+    _at_hand(notebook, pool)
 
 
 def _pools(notebook: Notebook, line: str) -> None:
@@ -198,6 +218,20 @@ def _pool_name(command: str, line: str) -> str | None:
     return name
 
 
+def _at_hand(notebook: Notebook, pool: pools.Pool) -> None:
+    """Have a pool that is active from now on under the name `pool`, and say what there is to say of that name."""
+    notebook.at_hand.bind(pool)
+    for sentence in notebook.at_hand.news():
+        _say(sentence)
+
+
+def _say_which() -> None:
+    """Say which of several pools is the active one."""
+    if len(running := pools.running()) > 1:
+        others = ", ".join(pool.name for pool in running[:-1])
+        _say(f"pool {running[-1].name} is active; {others} {'runs' if len(running) == 2 else 'run'} too: %sky use NAME")
+
+
 def _say(text: str) -> None:
     put("stdout", f"{text}\n", flush=False)
 
@@ -224,6 +258,7 @@ _COMMANDS: dict[str, Callable[[Notebook, str], None]] = {
     "status": _status,
     "stop": _stop,
     "ssh": _ssh,
+    "use": _use,
     "scale": _scale,
     "push": push,
     "pull": pull,

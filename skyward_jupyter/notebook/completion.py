@@ -75,11 +75,11 @@ def completions(magic: str, rest: str, names: Iterable[str], theirs: Iterable[st
         return [*words, *((rank, "node") for rank in _node_numbers())] if len(done) == 1 else words
     if command == "attach":
         return [*_option_words(ATTACH, done[1:], last, names), *((name, "pool") for name in _left_names())]
-    if command in ("stop", "status") and not last.startswith("-"):
+    if command in ("stop", "status", "use") and not last.startswith("-"):
         return [(name, "pool") for name in _pool_names()]
     if command == "ssh" and not last.startswith("-"):
         return [(number, "node") for number in _node_numbers()]
-    if command in ("stop", "status", "scale", "ssh"):
+    if command in ("stop", "status", "use", "scale", "ssh"):
         return _option_words(POOL, done[1:], last, names)
     return []
 

@@ -99,6 +99,7 @@ Examples
     %sky pull history --on 3
     %sky logs 3 -n 50
     %sky logs --follow
+    %sky use big
     %sky stop big
     %sky attach big
 

@@ -91,6 +91,7 @@ COMMANDS = {
     "start": "start a pool, on this machine or on others",
     "status": "the pool's nodes as text",
     "stop": "stop the pool",
+    "use": "make another pool the active one, which cells and commands mean",
     "ssh": "how to log in to the machine of a node",
     "scale": "change how many nodes the pool has",
     "push": "send names to the nodes, as -i does",

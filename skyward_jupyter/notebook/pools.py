@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.errors import NoPool, UsageError
 from skyward_jupyter.notebook import plan, ranks
+from skyward_jupyter.notebook.at_hand import NAME, AtHand
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.ranks import Selection
 from skyward_jupyter.profiles.profile import Profile
@@ -40,20 +41,32 @@ def find(name: str | None) -> Pool:
     return skyward.pool()
 
 
-async def for_cell(options: CellOptions, settings: Skyward) -> Pool:
-    """The pool a cell runs on, started if there is none, grown if it may; raises UsageError when it stays too small."""
+async def for_cell(options: CellOptions, settings: Skyward, at_hand: AtHand) -> Pool:
+    """The pool a cell runs on, started if there is none, grown if it may; raises UsageError when it stays too small.
+
+    A pool that is started here, or that `--nodes` asks for, is bound to the name `pool`, unless the cell binds that.
+    """
     wanted = options.nodes or 0
     if options.pool is None and not running():
         planned = plan.whole(Profile(nodes=options.nodes), settings)
         if planned.nodes is None and planned.provider != "ssh":
             find(None)
-        return await start(planned)
+        pool = await start(planned)
+        _have_at_hand(pool, options, at_hand)
+        return pool
     pool = find(options.pool)
     pool.check()
     if pool.state == "starting":
         await pool.start_async()
     await _grow(pool, wanted)
+    if options.nodes and pool is find(None):
+        _have_at_hand(pool, options, at_hand)
     return pool
+
+
+def _have_at_hand(pool: Pool, options: CellOptions, at_hand: AtHand) -> None:
+    if NAME not in (*options.out, options.into):
+        at_hand.bind(pool)
 
 
 async def _grow(pool: Pool, wanted: int) -> None:

@@ -138,6 +138,10 @@ class Ledger:
                     queue.append(name)
         return tuple(found)
 
+    def lacks(self, name: str, names: Names, ranks: Iterable[int]) -> bool:
+        """Return whether a cell reads a name that some of its nodes do not own."""
+        return name in self.reads(names) and any(name not in self.held(rank).owned for rank in ranks)
+
     def record(self, rank: int, outcome: CellOutcome, plan: Plan, names: Names) -> None:
         """Note what a cell left behind in a node's session."""
         held = self.held(rank)

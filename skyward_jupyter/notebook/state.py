@@ -10,7 +10,9 @@ from weakref import WeakKeyDictionary
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from skyward_jupyter.api import registry
 from skyward_jupyter.config import Skyward
+from skyward_jupyter.notebook.at_hand import AtHand
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.queues import Queues
 from skyward_jupyter.notebook.sending import Ledger
@@ -35,6 +37,8 @@ class Notebook:
         How many cells run inside each other; 0 between cells.
     cells
         What the names of its cells look like in pickled code.
+    at_hand
+        The name `pool` in it.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -44,6 +48,7 @@ class Notebook:
         self.number = 0
         self.depth = 0
         self.cells = cell_names(shell)
+        self.at_hand = AtHand(shell)
         self._ledgers: WeakKeyDictionary[ComputePool, Ledger] = WeakKeyDictionary()
         self._queues: WeakKeyDictionary[ComputePool, Queues] = WeakKeyDictionary()
 
@@ -100,6 +105,7 @@ class Notebook:
         """A cell starts."""
         _forget_failed_display(self.shell)
         cell_begins()
+        self.at_hand.follow(registry.pools())
         if info is not None:
             count = int(self.shell.execution_count)
             self.raw = info.raw_cell or ""
