@@ -65,7 +65,9 @@ export class Collection {
 
   /** The kernel's clock, in seconds; that of a collection whose pool is over stands still. */
   get now(): number {
-    return this.over ? this.#content.read : Date.now() / 1000 + this.#skew;
+    if (this.over) return this.#content.read;
+    const { cut, last } = this.#host.hearing;
+    return (cut ? last : Date.now()) / 1000 + this.#skew;
   }
 
   /** What this view shows of a table. */

@@ -48,6 +48,12 @@ export function span(seconds: number): string {
     : `${Math.round(Math.max(seconds, 0) * 1e6)} µs`;
 }
 
+/** A moment (milliseconds) as the reader's clock shows it. */
+export function clock(moment: number): string {
+  const at = new Date(moment);
+  return [at.getHours(), at.getMinutes(), at.getSeconds()].map(pad).join(":");
+}
+
 export function money(dollars: number): string {
   return `$${dollars.toFixed(2)}`;
 }

@@ -7,6 +7,8 @@ export interface Model {
   on(event: string, callback: Callback): void;
   off(event: string, callback: Callback): void;
   send(content: object): void;
+  /** What the host has for all its models; what it is differs from host to host. */
+  widget_manager?: unknown;
 }
 
 export interface RenderProps {

@@ -2,11 +2,14 @@
 
 import { type ComponentChild, render as draw } from "preact";
 import { perFrame } from "./frame";
+import { Hearing, type Standing } from "./hearing";
 import type { Model, RenderProps } from "./model";
 import { watchSight } from "./sight";
 
 /** The kernel forgets a view that has not renewed its sight for three times as long. */
 const RENEW_S = 20;
+/** How often a kernel that says nothing is told so all the same: it may have forgotten the view. */
+const ASK_S = 5;
 
 /** Tells the kernel whether a view is on screen. `view` is the view's own name. */
 export interface Sight {
@@ -24,6 +27,8 @@ export interface Host {
   changed: () => void;
   /** The view's own name: several views share one model. */
   view: string;
+  /** Whether the kernel can be heard. */
+  hearing: Hearing;
 }
 
 /** What a widget is for `mount`. */
@@ -48,9 +53,18 @@ export function mount({ model, el }: RenderProps, family: string, make: (host: H
   el.append(root);
   const changed = perFrame(() => draw(face.draw(), root), signal);
   const view = crypto.getRandomValues(new Uint32Array(2)).join("-");
-  const face = make({ model, signal, changed, view });
+  const over = () => face.over();
+  const hearing = new Hearing(model, over, (standing) => heard(standing), signal);
+  const host = { model, signal, changed, view, hearing };
+  const face = make(host);
   draw(face.draw(), root);
-  tellSight(root, { model, signal, changed, view }, face);
+  const again = tellSight(root, host, face);
+  const heard = (standing: Standing) => {
+    root.classList.toggle("is-cut", hearing.cut);
+    // What was told meanwhile did not arrive.
+    if (standing === "live") again();
+    changed();
+  };
   return () => {
     controller.abort();
     draw(null, root);
@@ -58,30 +72,30 @@ export function mount({ model, el }: RenderProps, family: string, make: (host: H
   };
 }
 
-/** Tell the kernel when this view is seen, and now and then that it still is. */
-function tellSight(root: Element, { model, changed, signal, view }: Host, face: Face): void {
-  const tell = (visible: boolean) => {
+/** Tell the kernel when this view is seen, and now and then that it still is; the returned function tells it at once. */
+function tellSight(root: Element, { model, changed, signal, view, hearing }: Host, face: Face): () => void {
+  let [visible, seconds] = [false, 0];
+  const tell = () => {
     try {
       model.send({ kind: "visible", visible, view } satisfies Sight);
     } catch {
-      // The kernel has ended: nobody there wants to know.
+      hearing.failed();
     }
-  };
-  let seconds = 0;
-  const renew = (visible: boolean) => {
-    tell(visible);
     if (visible) face.seen?.();
   };
-  const seen = (visible: boolean) => {
-    seconds = 0;
-    renew(visible);
+  const seen = (now: boolean) => {
+    [visible, seconds] = [now, 0];
+    hearing.expect(visible);
+    tell();
     changed();
   };
   const second = () => {
     if (face.over()) return;
     seconds += 1;
-    if (seconds % RENEW_S === 0) renew(true);
+    if (seconds % RENEW_S === 0 || (hearing.standing === "silent" && seconds % ASK_S === 0)) tell();
+    hearing.second();
     changed();
   };
   watchSight(root, { seen, second }, signal);
+  return () => visible && tell();
 }

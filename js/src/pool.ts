@@ -1,7 +1,9 @@
 /** A pool as the page knows it: the slow snapshot joined with the last live numbers. */
 
+import type { Hearing } from "./hearing";
 import { History } from "./history";
 import { listen, type Model } from "./model";
+import type { Host } from "./mount";
 import { Tasks } from "./tasks";
 import {
   type Delta,
@@ -40,6 +42,7 @@ export class Pool {
   known = false;
   cells: Cell[] = [];
   readonly #model: Model;
+  readonly #hearing: Hearing;
   readonly #changed: () => void;
   #gpus = new Map<number, Gpu[]>();
   #seq = -1;
@@ -47,8 +50,9 @@ export class Pool {
   #finished = 0;
   #spent = 0;
 
-  constructor(model: Model, changed: () => void, signal: AbortSignal) {
+  constructor({ model, changed, signal, hearing }: Host) {
     this.#model = model;
+    this.#hearing = hearing;
     this.#changed = changed;
     this.#join();
     if (model.get("ended") as number) this.#settle();
@@ -73,9 +77,9 @@ export class Pool {
     return this.#gpus.get(rank);
   }
 
-  /** Seconds since the epoch by the kernel's clock, as far as that is known. */
+  /** Seconds since the epoch by the kernel's clock, as far as that is known; it stands still when nothing is heard. */
   get now(): number {
-    return Date.now() / 1000 + this.#skew;
+    return (this.#hearing.cut ? this.#hearing.last : Date.now()) / 1000 + this.#skew;
   }
 
   /** Seconds since the pool started, or that it ran. The kernel's clock may differ from the page's. */

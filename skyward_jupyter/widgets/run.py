@@ -121,6 +121,11 @@ class RunWidget(View):
         """Whether it is closed: `runs` replaces what displays a run at its end."""
         return self._over
 
+    @property
+    def ended_there(self) -> bool:
+        """Whether its pages expect nothing any more."""
+        return self._over or self.snapshot["state"] != "running"
+
     def still(self) -> Bundle:
         """The forms that need no kernel."""
         return self._source.still()

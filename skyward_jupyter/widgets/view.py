@@ -21,6 +21,7 @@ from anywidget import AnyWidget
 from IPython.display import DisplayHandle, display
 
 from skyward_jupyter.api.viewing.sight import Sights
+from skyward_jupyter.widgets.beats import Beats
 
 type Bundle = dict[str, Any]
 type Detach = Callable[[], None]
@@ -51,6 +52,7 @@ class View(AnyWidget):
     def __init__(self, **traits: object) -> None:
         self._sights = Sights()
         self._handles: list[DisplayHandle] = []
+        self._beats = Beats(lambda: self.send({"kind": "beat"}), lambda: self.ended_there)
         super().__init__(**traits)
         self.on_msg(self._receive)
 
@@ -60,6 +62,11 @@ class View(AnyWidget):
     def over(self) -> bool:
         """Whether nothing follows."""
         raise NotImplementedError
+
+    @property
+    def ended_there(self) -> bool:
+        """Whether its pages expect nothing any more."""
+        return self.over
 
     def still(self) -> Bundle:
         """The forms that need no kernel."""
@@ -102,6 +109,7 @@ class View(AnyWidget):
         if self._attached is not None:
             self._leave()
             self._forget()
+        self._beats.stop()
         super().close()
 
     def _leave(self) -> None:
@@ -116,6 +124,7 @@ class View(AnyWidget):
     def _receive(self, _widget: object, content: Mapping[str, object], _buffers: object) -> None:
         match content:
             case {"kind": "visible", "visible": bool(visible), "view": str(view)}:
+                self._beats.see(view, visible)
                 self._see(view, visible)
             case _:
                 self._hear(content)

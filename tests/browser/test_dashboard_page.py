@@ -320,7 +320,7 @@ def test_cleanup_leaves_nothing_running(stage: Stage) -> None:
     stage.show(snapshot(*mixed(8)))
     stage.until_sent("visible")
     stage.delta(eight())
-    assert stage.page.evaluate("mock.listening()") == 5
+    assert stage.page.evaluate("mock.listening()") == 6
     assert stage.page.evaluate("alive().listeners") > before["listeners"]
     stage.page.evaluate("mock.cleanup()")
     assert stage.page.evaluate("mock.listening()") == 0

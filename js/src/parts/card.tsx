@@ -2,13 +2,15 @@
 
 import type { Collection } from "../collection";
 import { capital, count, plural } from "../format";
+import type { Hearing } from "../hearing";
 import { Barrier } from "./barrier";
 import { Counter } from "./counter";
+import { Cut } from "./cut";
 import { Lock } from "./lock";
 import { Queue } from "./queue";
 import { Table } from "./table";
 
-export function Card({ collection }: { collection: Collection }) {
+export function Card({ collection, hearing }: { collection: Collection; hearing: Hearing }) {
   const { about, over, known, note } = collection;
   return (
     <section class={over ? "panel over" : "panel"} aria-label={`${capital(about.kind)} ${about.name}`}>
@@ -24,10 +26,13 @@ export function Card({ collection }: { collection: Collection }) {
           </span>
         </div>
       </header>
+      <Cut hearing={hearing} />
       {note !== "" && <p class="note">{note}</p>}
       {over && <p class="note">The pool is over; this is what was seen last.</p>}
       {known ? (
-        <Part collection={collection} />
+        <fieldset class="bare" disabled={hearing.cut}>
+          <Part collection={collection} />
+        </fieldset>
       ) : (
         <p class="none">{over ? "It was never seen." : "Reading…"}</p>
       )}

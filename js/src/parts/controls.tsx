@@ -6,11 +6,13 @@ import { Stop } from "./stop";
 
 interface ControlsProps {
   snapshot: Snapshot;
+  /** Whether the kernel cannot be asked for anything. */
+  cut: boolean;
   send: (command: Command) => void;
 }
 
-export function Controls({ snapshot, send }: ControlsProps) {
-  const ready = snapshot.state === "ready";
+export function Controls({ snapshot, cut, send }: ControlsProps) {
+  const ready = snapshot.state === "ready" && !cut;
   return (
     <div class="controls" role="group" aria-label="Controls">
       <Scale snapshot={snapshot} enabled={ready} send={send} />
@@ -22,7 +24,11 @@ export function Controls({ snapshot, send }: ControlsProps) {
       >
         Interrupt
       </button>
-      <Stop nodes={snapshot.nodes.length} enabled={ready || snapshot.state === "starting"} send={send} />
+      <Stop
+        nodes={snapshot.nodes.length}
+        enabled={ready || (snapshot.state === "starting" && !cut)}
+        send={send}
+      />
     </div>
   );
 }

@@ -1,10 +1,12 @@
 /** The dashboard as a whole. */
 
 import { useEffect, useState } from "preact/hooks";
+import type { Hearing } from "../hearing";
 import type { Pool } from "../pool";
 import type { Command, NodeState } from "../wire";
 import { CensusBar } from "./census";
 import { Controls } from "./controls";
+import { Cut } from "./cut";
 import { Figures, FinalFigures } from "./figures";
 import { Header } from "./header";
 import { Nodes } from "./nodes";
@@ -12,15 +14,17 @@ import { Note, Refusal, Spoken } from "./notice";
 import { Timeline } from "./timeline";
 
 const SAID_MS = 4000;
+const ATTACH = "While its nodes still run, %sky attach goes on with the pool.";
 
 interface PanelProps {
   pool: Pool;
+  hearing: Hearing;
   send: (command: Command) => void;
   /** Tell the kernel whether the timeline is folded away. */
   fold: (folded: boolean) => void;
 }
 
-export function Panel({ pool, send, fold }: PanelProps) {
+export function Panel({ pool, hearing, send, fold }: PanelProps) {
   const [only, setOnly] = useState<NodeState>();
   const [said, say] = useState("");
   useEffect(() => {
@@ -33,7 +37,7 @@ export function Panel({ pool, send, fold }: PanelProps) {
   // Before its first node is ready there is nothing to count.
   const empty =
     snapshot.state === "starting" && !pool.cells.some((cell) => cell.pid > 0) && pool.queued === 0;
-  const heard = pool.refusal === "" && !over ? said : "";
+  const heard = pool.refusal === "" && !over && !hearing.cut ? said : "";
   const ask = (command: Command) => {
     pool.refuse("");
     say(acknowledge(command));
@@ -43,9 +47,10 @@ export function Panel({ pool, send, fold }: PanelProps) {
     <section class={`panel ${over ? "over" : ""}`} aria-label={`Pool ${snapshot.pool}`}>
       <header>
         <Header pool={pool} over={over} said={heard} />
-        <Controls snapshot={snapshot} send={ask} />
+        <Controls snapshot={snapshot} cut={hearing.cut} send={ask} />
       </header>
       <Refusal pool={pool} />
+      <Cut hearing={hearing} attach={ATTACH} />
       <Note note={snapshot.note} />
       {over ? <FinalFigures pool={pool} /> : !empty && <Figures pool={pool} />}
       {!over && <CensusBar census={pool.census} only={only} choose={setOnly} />}

@@ -83,7 +83,8 @@ export class Feed {
     signal.addEventListener("abort", () => feed.#leave(), { once: true });
     listen(model, "change:snapshot", () => changed(), signal);
     const receive = (content: Record<string, unknown>) => {
-      feed.#receive(content);
+      // What was told while the connection was broken may be lost.
+      if (feed.#receive(content)) feed.ask(model, { kind: "want" });
       changed();
     };
     listen(model, "msg:custom", receive, signal);
@@ -100,9 +101,9 @@ export class Feed {
     }
   }
 
-  /** Seconds since the run began, or that it took. The kernel's clock may differ from the page's. */
-  age({ started, seconds, state }: Snapshot): number {
-    return state === "running" ? Date.now() / 1000 + this.#skew - started : seconds;
+  /** Seconds since the run began, or that it took, at `now` by the page's clock, which may differ from the kernel's. */
+  age({ started, seconds, state }: Snapshot, now: number): number {
+    return state === "running" ? now / 1000 + this.#skew - started : seconds;
   }
 
   #leave(): void {
@@ -110,15 +111,19 @@ export class Feed {
     if (this.#views === 0) Feed.#feeds.delete(this.#key);
   }
 
-  #receive(content: Record<string, unknown>): void {
+  /** Take what the kernel tells; returns whether something that it told before has not come. */
+  #receive(content: Record<string, unknown>): boolean {
+    this.unreachable = false;
     const delta = content as unknown as Delta;
-    if (content.kind !== "delta" || delta.seq <= this.#seq) return;
+    if (content.kind !== "delta" || delta.seq <= this.#seq) return false;
+    const lacks = this.#seq >= 0 && delta.seq > this.#seq + 1;
     this.#seq = delta.seq;
     this.#skew = delta.at - Date.now() / 1000;
     if (delta.log !== undefined) this.log.bound(...delta.log);
     for (const [start, rows] of delta.rows ?? []) this.log.put(start, rows.map(lineOf));
     if (delta.bars !== undefined) ({ groups: this.bars, texts: this.texts } = delta.bars);
     if (delta.pictures !== undefined) this.#picture(...delta.pictures);
+    return lacks;
   }
 
   #picture(total: number, place: number, picture: [string, string] | []): void {

@@ -2,7 +2,9 @@
 
 import { useState } from "preact/hooks";
 import { capital, duration, plural } from "../format";
+import type { Hearing } from "../hearing";
 import type { Model } from "../model";
+import { Cut } from "../parts/cut";
 import { Bars } from "./bars";
 import type { Feed, Snapshot } from "./feed";
 import { LogView } from "./log";
@@ -12,9 +14,10 @@ import { Pictures } from "./pictures";
 interface PanelProps {
   model: Model;
   feed: Feed;
+  hearing: Hearing;
 }
 
-export function Panel({ model, feed }: PanelProps) {
+export function Panel({ model, feed, hearing }: PanelProps) {
   const snapshot = model.get("snapshot") as Snapshot;
   const [open, setOpen] = useState(model.get("opened") as boolean);
   const lines = feed.log.end - feed.log.first;
@@ -28,11 +31,14 @@ export function Panel({ model, feed }: PanelProps) {
           <span class={`badge ${snapshot.state}`}>{capital(snapshot.state)}</span>
           <span class="facts">
             <span>{plural(snapshot.nodes.length, "node")}</span>
-            <span class="age">{duration(feed.age(snapshot))}</span>
+            <span class="age">{duration(feed.age(snapshot, hearing.cut ? hearing.last : Date.now()))}</span>
           </span>
         </div>
-        {snapshot.state === "running" && <Stop model={model} feed={feed} stops={snapshot.stops} />}
+        {snapshot.state === "running" && (
+          <Stop model={model} feed={feed} hearing={hearing} stops={snapshot.stops} />
+        )}
       </header>
+      <Cut hearing={hearing} />
       {feed.unreachable && (
         <p role="alert" class="refusal">
           The kernel cannot be reached, so nothing was asked of it.
@@ -55,13 +61,14 @@ export function Panel({ model, feed }: PanelProps) {
 }
 
 /** Interrupts the run; what has been interrupted and goes on can be ended harder. */
-function Stop({ model, feed, stops }: PanelProps & { stops: number }) {
+function Stop({ model, feed, hearing, stops }: PanelProps & { stops: number }) {
   const ask = () => feed.ask(model, { kind: "stop" });
   return (
     <div class="controls" role="group" aria-label="Controls">
       {stops > 0 && <span class="quiet">interrupted, waiting for it to stop</span>}
       <button
         type="button"
+        disabled={hearing.cut}
         class={stops > 0 ? "danger" : ""}
         title={
           stops > 0

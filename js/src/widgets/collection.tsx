@@ -9,7 +9,7 @@ function render(props: RenderProps): () => void {
   return mount(props, "collection", (host) => {
     const collection = new Collection(host);
     return {
-      draw: () => <Card collection={collection} />,
+      draw: () => <Card collection={collection} hearing={host.hearing} />,
       over: () => collection.over,
       seen: () => collection.send(),
     };

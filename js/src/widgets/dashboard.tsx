@@ -10,9 +10,10 @@ import type { Command, Drawn } from "../wire";
 const FOLDED = -1;
 
 function render(props: RenderProps): () => void {
-  return mount(props, "dashboard", ({ model, signal, changed, view }) => {
+  return mount(props, "dashboard", (host) => {
+    const { model, view, hearing } = host;
     let folded = false;
-    const pool = new Pool(model, changed, signal);
+    const pool = new Pool(host);
     const send = (command: Command | Drawn) => {
       try {
         model.send(command);
@@ -29,7 +30,7 @@ function render(props: RenderProps): () => void {
       folded = now;
       seen();
     };
-    return { draw: () => <Panel pool={pool} send={send} fold={fold} />, over, seen };
+    return { draw: () => <Panel pool={pool} hearing={hearing} send={send} fold={fold} />, over, seen };
   });
 }
 

@@ -9,7 +9,7 @@ function render(props: RenderProps): () => void {
   return mount(props, "run", (host) => {
     const feed = Feed.of(host);
     return {
-      draw: () => <Panel model={host.model} feed={feed} />,
+      draw: () => <Panel model={host.model} feed={feed} hearing={host.hearing} />,
       over: () => (host.model.get("snapshot") as Snapshot).state !== "running",
     };
   });

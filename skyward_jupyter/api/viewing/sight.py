@@ -13,10 +13,11 @@ LEASE = 60.0
 
 
 class Sights:
-    """The views that are seen, by their names."""
+    """The views that are seen, by their names; each counts for `lease` seconds after it last said so."""
 
-    def __init__(self) -> None:
+    def __init__(self, lease: float = LEASE) -> None:
         self._seen: dict[str, float] = {}
+        self._lease = lease
 
     def __bool__(self) -> bool:
         """Whether any is seen."""
@@ -40,4 +41,4 @@ class Sights:
     def silent(self) -> list[str]:
         """The views that have not said for too long that they are seen."""
         now = time.monotonic()
-        return [view for view, seen in self._seen.copy().items() if now - seen > LEASE]
+        return [view for view, seen in self._seen.copy().items() if now - seen > self._lease]

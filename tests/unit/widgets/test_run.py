@@ -88,9 +88,9 @@ def widget(source: Source, loop: Loop) -> Iterator[RunWidget]:
 
 @pytest.fixture
 def sent(widget: RunWidget, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the widget sends to the page."""
+    """What the widget sends to the page, but for the word that it is there."""
     messages: list[dict[str, Any]] = []
-    monkeypatch.setattr(widget, "send", messages.append)
+    monkeypatch.setattr(widget, "send", lambda content: content["kind"] == "beat" or messages.append(content))
     return messages
 
 
@@ -184,6 +184,7 @@ def test_it_ends_with_the_run(widget: RunWidget, source: Source, loop: Loop, sen
     source.views[0].changed()
     loop.turn()
     assert widget.snapshot["state"] == "done"
+    loop.turn()
     assert loop.due == []
     widget.close()
     assert source.views == []
