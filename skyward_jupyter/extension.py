@@ -23,6 +23,7 @@ from skyward_jupyter.notebook.broadcasts import show_group
 from skyward_jupyter.notebook.completion import matcher
 from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
+from skyward_jupyter.notebook.reading import CellReader
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.project.tracker import ask_of_edits, record
 from skyward_jupyter.runtime.wakeups import let_sleep, let_wake
@@ -45,6 +46,7 @@ class Loaded:
         self._undo.append(magics.remove)
         self._settings(shell)
         self._events(shell)
+        self._reading(shell)
         self._completion(shell)
         self._groups(shell)
         record()
@@ -74,6 +76,12 @@ class Loaded:
         ):
             shell.events.register(event, callback)
             self._undo.append(_unregister(shell, event, callback))
+
+    def _reading(self, shell: InteractiveShell) -> None:
+        """Read cells before IPython does."""
+        reader = CellReader(self.notebook)
+        shell.input_transformers_cleanup.append(reader)
+        self._undo.append(lambda: shell.input_transformers_cleanup.remove(reader))
 
     def _completion(self, shell: InteractiveShell) -> None:
         complete = matcher(self.notebook)

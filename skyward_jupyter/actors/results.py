@@ -214,6 +214,8 @@ def error_of(failed: Failed, rank: int) -> BaseException:
             return _killed(TaskTimeout(f"{text} and {ended}", rank))
         case "interrupted":
             return _with_traceback(TaskInterrupted(f"the task was interrupted on node {rank}", rank), failed)
+        case "renewed":
+            return _killed(TaskInterrupted(f"the session of node {rank} was restarted, with what ran in it", rank))
         case "killed":
             ended = "did not stop when interrupted, so its slot was ended; another took its place"
             return _killed(TaskInterrupted(f"the task on node {rank} {ended}", rank))

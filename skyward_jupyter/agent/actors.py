@@ -37,6 +37,7 @@ from skyward_jupyter.wire.messages import (
     PutPiece,
     Relay,
     Renew,
+    RenewSession,
     Rests,
     TakeProject,
     Target,
@@ -65,7 +66,9 @@ class Stop:
 type Payload = PutPiece | FetchPiece | HasBlobs | DropBlob
 type Imports = TakeProject | AwaitNeeds | LackingContents | GiveUnit
 type Copying = Hears | Rests | Life | Keeps | Bereave
-type WorkerMessage = Exchange | Own | Renew | Copying | Relay | Payload | Measure | Peers | Stop | Imports
+type WorkerMessage = (
+    Exchange | Own | Renew | Copying | Relay | Payload | Measure | Peers | Stop | Imports | RenewSession
+)
 
 _hosted: list[Agent] = []
 _tasks = Tasks("answering another node")
@@ -134,6 +137,8 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 message.reply_to.tell(True)
             case Renew(epoch):
                 agent.renew(epoch)
+            case RenewSession():
+                _tasks.start(_renew_session(agent, message), partial(_no_session, message))
             case Hears(address):
                 message.reply_to.tell(others.hears(address))
             case Rests(lives):
@@ -204,6 +209,15 @@ async def _keeps(agent: Agent, message: Keeps) -> None:
 
 def _may_keep(message: Keeps, _: BaseException) -> None:
     message.reply_to.tell(True)
+
+
+async def _renew_session(agent: Agent, message: RenewSession) -> None:
+    await agent.crew.renew_session()
+    message.reply_to.tell(True)
+
+
+def _no_session(message: RenewSession, _: BaseException) -> None:
+    message.reply_to.tell(False)
 
 
 async def _give(agent: Agent, message: GiveUnit) -> None:

@@ -17,6 +17,8 @@ SESSION = -1
 #: A slot that ends sooner than this after its start (seconds) may never have worked; so many are replaced at once.
 _SHORT_LIFE = 1.0
 _SHORT_LIVES = 20
+#: How long another session may take to be there (seconds).
+_SESSION_WITHIN = 15.0
 
 
 class Crew:
@@ -65,6 +67,7 @@ class Crew:
         self._slots: dict[int, SlotLink] = {}
         self._since: dict[int, float] = {}
         self._session_asked = False
+        self._awaiting_session: list[asyncio.Future[None]] = []
         self._short_lives = 0
         self._lacking: dict[int, str] = {}
         self._said_lacking = (config.concurrency, "")
@@ -99,6 +102,17 @@ class Crew:
         if SESSION not in self._slots and not self._session_asked:
             self._session_asked = True
             self._send({"op": "slot", "slot": SESSION, "sockets": 1})
+
+    async def renew_session(self) -> None:
+        """End the session, with what it runs, and wait until there is another; raises TimeoutError if there is none."""
+        there: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._awaiting_session.append(there)
+        if SESSION in self._slots:
+            self._slots[SESSION].retired = True  # nothing that comes now begins in it
+            self._slots[SESSION].kill()
+        else:
+            self.ask_session()
+        await asyncio.wait_for(there, _SESSION_WITHIN)
 
     def began(self, message: Message, fds: tuple[int, ...]) -> None:
         """The template started a slot's process."""
@@ -137,6 +151,8 @@ class Crew:
             self._say_lacking()
         if slot == SESSION:
             self._session_asked = False
+            if self._awaiting_session:
+                self.ask_session()
         else:
             self._replace(slot, code, any(link.retired for link in links))
 
@@ -147,6 +163,11 @@ class Crew:
             self._since[link.index] = asyncio.get_running_loop().time()
             if self._peers != self._config.peers:
                 link.peers(self._peers)
+        if index == SESSION:
+            for there in self._awaiting_session:
+                if not there.done():
+                    there.set_result(None)
+            self._awaiting_session.clear()
         self._lacking.pop(index, None)
         self._session_asked = SESSION in self._slots or SESSION in self._lacking
         self._say_lacking()

@@ -366,7 +366,7 @@ class Agent:
             self.store.drop(blob.name)
 
     def _died(self, running: Running, code: int) -> None:
-        how = "killed" if running.stopping == "interrupted" else "died"
+        how = {"interrupted": "killed", "renewed": "renewed"}.get(running.stopping, "died")
         facts: dict[str, object] = {"code": code}
         if running.stopping == "timeout":
             how, facts = "timeout", {"seconds": running.task.timeout, "killed": True}
@@ -405,7 +405,7 @@ class Agent:
             self._give_back(client, control.task)
             return
         known = self.client(client)
-        if control.action in ("interrupt", "kill") and not known.knows(control.task):
+        if control.action in ("interrupt", "kill", "renew") and not known.knows(control.task):
             known.refuse(control.task)
             return
         if control.action != "credit":
@@ -483,9 +483,9 @@ def _act(slot: SlotLink, control: Control) -> None:
     match control.action:
         case "interrupt":
             slot.interrupt("interrupted")
-        case "kill":
+        case "kill" | "renew":
             if slot.running is not None:
-                slot.running.stopping = "interrupted"
+                slot.running.stopping = "interrupted" if control.action == "kill" else "renewed"
             slot.kill()
         case "credit":
             slot.credit(control.amount, control.read)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import casty
+
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch, Pickled
 from skyward_jupyter.actors.hub import Hub
@@ -22,9 +24,13 @@ from skyward_jupyter.errors import ProvisioningFailed, TaskInterrupted, UsageErr
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.crossing import Work
 from skyward_jupyter.wire.events import Failure, Outcome
+from skyward_jupyter.wire.messages import RenewSession
 
 if TYPE_CHECKING:
     from skyward_jupyter.notebook.early import Early
+
+#: How long a node may take to answer that it has another session (seconds).
+RENEW_WITHIN = 20.0
 
 type Pending = PendingCompute[Any] | PendingGroup
 
@@ -164,6 +170,23 @@ class Calls:
     def interrupt(self) -> None:
         """Interrupt everything that is in flight."""
         self.dispatch.stop(list(self.hub.desk.tasks.values()), "interrupt")
+
+    async def renew_sessions(self, ranks: Iterable[int]) -> list[int]:
+        """End the sessions of nodes, with what runs and waits there, and have others; returns nodes that have none."""
+        wanted = sorted(ranks)
+        ending = [entry for entry in self.hub.desk.tasks.values() if entry.session and entry.rank in wanted]
+        self.dispatch.stop(ending, "renew")
+        await self.dispatch.ended(ending)
+        renewed = await asyncio.gather(*map(self._renew_session, wanted))
+        self.hub.sessions.difference_update(wanted)
+        return [rank for rank, there in zip(wanted, renewed, strict=True) if not there]
+
+    async def _renew_session(self, rank: int) -> bool:
+        try:
+            async with asyncio.timeout(RENEW_WITHIN):
+                return bool(await self.hub.worker(rank).ask(RenewSession()))
+        except (casty.Unavailable, TimeoutError):
+            return False
 
     def _queued(self, pending: Pending) -> list[TaskEntry]:
         calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)

@@ -293,6 +293,13 @@ class ComputePool:
         """Interrupt everything that runs on the pool; it stays usable."""
         runtime().call_soon(self._life.interrupt)
 
+    async def renew_sessions(self, nodes: Iterable[int]) -> list[int]:
+        """End the sessions of nodes, with what runs and waits in them, and have others: what ``%sky restart`` does.
+
+        Returns the nodes where that could not be done.
+        """
+        return await bridge(self._running.renew_sessions([self._known(rank) for rank in nodes]))
+
     def check(self) -> None:
         """Raise PoolHeld if another kernel took the pool over."""
         self._life.check()

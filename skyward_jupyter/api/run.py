@@ -19,6 +19,11 @@ class Launched:
         self._dispatch = dispatch
         self._entries = entries
 
+    @property
+    def run(self) -> int:
+        """Its number among the runs of the pool."""
+        return self._entries[0].run
+
     async def outcomes(self) -> list[Outcome]:
         """How it ended on each node, in the order the nodes were named; errors are values here.
 

@@ -48,6 +48,11 @@ class PoolRun:
         return tuple(sorted({entry.rank for entry in self._entries if entry.rank is not None}))
 
     @property
+    def in_sessions(self) -> bool:
+        """Whether it runs in the nodes' sessions, as cells do, and not in their slots."""
+        return self._kept.session
+
+    @property
     def started(self) -> float:
         """When it came to its nodes, in seconds since the epoch."""
         return self._kept.since
@@ -123,6 +128,12 @@ class PoolRun:
         """Interrupt it on its nodes; called again, end the processes that run it."""
         action, self._stopped = "kill" if self._stopped else "interrupt", True
         runtime().call_soon(self._dispatch.stop, self._entries, action)
+
+    async def ended(self, timeout: float) -> list[Outcome | None]:
+        """Wait until it has ended, for so many seconds at most; returns how its parts ended, None for what goes on."""
+        entries = self._entries
+        await asyncio.wait([entry.outcome for entry in entries], timeout=timeout)
+        return [entry.outcome.result() if entry.outcome.done() else None for entry in entries]
 
     def __repr__(self) -> str:
         where = f"node{'s' * (len(self.nodes) != 1)} {', '.join(map(str, self.nodes))}"

@@ -7,12 +7,14 @@ Under ``%%time``, inside a function or in a terminal the same magic blocks.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from skyward_jupyter.errors import SkywardError
+from skyward_jupyter.errors import SkywardError, UsageError
 from skyward_jupyter.notebook.cell import Cell
+from skyward_jupyter.notebook.here import lines_of
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import in_a_sentence, shown_as
 from skyward_jupyter.notebook.verdicts import Verdict
@@ -49,19 +51,58 @@ async def awaited(cell: Cell) -> Any:
     However often the cell around is cancelled, it is awaited to its end.
     """
     here = runtime()
-    work = Crossing(here.loop, cell.execute())
+    work = Crossing(here.loop, cell.execute() if cell.here is None else await _after_here(cell))
     with on_sigint(work.cancel), here.needed():
         try:
             verdict = await work.ended()
         except asyncio.CancelledError:
             raise shown_as(KeyboardInterrupt(), ["KeyboardInterrupt"]) from None
-    return verdict.unwrap()
+    return _joined(verdict, cell).unwrap()
+
+
+async def _after_here(cell: Cell) -> asyncio.Task[Verdict]:
+    """Have the nodes begin, and run the part of the cell that runs here; returns what goes on of it."""
+    here = runtime()
+    beginning = Crossing(here.loop, cell.begin())
+    with on_sigint(beginning.cancel), here.needed():
+        execution = await beginning.ended()
+        if cell.here is not None and cell.waits_for_here:
+            try:
+                await cell.here.run()
+            finally:
+                here.call_soon(cell.ended_here)
+    return execution
+
+
+def _joined(verdict: Verdict, cell: Cell) -> Verdict:
+    """How a cell ended on the nodes and here."""
+    error = cell.here.error if cell.here is not None else None
+    if error is None:
+        return verdict
+    if verdict.error is None:
+        return Verdict(error=error)
+    return Verdict(error=shown_as(verdict.error, [*lines_of(error), "", *lines_of(verdict.error)]))
 
 
 def blocking(cell: Cell) -> Any:
     """Run a cell, block until it has ended, and return its value."""
     verdicts: list[Verdict] = []
-    return blocked(_kept(cell.execute(), verdicts), verdicts)
+    if cell.here is None:
+        return blocked(_kept(cell.execute(), verdicts), verdicts)
+    if cell.here.awaits:
+        raise in_a_sentence(UsageError("a --local cell that awaits something is to be a cell of its own"))
+    execution = wait(cell.begin(), "a cell of its own that begins with %%sky")
+    if cell.waits_for_here:
+        try:
+            with runtime().needed(), contextlib.suppress(StopIteration):
+                cell.here.run().send(None)
+        finally:
+            runtime().call_soon(cell.ended_here)
+    return blocked(_kept(_ended(execution, cell), verdicts), verdicts)
+
+
+async def _ended(execution: asyncio.Task[Verdict], cell: Cell) -> Verdict:
+    return _joined(await execution, cell)
 
 
 def blocked(work: Coroutine[Any, Any, Verdict], verdicts: Sequence[Verdict]) -> Any:

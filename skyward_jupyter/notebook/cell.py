@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from skyward_jupyter.notebook.displays import CellScreen, RunScreen, quiet_line,
 from skyward_jupyter.notebook.early import Early
 from skyward_jupyter.notebook.gone import Gone
 from skyward_jupyter.notebook.grouping import Grouped
+from skyward_jupyter.notebook.here import Here
 from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
@@ -24,6 +26,7 @@ from skyward_jupyter.notebook.scattering import Parts, scattered, told
 from skyward_jupyter.notebook.sending import Parcel, Plan, check_here
 from skyward_jupyter.notebook.source import title_of
 from skyward_jupyter.notebook.state import Notebook
+from skyward_jupyter.notebook.switching import banner
 from skyward_jupyter.notebook.tracebacks import (
     Failed,
     cell_failed,
@@ -56,6 +59,8 @@ class Cell:
 
     Attributes
     ----------
+    here
+        The part of it that runs in the notebook, with ``--local``.
     outcomes
         How it ended, by node; failed ones are not among them.
     sizes
@@ -80,6 +85,9 @@ class Cell:
         self._expression = expression
         self._wants_value = wants_value or expression or options.into is not None or options.bg
         self._moves = moves
+        self.here = Here(notebook, source, tree) if options.local else None
+        self._sent = asyncio.Event()
+        self._ended_here = asyncio.Event()
         self.sizes: dict[str, int] = {}
         self.outcomes: dict[int, CellOutcome] = {}
 
@@ -99,6 +107,39 @@ class Cell:
             self._go_on()
             return Verdict(self._run)
         return await self._to_its_end()
+
+    async def begin(self) -> asyncio.Task[Verdict]:
+        """Start to execute it, and wait until the nodes were sent all of it, or it has ended before.
+
+        Cancelled, it is stopped, and returned once it has ended: its part here is not to run any more.
+        """
+        execution = promise(self.execute())
+        sent = promise(self._sent.wait())
+        while not (execution.done() or self._sent.is_set()):
+            try:
+                await asyncio.wait([execution, sent], return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                self._ended_here.set()
+                execution.cancel()
+                await asyncio.wait([execution])
+        sent.cancel()
+        return execution
+
+    @property
+    def waits_for_here(self) -> bool:
+        """Whether its nodes have all of it, and its part here is to run."""
+        return self._sent.is_set() and not self._ended_here.is_set()
+
+    def ended_here(self) -> None:
+        """Its part here has ended; what it bound here is another value of the same name than the nodes', as it says."""
+        assert self.here is not None
+        for name in self._names.binds.intersection(here := self._notebook.names()):
+            self._ledger.returned(name, here[name])
+        if isinstance(self.here.error, KeyboardInterrupt):
+            self._run.stop()
+        elif self.here.error is not None and self._options.fail_fast:
+            self._stop_all()
+        self._ended_here.set()
 
     async def _to_its_end(self) -> Verdict:
         """Wait for a cell that is not in the background, and leave what stays of it."""
@@ -131,6 +172,8 @@ class Cell:
         how = self._options.group
         self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
         self._run.shows = self._take
+        if self._options.plain:
+            screen.bundle(*quiet_line(banner(self._pool, self._ranks)))
         self._say([*told(names, self._parts), *notes, *plan.notes])
         self._gone = Gone()
         self._warn(self._gone.of_plan(plan, self._ranks))
@@ -147,6 +190,7 @@ class Cell:
             screen.end()
             raise
         self._line_up()
+        self._sent.set()
 
     def _split(self, names: tuple[str, ...]) -> Parts:
         """What each node gets of the names to scatter."""
@@ -211,6 +255,7 @@ class Cell:
             timeout=self._options.timeout,
             label=self._source.code.strip().partition("\n")[0],
         )
+        self._run.ids.add(launched.run)
         self._run.stop_with(launched.interrupt, launched.kill)
         launched.outlive(self._run.outlived)
         launched.each(lambda place, outcome: self._part_ended(ranks[place], outcome))
@@ -271,6 +316,8 @@ class Cell:
             self._plans.update(dict.fromkeys(again, plan))
             outcomes = [one for one in outcomes if one.node not in again]
             outcomes += await self._outcomes(self._launch(plan, again))
+        if self.here is not None:
+            await self._until_ended_here()
         self._siblings.close()
         self._run.shows = None
         self._grouped.end()
@@ -281,6 +328,12 @@ class Cell:
         self._tell_at_hand()
         self._tell_traffic()
         return verdict
+
+    async def _until_ended_here(self) -> None:
+        """What is bound for both is bound last by the nodes; an interrupt meanwhile is for the part here."""
+        while not self._ended_here.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._ended_here.wait()
 
     def _tell_traffic(self) -> None:
         """Say what was sent, where that was much."""
@@ -358,6 +411,10 @@ class Cell:
     def _bind(self) -> object:
         """Bind what was asked for; returns the value of the last expression."""
         for name in self._options.out:
+            if self.here is not None and name in self._names.binds:
+                self._say(
+                    [f"{name}: the values of the nodes, by -o, have taken the place of the one that was bound here"]
+                )
             self._set(name, self._in_order({rank: done.outs[name] for rank, done in self.outcomes.items()}))
         value = self._in_order({rank: done.value for rank, done in self.outcomes.items()})
         if self._options.into is not None and not self._options.bg:

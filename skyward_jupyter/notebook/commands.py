@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import ast
-import difflib
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from IPython.display import display
 
-from skyward_jupyter.agent.cells import Source
 from skyward_jupyter.api import registry
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook import listing, logs, plan, pools
-from skyward_jupyter.notebook.awaiting import blocking
-from skyward_jupyter.notebook.cell import Cell
+from skyward_jupyter.notebook import help, listing, logs, plan, pools, switching
+from skyward_jupyter.notebook.expressions import on_every_node
+from skyward_jupyter.notebook.interrupting import interrupt
 from skyward_jupyter.notebook.moving import pull, push
 from skyward_jupyter.notebook.options import (
     ATTACH,
-    COMMANDS,
     POOL,
-    CellOptions,
     logs_options,
     parse,
     start_options,
 )
 from skyward_jupyter.notebook.ranks import ALL
-from skyward_jupyter.notebook.source import compiled
+from skyward_jupyter.notebook.restarting import restart
 from skyward_jupyter.notebook.state import Notebook
-from skyward_jupyter.notebook.values import NodeValues
 from skyward_jupyter.profiles.profile import Profile
 from skyward_jupyter.runtime.bridge import wait
 from skyward_jupyter.runtime.writing import put
@@ -41,35 +35,23 @@ _NAMED = 3
 def run_line(notebook: Notebook, line: str) -> object:
     """What ``%sky LINE`` gives."""
     text = line.strip()
-    word, _, rest = text.partition(" ")
     if not text:
         display(pools.find(None))
         _say_which()
         return None
+    word, *more = text.split(None, 1)
+    rest = more[0] if more else ""
+    if word in help.FLAGS or (word in _COMMANDS and any(flag in rest.split() for flag in help.FLAGS)):
+        _say(help.of(word if word in _COMMANDS else rest))
+        return None
     if word in _COMMANDS:
         _COMMANDS[word](notebook, str(notebook.shell.var_expand(rest)) if rest else "")
         return None
-    return _expression(notebook, text)
+    return on_every_node(notebook, text)
 
 
-def _expression(notebook: Notebook, text: str) -> object:
-    code = text.removesuffix(";")
-    try:
-        ast.parse(code.strip(), mode="eval")
-    except SyntaxError:
-        raise UsageError(_neither(text)) from None
-    source = Source(f"%sky {code}", code, 0, notebook.number)
-    cell = Cell(notebook, CellOptions(quiet=True), source, compiled(notebook.shell, source), expression=True)
-    values = blocking(cell)
-    shown = {rank: done.shown for rank, done in cell.outcomes.items() if done.shown is not None}
-    return NodeValues(values, shown, notebook.shell.execution_count)
-
-
-def _neither(text: str) -> str:
-    word = text.split()[0]
-    close = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.6)
-    advice = f"did you mean %sky {close[0]}?" if close else f"the commands are {', '.join(COMMANDS)}"
-    return f"%sky {text}: neither a command nor an expression; {advice}"
+def _help(notebook: Notebook, line: str) -> None:
+    _say(help.of(line))
 
 
 def _start(notebook: Notebook, line: str) -> None:
@@ -150,7 +132,7 @@ def _stop(notebook: Notebook, line: str) -> None:
     pool = pools.find(_pool_name("stop", line))
     _wait(_do(pool.stop_async()))
     notebook.at_hand.release(pool, pools.running())
-    _say(f"pool {pool.name} is stopped")
+    _say(switching.ended(notebook) or f"pool {pool.name} is stopped")
     _say_which()
 
 
@@ -265,4 +247,9 @@ _COMMANDS: dict[str, Callable[[Notebook, str], None]] = {
     "logs": _logs,
     "attach": _attach,
     "pools": _pools,
+    "interrupt": interrupt,
+    "on": switching.on,
+    "off": switching.off,
+    "restart": restart,
+    "help": _help,
 }

@@ -2,9 +2,82 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable
 
-from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, START, Option
+from skyward_jupyter.errors import UsageError
+from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, START, Option
+
+#: What asks for help on a line.
+FLAGS = ("--help", "-h")
+#: What a command takes beside options, and its options.
+_TAKES = {
+    "start": ("", START),
+    "status": ("[POOL]", POOL),
+    "stop": ("[POOL]", POOL),
+    "ssh": ("[NODE]", POOL),
+    "scale": ("NODES", POOL),
+    "push": ("NAME ...", MOVE),
+    "pull": ("NAME ...", MOVE),
+    "logs": ("[NODES]", LOGS),
+    "attach": ("[POOL]", ATTACH),
+    "interrupt": ("[RUN]", POOL),
+    "restart": ("[NODES]", POOL),
+    "on": ("", CELL),
+    "use": ("POOL", ()),
+    "help": ("[COMMAND]", ()),
+}
+_EXAMPLES = """
+    %sky start --nodes 8
+    %sky start --nodes 2 --name big
+    %sky start --provider ssh --hosts gpu1,me@gpu2:2222
+    %sky scale 4
+    losses = %sky history[-1]
+    %sky import numpy as np
+    %sky start --profile big
+    %sky start --profile big --hosts gpu3
+    %sky push threshold labels
+    %sky pull loss
+    %sky pull history --on 3
+    %sky logs 3 -n 50
+    %sky logs --follow
+    %sky use big
+    %sky stop big
+    %sky attach big
+    %sky interrupt
+    %sky interrupt run
+    %sky restart
+    %sky restart 0,2-3
+    %sky on --on 0,1
+    %sky off
+    %sky help logs
+""".strip("\n")
+
+
+def of(line: str) -> str:
+    """What ``%sky help LINE`` says; raises UsageError where there is no such command."""
+    word = line.strip().removeprefix("%sky ").strip()
+    if word in ("", "%sky"):
+        return line_help().rstrip()
+    if word in ("%%sky", "cell"):
+        return cell_help().rstrip()
+    if word not in COMMANDS:
+        close = difflib.get_close_matches(word, COMMANDS, n=1, cutoff=0.5)
+        advice = f"did you mean %sky help {close[0]}?" if close else f"the commands are {', '.join(COMMANDS)}"
+        raise UsageError(f"%sky help {word}: there is no such command; {advice}")
+    return command_help(word)
+
+
+def command_help(word: str) -> str:
+    """How one command is written, what it does, its options and examples."""
+    takes, options = _TAKES.get(word, ("", ()))
+    usage = " ".join(filter(None, (f"%sky {word}", takes, "[options]" if options else "")))
+    parts = [f"{usage}: {COMMANDS[word]}"]
+    if options:
+        parts.append(f"Options\n{_listed(options)}")
+    if examples := [line for line in _EXAMPLES.splitlines() if line.split()[:2] == ["%sky", word]]:
+        parts.append("\n".join(["Examples", *examples]))
+    return "\n\n".join(parts)
 
 
 def cell_help() -> str:
@@ -55,6 +128,11 @@ Examples
         %%sky -i model
         model.score(x, y)
 
+    In the notebook as well, beside the nodes:
+
+        %%sky --local
+        import numpy as np
+
     In the background; await it, or look at one node:
 
         %%sky --bg --into run
@@ -68,10 +146,11 @@ Examples
 def line_help() -> str:
     """The text of ``%sky?``."""
     commands = "\n".join(f"    {f'%sky {word}':<24}{what}" for word, what in COMMANDS.items())
-    return f"""Look at the pool, start and stop it, or see an expression's value on every node.
+    return f"""Look at the pool, start and stop it, or run a line of code on every node.
 
     %sky                    the pool's dashboard
     %sky EXPRESSION         its value on every node: a list in node order
+    %sky STATEMENT          run on every node, where the names it binds stay
 {commands}
 
 %sky start
@@ -87,23 +166,9 @@ def line_help() -> str:
 {_listed(ATTACH)}
 
 Examples
-    %sky start --nodes 8
-    %sky start --nodes 2 --name big
-    %sky start --provider ssh --hosts gpu1,me@gpu2:2222
-    %sky scale 4
-    losses = %sky history[-1]
-    %sky start --profile big
-    %sky start --profile big --hosts gpu3
-    %sky push threshold labels
-    %sky pull loss
-    %sky pull history --on 3
-    %sky logs 3 -n 50
-    %sky logs --follow
-    %sky use big
-    %sky stop big
-    %sky attach big
+{_EXAMPLES}
 
-An expression that begins with a command's name goes in parentheses: %sky (status). %%sky? explains cells.
+An expression that begins with a command's name goes in parentheses: %sky (status). %sky help cell explains cells.
 """
 
 

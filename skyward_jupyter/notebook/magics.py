@@ -7,10 +7,10 @@ from typing import Any
 from IPython.core.magic import no_var_expand
 
 from skyward_jupyter.errors import SkywardError
+from skyward_jupyter.notebook import help, switching
 from skyward_jupyter.notebook.awaiting import awaited, blocking
 from skyward_jupyter.notebook.cell import Cell
 from skyward_jupyter.notebook.commands import run_line
-from skyward_jupyter.notebook.help import cell_help, line_help
 from skyward_jupyter.notebook.options import cell_options
 from skyward_jupyter.notebook.source import compiled, source_of
 from skyward_jupyter.notebook.state import Notebook
@@ -47,7 +47,7 @@ class SkyMagics:
             except KeyboardInterrupt as error:
                 raise _bare(error) from None
 
-        sky.__doc__ = line_help()
+        sky.__doc__ = help.line_help()
         return no_var_expand(sky)
 
     def _cell_magic(self) -> Any:
@@ -56,6 +56,8 @@ class SkyMagics:
         def sky(line: str, cell: str) -> object:
             try:
                 options = cell_options(line, notebook.defaults())
+                if options.plain:
+                    switching.check(notebook)
                 typed = line.removeprefix("--awaited").strip()
                 source = source_of(notebook.raw, typed, cell, notebook.number)
                 ready = Cell(notebook, options, source, compiled(notebook.shell, source))
@@ -63,7 +65,7 @@ class SkyMagics:
                 raise _shown(error) from None
             return awaited(ready) if options.awaited else blocking(ready)
 
-        sky.__doc__ = cell_help()
+        sky.__doc__ = help.cell_help()
         return sky
 
 

@@ -54,7 +54,9 @@ CELL = (
     Option("--bg", "bg", "flag", "go on at once; the cell's value is the run"),
     Option("--group", "group", "choice", "merge equal lines, keep nodes apart, or lines as they come", "HOW", GROUPS),
     Option("--quiet", "quiet", "flag", "show neither output nor values; errors still show"),
+    Option("--local", "local", "flag", "run it in the notebook as well, labelled [here]"),
     Option("--awaited", "awaited", "flag", "", hidden=True),
+    Option("--plain", "plain", "flag", "", hidden=True),
 )
 
 START = (
@@ -99,6 +101,11 @@ COMMANDS = {
     "logs": "what the nodes said and wrote last",
     "attach": "go on with a pool whose kernel has ended",
     "pools": "the pools that run, and those that can be attached to",
+    "on": "plain cells run on the nodes from now on, with options as of %%sky",
+    "off": "plain cells run here again",
+    "interrupt": "interrupt what runs on the pool, or one run of it",
+    "restart": "fresh sessions on all nodes, or on those that are named",
+    "help": "this, or more about one command",
 }
 
 
@@ -119,6 +126,8 @@ class CellOptions:
     awaited: bool = False
     scatter: tuple[str, ...] = ()
     fail_fast: bool = False
+    local: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +157,13 @@ class LogsOptions:
     pool: str | None = None
 
 
-def cell_options(line: str, defaults: CellOptions) -> CellOptions:
-    """Read the line after ``%%sky``."""
-    given, words = parse(line, CELL, "%%sky")
+def cell_options(line: str, defaults: CellOptions, command: str = "%%sky") -> CellOptions:
+    """Read the line after ``%%sky``, or after a `command` that takes the same."""
+    given, words = parse(line, CELL, command)
     if words:
-        raise UsageError(_stray(words[0], "%%sky", given))
+        raise UsageError(_stray(words[0], command, given))
+    if given.get("local") and given.get("bg"):
+        raise UsageError(f"{command}: --local runs the cell here too, which --bg cannot go on without; leave one out")
     return CellOptions(**{**{f.name: getattr(defaults, f.name) for f in fields(CellOptions)}, **given})
 
 

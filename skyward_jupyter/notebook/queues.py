@@ -28,6 +28,12 @@ class Queues:
             if self._waiting[rank][0] is run:
                 run.turn(rank)
 
+    @property
+    def runs(self) -> list[Part]:
+        """Those that run or wait on some node."""
+        found = {id(run): run for waiting in self._waiting.values() for run in waiting}
+        return list(found.values())
+
     def leave(self, run: Part, rank: int) -> None:
         """Its part on a node has ended, if it did not before."""
         waiting = self._waiting[rank]

@@ -37,6 +37,8 @@ class CellRun:
         Each node's part, by its number; ``run[3]`` is the same.
     state
         ``running``, ``done``, ``failed`` or ``cancelled``.
+    ids
+        Its numbers among the runs of the pool: one, or two where it began anew on nodes that had lost their sessions.
     log
         The last lines it wrote, of all nodes: ``run.log.tail(100)``.
     """
@@ -60,6 +62,7 @@ class CellRun:
         self._ends: list[Callable[[], None]] = []
         self._stops: list[Callable[[], None]] = []
         self._stopped = 0
+        self.ids: set[int] = set()
         self._done: asyncio.Future[tuple[object, BaseException | None]] = runtime().loop.create_future()
 
     @property

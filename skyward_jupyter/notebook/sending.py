@@ -112,6 +112,10 @@ class Ledger:
         """The names that the cells of some node bound."""
         return {name for held in self._nodes.values() for name in held.owned}
 
+    def has(self, name: str) -> bool:
+        """Whether some node has this name, bound there or sent."""
+        return any(name in held.owned or name in held.sent for held in self._nodes.values())
+
     def learn(self, rank: int, holdings: Holdings) -> None:
         """Another kernel filled the node's session: what its cells bound there is the node's own."""
         self._nodes[rank] = Held(holdings.session, dict(holdings.sent), dict(holdings.owned))

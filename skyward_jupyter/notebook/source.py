@@ -23,6 +23,8 @@ class CellSyntaxError(UsageError):
 def source_of(raw: str, line: str, body: str, number: int) -> Source:
     """The source of a cell, from what IPython says was typed, or from its parts where that is something else."""
     source = Source.of(raw, body, number)
+    if raw.strip() == body.strip():
+        return source  # a plain cell that runs on nodes
     lines = raw.splitlines()
     magic = len(lines) - len(body.splitlines()) - 1
     if magic >= 0 and lines[magic].lstrip().startswith("%%sky") and raw.rstrip().endswith(_last_line(body)):

@@ -21,6 +21,7 @@ from skyward_jupyter.project.tracker import cell_begins
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
+    from skyward_jupyter.notebook.switching import Remote
 
 #: Names that IPython keeps in every namespace, with values of its own.
 _IPYTHONS = re.compile(r"_+|_i+|_ih|_oh|_dh|_i?\d+|_exit_code|In|Out|get_ipython|exit|quit|__\w+__")
@@ -35,6 +36,8 @@ class Notebook:
         The cell that runs, as typed, and its execution count.
     depth
         How many cells run inside each other; 0 between cells.
+    remote
+        Where plain cells run; None for here.
     cells
         What the names of its cells look like in pickled code.
     at_hand
@@ -47,6 +50,7 @@ class Notebook:
         self.raw = ""
         self.number = 0
         self.depth = 0
+        self.remote: Remote | None = None
         self.cells = cell_names(shell)
         self.at_hand = AtHand(shell)
         self._ledgers: WeakKeyDictionary[ComputePool, Ledger] = WeakKeyDictionary()
@@ -88,6 +92,10 @@ class Notebook:
     def theirs(self) -> set[str]:
         """The names that nodes of some pool own."""
         return {name for ledger in self._ledgers.values() for name in ledger.owned()}
+
+    def on_nodes(self, name: str) -> bool:
+        """Whether nodes of some pool have this name, bound there or sent."""
+        return any(ledger.has(name) for ledger in self._ledgers.values())
 
     def written(self, files: Iterable[str]) -> dict[str, tuple[str, str]]:
         """The text of cells, and what they are called in tracebacks, by the names of their code."""

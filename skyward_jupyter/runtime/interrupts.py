@@ -29,6 +29,19 @@ def on_sigint(callback: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, previous if previous is not None else signal.default_int_handler)
 
 
+@contextmanager
+def raising_sigint() -> Iterator[None]:
+    """Raise KeyboardInterrupt for SIGINT inside the block, whatever handles it around that."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous if previous is not None else signal.default_int_handler)
+
+
 def note_sigint(callback: Callable[[], None]) -> None:
     """Call `callback` before whatever handles SIGINT now; ipykernel sets its own handler again for the next cell."""
     previous = signal.getsignal(signal.SIGINT)

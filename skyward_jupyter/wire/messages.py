@@ -70,8 +70,8 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Something to do to a task: ``interrupt``, ``kill``, ``close`` its stream, ``credit`` (`amount` yields in
-    all, of which `read` were read).
+    """Something to do to a task: ``interrupt``, ``kill``, ``renew`` its session, ``close`` its stream, ``credit``
+    (`amount` yields in all, of which `read` were read).
 
     ``return`` gives it back if it has not begun.
     """
@@ -435,3 +435,8 @@ class Measure(Askable[Load]):
     """Ask a node for its `Load` since the last time it was asked, with its GPUs for somebody who looks at them."""
 
     gpus: bool = False
+
+
+@dataclass(frozen=True)
+class RenewSession(Askable[bool]):
+    """End the node's session, whatever runs in it, and have another; answered once that is there, or cannot be."""

@@ -140,6 +140,11 @@ class Kernel:
         self._started = time.monotonic()
         return self._cells.setdefault(self._request, Shown(ids=self._ids))
 
+    def quietly(self, code: str, **how: bool) -> None:
+        """Run code as a front end does for itself, to its end."""
+        request = self._client.execute(code, **{"store_history": True, **how})
+        assert self._reply(request)["status"] == "ok"
+
     @property
     def stdout(self) -> str:
         """What all its cells have written, in their order."""
