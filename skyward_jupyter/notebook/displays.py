@@ -20,7 +20,7 @@ from skyward_jupyter.agent.cells import Bundle
 from skyward_jupyter.notebook import still
 from skyward_jupyter.notebook.ranks import label
 from skyward_jupyter.runtime.writing import fitting, put
-from skyward_jupyter.widgets import runs
+from skyward_jupyter.widgets import hosting, runs
 from skyward_jupyter.wire.events import Display
 
 if TYPE_CHECKING:
@@ -122,11 +122,20 @@ class CellScreen:
 
     def _raise(self, key: str) -> bool:
         """Show the run live if it has taken long enough; say whether it is shown."""
-        if time.monotonic() - self._run.started < AFTER or (bundle := runs.live(self._run, opened=False)) is None:
+        if time.monotonic() - self._run.started < AFTER or (bundle := self._live(key, opened=False)) is None:
             return False
         self._place(key, bundle, key in self._lives)
         self._raised = key
         return True
+
+    def _live(self, key: str, *, opened: bool) -> dict[str, Any] | None:
+        """What shows the run live, in a display that says how it is from now on."""
+        transient = {"display_id": f"sky-{self._id}-{key}"}
+
+        def stand(bundle: dict[str, Any]) -> None:
+            self._shell.display_pub.publish(bundle, hosting.metadata(), transient=transient, update=True)
+
+        return runs.live(self._run, stand, opened=opened)
 
     def _final(self) -> dict[str, Any]:
         """What stays of the live run: its output is in the cell, unless there was too much of it."""
@@ -139,7 +148,8 @@ class CellScreen:
 
     def _place(self, key: str, data: dict[str, Any], update: bool) -> None:
         """Fill a display of this cell's."""
-        self._send(data, {}, {"display_id": f"sky-{self._id}-{key}"}, update)
+        said = hosting.metadata() if hosting.MIME in data else {}
+        self._send(data, said, {"display_id": f"sky-{self._id}-{key}"}, update)
 
     def _send(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], update: bool) -> None:
         if not self._updates and isinstance(text := data.get("text/plain"), str):
@@ -160,7 +170,7 @@ class RunScreen(CellScreen):
         self._said: list[str] = []
         self._sections = ""
         self._drawn = time.monotonic()
-        bundle = runs.live(run, opened=True) if self._updates else None
+        bundle = self._live("run", opened=True) if self._updates else None
         self._plain = self._updates and bundle is None
         if self._updates:
             self._place("run", bundle or run.still(), False)

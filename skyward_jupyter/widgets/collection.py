@@ -9,6 +9,7 @@ What a page says is handed to the runtime's loop, where the feed lives.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,9 @@ type Content = dict[str, Any]
 
 FAMILY = "collection"
 
+SILENT = 30.0
+"""Seconds for which nodes that did not answer are not asked again at the end of a cell."""
+
 _views: dict[tuple[str, str, str], CollectionView] = {}
 """The view of each collection by its pool's name, its kind and its name: of the pool that had this name last."""
 
@@ -53,6 +57,7 @@ class CollectionView(View):
 
     def __init__(self, collection: Collection, hub: Hub, first: Content) -> None:
         self.hub = hub
+        self._silent = 0.0
         super().__init__(about=about(collection), shown=first)
         self._feed = Feed(collection.pool, hub, collection.address, _Screen(self))
         self._attached = registry.pool(collection.pool).panel.attach(self._feed)
@@ -68,9 +73,25 @@ class CollectionView(View):
         known = max(self.shown, self._feed.known(), key=_read_at)
         return Sketch(self.about, known, over=self.over)
 
+    @property
+    def gist(self) -> object:
+        """What its text says."""
+        return self.sketch.plain()
+
     def still(self) -> Bundle:
         """The forms that need no kernel."""
         return forms(self.sketch)
+
+    async def look(self) -> None:
+        """Read it: also what is followed may have changed just now. What did not answer is left alone for a while."""
+        if self.over or time.monotonic() < self._silent:
+            return
+        self._silent = time.monotonic() + SILENT
+        with contextlib.suppress(SkywardError):
+            content = await glance(self.about["pool"], self._feed.address)
+            if content.get("read"):
+                self._silent = 0.0
+                self.refresh(content)
 
     @property
     def fresh(self) -> bool:

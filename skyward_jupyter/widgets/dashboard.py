@@ -69,6 +69,13 @@ class Dashboard(View):
         snapshot = self._current if self.over else self._source.snapshot()
         return Picture(snapshot, self._delta, self.ended or time.time(), self._source.ended().times)
 
+    @property
+    def gist(self) -> object:
+        """What its nodes do and how many tasks have ended; the numbers that always change are not worth it."""
+        snapshot, ended = self._source.snapshot(), self._source.ended()
+        nodes = [(node["rank"], node["state"], node["phase"], node["reachable"]) for node in snapshot["nodes"]]
+        return snapshot["state"], snapshot["note"], nodes, ended.first + len(ended.times)
+
     def still(self) -> Bundle:
         """The forms that need no kernel."""
         return static(self.picture)

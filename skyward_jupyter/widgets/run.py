@@ -126,6 +126,13 @@ class RunWidget(View):
         """Whether its pages expect nothing any more."""
         return self._over or self.snapshot["state"] != "running"
 
+    @property
+    def gist(self) -> object:
+        """Where it stands and how much it has written."""
+        source = self._source
+        snapshot = source.snapshot()
+        return snapshot["state"], snapshot["nodes"], source.log.end, source.bars_version, len(source.pictures)
+
     def still(self) -> Bundle:
         """The forms that need no kernel."""
         return self._source.still()
@@ -136,7 +143,9 @@ class RunWidget(View):
         self._wake()
 
     def close(self) -> None:
-        """Close the widget in every front end."""
+        """Close the widget in every front end, which keep how it ended where they do not know what displays it."""
+        if not self._over and self._sights:
+            self.snapshot = dict(self._source.snapshot())
         self._over = True
         super().close()
 

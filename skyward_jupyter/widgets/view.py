@@ -1,8 +1,8 @@
 """What every live view is: a widget model that follows something, and the text and HTML that outlive it.
 
-One subject has one model, however often it is displayed. While it lives, a display has the widget, and text and HTML
-for who cannot show that; when it is over, what `present` has shown is replaced by text and HTML alone, which stay
-readable in a saved notebook that is opened where no widget can run.
+One subject has one model, however often it is displayed. A display is text and HTML, which say how the subject is now
+(see `skyward_jupyter.widgets.keeping`), and in whose place the widget is drawn (see `skyward_jupyter.widgets.hosting`).
+When the subject is over, what `present` has shown is replaced by its final text and HTML, and the widget goes.
 
 A front end's messages may arrive on a subshell thread, so what a view does with them touches no trait there: traits are
 set on the runtime's loop only.
@@ -12,25 +12,30 @@ Without the built script (a fresh checkout before `make`) everything here still 
 
 from __future__ import annotations
 
+import contextvars
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from uuid import uuid4
 
+import traitlets
 from anywidget import AnyWidget
-from IPython.display import DisplayHandle, display
+from IPython.display import display, publish_display_data
 
 from skyward_jupyter.api.viewing.sight import Sights
+from skyward_jupyter.widgets import hosting, keeping
 from skyward_jupyter.widgets.beats import Beats
+from skyward_jupyter.widgets.hosting import MIME, Bundle
 
-type Bundle = dict[str, Any]
 type Detach = Callable[[], None]
+type Stand = Callable[[Bundle], object]
 
 STATIC = Path(__file__).parent.parent / "static"
 UNBUILT = "The live dashboard is not built here: run `make` in the project's folder, then restart the kernel."
-MIME = "application/vnd.jupyter.widget-view+json"
 
 _STUB = f"export default {{ render({{ el }}) {{ el.textContent = {json.dumps(UNBUILT)}; }} }};"
+
+__all__ = ["MIME", "STATIC", "UNBUILT", "Bundle", "Detach", "Stand", "View", "built", "page", "present"]
 
 
 def built(family: str) -> bool:
@@ -46,14 +51,19 @@ def page(family: str) -> tuple[Path | str, Path | str]:
 class View(AnyWidget):
     """The widget model of one subject: `_esm` and `_css` are the class's `page`."""
 
+    place = traitlets.Unicode("").tag(sync=True)
+    """What marks, in a page, where it is drawn."""
+
     _attached: Detach | None = None
     """Ends following the subject."""
 
     def __init__(self, **traits: object) -> None:
         self._sights = Sights()
-        self._handles: list[DisplayHandle] = []
         self._beats = Beats(lambda: self.send({"kind": "beat"}), lambda: self.ended_there)
-        super().__init__(**traits)
+        self._stands: list[Stand] = []
+        self._presented = False
+        self._kept: object = None
+        super().__init__(place=uuid4().hex, **traits)
         self.on_msg(self._receive)
 
     # -- what a view of something says of it -----------------------------------------------------------------------
@@ -68,9 +78,17 @@ class View(AnyWidget):
         """Whether its pages expect nothing any more."""
         return self.over
 
+    @property
+    def gist(self) -> object:
+        """What of it is worth being kept: where this is another, so are its text and HTML."""
+        raise NotImplementedError
+
     def still(self) -> Bundle:
         """The forms that need no kernel."""
         raise NotImplementedError
+
+    async def look(self) -> None:
+        """Find out how the subject is now, where that has to be asked for."""
 
     def _see(self, view: str, visible: bool) -> None:
         """A page's view is on a screen, or not any more; any thread."""
@@ -85,32 +103,63 @@ class View(AnyWidget):
 
     # -- what all do -----------------------------------------------------------------------------------------------
 
+    def open(self) -> None:
+        """Make the widget known to the front end, if somebody may look at it."""
+        if hosting.watched():
+            super().open()
+
     def bundle(self) -> Bundle:
-        """What displays it now: the widget while it lives, text and HTML always."""
-        bundle = self.still()
-        if not self.over:
-            bundle[MIME] = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return bundle
+        """What displays it now: text and HTML, in whose place the widget is drawn while it lives."""
+        still = self.still()
+        if self.over:
+            return still
+        self.open()
+        return hosting.joined(still, self.place, self.model_id) if self.comm is not None else still
 
     def _repr_mimebundle_(self, **kwargs: object) -> tuple[Bundle, Bundle]:
-        return self.bundle(), {}
+        return self.bundle(), hosting.metadata()
 
-    def settle(self, handle: DisplayHandle) -> None:
-        """Replace what `handle` displays by text and HTML when it is over."""
-        self._handles.append(handle)
+    def present(self, bundle: Bundle) -> None:
+        """Display it; what is displayed says how it is from now on."""
+        if self.over:
+            display(bundle, raw=True)
+            return
+        display(bundle, raw=True, display_id=self.place, metadata=hosting.metadata())
+        if not self._presented:
+            self._presented = True
+            self.stand(self._replace)
+
+    def stand(self, stand: Stand) -> None:
+        """Have `stand` replace what displays it, now and then while it lives and once at the end."""
+        self._stands.append(stand)
+        self._kept = self.gist
+        keeping.keep(self)
+
+    def keep(self) -> None:
+        """Give what displays it the text and HTML of now, if they are others."""
+        if not self.over and (gist := self.gist) != self._kept:
+            self._kept = gist
+            self.renew()
 
     def renew(self) -> None:
-        """Give what was presented the text and HTML of now: they are what a saved notebook has."""
-        for handle in self._handles:
-            handle.update(self.bundle(), raw=True)
+        """Give what displays it the text and HTML of now: they are what a saved notebook has."""
+        bundle = self.bundle()
+        for stand in self._stands:
+            # As part of the cell that runs now: who executes notebooks hears of no other.
+            contextvars.Context().run(stand, bundle)
 
     def close(self) -> None:
         """Close the widget in every front end and follow nothing any longer."""
+        keeping.leave(self)
         if self._attached is not None:
             self._leave()
             self._forget()
         self._beats.stop()
         super().close()
+
+    def _replace(self, bundle: Bundle) -> None:
+        said = {} if self.over else hosting.metadata()
+        publish_display_data(bundle, said, transient={"display_id": self.place}, update=True)
 
     def _leave(self) -> None:
         if self._attached is not None:
@@ -119,7 +168,8 @@ class View(AnyWidget):
     def _settled(self) -> None:
         """It is over, and says so: only text and HTML remain."""
         self.renew()
-        self._handles.clear()
+        self._stands.clear()
+        keeping.leave(self)
 
     def _receive(self, _widget: object, content: Mapping[str, object], _buffers: object) -> None:
         match content:
@@ -132,6 +182,7 @@ class View(AnyWidget):
 
 def present(bundle: Bundle, view: View | None) -> None:
     """Display a bundle; when its view is over, only text and HTML remain there."""
-    handle = display(bundle, raw=True, display_id=True)
-    if view is not None and handle is not None and not view.over:
-        view.settle(handle)
+    if view is None:
+        display(bundle, raw=True)
+    else:
+        view.present(bundle)

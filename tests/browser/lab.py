@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -217,6 +218,12 @@ class Notebook:
     def evaluate(self, code: str) -> str:
         """Run code in the kernel beside the notebook's cells and return what it printed."""
         return str(self.page.evaluate(EVALUATE, code))
+
+
+def place(data: dict[str, Any]) -> str:
+    """Return what marks where the live view of an output is drawn; empty where there is none."""
+    found = re.match(r'<div data-skyward="(\w+)">', "".join(data.get("text/html", "")))
+    return found[1] if found else ""
 
 
 def clear(page: Page) -> None:

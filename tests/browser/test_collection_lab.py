@@ -8,11 +8,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from skyward_jupyter.widgets.view import built
-from tests.browser.lab import Lab, Notebook
+from tests.browser.lab import Lab, Notebook, place
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built("collection"), reason="the widgets are not built")]
 
-MIME = "application/vnd.jupyter.widget-view+json"
 LOAD = "%load_ext skyward\nimport skyward as sky"
 SLOWEST = 3.0
 """Seconds within which a change must be on the screen here; on a machine with nothing else to do it takes 0.2."""
@@ -70,7 +69,7 @@ def test_views_of_one_collection_share_a_model_and_have_windows_of_their_own(lab
     fill = "many = sky.set('many')\nmany.update(f'key-{n:03}' for n in range(200))"
     notebook = start(lab, page, "two-lab", fill, "many", "display(many)")
     first, second = (notebook.outputs(index)[0]["data"] for index in (3, 4))
-    assert first[MIME]["model_id"] == second[MIME]["model_id"]
+    assert place(first) == place(second)
     assert "set 'many' of pool 'two-lab': 200 members" in str(first["text/plain"])
     one, other = view(notebook, 3), view(notebook, 4)
     one.get_by_role("searchbox").fill("key-19")
@@ -120,7 +119,7 @@ def test_what_was_seen_last_stays_when_the_pool_stops(lab: Lab, page: Page) -> N
     notebook.evaluate("sky.pool().stop()")
     expect(notebook.cell(3).get_by_text(re.compile("Pool over-lab is over"))).to_be_visible(timeout=30_000)
     saved = notebook.outputs(3)[0]["data"]
-    assert MIME not in saved
+    assert place(saved) == ""
     assert "the very last value" in str(saved["text/plain"])
     assert "the very last value" in str(saved["text/html"])
     assert notebook.evaluate("print(runs._repr_mimebundle_()['text/plain'])").endswith("this is what was seen last.\n")

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from skyward_jupyter.widgets.view import built
-from tests.browser.lab import Lab, Notebook
+from tests.browser.lab import Lab, Notebook, place
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built("dashboard"), reason="the widgets are not built")]
 
@@ -63,9 +63,8 @@ def test_a_second_display_shares_the_model(lab: Lab, page: Page) -> None:
     notebook.finished()
     panels = page.locator(".skyward-dashboard")
     expect(panels).to_have_count(2)
-    mime = "application/vnd.jupyter.widget-view+json"
     first, second = (notebook.outputs(index)[0]["data"] for index in (1, 2))
-    assert first[mime]["model_id"] == second[mime]["model_id"]
+    assert place(first) == place(second)
     assert "pool brisk-otter: ready, local, 8 nodes" in str(first["text/plain"])
 
 

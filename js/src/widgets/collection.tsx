@@ -4,6 +4,7 @@ import { Collection } from "../collection";
 import type { RenderProps } from "../model";
 import { mount } from "../mount";
 import { Card } from "../parts/card";
+import { widget } from "../place";
 
 function render(props: RenderProps): () => void {
   return mount(props, "collection", (host) => {
@@ -16,4 +17,4 @@ function render(props: RenderProps): () => void {
   });
 }
 
-export default { render };
+export default widget(render);

@@ -3,6 +3,7 @@
 import type { RenderProps } from "../model";
 import { mount } from "../mount";
 import { Panel } from "../parts/panel";
+import { widget } from "../place";
 import { Pool } from "../pool";
 import type { Command, Drawn } from "../wire";
 
@@ -34,4 +35,4 @@ function render(props: RenderProps): () => void {
   });
 }
 
-export default { render };
+export default widget(render);

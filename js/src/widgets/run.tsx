@@ -2,6 +2,7 @@
 
 import type { RenderProps } from "../model";
 import { mount } from "../mount";
+import { widget } from "../place";
 import { Feed, type Snapshot } from "../run/feed";
 import { Panel } from "../run/panel";
 
@@ -15,4 +16,4 @@ function render(props: RenderProps): () => void {
   });
 }
 
-export default { render };
+export default widget(render);

@@ -94,6 +94,8 @@ class Feed:
 
     Attributes
     ----------
+    address
+        What it reads.
     over
         Whether its pool is.
     """
@@ -102,7 +104,7 @@ class Feed:
         self.over = False
         self._pool = pool
         self._hub = hub
-        self._address = address
+        self.address = address
         self._screen = screen
         self._subject = subject(address, lambda: sorted(hub.members))
         self._seen = Sights()
@@ -199,7 +201,7 @@ class Feed:
                 self._tell()
                 await asyncio.sleep(_RETRY)
                 continue
-            await self._follow(engine, Watch(engine, self._address.kind, self._address.name, lambda: self._hub.turned))
+            await self._follow(engine, Watch(engine, self.address.kind, self.address.name, lambda: self._hub.turned))
 
     async def _follow(self, engine: Engine, watch: Watch) -> None:
         first = asyncio.Event()
@@ -234,7 +236,7 @@ class Feed:
         await self._rest()
         began = time.monotonic()
         if self._reading is None and self._subject.pause(self._wanted) <= 0:
-            self._reading = begin(self._read(watch), f"reading {self._address}")
+            self._reading = begin(self._read(watch), f"reading {self.address}")
             self._reading.add_done_callback(lambda _: self._woken.set())
         if self._reading is not None:
             await asyncio.wait({self._reading}, timeout=_QUICK)

@@ -20,7 +20,7 @@ from skyward_jupyter.widgets.tasks import packed
 from skyward_jupyter.widgets.view import UNBUILT
 from tests.unit.widgets.fakes import Source, delta, node, snapshot
 
-VIEW = "application/vnd.jupyter.widget-view+json"
+PLACE = '<div data-skyward="'
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_the_end_is_final(dashboard: Dashboard, source: Source) -> None:
     assert (dashboard.last["finished"], dashboard.last["done"]) == (11.0, [5.0, 6.0])
     assert dashboard.ended > 0
     assert (source.views, source.commands, source.seen) == ([], [], [])
-    assert VIEW not in dashboard.bundle()
+    assert PLACE not in dashboard.bundle()["text/html"]
     assert "11 tasks done" in dashboard.bundle()["text/plain"]
 
 
@@ -169,8 +169,9 @@ def test_closing_the_widget_detaches_it(source: Source) -> None:
 @pytest.mark.usefixtures("kernel")
 def test_a_pool_has_one_model_however_often_it_is_shown(source: Source) -> None:
     first, second = show(source), show(source)
-    assert first[VIEW] == second[VIEW]
-    assert set(first) == {VIEW, "text/plain", "text/html"}
+    assert first["text/html"].startswith(PLACE)
+    assert first["text/html"].split(">")[0] == second["text/html"].split(">")[0]
+    assert set(first) == {"text/plain", "text/html"}
     assert len(source.views) == 1
 
 
@@ -200,29 +201,23 @@ def test_outside_a_kernel_there_is_text_and_html_only(source: Source) -> None:
 def test_what_was_presented_can_be_renewed(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     updates: list[dict[str, Any]] = []
 
-    class Handle:
-        def update(self, bundle: dict[str, Any], raw: bool) -> None:
-            updates.append(bundle)
-
-    monkeypatch.setattr(views, "display", lambda bundle, raw, display_id: Handle())
+    monkeypatch.setattr(views, "display", lambda bundle, **how: None)
+    monkeypatch.setattr(views, "publish_display_data", lambda bundle, *more, **how: updates.append(bundle))
     module.renew(source)
     module.present(source)
     source.current = snapshot(node(0), state="ready", pool="now")
     module.renew(source)
-    assert [set(bundle) for bundle in updates] == [{VIEW, "text/plain", "text/html"}]
-    assert "pool now: ready" in updates[0]["text/plain"]
+    (update,) = updates
+    assert update["text/html"].startswith(PLACE)
+    assert "pool now: ready" in update["text/plain"]
 
 
 @pytest.mark.usefixtures("kernel")
 def test_what_was_presented_ends_as_text_and_html(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     updates: list[dict[str, Any]] = []
 
-    class Handle:
-        def update(self, bundle: dict[str, Any], raw: bool) -> None:
-            assert raw
-            updates.append(bundle)
-
-    monkeypatch.setattr(views, "display", lambda bundle, raw, display_id: Handle())
+    monkeypatch.setattr(views, "display", lambda bundle, **how: None)
+    monkeypatch.setattr(views, "publish_display_data", lambda bundle, *more, **how: updates.append(bundle))
     module.present(source)
     source.views[0].close(snapshot(state="stopped"))
     assert [set(bundle) for bundle in updates] == [{"text/plain", "text/html"}]
