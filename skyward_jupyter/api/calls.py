@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,12 @@ from skyward_jupyter.api.answer import Answer
 from skyward_jupyter.api.compute import PendingCompute, PendingGroup
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.gathering import carry, gathered
 from skyward_jupyter.api.inputs import refuse_iterators
+from skyward_jupyter.api.parts import Parts
 from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
-from skyward_jupyter.errors import ProvisioningFailed, TaskInterrupted, UsageError
+from skyward_jupyter.errors import NotPicklable, ProvisioningFailed, TaskInterrupted, UsageError
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.crossing import Work
 from skyward_jupyter.wire.events import Failure, Outcome
@@ -55,11 +57,17 @@ class Calls:
             return self.stream(pending) if pending.stream else await self._gather(pending)
         if pending.streams:
             return self.stream(pending)
+        if pending.return_exceptions:
+            return await _either(self.answer(pending))
         return await self.answer(pending)
+
+    def gather(self, group: PendingGroup, started: list[Parts]) -> Work[Any]:
+        """`run` of a group; `started` gets its parts, for what is left of them when the wait for them ends early."""
+        return self.run(group) if group.stream else self._gather(group, started)
 
     def work(self, pending: Pending) -> Work[Any]:
         """`run`, for whoever waits for it anywhere."""
-        if isinstance(pending, PendingGroup) or pending.streams:
+        if isinstance(pending, PendingGroup) or pending.streams or pending.return_exceptions:
             return self.run(pending)
         return partial(self.answer, pending)
 
@@ -78,7 +86,8 @@ class Calls:
     async def broadcast(self, pending: PendingCompute[Any]) -> list[Any]:
         """Run a call on every node; several errors are raised as one group.
 
-        One that fails fast is interrupted on the others by its first error, and raises what did not come by that.
+        What is raised carries the results of the other nodes. One that fails fast is interrupted on the others by its
+        first error, and raises what did not come by that.
         """
         if not isinstance(pending, PendingCompute):
             raise UsageError("@ sends one call to every node; send a group with >>")
@@ -97,11 +106,10 @@ class Calls:
         errors = {outcome.node: outcome.error for outcome in outcomes if isinstance(outcome, Failure)}
         if siblings.stopped:
             _leave_stopped(errors, siblings.stopped)
-        if len(errors) > 1:
-            raise _together(errors, len(outcomes))
-        for error in errors.values():
-            raise error
-        return [_value(outcome) for outcome in outcomes]
+        if errors and not pending.return_exceptions:
+            error = _together(errors, len(outcomes)) if len(errors) > 1 else next(iter(errors.values()))
+            raise carry(error, gathered({outcome.node: outcome for outcome in outcomes}, first=error))
+        return [_given(outcome) for outcome in outcomes]
 
     def _siblings(self, entries: list[TaskEntry], echo: Echo, fail_fast: bool) -> Siblings[BaseException]:
         """Watch the parts of a broadcast."""
@@ -140,11 +148,13 @@ class Calls:
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Start calls and return their results, or what a generator yields, as they come."""
-        entries = self._queued(pending)
         if isinstance(pending, PendingCompute) and pending.streams:
-            return yields_of(self.hub, self.dispatch, entries[0])
+            (entry,) = self._queued((pending,))
+            return yields_of(self.hub, self.dispatch, entry)
+        parts = self._parts(pending)
         ordered = pending.ordered if isinstance(pending, PendingGroup) else True
-        return outcomes_of(self.dispatch, entries, ordered=ordered, fail_fast=pending.fail_fast)
+        give = not pending.return_exceptions
+        return outcomes_of(parts, ordered=ordered, raises=give, fail_fast=pending.fail_fast and give)
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
         """Start a group, or what streams, and return its future."""
@@ -188,10 +198,25 @@ class Calls:
         except (casty.Unavailable, TimeoutError):
             return False
 
-    def _queued(self, pending: Pending) -> list[TaskEntry]:
-        calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
+    def _queued(self, calls: Sequence[PendingCompute[Any]]) -> list[TaskEntry]:
         echo = Echo()
         return self._shown(self.dispatch.pooled([call.call() for call in calls], echo), echo)
+
+    def _parts(self, pending: Pending) -> Parts:
+        """Start the calls of a group; where errors are given, one that cannot be sent is one of them."""
+        calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
+        try:
+            return Parts(self.dispatch, self._queued(calls))
+        except NotPicklable:
+            if not pending.return_exceptions:
+                raise
+        parts = Parts(self.dispatch, [])
+        for call in calls:
+            try:
+                parts.add(*self._queued((call,)))
+            except NotPicklable as error:
+                parts.add_failed(error)
+        return parts
 
     def _shown(
         self, entries: list[TaskEntry], echo: Echo, siblings: Siblings[BaseException] | None = None
@@ -214,23 +239,18 @@ class Calls:
         echo.unread = lambda: self.dispatch.stop(entries, "interrupt")
         return entries
 
-    async def _gather(self, group: PendingGroup) -> Any:
-        """Wait until all have ended, or one has failed; the others are stopped then."""
-        entries = self._queued(group)
-        failed: list[Outcome] = []
-
-        def check(future: asyncio.Future[Outcome]) -> None:
-            if isinstance(future.result(), Failure):
-                failed.append(future.result())
-                if len(failed) == 1:
-                    self.dispatch.stop(entries, "interrupt")
-
-        for entry in entries:
-            entry.outcome.add_done_callback(check)
-        outcomes = await self.dispatch.ended(entries)
+    async def _gather(self, group: PendingGroup, started: list[Parts] | None = None) -> Any:
+        """Wait until all have ended, or one has failed; the others are stopped then, and the error carries the rest."""
+        parts = self._parts(group)
+        if started is not None:
+            started.append(parts)
+        if group.return_exceptions:
+            return group.form([_given(outcome) for outcome in await parts.ended()])
+        failed = parts.stop_at_failure()
+        outcomes = await parts.ended()
         if failed:
-            _value(failed[0])
-        return group.form([_value(outcome) for outcome in outcomes])
+            raise carry(failed[0], gathered(dict(enumerate(outcomes)), first=failed[0]))
+        return group.form([_given(outcome) for outcome in outcomes])
 
 
 def _together(errors: dict[int, BaseException], total: int) -> BaseExceptionGroup:
@@ -257,7 +277,12 @@ def _leave_stopped(errors: dict[int, BaseException], stopped: Iterable[int]) -> 
         error.add_note(f"the call was interrupted on node{'s' * (len(left) != 1)} {numbers}, because it fails fast")
 
 
-def _value(outcome: Outcome) -> Any:
-    if isinstance(outcome, Failure):
-        raise outcome.error
-    return outcome.value
+def _given(outcome: Outcome) -> Any:
+    return outcome.error if isinstance(outcome, Failure) else outcome.value
+
+
+async def _either(answer: Awaitable[Any]) -> Any:
+    try:
+        return await answer
+    except Exception as error:
+        return error

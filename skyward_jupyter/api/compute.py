@@ -57,6 +57,8 @@ class PendingCompute[R]:
     sources: tuple[Source, ...] = ()
     #: Whether, on every node, the first error interrupts it on the others.
     fail_fast: bool = False
+    #: Whether an error is given in place of a result, and not raised.
+    return_exceptions: bool = False
 
     def with_timeout(self, seconds: float) -> PendingCompute[R]:
         """The same call, stopped with `TaskTimeout` when it runs longer than `seconds` on a node."""
@@ -69,6 +71,10 @@ class PendingCompute[R]:
     def with_fail_fast(self) -> PendingCompute[R]:
         """The same call; sent to every node with ``@``, the first error interrupts it on the others and is raised."""
         return replace(self, fail_fast=True)
+
+    def with_return_exceptions(self) -> PendingCompute[R | Exception]:
+        """The same call; what it raises is given in place of a result, on every node with ``@``."""
+        return replace(self, return_exceptions=True)  # type: ignore[return-value]
 
     def call(self) -> Call:
         """It, as the pool takes it."""
@@ -117,6 +123,7 @@ class PendingGroup:
     stream: bool = False
     ordered: bool = True
     fail_fast: bool = False
+    return_exceptions: bool = False
 
     def __post_init__(self) -> None:
         for call in self.calls:
@@ -142,6 +149,10 @@ class PendingGroup:
     def with_fail_fast(self) -> PendingGroup:
         """The same calls; in a stream, the first error ends it when it comes, and not in its turn."""
         return replace(self, fail_fast=True)
+
+    def with_return_exceptions(self) -> PendingGroup:
+        """The same calls, each to its end; what one raises is given in place of its result."""
+        return replace(self, return_exceptions=True)
 
     def __rshift__(self, target: Target) -> Any:
         __tracebackhide__ = True
@@ -184,9 +195,16 @@ def checked_retries(retries: object) -> int:
 
 
 def gather(
-    *calls: PendingCompute[Any], stream: bool = False, ordered: bool = True, fail_fast: bool = False
+    *calls: PendingCompute[Any],
+    stream: bool = False,
+    ordered: bool = True,
+    fail_fast: bool = False,
+    return_exceptions: bool = False,
 ) -> PendingGroup:
     """Several calls as one. The first error interrupts the others and is raised.
+
+    It carries the rest as ``error.gathered``: the `results` that are there and the `errors`, by place, and the places
+    of those that were `cancelled`.
 
     Parameters
     ----------
@@ -196,11 +214,13 @@ def gather(
         With `stream`, in the order of `calls`; otherwise as they come.
     fail_fast
         With `stream` in the order of `calls`: an error ends it when it comes, and not only in its turn.
+    return_exceptions
+        Let all calls run to their end, and give what one raises in place of its result, with `stream` too.
     """
     for call in calls:
         if not isinstance(call, PendingCompute):
             raise UsageError(f"gather takes calls of @sky.compute functions, not {call!r}")
-    return PendingGroup(calls, stream=stream, ordered=ordered, fail_fast=fail_fast)
+    return PendingGroup(calls, stream=stream, ordered=ordered, fail_fast=fail_fast, return_exceptions=return_exceptions)
 
 
 class ComputeFunction[**P, R]:

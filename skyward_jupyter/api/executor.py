@@ -167,7 +167,8 @@ class Executor(concurrent.futures.Executor):
     ) -> Iterator[T]:
         """`fn` over items, side by side; the results in order.
 
-        Jobs that have not ended when the iterator is left, or raises, are cancelled.
+        Jobs that have not ended when the iterator is left, or raises, are cancelled. What it raises carries the results
+        behind it that are there, as ``error.gathered``.
 
         Parameters
         ----------
@@ -193,7 +194,11 @@ class Executor(concurrent.futures.Executor):
             return mapped(lambda args: one(args, {}, limit, keep), items, timeout, buffersize)
         several = partial(self._queued, partial(each, function))
         chunks = itertools.batched(items, chunksize)
-        return flat(mapped(lambda chunk: several((chunk,), {}, limit * len(chunk), keep), chunks, timeout, buffersize))
+
+        def submit(chunk: tuple[tuple[Any, ...], ...]) -> JobFuture[Any]:
+            return several((chunk,), {}, limit * len(chunk), keep)
+
+        return flat(mapped(submit, chunks, timeout, buffersize, chunksize))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs; those there are run to their end.

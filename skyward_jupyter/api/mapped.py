@@ -1,4 +1,7 @@
-"""The results of `Executor.map`: in order, each let go once it was given; leaving them cancels what has not ended."""
+"""The results of `Executor.map`: in order, each let go once it was given; leaving them cancels what has not ended.
+
+What a job raises carries the results of those behind it that have ended.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,18 @@ from concurrent.futures import Future
 from contextlib import closing
 from typing import Any
 
+from skyward_jupyter.api.gathering import Gathered, carry
+
 type Submit = Callable[[Any], Future[Any]]
 
 
-def mapped(submit: Submit, items: Iterable[Any], timeout: float | None, most: int | None) -> Iterator[Any]:
-    """Submit a job for each item now, or for the first `most` and then for one more with each result."""
+def mapped(
+    submit: Submit, items: Iterable[Any], timeout: float | None, most: int | None, chunk: int = 0
+) -> Iterator[Any]:
+    """Submit a job for each item now, or for the first `most` and then for one more with each result.
+
+    With `chunk`, an item is a chunk of so many, and what its job gives is the list of their results.
+    """
     end = None if timeout is None else time.monotonic() + timeout
     rest = iter(items)
     futures: deque[Future[Any]] = deque()
@@ -25,7 +35,7 @@ def mapped(submit: Submit, items: Iterable[Any], timeout: float | None, most: in
         _cancel(futures)
         raise
     # What holds on to no more than the futures does not keep the executor alive.
-    return _results(futures, (submit, rest) if most is not None else None, end)
+    return _results(futures, (submit, rest) if most is not None else None, end, chunk)
 
 
 def flat(chunks: Iterator[list[Any]]) -> Iterator[Any]:
@@ -38,20 +48,45 @@ def flat(chunks: Iterator[list[Any]]) -> Iterator[Any]:
 
 
 def _results(
-    futures: deque[Future[Any]], more: tuple[Submit, Iterator[Any]] | None, end: float | None
+    futures: deque[Future[Any]], more: tuple[Submit, Iterator[Any]] | None, end: float | None, chunk: int
 ) -> Iterator[Any]:
+    __tracebackhide__ = True
+    given = 0
     try:
         while futures:
             if more is not None:
                 submit, rest = more
                 futures.extend(submit(item) for item in itertools.islice(rest, 1))
             # Nothing here may hold on to a result that was given.
-            yield _taken(futures.popleft(), end)
+            try:
+                yield _taken(futures.popleft(), end)
+            except Exception as error:
+                carry(error, _left(error, futures, given, chunk))
+                raise
+            given += 1
     finally:
         _cancel(futures)
 
 
+def _left(error: Exception, futures: Iterable[Future[Any]], given: int, chunk: int) -> Gathered:
+    """What became of the items from the one on whose job raised `error`."""
+    width = chunk or 1
+    results: dict[int, Any] = {}
+    errors: dict[int, BaseException] = {given * width: error}
+    cancelled = list(range(given * width + 1, (given + 1) * width))
+    for place, future in enumerate(futures, given + 1):
+        if not future.done() or future.cancelled():
+            cancelled += range(place * width, (place + 1) * width)
+        elif (raised := future.exception()) is not None:
+            errors[place * width] = raised
+        else:
+            value = future.result()
+            results.update(enumerate(value, place * width) if chunk else ((place, value),))
+    return Gathered(results, errors, tuple(cancelled), given * width)
+
+
 def _taken(future: Future[Any], end: float | None) -> Any:
+    __tracebackhide__ = True
     try:
         return future.result(None if end is None else max(0.0, end - time.monotonic()))
     except BaseException:

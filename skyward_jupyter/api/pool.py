@@ -211,7 +211,9 @@ class ComputePool:
             del pending  # a crowd may wait, and what its calls were made with is not needed
             return await result
 
-    async def broadcast[R](self, pending: PendingCompute[R], *, fail_fast: bool = False) -> list[R]:
+    async def broadcast[R](
+        self, pending: PendingCompute[R], *, fail_fast: bool = False, return_exceptions: bool = False
+    ) -> list[R]:
         """Run a call on every node; the results in node order.
 
         A failure on one node is shown while others still run.
@@ -220,16 +222,19 @@ class ComputePool:
         ----------
         fail_fast
             Whether the first error interrupts the call on the other nodes, as ``call.with_fail_fast() @ pool`` does.
+        return_exceptions
+            Whether what a node raises is given in place of its result, as by ``call.with_return_exceptions() @ pool``.
 
         Raises
         ------
         ExceptionGroup
             It raised on several nodes; each error notes its node, and `nodes` of the group has them in this order. One
-            alone is raised as it is.
+            alone is raised as it is. Either carries the results of the other nodes as ``error.gathered``.
         """
         __tracebackhide__ = True
         with heard:
             pending = pending.with_fail_fast() if fail_fast else pending
+            pending = replace(pending, return_exceptions=True) if return_exceptions else pending
             return await bridge(self._running.broadcast(pending), calls=self.size)
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
@@ -237,13 +242,22 @@ class ComputePool:
         return on_loop(lambda: self._running.stream(pending))
 
     @overload
-    def map[**P, R](self, function: ComputeFunction[P, R], *iterables: Iterable[Any]) -> list[R]: ...
+    def map[**P, R](
+        self, function: ComputeFunction[P, R], *iterables: Iterable[Any], return_exceptions: bool = False
+    ) -> list[R]: ...
     @overload
-    def map[R](self, function: Callable[..., R], *iterables: Iterable[Any]) -> list[R]: ...
-    def map(self, function: Any, *iterables: Iterable[Any]) -> list[Any]:
-        """`function` over items, side by side; the results in order. Blocks."""
+    def map[R](
+        self, function: Callable[..., R], *iterables: Iterable[Any], return_exceptions: bool = False
+    ) -> list[R]: ...
+    def map(self, function: Any, *iterables: Iterable[Any], return_exceptions: bool = False) -> list[Any]:
+        """`function` over items, side by side; the results in order. Blocks.
+
+        An error is raised, and carries the rest, or with `return_exceptions` is given in its place, as by `gather`.
+        """
+        __tracebackhide__ = True
         made = function if isinstance(function, ComputeFunction) else compute(function)
-        results: list[Any] = self.run_blocking(gather(*(made(*items) for items in zip(*iterables, strict=False))))
+        calls = (made(*items) for items in zip(*iterables, strict=False))
+        results: list[Any] = self.run_blocking(gather(*calls, return_exceptions=return_exceptions))
         return results
 
     def run_blocking(self, pending: Pending) -> Any:

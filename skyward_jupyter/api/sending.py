@@ -16,7 +16,9 @@ from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.compute import PendingCompute, PendingGroup
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
+from skyward_jupyter.api.gathering import carry
 from skyward_jupyter.api.inputs import refuse_own_loop
+from skyward_jupyter.api.parts import Parts
 from skyward_jupyter.runtime.bridge import runtime, wait
 from skyward_jupyter.runtime.writing import heard
 
@@ -47,7 +49,20 @@ class Sending:
         calls = calls_of(pending)
         refuse_own_loop(source for call in calls for source in call.sources)
         with heard:
-            return wait(self._calls().work(pending), "await pool.run(...)", calls=len(calls))
+            if isinstance(pending, PendingGroup):
+                return self._gather_blocking(pending)
+            return wait(self._calls().work(pending), "await pool.run(...)", calls=1)
+
+    def _gather_blocking(self, group: PendingGroup) -> Any:
+        """The same of a group; interrupted, what is raised carries the results that are there."""
+        __tracebackhide__ = True
+        started: list[Parts] = []
+        try:
+            return wait(self._calls().gather(group, started), "await pool.run(...)", calls=len(group.calls))
+        except KeyboardInterrupt as error:
+            if started:
+                carry(error, started[0].so_far())
+            raise
 
     def broadcast_blocking(self, pending: PendingCompute[Any]) -> list[Any]:
         """Run a call on every node; blocks."""

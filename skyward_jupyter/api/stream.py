@@ -14,6 +14,8 @@ from skyward_jupyter.actors.dispatch import Dispatch
 from skyward_jupyter.actors.ending import StreamEnd
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Act
+from skyward_jupyter.api.gathering import carry
+from skyward_jupyter.api.parts import Parts
 from skyward_jupyter.runtime.awake import ANY_NUMBER
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.runtime.forks import depth, left_behind, refuse
@@ -123,11 +125,11 @@ class _Wanted:
         self._grant(self._granted, self._read)
 
 
-def _note(failed: asyncio.Future[BaseException], future: asyncio.Future[Outcome]) -> None:
+def _note(failed: asyncio.Future[Failure], future: asyncio.Future[Outcome]) -> None:
     """Keep the first error."""
     outcome = future.result()
     if isinstance(outcome, Failure) and not failed.done():
-        failed.set_result(outcome.error)
+        failed.set_result(outcome)
 
 
 def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[Any]:
@@ -169,57 +171,61 @@ def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[An
     return ResultStream(read(), close)
 
 
-def outcomes_of(
-    dispatch: Dispatch, entries: list[TaskEntry], *, ordered: bool, fail_fast: bool = False
-) -> ResultStream[Any]:
-    """The values of tasks while others still run, in their order or as they come; the first error ends it.
+def outcomes_of(parts: Parts, *, ordered: bool, raises: bool, fail_fast: bool = False) -> ResultStream[Any]:
+    """The values of calls while others still run, in their order or as they come.
 
-    With `ordered`, that is the first in their order; with `fail_fast`, the one that comes first.
+    The first error ends it, which carries what the others gave, unless errors are given as values: with `ordered`, that
+    is the first in their order; with `fail_fast`, the one that comes first.
     """
+    outcomes = parts.outcomes
     failed = [asyncio.get_running_loop().create_future()] if ordered and fail_fast else []
-    for entry in entries if failed else ():
-        entry.outcome.add_done_callback(partial(_note, failed[0]))
+    for future in outcomes if failed else ():
+        future.add_done_callback(partial(_note, failed[0]))
 
     async def read() -> AsyncIterator[Sequence[object]]:
         try:
-            outcomes = _in_order(entries, failed) if ordered else _as_they_come(entries)
-            async for some in outcomes:
+            ended = _in_order(outcomes, failed) if ordered else _as_they_come(outcomes)
+            async for some in ended:
                 values: list[object] = []
                 for outcome in some:
-                    if isinstance(outcome, Failure):
+                    if not isinstance(outcome, Failure):
+                        values.append(outcome.value)
+                        continue
+                    if raises:
                         if values:
                             yield values
-                        raise outcome.error
-                    values.append(outcome.value)
+                        raise carry(outcome.error, parts.so_far(outcome.error))
+                    values.append(outcome.error)
                 yield values
         finally:
-            dispatch.stop(entries, "interrupt")
+            parts.stop()
 
-    return ResultStream(read(), lambda: dispatch.stop(entries, "interrupt"))
+    return ResultStream(read(), parts.stop)
 
 
 async def _in_order(
-    entries: list[TaskEntry], failed: list[asyncio.Future[BaseException]]
+    futures: Sequence[asyncio.Future[Outcome]], failed: list[asyncio.Future[Failure]]
 ) -> AsyncIterator[list[Outcome]]:
     """How tasks ended, each after those before it, until one of `failed` is done."""
-    waiting = deque(entry.outcome for entry in entries)
+    waiting = deque(futures)
     while waiting:
         either: list[asyncio.Future[Any]] = [waiting[0], *failed]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if failed and failed[0].done():
-            raise failed[0].result()
+            yield [failed[0].result()]
+            return
         some = []
         while waiting and waiting[0].done():
             some.append(waiting.popleft().result())
         yield some
 
 
-async def _as_they_come(entries: list[TaskEntry]) -> AsyncIterator[list[Outcome]]:
+async def _as_they_come(futures: Sequence[asyncio.Future[Outcome]]) -> AsyncIterator[list[Outcome]]:
     """How tasks ended, each as soon as it has."""
     ended: asyncio.Queue[asyncio.Future[Outcome]] = asyncio.Queue()
-    for entry in entries:
-        entry.outcome.add_done_callback(ended.put_nowait)
-    left = len(entries)
+    for future in futures:
+        future.add_done_callback(ended.put_nowait)
+    left = len(futures)
     while left:
         some = [(await ended.get()).result()]
         while not ended.empty():
