@@ -237,11 +237,25 @@ def __getattr__(name: str) -> Any:
         return importlib.import_module(_MODULES[name])
     home = _HOME_OF.get(name)
     if home is None:
-        raise AttributeError(f"module 'skyward' has no attribute {name!r}")
+        return _other(name)
     importlib.import_module("skyward_jupyter.importing")  # before what takes long, which a fork is to wait for
     value = getattr(importlib.import_module(home), _RENAMED.get(name, name))
     globals()[name] = value
     return value
+
+
+def _other(name: str) -> str:
+    """What is no public name: the version, or an error that says what is meant."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("skyward-jupyter")
+    text = f"module 'skyward' has no attribute {name!r}"
+    if not name.startswith("_"):
+        from skyward_jupyter.api.elsewhere import of_module
+
+        text += of_module(name, __all__)
+    raise AttributeError(text)
 
 
 def __dir__() -> list[str]:

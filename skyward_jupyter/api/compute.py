@@ -14,7 +14,11 @@ from skyward_jupyter.actors.dispatch import Call
 from skyward_jupyter.actors.pulling import Source
 from skyward_jupyter.api.inputs import placed, refuse_shared, sources_of, streamed
 from skyward_jupyter.api.output import keeper
+from skyward_jupyter.api.slips import NotCalled, NotRun, no_call
 from skyward_jupyter.errors import UsageError
+from skyward_jupyter.hints import near, suggests
+from skyward_jupyter.wire.called import called
+from skyward_jupyter.wire.stays import Stays
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.future import PoolFuture
@@ -39,7 +43,7 @@ def pool_of(target: Target) -> ComputePool:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PendingCompute[R]:
+class PendingCompute[R](NotRun):
     """A call that has not run.
 
     Send it with ``>> pool`` (any node), ``@ pool`` (every node) or ``> pool`` (a future).
@@ -100,19 +104,21 @@ class PendingCompute[R]:
     def __and__[S](self, other: PendingCompute[S] | PendingGroup) -> PendingGroup:
         return PendingGroup((self, *_calls_of(other)), form=tuple)
 
+    def __reduce__(self) -> Any:
+        raise Stays(self, "it is a call that has not run", f"run it first: result = {self._text()} >> pool")
+
     def __bool__(self) -> bool:
         raise UsageError("a call that has not run has no truth value; run it first, with `call >> pool`")
 
+    def _text(self) -> str:
+        return called(self.function, self.args, self.kwargs)
+
     def __repr__(self) -> str:
-        name = getattr(self.function, "__name__", repr(self.function))
-        given = [repr(value) for value in self.args] + [f"{key}={value!r}" for key, value in self.kwargs.items()]
-        text = ", ".join(given)
-        shown = text if len(text) <= 60 else text[:57] + "..."
-        return f"<{name}({shown}), not run yet; send it with `>> pool`>"
+        return f"<{self._text()}, not run yet; send it with `>> pool`>"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PendingGroup:
+class PendingGroup(NotRun):
     """Several calls that run side by side; made by ``&`` (gives a tuple) or `gather` (gives a list).
 
     Those of generator functions are refused: they stream, each by itself.
@@ -167,6 +173,12 @@ class PendingGroup:
     def __iter__(self) -> Iterator[PendingCompute[Any]]:
         return iter(self.calls)
 
+    def __reduce__(self) -> Any:
+        raise Stays(self, "these are calls that have not run", "run them first: results = sky.gather(*calls) >> pool")
+
+    def _text(self) -> str:
+        return "sky.gather(*calls)" if self.form is list else "(a() & b())"
+
     def __repr__(self) -> str:
         return f"<{len(self.calls)} calls, not run yet; send them with `>> pool`>"
 
@@ -178,7 +190,7 @@ def _calls_of(value: object) -> tuple[PendingCompute[Any], ...]:
         case PendingGroup():
             return value.calls
         case _:
-            raise UsageError(f"& joins calls that have not run, not {value!r}; write `(a() & b()) >> pool`")
+            raise UsageError(f"& joins calls that have not run, as in (a() & b()) >> pool: {no_call(value, '&')}")
 
 
 def _checked_timeout(seconds: object) -> float:
@@ -194,6 +206,7 @@ def checked_retries(retries: object) -> int:
     return retries
 
 
+@suggests()
 def gather(
     *calls: PendingCompute[Any],
     stream: bool = False,
@@ -219,11 +232,11 @@ def gather(
     """
     for call in calls:
         if not isinstance(call, PendingCompute):
-            raise UsageError(f"gather takes calls of @sky.compute functions, not {call!r}")
+            raise UsageError(f"gather takes calls of @sky.compute functions: {no_call(call)}")
     return PendingGroup(calls, stream=stream, ordered=ordered, fail_fast=fail_fast, return_exceptions=return_exceptions)
 
 
-class ComputeFunction[**P, R]:
+class ComputeFunction[**P, R](NotCalled):
     """A function whose calls are values to send to a pool; made by `compute`."""
 
     def __init__(self, function: Callable[P, R], timeout: float = 0.0, retries: int | None = None) -> None:
@@ -246,7 +259,9 @@ class ComputeFunction[**P, R]:
             try:
                 self._signature.bind(*args, **kwargs)
             except TypeError as error:
-                raise TypeError(f"{getattr(self.function, '__name__', self.function)}(): {error}") from None
+                asked = next((near(one, self._signature.parameters) for one in kwargs if f"'{one}'" in str(error)), "")
+                text = f"{getattr(self.function, '__name__', self.function)}(): {error}"
+                raise TypeError(f"{text}; {asked}" if asked else text) from None
         sources = self._sources(args, kwargs) if self._inputs else ()
         return PendingCompute(self.function, args, kwargs, self.timeout, self._streams, self.retries, sources)
 

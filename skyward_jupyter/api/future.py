@@ -12,6 +12,7 @@ from skyward_jupyter.api.condition import Condition
 from skyward_jupyter.runtime.bridge import runtime, wait
 from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.writing import heard
+from skyward_jupyter.wire.stays import Stays
 
 
 class PoolFuture[T](concurrent.futures.Future[T]):
@@ -25,6 +26,9 @@ class PoolFuture[T](concurrent.futures.Future[T]):
         self._condition = Condition()
         self._stop: Callable[[Any], object] | None = stop
         self._depth = depth()
+
+    def __reduce__(self) -> Any:
+        raise Stays(self, "a future stays where it was made", "wait for it and send what it gives: future.result()")
 
     def __await__(self) -> Generator[Any, None, T]:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Never, Self, overload
 
 from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.cost import Cost
@@ -17,6 +17,7 @@ from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
 from skyward_jupyter.api.checks import checked_env, checked_image, checked_kinds, checked_name, nodes_on, room_on
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
+from skyward_jupyter.api.elsewhere import OPTIONS, of_pool
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.inputs import refuse_iterators
@@ -24,12 +25,14 @@ from skyward_jupyter.api.life import Life, Settings
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.runs import PoolRun, runs_of
 from skyward_jupyter.api.sending import Sending, calls_of, on_loop
+from skyward_jupyter.api.slips import Target, check_map, checked_call
 from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, terms_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
 from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec
+from skyward_jupyter.hints import suggests
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.catalog import checked_provider
 from skyward_jupyter.providers.records import PoolRecord
@@ -45,7 +48,7 @@ if TYPE_CHECKING:
 type OnEvent = Callable[[TaskEvent], None]
 
 
-class ComputePool:
+class ComputePool(Target):
     """Some nodes that calls and ``%%sky`` cells run on.
 
     Use it with ``with`` (blocks), with ``async with``, or with `start` and `stop`.
@@ -79,6 +82,7 @@ class ComputePool:
         nodes get the environment and run where the included files are.
     """
 
+    @suggests(OPTIONS)
     def __init__(
         self,
         nodes: int | tuple[int, int] | Nodes | None = None,
@@ -200,12 +204,13 @@ class ComputePool:
     async def run[R](self, pending: PendingCompute[R]) -> R: ...
     @overload
     async def run(self, pending: PendingGroup) -> Any: ...
-    async def run(self, pending: Pending) -> Any:
+    async def run(self, pending: Pending, *args: Never, **kwargs: Never) -> Any:
         """Run a call on any free slot, or several side by side, and return what they return.
 
         A call of a generator function, and ``gather(..., stream=True)``, give a `ResultStream` at once.
         """
         __tracebackhide__ = True
+        checked_call(pending, "await pool.run(", ")", args or kwargs)
         with heard:
             result = bridge(self._running.work(pending), calls=len(calls_of(pending)))
             del pending  # a crowd may wait, and what its calls were made with is not needed
@@ -232,6 +237,7 @@ class ComputePool:
             alone is raised as it is. Either carries the results of the other nodes as ``error.gathered``.
         """
         __tracebackhide__ = True
+        checked_call(pending, "await pool.broadcast(", ")")
         with heard:
             pending = pending.with_fail_fast() if fail_fast else pending
             pending = replace(pending, return_exceptions=True) if return_exceptions else pending
@@ -239,6 +245,8 @@ class ComputePool:
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Results while others still run, or what a generator yields: for ``async for`` and ``for``."""
+        __tracebackhide__ = True
+        checked_call(pending, "pool.stream(", ")")
         return on_loop(lambda: self._running.stream(pending))
 
     @overload
@@ -255,6 +263,7 @@ class ComputePool:
         An error is raised, and carries the rest, or with `return_exceptions` is given in its place, as by `gather`.
         """
         __tracebackhide__ = True
+        check_map(function, iterables)
         made = function if isinstance(function, ComputeFunction) else compute(function)
         calls = (made(*items) for items in zip(*iterables, strict=False))
         results: list[Any] = self.run_blocking(gather(*calls, return_exceptions=return_exceptions))
@@ -270,11 +279,12 @@ class ComputePool:
         __tracebackhide__ = True
         return self._sending.broadcast_blocking(pending)
 
-    def submit(self, pending: Pending) -> PoolFuture[Any]:
+    def submit(self, pending: Pending, *args: Never, **kwargs: Never) -> PoolFuture[Any]:
         """Start a call and return its future: what ``>`` does.
 
         Function and arguments are pickled now: what changes here later is not seen there.
         """
+        checked_call(pending, "pool.submit(", ")", args or kwargs)
         return self._sending.submit(pending)
 
     def launch(
@@ -313,6 +323,12 @@ class ComputePool:
         Returns the nodes where that could not be done.
         """
         return await bridge(self._running.renew_sessions([self._known(rank) for rank in nodes]))
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Never:
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(text if name.startswith("_") else text + of_pool(name, dir(self)))
 
     def check(self) -> None:
         """Raise PoolHeld if another kernel took the pool over."""

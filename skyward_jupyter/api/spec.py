@@ -8,6 +8,7 @@ from typing import Literal
 
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.fleets.base import LARGEST, Terms
+from skyward_jupyter.hints import suggesting
 
 #: The most slots of one node.
 MOST_SLOTS = 250
@@ -18,6 +19,7 @@ def is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
+@suggesting
 @dataclass(frozen=True, slots=True)
 class Worker:
     """How a node runs tasks.
@@ -41,6 +43,7 @@ class Worker:
             raise UsageError(f"executor is {self.executor!r}; choose 'process' or 'thread'")
 
 
+@suggesting
 @dataclass(frozen=True, slots=True, init=False)
 class Nodes:
     """How many nodes a pool has: always as many, or between two numbers.

@@ -22,6 +22,7 @@ from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.wire.events import Failure, Outcome
 from skyward_jupyter.wire.feeds import BYTES_WINDOW, FIRST_WINDOW, LAST_WINDOW
+from skyward_jupyter.wire.stays import Stays
 
 
 class ResultStream[T]:
@@ -41,6 +42,13 @@ class ResultStream[T]:
         self._ready: deque[T] = deque()
         self._over = False
         self._depth = depth()
+
+    def __reduce__(self) -> Any:
+        raise Stays(
+            self,
+            "a stream of results stays where it is read",
+            "send list(stream), or annotate the parameter Iterator[...] to have it streamed",
+        )
 
     def __iter__(self) -> Iterator[T]:
         return self

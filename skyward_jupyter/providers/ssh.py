@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from skyward_jupyter.errors import ProvisioningFailed, UsageError
+from skyward_jupyter.hints import suggesting
 from skyward_jupyter.providers.base import Cluster, Instance, Offer, check_path
 
 
+@suggesting
 @dataclass(frozen=True, slots=True, init=False)
 class SSH:
     """Machines that you can log in to with ssh: one node each.

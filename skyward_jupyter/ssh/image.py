@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from skyward_jupyter.errors import UsageError
+from skyward_jupyter.hints import suggesting
 
 #: What the directory of an image holds; another number makes every image anew.
 FORMAT = 1
@@ -46,6 +47,7 @@ def here() -> str:
     return f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+@suggesting
 @dataclass(frozen=True, slots=True)
 class Image:
     """What is on a machine, besides its agent, before it runs your code.

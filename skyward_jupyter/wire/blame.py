@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import functools
 import inspect
 import types
@@ -27,7 +29,7 @@ def explain(name: str, value: object) -> NotPicklable:
     failure = _failure(value)
     whole = _reason(failure) == _TOO_DEEP or (isinstance(failure, Stays) and failure.value is value)
     path, part = (name, value) if whole else _deepest(name, value, 0, {id(value)})
-    failure = _failure(part)
+    failure = _kept_here(part) or _failure(part)
     kind = type(part)
     advice = failure.advice if isinstance(failure, Stays) else ""
     called = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
@@ -48,8 +50,17 @@ def _reason(failure: BaseException | None) -> str:
     return str(failure or "") or (type(failure).__name__ if failure else "pickling it failed")
 
 
+def _kept_here(value: object) -> Stays | None:
+    """What belongs to the loop or the thread that waits for it."""
+    if isinstance(value, concurrent.futures.Future):
+        return Stays(value, "a future stays where it was made", "wait for it and send what it gives: future.result()")
+    if isinstance(value, types.CoroutineType | asyncio.Future):
+        return Stays(value, "it is awaited where it was made", "await it first, and send what it gives")
+    return None
+
+
 def _deepest(path: str, value: object, depth: int, seen: set[int]) -> tuple[str, object]:
-    if depth < _DEPTH:
+    if depth < _DEPTH and _kept_here(value) is None:
         for inner, part in _parts(path, value):
             if id(part) in seen:
                 continue
