@@ -377,15 +377,15 @@ class NodeLost(SkywardError, concurrent.futures.BrokenExecutor):
         On how many nodes the task was begun, each lost with it.
     """
 
-    def __init__(self, node: int, why: str = "", tries: int = 1) -> None:
+    def __init__(self, node: int, why: str = "", tries: int = 1, what: str = "") -> None:
         self.node = node
         self.why = why
         self.tries = tries
         detail = f" ({why})" if why else ""
         often = f", the last of {tries} nodes lost with it" if tries > 1 else ""
         super().__init__(
-            f"node {node} was lost while the task ran on it{detail}{often}; the pool starts another in its place, "
-            "run the call again if repeating it is safe"
+            f"node {node} was lost while {what or 'the task'} ran on it{detail}{often}; the pool starts another in its "
+            "place, run the call again if repeating it is safe"
         )
 
 

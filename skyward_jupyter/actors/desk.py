@@ -169,6 +169,11 @@ class TaskEntry:
     yielded: bool = False
     late: Late | None = None
 
+    @property
+    def function(self) -> str:
+        """What the function of a call is called; of a cell, nothing."""
+        return "" if self.session else self.name
+
 
 @dataclass(slots=True)
 class Desk:

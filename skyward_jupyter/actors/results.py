@@ -64,7 +64,7 @@ def _finish(hub: Hub, entry: TaskEntry, rank: int, event: Event, open: Open) -> 
         value: Any = _content(kind, event.body, open)
         if kind is Kind.ERROR:
             own = entry.feeds.error if value.how == "fed" and entry.feeds is not None else None
-            value = own or error_of(value, rank)
+            value = own or error_of(value, rank, entry.function)
     except BaseException as error:  # whatever code of the value raised: it is this task's alone
         if entry.adopted and isinstance(error, FileNotFoundError):
             _had(hub, entry, rank, kind, event.seconds)
@@ -201,31 +201,33 @@ async def _fetch(hub: Hub, entry: TaskEntry, rank: int, event: Event, before: as
     _finish(hub, entry, rank, event, lambda blob: blobs[blob.name])
 
 
-def error_of(failed: Failed, rank: int) -> BaseException:
-    """The exception a failure is raised as."""
+def error_of(failed: Failed, rank: int, name: str = "") -> BaseException:
+    """The exception a failure is raised as; `name` is what the function is called, where the node does not say more."""
+    what = str(failed.facts.get("call") or name or "the task")
     match failed.how:
         case "died":
-            return _died(int(failed.facts["code"]), rank)
+            return _died(int(failed.facts["code"]), rank, what)
         case "timeout":
-            text = f"the task ran longer than its {failed.facts['seconds']:g} s on node {rank}"
+            text = f"{what} ran longer than its {failed.facts['seconds']:g} s on node {rank}"
             if not failed.facts.get("killed"):
                 return TaskTimeout(text, rank)
             ended = "did not stop when interrupted, so its slot was ended; another took its place"
             return _killed(TaskTimeout(f"{text} and {ended}", rank))
         case "interrupted":
-            return _with_traceback(TaskInterrupted(f"the task was interrupted on node {rank}", rank), failed)
+            return _with_traceback(TaskInterrupted(f"{what} was interrupted on node {rank}", rank), failed)
         case "renewed":
             return _killed(TaskInterrupted(f"the session of node {rank} was restarted, with what ran in it", rank))
         case "killed":
             ended = "did not stop when interrupted, so its slot was ended; another took its place"
-            return _killed(TaskInterrupted(f"the task on node {rank} {ended}", rank))
+            return _killed(TaskInterrupted(f"{what} on node {rank} {ended}", rank))
         case "result":
             return ResultNotPicklable(
-                f"what the task on node {rank} returned cannot be sent back: {failed.text}; return plain data instead",
+                f"what {what} on node {rank} returned cannot be sent back: {failed.text}; return plain data instead",
                 rank,
             )
         case "input":
-            text = f"node {rank} could not load the call: {failed.type_name}: {failed.text}"
+            text = f"node {rank} could not load {f'the call of {name}' if name else 'the call'}: "
+            text += f"{failed.type_name}: {failed.text}"
             if lacking := failed.facts.get("lacking"):
                 text += f". Your code imports {lacking}, which is not installed there: "
                 text += f"add it to Image(pip=[{lacking!r}])"
@@ -244,16 +246,16 @@ def _with_traceback[E: SkywardError](error: E, failed: Failed) -> E:
     return error
 
 
-def _died(code: int, rank: int) -> SlotDied:
+def _died(code: int, rank: int, what: str) -> SlotDied:
     if code >= 0:
-        text = f"the slot process on node {rank} ended itself with status {code} (os._exit?) while it ran the task"
+        text = f"the slot process on node {rank} ended itself with status {code} (os._exit?) while it ran {what}"
         return SlotDied(f"{text}; another has taken its place", rank, status=code)
     import signal
 
     name = signal.Signals(-code).name if -code in signal.valid_signals() else f"signal {-code}"
     why = {"SIGSEGV": ", a crash in compiled code", "SIGKILL": ", perhaps out of memory"}.get(name, "")
     return SlotDied(
-        f"the slot process on node {rank} was ended by {name}{why} while it ran the task; another has taken its place",
+        f"the slot process on node {rank} was ended by {name}{why} while it ran {what}; another has taken its place",
         rank,
         signal=-code,
     )

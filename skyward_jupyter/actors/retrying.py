@@ -38,7 +38,11 @@ def lose(hub: Hub, entries: Iterable[TaskEntry], rank: int, why: str) -> None:
             _reset(hub, entry, rank, why)
             again.append(entry.id)
         else:
-            end(hub, entry, Failure(rank, NodeLost(rank, why, entry.tries), 0.0))
+            end(
+                hub,
+                entry,
+                Failure(rank, NodeLost(rank, why, entry.tries, entry.function), 0.0),
+            )
     if again:
         hub.placing.queue.prepend(again)
         placing.assign(hub)

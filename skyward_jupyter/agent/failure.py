@@ -13,8 +13,10 @@ from types import TracebackType
 from typing import Any
 
 from skyward_jupyter.agent.stack import StackFrame, frames_of, traceback_of
+from skyward_jupyter.agent.variables import received, variables_of, wanted
 from skyward_jupyter.errors import RemoteError
 from skyward_jupyter.wire import plain
+from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import loads
 from skyward_jupyter.wire.exceptions import assign, chain, portable, text_of
 from skyward_jupyter.wire.parts import Malformed, Open, Put
@@ -40,7 +42,8 @@ class Failed:
     frames
         Of its traceback, and of those of the errors behind it.
     facts
-        Anything else that the message needs.
+        Anything else that the message needs: the ``call`` as short text, and the ``variables`` of the frames as of
+        `skyward_jupyter.agent.variables`.
     """
 
     how: str
@@ -91,14 +94,29 @@ def describe(error: BaseException, how: str = "raised") -> Failed:
 
 def _described(error: BaseException, how: str) -> Failed:
     assign(error, "__traceback__", _user_part(error.__traceback__))
+    links = chain(error)
     return Failed(
         how=how,
         type_name=type(error).__qualname__,
         text=text_of(error),
         formatted="".join(traceback.format_exception(error)),
         pickled=portable(error),
-        frames=tuple(frames_of(link.__traceback__) for link in chain(error)),
+        frames=tuple(frames_of(link.__traceback__) for link in links),
+        facts={"variables": rows} if wanted() and (rows := variables_of(links)) else {},
     )
+
+
+def call_in(data: bytes) -> str:
+    """Which call a failure says it is of, where that can be read without its large parts."""
+    try:
+        call = Failed.from_bytes(data, _no_blob).facts.get("call")
+    except (Malformed, LookupError):
+        return ""
+    return call if isinstance(call, str) else ""
+
+
+def _no_blob(blob: Blob) -> bytes:
+    raise LookupError(blob.name)
 
 
 def rebuild(failed: Failed, node: int) -> BaseException:
@@ -110,10 +128,12 @@ def rebuild(failed: Failed, node: int) -> BaseException:
             raise TypeError
     except BaseException:  # whatever code of it raised
         error = RemoteError(failed.type_name, failed.text, node)
-    for link, frames in zip(chain(error), failed.frames, strict=False):
+    known = received(failed.facts.get("variables"))
+    for place, (link, frames) in enumerate(zip(chain(error), failed.frames, strict=False)):
         if frames:
-            assign(link, "__traceback__", traceback_of(frames))
-    assign(error, "__notes__", [*getattr(error, "__notes__", ()), f"raised on node {node}"])
+            assign(link, "__traceback__", traceback_of(frames, known.get(place)))
+    by = f" by {call}" if (call := failed.facts.get("call")) else ""
+    assign(error, "__notes__", [*getattr(error, "__notes__", ()), f"raised{by} on node {node}"])
     assign(error, "remote_traceback", failed.formatted)
     return error
 

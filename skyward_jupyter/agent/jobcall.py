@@ -74,12 +74,12 @@ def _unpacked(call: Packed, store: BlobStore) -> tuple[Any, Any, Any]:
         return (BlobStore(store.directory.parent / folder) if folder else store).open(Blob(name, blob.size))
 
     if call.initializer:
-        return _prepared, (call, open_blob), {}
+        return prepared, (call, open_blob), {}
     given: Any = unpack(call.given, open_blob)
     return (unpack(call.function, open_blob), *given)
 
 
-def _prepared(call: Packed, open_blob: Callable[[Blob], Buffer]) -> Any:
+def prepared(call: Packed, open_blob: Callable[[Blob], Buffer]) -> Any:
     """Run the initializer first: the call may need it to be loaded at all."""
 
     def load() -> Any:
@@ -95,7 +95,10 @@ def _prepared(call: Packed, open_blob: Callable[[Blob], Buffer]) -> Any:
 
 def each(function: Callable[..., Any], items: tuple[tuple[Any, ...], ...]) -> list[Any]:
     """Call `function` on each of several items, as one job."""
-    return [settled(function(*item)) for item in items]
+    results = []
+    for item in items:
+        results.append(settled(function(*item)))  # noqa: PERF401 - an error is told with the item it came from
+    return results
 
 
 def packed_args(body: Path, result: Path) -> bytes:

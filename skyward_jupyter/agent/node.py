@@ -25,7 +25,7 @@ from skyward_jupyter.agent.cluster import LEAVE_WITHIN, join
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.crew import SESSION, Crew
 from skyward_jupyter.agent.door import kept_open, raise_limit
-from skyward_jupyter.agent.failure import Failed
+from skyward_jupyter.agent.failure import Failed, call_in
 from skyward_jupyter.agent.frames import COUNT, SECONDS
 from skyward_jupyter.agent.gpus import GpuMeter
 from skyward_jupyter.agent.http import listen
@@ -377,9 +377,12 @@ class Agent:
         overdue = running.task.timeout if running.stopping == "timeout" else 0.0
         cell = running.task.session and kind is Kind.VALUE  # the kernel needs to know what it left in the session
         if overdue and not cell:
+            facts: dict[str, object] = {"seconds": overdue}
+            if kind is Kind.ERROR and (call := call_in(body)):
+                facts["call"] = call
             for blob in every_blob_of(body, self.store.open):
                 self.store.drop(blob.name)
-            kind, body = Kind.ERROR, self._failed("timeout", {"seconds": overdue})
+            kind, body = Kind.ERROR, self._failed("timeout", facts)
         self._end(running, kind, body, seconds, overdue if cell else 0.0)
 
     def _end(self, running: Running, kind: Kind, body: bytes, seconds: float = 0.0, overdue: float = 0.0) -> None:

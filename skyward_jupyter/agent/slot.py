@@ -34,6 +34,7 @@ from skyward_jupyter.agent.forks import ending_children, keep_from_children
 from skyward_jupyter.agent.frames import CREDIT, SECONDS, Frame, Order, Reader
 from skyward_jupyter.agent.imports import imports
 from skyward_jupyter.agent.inputs import Inputs
+from skyward_jupyter.agent.naming import Given, text_of
 from skyward_jupyter.agent.outlet import Outlet, Pipes, capture, current, interrupts, settle, use
 from skyward_jupyter.agent.pipes import Ends
 from skyward_jupyter.agent.program import finish
@@ -122,7 +123,7 @@ class Slot:
             self._inputs = Inputs(self._reader, streams, self._store, self._want)
         started = time.perf_counter()
         try:
-            kind, result = self._outcome(digest, code, args, credit > 0, sent)
+            kind, result = self._outcome(digest, code, args, credit > 0, sent, named=not session)
         except KeyboardInterrupt as error:
             interrupts.clear()
             kind, result = Kind.ERROR, self._failed(error, "interrupted")
@@ -148,45 +149,48 @@ class Slot:
             if kind == Order.PEERS:
                 self._know(body)
 
-    def _outcome(self, digest: str, code: bytes | None, args: bytes, stream: bool, sent: float) -> tuple[Kind, bytes]:
+    def _outcome(
+        self, digest: str, code: bytes | None, args: bytes, stream: bool, sent: float, *, named: bool
+    ) -> tuple[Kind, bytes]:
         try:
             if imports.refresh():
                 for known in self._codes.values():
                     known.forget()
             function = self._function(digest, code)
             given: Any = unpack(args, self._store.open)
-            positional, named = given
+            positional, keywords = given
             imports.complete()
             if self._inputs is not None:
                 positional = tuple(map(self._inputs.place, positional))
-                named = {name: self._inputs.place(value) for name, value in named.items()}
+                keywords = {name: self._inputs.place(value) for name, value in keywords.items()}
         except BaseException as error:
             return Kind.ERROR, self._failed(error, "input")
+        call = (function, positional, keywords) if named else None
         try:
             if self.runner is None:
                 interrupts.begin(sent)
-            value = self._call(lambda: settled(function(*positional, **named)))
+            value = self._call(lambda: settled(function(*positional, **keywords)))
             if stream and isinstance(value, GeneratorType):
                 self._stream(value)
                 value = None
         except (KeyboardInterrupt, SystemExit) as error:
             interrupts.clear()
             how = "interrupted" if isinstance(error, KeyboardInterrupt) else "raised"
-            return Kind.ERROR, self._failed(error, how)
+            return Kind.ERROR, self._failed(error, how, call)
         except BaseException as error:
             interrupts.clear()
             how = "fed" if self._inputs is not None and self._inputs.raised(error) else "raised"
-            return Kind.ERROR, self._failed(error, how)
+            return Kind.ERROR, self._failed(error, how, call)
         interrupts.clear()
-        return self._returned(value)
+        return self._returned(value, call)
 
-    def _returned(self, value: object) -> tuple[Kind, bytes]:
+    def _returned(self, value: object, call: Given | None) -> tuple[Kind, bytes]:
         try:
             return Kind.VALUE, self._pack(value)
         except NoRoom as error:
-            return Kind.ERROR, self._failed(error)
+            return Kind.ERROR, self._failed(error, "raised", call)
         except BaseException as error:
-            return Kind.ERROR, self._failed(error, "result")
+            return Kind.ERROR, self._failed(error, "result", call)
 
     def _call[T](self, work: Callable[[], T]) -> T:
         if self.runner is None:
@@ -239,8 +243,8 @@ class Slot:
     def _pack(self, value: object) -> bytes:
         return self._whole(partial(pack, value))
 
-    def _failed(self, error: BaseException, how: str = "raised") -> bytes:
-        return self._whole(_described(error, how).to_bytes)
+    def _failed(self, error: BaseException, how: str = "raised", call: Given | None = None) -> bytes:
+        return self._whole(_described(error, how, call).to_bytes)
 
     def _whole(self, packed: Callable[[Put], bytes], send: Callable[[bytes], None] | None = None) -> bytes:
         """What `packed` gives, once it is sent; where that fails or is interrupted, no large part stays unfetched."""
@@ -264,9 +268,12 @@ class Slot:
             raise
 
 
-def _described(error: BaseException, how: str = "raised") -> Failed:
+def _described(error: BaseException, how: str = "raised", call: Given | None = None) -> Failed:
     """What failed, with the files of the user's project called what they are called at the kernel."""
+    text = text_of(call, error.__traceback__) if call is not None else ""
     failed = describe(error, how)
+    if text:
+        failed.facts["call"] = text
     frames = tuple(tuple(replace(f, file=imports.as_called(f.file)) for f in part) for part in failed.frames)
     if how == "input" and isinstance(error, ModuleNotFoundError) and error.name:
         failed.facts["lacking"] = error.name.partition(".")[0]

@@ -1,12 +1,13 @@
 """The frames of a traceback as plain data, and a traceback made of such data again.
 
-What is made shows the same lines, marked at the same columns, as the one it was taken from; its frames hold no
-variables.
+What is made shows the same lines, marked at the same columns, as the one it was taken from; its frames hold the
+variables that they are given.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import CodeType, TracebackType
@@ -56,20 +57,25 @@ class StackFrame:
 
 def frames_of(tb: TracebackType | None) -> tuple[StackFrame, ...]:
     """The frames of a traceback, outermost first."""
+    return tuple(map(_taken, links_of(tb)))
+
+
+def links_of(tb: TracebackType | None) -> list[TracebackType]:
+    """The links of a traceback whose frames travel, outermost first."""
     links: list[TracebackType] = []
     while tb is not None:
         links.append(tb)
         tb = tb.tb_next
-    if len(links) > MOST:
-        links = links[: MOST // 2] + links[-MOST // 2 :]
-    return tuple(map(_taken, links))
+    return links[: MOST // 2] + links[-MOST // 2 :] if len(links) > MOST else links
 
 
-def traceback_of(frames: tuple[StackFrame, ...]) -> TracebackType | None:
-    """A traceback with these frames."""
+def traceback_of(
+    frames: tuple[StackFrame, ...], variables: Mapping[int, dict[str, object]] | None = None
+) -> TracebackType | None:
+    """A traceback with these frames, and with the local variables of those that are known, by their place."""
     tb: TracebackType | None = None
-    for frame in reversed(frames):
-        made = _made(frame)
+    for place, frame in reversed(list(enumerate(frames))):
+        made = _made(frame, variables.get(place) if variables is not None else None)
         made.tb_next, tb = tb, made
     return tb
 
@@ -91,12 +97,12 @@ def _taken(tb: TracebackType) -> StackFrame:
     )
 
 
-def _made(frame: StackFrame) -> TracebackType:
+def _made(frame: StackFrame, variables: dict[str, object] | None) -> TracebackType:
     """A traceback of one frame: code that fails where that one did is run."""
     names: dict[str, Any] = {"__name__": frame.module, "__file__": frame.file}
     made: TracebackType | None = None
     try:
-        exec(_code(frame), names)
+        exec(_code(frame), names, names if variables is None else variables)
     except NameError as error:
         made = error.__traceback__.tb_next if error.__traceback__ is not None else None
     assert made is not None

@@ -77,10 +77,12 @@ def gathered(outcomes: Mapping[int, Outcome | None], *, first: BaseException | N
 
 
 def carry[E: BaseException](error: E, found: Gathered) -> E:
-    """`error`, with what became of the calls; one of a single call carries nothing."""
+    """`error`, with what became of the calls, and a note of it; one of a single call carries nothing."""
     if len(found) < 2:
         return error
     assign(error, "gathered", found)
+    if len(found.errors) == len(found):
+        return error
     notes = getattr(error, "__notes__", None)
     assign(error, "__notes__", [*(notes if isinstance(notes, list) else ()), found.note()])
     return error

@@ -14,7 +14,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from skyward_jupyter.notebook.tracebacks import Cause, plain, rendered
 
 _OURS = str(Path(__file__).parents[1])
-_NOTE = re.compile(r"raised on node \d+")
+_NOTE = re.compile(r"raised( by .*)? on node \d+", re.DOTALL)
 
 
 def show_group(

@@ -21,6 +21,8 @@ CALL = 80
 VALUE = 40
 #: How long the user's own code may take for its text, for all values together (seconds).
 PATIENCE = 1.0
+#: From so many characters on, an array shows its items.
+_ROOMY = 200
 _DEPTH = 4
 _BITS = 300
 _SECRET = re.compile(
@@ -40,7 +42,7 @@ _BRACKETS: dict[Any, tuple[str, str]] = {
 #: Types whose text takes too long; their own is not asked for again.
 _slow: set[type] = set()
 
-type Own = Callable[[object], str]
+type Own = Callable[[object, int], str]
 
 
 class _Full(Exception):
@@ -91,7 +93,7 @@ class _Foreign(Exception):
     """Somebody else's object is part of it."""
 
 
-def _refuse(value: object) -> str:
+def _refuse(value: object, room: int) -> str:
     raise _Foreign
 
 
@@ -137,7 +139,7 @@ class _Text:
             case range() | slice():
                 self._put(repr(value))
             case _:
-                self._put(self._own(value))
+                self._put(self._own(value, self._room))
 
     def _items(self, value: Any, depth: int) -> None:
         kind = type(value)
@@ -183,9 +185,9 @@ def _patiently(values: Sequence[tuple[object, int]]) -> list[str]:
     found: list[str] = []
     asked: list[type] = []
 
-    def own(value: object) -> str:
+    def own(value: object, room: int) -> str:
         asked.append(type(value))
-        text = _own(value)
+        text = _own(value, room)
         asked.pop()
         return text
 
@@ -212,16 +214,16 @@ def _safely(value: object, room: int, own: Own) -> str:
         return f"<{type(value).__name__}, whose text raises {type(error).__name__}>"
 
 
-def _by_type(value: object) -> str:
+def _by_type(value: object, room: int = 0) -> str:
     return f"<{type(value).__name__}>"
 
 
-def _own(value: object) -> str:
-    """What an object says of itself: an array or frame its shape, another its `repr`."""
+def _own(value: object, room: int) -> str:
+    """What an object says of itself: an array or frame its shape where there is little room, another its `repr`."""
     kind = type(value)
     if kind in _slow:
         return _by_type(value)
-    shape = getattr(kind, "shape", None) is not None and getattr(value, "shape", None)
+    shape = getattr(value, "shape", None) if room < _ROOMY and hasattr(kind, "shape") else None
     if isinstance(shape, tuple) and shape:
         dtype = getattr(value, "dtype", None)
         return f"<{kind.__name__} of shape {shape!r}{f', {dtype}' if dtype is not None else ''}>"

@@ -164,4 +164,4 @@ def late() -> None:
 async def test_an_error_keeps_its_notes_through_an_awaited_future(pool: sky.ComputePool) -> None:
     with pytest.raises(TimeoutError) as caught:
         await (late() > pool)
-    assert any(note.startswith("raised on node") for note in caught.value.__notes__)
+    assert any(note.startswith("raised by ") for note in caught.value.__notes__)

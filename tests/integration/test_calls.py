@@ -207,7 +207,7 @@ def test_an_error_is_raised_here_as_its_own_type(pool: sky.ComputePool, make: Ca
     with pytest.raises(type(make())) as caught:
         raises(make) >> pool
     assert str(caught.value) == str(make())
-    assert "raised on node" in caught.value.__notes__[-1]
+    assert caught.value.__notes__[-1].startswith("raised by raises(")
     assert "raise make()" in caught.value.remote_traceback  # type: ignore[attr-defined]
 
 
@@ -239,13 +239,16 @@ def test_its_cause_comes_along(pool: sky.ComputePool) -> None:
 def test_one_node_that_fails_raises_its_error(pool: sky.ComputePool) -> None:
     with pytest.raises(LookupError, match="on 1") as caught:
         fails_on(1) @ pool
-    assert caught.value.__notes__ == ["raised on node 1"]
+    said = "2 of 3 calls succeeded, 1 failed (at 1); their results are in .gathered.results of this error, by place"
+    assert caught.value.__notes__ == ["raised by fails_on(1) on node 1", said]
 
 
 def test_several_that_fail_raise_a_group(pool: sky.ComputePool) -> None:
     with pytest.raises(ExceptionGroup, match="raised on 2 of 3 nodes") as caught:
         fails_on(0, 2) @ pool
-    assert [error.__notes__ for error in caught.value.exceptions] == [["raised on node 0"], ["raised on node 2"]]
+    assert [error.__notes__ for error in caught.value.exceptions] == [
+        [f"raised by fails_on(0, 2) on node {node}"] for node in (0, 2)
+    ]
 
 
 def test_the_first_error_stops_the_others(pool: sky.ComputePool, tmp_path: Path, until: Until) -> None:
@@ -346,7 +349,7 @@ def test_an_argument_that_breaks_on_arrival(pool: sky.ComputePool) -> None:
         def __reduce__(self) -> Any:
             return eval, ("1 / 0",)
 
-    with pytest.raises(sky.TaskFailed, match="could not load the call: ZeroDivisionError"):
+    with pytest.raises(sky.TaskFailed, match="could not load the call of repr: ZeroDivisionError"):
         sky.compute(repr)(Poison()) >> pool
 
 

@@ -105,7 +105,7 @@ def test_an_exception_is_raised_as_itself(executor: sky.Executor) -> None:
     future = executor.submit(fail, 3)
     with pytest.raises(LookupError, match="item 3") as caught:
         future.result(60)
-    assert any("raised on node" in note for note in caught.value.__notes__)
+    assert any(note.startswith("raised by fail(3) on node") for note in caught.value.__notes__)
     assert isinstance(future.exception(), LookupError)
     assert caught.traceback[-1].name == "fail"
 

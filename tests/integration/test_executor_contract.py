@@ -270,7 +270,7 @@ async def test_awaited_it_does_not_end_the_loop(executor: sky.Executor) -> None:
 def test_a_job_that_raises_what_is_no_exception(executor: sky.Executor) -> None:
     with pytest.raises(Halt, match="now") as caught:
         executor.submit(halt).result(30)
-    assert any("raised on node" in note for note in caught.value.__notes__)
+    assert any(note.startswith("raised by halt() on node") for note in caught.value.__notes__)
     for kind in (asyncio.CancelledError, GeneratorExit, StopIteration):
         with pytest.raises(sky.RemoteError, match=kind.__name__):
             executor.submit(_raise, kind).result(30)
