@@ -9,6 +9,7 @@ import {
   type Delta,
   decodeDelta,
   decodeRefusal,
+  type Ended,
   type Gpu,
   type NodeRow,
   type NodeState,
@@ -19,6 +20,8 @@ import {
 /** One node, ready to be drawn. `known` is false until its first live numbers arrived. */
 export interface Cell extends NodeRow, Numbers {
   known: boolean;
+  failed: number;
+  cancelled: number;
 }
 
 /** What remains of a pool that is over. */
@@ -47,7 +50,8 @@ export class Pool {
   #gpus = new Map<number, Gpu[]>();
   #seq = -1;
   #skew = 0;
-  #finished = 0;
+  #ended: Ended = [0, 0, 0];
+  #faults = new Map<number, [number, number]>();
   #spent = 0;
 
   constructor({ model, changed, signal, hearing }: Host) {
@@ -88,9 +92,9 @@ export class Pool {
     return (ended > 0 ? ended : this.now) - this.snapshot.started;
   }
 
-  /** Tasks that ended, on nodes that are still here or, once the pool is over, on all it had. */
-  get finished(): number {
-    return Math.max(this.#finished, total(this.cells, "done"));
+  /** How all tasks ended since the pool began, also on nodes that have left. */
+  get ended(): Ended {
+    return this.#ended;
   }
 
   /** What the pool has cost, in dollars. */
@@ -110,6 +114,12 @@ export class Pool {
     this.#changed();
   }
 
+  /** What was counted stays counted: of two counts the one of more tasks is the newer. */
+  #count(ended: Ended | undefined): void {
+    const sum = ([done, failed, cancelled]: Ended) => done + failed + cancelled;
+    if (ended !== undefined && sum(ended) >= sum(this.#ended)) this.#ended = ended;
+  }
+
   #refresh(): void {
     this.#join();
     if (this.#model.get("ended") as number) this.#settle();
@@ -120,7 +130,7 @@ export class Pool {
   #settle(): void {
     const last = this.#model.get("last") as Last;
     const { done = [], finished = 0 } = last;
-    this.#finished = finished;
+    this.#count([finished, 0, 0]);
     this.#gpus.clear();
     this.tasks.take(last.tasks, last.tasks?.rows);
     [this.queued, this.rate, this.known] = [0, 0, true];
@@ -148,6 +158,8 @@ export class Pool {
     this.rate = delta.rate;
     this.#spent = delta.so_far;
     this.#gpus = delta.gpus;
+    this.#faults = delta.faults;
+    this.#count(delta.ended);
     this.known = true;
     this.history.add(delta.at, delta.rate);
     if (delta.rows.length === this.snapshot.nodes.length) this.#join(delta.rows);
@@ -156,14 +168,18 @@ export class Pool {
   /** Join the snapshot's nodes with `rows`, or with what was known of each rank when there are none. */
   #join(rows?: Numbers[]): void {
     const before = new Map(this.cells.map((cell) => [cell.rank, cell]));
+    this.#count(this.snapshot.ended);
     this.cells = this.snapshot.nodes.map((node, place) => {
       const fresh = rows?.[place];
-      if (fresh !== undefined) return { ...node, ...fresh, known: true };
+      const [failed, cancelled] = this.#faults.get(node.rank) ?? [0, 0];
+      if (fresh !== undefined) return { ...node, ...fresh, failed, cancelled, known: true };
       const { cpu, memory, running, done, busy, known } = before.get(node.rank) ?? {
         ...NOTHING,
         known: false,
       };
-      return { ...node, cpu, memory, running, done, busy, known };
+      // The numbers are of the moment before: a node that is idle by now runs nothing.
+      const work = node.state === "active" ? { running, busy } : { running: 0, busy: 0 };
+      return { ...node, cpu, memory, ...work, done, failed, cancelled, known };
     });
   }
 }

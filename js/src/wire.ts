@@ -31,9 +31,15 @@ export interface Snapshot {
   nodes: NodeRow[];
   smallest: number;
   largest: number;
+  /** Why not more. */
+  limit?: string;
+  ended?: Ended;
   per_hour: number;
   so_far: number;
 }
+
+/** How many tasks are done, have failed and were cancelled. */
+export type Ended = readonly [done: number, failed: number, cancelled: number];
 
 /** One node's live numbers: CPU in percent of a core, memory in MiB. */
 export interface Numbers {
@@ -61,6 +67,9 @@ export interface Delta {
   so_far: number;
   rows: Numbers[];
   gpus: Map<number, Gpu[]>;
+  ended: Ended | undefined;
+  /** Of the nodes on which any failed or were cancelled: how many. */
+  faults: Map<number, [failed: number, cancelled: number]>;
 }
 
 /** What the page asks of the pool. */
@@ -83,6 +92,8 @@ export function decodeDelta(content: Content, buffers: readonly unknown[]): Delt
     so_far: number(content.so_far),
     rows,
     gpus: decodeGpus(content.gpus),
+    ended: content.ended as Ended | undefined,
+    faults: byRank(content.faults as Record<string, [number, number]> | undefined),
   };
 }
 
@@ -107,6 +118,10 @@ function decodeRows(buffer: unknown): Numbers[] {
     });
   }
   return rows;
+}
+
+function byRank<T>(told: Record<string, T> | undefined): Map<number, T> {
+  return new Map(Object.entries(told ?? {}).map(([rank, it]) => [Number(rank), it]));
 }
 
 function decodeGpus(given: unknown): Map<number, Gpu[]> {

@@ -110,6 +110,7 @@ async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
     made = ear.hub = await _hub(record.key, record.name, spec, record.terms, fleet, events)
     made.started, made.epoch = record.created, record.epoch
     made.desk.start_ids(record.epoch)
+    made.desk.tallies.take(record.ended)
     expect(made, record.waiting)
     _people(made, replace(record, waiting=()))
     return made

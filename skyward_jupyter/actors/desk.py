@@ -20,6 +20,7 @@ from skyward_jupyter.actors.boot import Boot
 from skyward_jupyter.actors.feed import Feeds
 from skyward_jupyter.actors.past import Past, Throughput, Times
 from skyward_jupyter.actors.tail import Tail
+from skyward_jupyter.actors.tally import Tallies
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.events import Outcome, TaskEvent
 from skyward_jupyter.wire.messages import Code
@@ -51,7 +52,7 @@ class NodeView:
     address, pid
         Of its agent; the pid is 0 until the agent runs.
     slots, running, done
-        Slots it has, tasks it runs, and tasks that have ended on it.
+        Slots it has, tasks it runs, and tasks that have ended on the nodes that had this rank.
     boot
         What its start said.
     link
@@ -187,6 +188,8 @@ class Desk:
         The latest view of each node, by rank.
     throughput
         How many tasks ended lately.
+    tallies
+        How all tasks ended.
     queued
         Tasks that wait for a node.
     seen
@@ -206,6 +209,7 @@ class Desk:
     tasks: dict[int, TaskEntry] = field(default_factory=dict)
     nodes: dict[int, NodeView] = field(default_factory=dict)
     throughput: Throughput = field(default_factory=Throughput)
+    tallies: Tallies = field(default_factory=Tallies)
     queued: int = 0
     seen: dict[int, int] = field(default_factory=dict)
     sessions: set[int] = field(default_factory=set)

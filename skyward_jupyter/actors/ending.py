@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.errors import TaskInterrupted
@@ -48,9 +50,27 @@ def cancelled(hub: Hub, entry: TaskEntry) -> None:
     end(hub, entry, Failure(-1, TaskInterrupted("the task was cancelled before it started"), 0.0))
 
 
+def _error_of(entry: TaskEntry, outcome: Outcome) -> str | None:
+    """The name of the error that a task ended with, also one that a cell raised; None for a cell that did not run."""
+    if isinstance(outcome, Failure):
+        return type(outcome.error).__name__
+    if not entry.session:
+        return ""
+    cell: Any = outcome.value
+    if getattr(cell, "missing", ()):
+        return None
+    raised = getattr(cell, "error", None)
+    return "" if raised is None else "KeyboardInterrupt" if raised.interrupted else str(raised.name)
+
+
 def _tell(hub: Hub, entry: TaskEntry, outcome: Outcome) -> None:
     """Keep the times of a task that has ended, and say that it has."""
-    error = type(outcome.error).__name__ if isinstance(outcome, Failure) else ""
+    error = _error_of(entry, outcome)
+    hub.desk.tallies.count(outcome.node, error)
+    if error is None:
+        return
+    if hub.recorder is not None:
+        hub.recorder.counted()
     times = hub.desk.record(entry, outcome.node, error)
     if hub.events.tasks:
         made = TaskTimes(*times) if times is not None else None

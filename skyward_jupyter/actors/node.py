@@ -265,6 +265,8 @@ class _Node:
             if known.streams:
                 # What the other kernel had read and not paid for is not known.
                 self.courier.control(Control(known.task, "credit", CREDIT))
+        to_come = sum(known.state == "ended" for known in owned.tasks)
+        self.hub.desk.tallies.adopt(self.rank, owned.ended, to_come)
         if owned.session:
             self.hub.sessions.add(self.rank)
             self.hub.desk.sessions.add(self.rank)
@@ -330,7 +332,6 @@ class _Node:
             self.hub.losses.know(event.body.decode(errors="replace"))
             return
         if kind.final:
-            self.shown.done += 1
             if entry is not None:
                 entry.arrived, entry.seconds = time.time(), event.seconds
             if self.courier.following.pop(event.task, False):
@@ -401,6 +402,7 @@ class _Node:
         self.hub.informed.pop(self.rank, None)
         self.hub.desk.turnaround.pop(self.rank, None)
         self.hub.desk.sessions.discard(self.rank)
+        self.hub.desk.tallies.fresh(self.rank)
         self.shown.lost(why)
         if self.hub.state == "ready" and not self._draining:
             # Whoever learns of the loss may wait for the one in its place before the pool's actor has heard of it.

@@ -12,12 +12,14 @@ something is different, and what happened is heard from the pool's events like b
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypedDict
 
 import casty
 from casty import Context, actor
@@ -26,6 +28,7 @@ from skyward_jupyter.actors.desk import NodeState, NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
 from skyward_jupyter.actors.source import MOST, OVER, Delta, Ended, NodeRow, PanelView, Snapshot
+from skyward_jupyter.actors.tally import Jobs, Tally
 from skyward_jupyter.agent.accelerators import GpuLoad
 from skyward_jupyter.events import Event, Metric, TaskTimes
 from skyward_jupyter.runtime.bridge import Runtime
@@ -34,9 +37,17 @@ from skyward_jupyter.wire.messages import Load, Measure
 #: Seconds between two deltas, and the least between two snapshots.
 DELTA_EVERY = 0.5
 SNAPSHOT_EVERY = 0.1
+#: So many nodes of a local pool may be asked for on a page wherever it runs, and so many for each processor.
+_ALWAYS, _FOR_EACH_CPU = 16, 4
 _STATES = {NodeState.IDLE: 0, NodeState.WAITING: 1, NodeState.ACTIVE: 2, NodeState.LOST: 3}
 _NOTHING = Load(0.0, 0.0, 0, 0, 0)
 _ROW = struct.Struct("<6f")
+
+
+class _Cost(TypedDict):
+    per_hour: float
+    so_far: float
+
 
 type PanelMessage = Changed | Watch | Tick
 
@@ -67,6 +78,7 @@ class Panel:
         self.views: dict[PanelView, bool] = {}
         self._drawn: dict[PanelView, int] = {}
         self.seq = 0
+        self._jobs = Jobs()
         hub.on_change = self.changed
         hub.events.on_listening = self._listening
         self._pending = False
@@ -81,18 +93,21 @@ class Panel:
         """The slow state now; of a pool that is over, what remains of it."""
         hub = self.hub
         if self._final is not None and hub.state in OVER:
-            return {**self._final, "per_hour": hub.cost.now.per_hour, "so_far": hub.cost.now.so_far}
+            return {**self._final, "ended": self._tally(), **self._cost()}
         # Numbers come of the others only; while a pool starts they do not matter.
         nodes = {**hub.failed, **hub.desk.nodes}
+        largest, limit = most(hub, len(nodes))
         return Snapshot(
             pool=hub.name,
             provider=hub.fleet.name,
             state=hub.state,
             note=hub.note,
             started=hub.started,
-            nodes=[_row(view) for _, view in sorted(nodes.items())],
+            nodes=[_row(view, self._jobs.running.get(rank, 0)) for rank, view in sorted(nodes.items())],
             smallest=hub.bounds[0],
-            largest=hub.bounds[1],
+            largest=largest,
+            limit=limit,
+            ended=self._tally(),
             per_hour=hub.cost.now.per_hour,
             so_far=hub.cost.now.so_far,
         )
@@ -154,12 +169,15 @@ class Panel:
         """Ask every node for its load and show it to those who look."""
         ranks = sorted(self.hub.desk.nodes)
         loads = await asyncio.gather(*(self._load(rank) for rank in ranks))
+        for rank, load in zip(ranks, loads, strict=True):
+            if load is not _NOTHING:
+                self._jobs.heard(rank, load.jobs_ended)
+        self._jobs.running = {rank: load.jobs for rank, load in zip(ranks, loads, strict=True) if load.jobs}
+        nodes = self.hub.desk.nodes
         rows = b"".join(
-            _ROW.pack(
-                _STATES[self.hub.desk.nodes[rank].state], load.cpu, load.memory, load.running, load.done, load.busy
-            )
+            _ROW.pack(*_numbers(nodes[rank], load, self._ended_on(rank).done))
             for rank, load in zip(ranks, loads, strict=True)
-            if rank in self.hub.desk.nodes
+            if rank in nodes
         )
         if self.hub.events.wants(Metric):
             for rank, it in zip(ranks, loads, strict=True):
@@ -168,11 +186,27 @@ class Panel:
         self.seq += 1
         desk, cost = self.hub.desk, self.hub.cost.now
         delta = Delta(
-            self.seq, time.time(), desk.queued, desk.throughput.rate(), rows, cost.so_far, gpus=_gpus(ranks, loads)
-        )
+            self.seq, time.time(), desk.queued, desk.throughput.rate(), rows, cost.so_far, gpus=_gpus(ranks, loads),
+            tally=self._tally(), faults=self._faults(ranks),
+        )  # fmt: skip
         for view, visible in list(self.views.items()):
             if visible:
                 view.delta(replace(delta, ended=self._news(view)))
+
+    def _cost(self) -> _Cost:
+        now = self.hub.cost.now
+        return {"per_hour": now.per_hour, "so_far": now.so_far}
+
+    def _tally(self) -> tuple[int, int, int]:
+        total = self.hub.desk.tallies.total + self._jobs.total
+        return total.done, total.failed, total.cancelled
+
+    def _ended_on(self, rank: int) -> Tally:
+        return self.hub.desk.tallies.of(rank) + self._jobs.of(rank)
+
+    def _faults(self, ranks: Iterable[int]) -> dict[int, tuple[int, int]]:
+        ended = ((rank, self._ended_on(rank)) for rank in ranks)
+        return {rank: (it.failed, it.cancelled) for rank, it in ended if it.failed or it.cancelled}
 
     def _news(self, view: PanelView) -> Ended | None:
         """The tasks that ended since the last delta of a view that wants them."""
@@ -232,13 +266,12 @@ class Panel:
             self.hub.panel.tell(Watch(True))
 
     def _command(self, view: PanelView, command: Mapping[str, object]) -> None:
-        smallest, largest = self.hub.bounds
+        smallest, (largest, limit) = self.hub.bounds[0], most(self.hub, len(self.hub.desk.nodes))
         match command:
             case {"kind": "scale", "nodes": int(nodes)} if smallest <= nodes <= largest:
                 self._scale(nodes)
             case {"kind": "scale", "nodes": nodes}:
-                kind = "a local pool" if self.hub.elastic is None else "this pool"
-                view.refuse(f"{kind} has {smallest} to {largest} nodes, not {nodes}")
+                view.refuse(f"this pool can have {smallest} to {largest} nodes, not {nodes}: {limit}")
             case {"kind": "interrupt"}:
                 self._interrupt()
             case {"kind": "stop"}:
@@ -247,10 +280,32 @@ class Panel:
                 view.refuse(f"this version does not know {command.get('kind')!r}")
 
 
-def _row(view: NodeView) -> NodeRow:
+def most(hub: Hub, now: int) -> tuple[int, str]:
+    """The most nodes that a person may ask for on a page, and why not more; code may ask for more of a local pool."""
+    smallest, largest = hub.bounds
+    if hub.elastic is not None:
+        return largest, f"it was started with nodes=({smallest}, {largest})"
+    if hub.fleet.name != "local":
+        return largest, f"it was started with {largest} machine{'' if largest == 1 else 's'}, and has one node on each"
+    cpus = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    sensible = min(largest, max(_ALWAYS, _FOR_EACH_CPU * cpus, hub.desired, now))
+    processors = f"{cpus} processor{'' if cpus == 1 else 's'}"
+    more = "" if sensible == largest else f"; pool.scale(N) takes up to {largest}"
+    return sensible, f"this machine has {processors}{more}"
+
+
+def _numbers(view: NodeView, load: Load, done: int) -> tuple[float, ...]:
+    """The live numbers of a node; what it ran for this kernel is over once its actor has heard so."""
+    running = load.jobs if view.state is NodeState.IDLE else load.running
+    state = NodeState.ACTIVE if running and view.state is NodeState.IDLE else view.state
+    return _STATES[state], load.cpu, load.memory, running, done, min(load.busy, running)
+
+
+def _row(view: NodeView, jobs: int) -> NodeRow:
+    state = NodeState.ACTIVE if jobs and view.state is NodeState.IDLE else view.state
     return NodeRow(
         rank=view.rank,
-        state=view.state.value,
+        state=state.value,
         phase=view.now,
         since=view.boot.since,
         said=view.boot.said,

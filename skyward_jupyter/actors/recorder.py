@@ -18,6 +18,8 @@ from skyward_jupyter.providers.records import NodeRecord, PoolRecord, WaitingRun
 WRITE_AFTER, MORE_FOR_EACH = 0.05, 0.004
 #: Calls that wait in the queue for so many seconds are recorded, as so many runs at most.
 NOTE_AFTER = 1.0
+#: How tasks ended is written at once, and then so many seconds after the last time.
+COUNT_EVERY = 1.0
 MOST_NOTED = 100
 
 log = logging.getLogger("skyward")
@@ -41,6 +43,8 @@ class Recorder:
         self._writing: asyncio.TimerHandle | None = None
         self._noting: asyncio.TimerHandle | None = None
         self._waiting: tuple[WaitingRun, ...] = ()
+        self._counting: asyncio.TimerHandle | None = None
+        self._written = 0.0
         self._closed = False
         self.record = record
 
@@ -53,6 +57,13 @@ class Recorder:
         if self._writing is None and not self._closed:
             after = WRITE_AFTER + MORE_FOR_EACH * len(self._hub.desk.nodes)
             self._writing = asyncio.get_running_loop().call_later(after, self._write)
+
+    def counted(self) -> None:
+        """A task has ended, which the record says before long."""
+        if self._counting is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            after = max(WRITE_AFTER, self._written + COUNT_EVERY - loop.time())
+            self._counting = loop.call_later(after, self._count)
 
     def waits(self) -> None:
         """Calls wait in the queue: those that still do after a while are recorded."""
@@ -73,7 +84,7 @@ class Recorder:
     def leave(self) -> None:
         """Write no more."""
         self._closed = True
-        for timer in (self._writing, self._noting):
+        for timer in (self._writing, self._noting, self._counting):
             if timer is not None:
                 timer.cancel()
 
@@ -94,13 +105,19 @@ class Recorder:
         if queue:
             self.waits()
 
+    def _count(self) -> None:
+        self._counting, self._written = None, asyncio.get_running_loop().time()
+        self._write()
+
     def _write(self) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
         self._writing = None
         hub = self._hub
         nodes = tuple(self._node(view.rank, view.address, view.pid) for _, view in sorted(hub.desk.nodes.items()))
         size = len(nodes) or self.record.size
         now = replace(self.record, state=hub.state, size=size, nodes=nodes, places=hub.fleet.places)
-        now = replace(now, waiting=self._waiting)
+        now = replace(now, waiting=self._waiting, ended=hub.desk.tallies.record())
         if now == self.record or self._closed:
             return
         self.record = now

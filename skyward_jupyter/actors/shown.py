@@ -30,8 +30,6 @@ class Shown:
     ----------
     view
         As of now, but for tasks that came or ended a moment ago.
-    done
-        The tasks that have ended on it.
     """
 
     def __init__(self, hub: Hub, rank: int, running: Callable[[], int]) -> None:
@@ -39,7 +37,6 @@ class Shown:
         self._rank = rank
         self._running = running
         self._publishing: asyncio.TimerHandle | None = None
-        self.done = 0
         address, boot = hub.fleet.address(rank), Boot(since=time.time())
         self.view = NodeView(rank, NodeState.WAITING, "starting", address, 0, hub.spec.concurrency, boot=boot)
         self._show(self.view)
@@ -110,8 +107,9 @@ class Shown:
             return
         running = self._running()
         state = NodeState.ACTIVE if running else NodeState.IDLE
-        if (state, running, self.done) != (self.view.state, self.view.running, self.view.done):
-            self._show(replace(self.view, state=state, running=running, done=self.done))
+        done = self._hub.desk.tallies.of(self._rank).ended
+        if (state, running, done) != (self.view.state, self.view.running, self.view.done):
+            self._show(replace(self.view, state=state, running=running, done=done))
 
     def _unpublish(self) -> None:
         if self._publishing is not None:

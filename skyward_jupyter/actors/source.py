@@ -58,7 +58,9 @@ class Snapshot(TypedDict):
     """A pool's slow state: JSON throughout, so it is a widget trait as it stands.
 
     `started` is in seconds since the epoch. `note` is one sentence about what goes on, or empty.
-    `smallest` and `largest` bound what `scale` takes. What it costs is in US dollars.
+    `smallest` and `largest` bound what `scale` takes, and `limit` says why not more. What it costs is in US dollars.
+    `ended` is how many tasks are done, have failed and were cancelled since the pool began, also on nodes that have
+    left and for kernels that drove it before.
     """
 
     pool: str
@@ -69,6 +71,8 @@ class Snapshot(TypedDict):
     nodes: list[NodeRow]
     smallest: int
     largest: int
+    limit: str
+    ended: tuple[int, int, int]
     per_hour: float
     so_far: float
 
@@ -88,8 +92,9 @@ class Delta:
     `rows` is float32, little endian, one row of `COLUMNS` per node in the order of the last
     snapshot: the code of its state, CPU in percent of one core, memory in MiB, tasks running, tasks
     done, slots busy. `rate` is in tasks finished per second, `at` in seconds since the epoch, `so_far` what the pool
-    has cost. `ended` are the tasks that ended since the last delta, for a view that wants them. `gpus` has the GPUs of
-    the nodes that have any, by rank.
+    has cost. `tally` is how tasks ended, as of `Snapshot.ended`, and `faults` those that failed and that were cancelled
+    on the nodes that had any, by rank. `ended` are the tasks that ended since the last delta, for a view that wants
+    them. `gpus` has the GPUs of the nodes that have any, by rank.
     """
 
     seq: int
@@ -100,6 +105,8 @@ class Delta:
     so_far: float = 0.0
     ended: Ended | None = None
     gpus: Mapping[int, Sequence[GpuLoad]] = field(default_factory=dict)
+    tally: tuple[int, int, int] = (0, 0, 0)
+    faults: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
     def table(self) -> list[tuple[float, ...]]:
         """Decode `rows`: one tuple of `COLUMNS` per node."""

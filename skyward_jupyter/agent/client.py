@@ -34,6 +34,8 @@ class Client:
     def __init__(self, forget: Callable[[Blob], None]) -> None:
         self.log = RunLog(forget=forget)
         self.follower: Follower | None = None
+        #: How many of its tasks are done, have failed, and were cancelled.
+        self.done = self.failed = self.cancelled = 0
         self._seen: dict[int, tuple[Task, float] | None] = {}
         self._forgotten = 0
         self._refused: dict[int, bool] = {}

@@ -130,6 +130,7 @@ class Agent:
             after=client.log.acknowledged,
             session=self.crew.has_session,
             handed=client.handed(),
+            ended=(client.done, client.failed, client.cancelled),
         )
 
     def named(self, name: str) -> None:
@@ -190,6 +191,7 @@ class Agent:
                 self._expected.pop(blob.name, None)
         running = Running(name, task)
         if client.refused(task.id):
+            running.stopping = "interrupted"
             self._end(running, Kind.ERROR, self._failed("interrupted"))
             return
         if task.session:
@@ -231,9 +233,14 @@ class Agent:
     def load(self, meter: Meter | None = None) -> Load:
         """What this node measures of itself now; CPU is since the last reading of `meter`."""
         running = [slot for slot, _ in self.crew.running]
+        jobs = sum(self.client(it.client).follower is not None for _, it in self.crew.running)
         busy = sum(slot.index != SESSION for slot in running)
         cpu, memory = (meter or self._meter).read({slot.pid for slot in self.crew})
-        return Load(cpu, memory, len(running), self.done, busy)
+        return Load(cpu, memory, len(running), self.done, busy, jobs=jobs, jobs_ended=self._jobs_ended())
+
+    def _jobs_ended(self) -> tuple[int, int, int]:
+        others = [client for client in self._clients.values() if client.follower is not None]
+        return sum(it.done for it in others), sum(it.failed for it in others), sum(it.cancelled for it in others)
 
     @property
     def queued(self) -> int:
@@ -389,7 +396,17 @@ class Agent:
         running.cancel_timers()
         self.done += 1
         self.failed += kind is Kind.ERROR or overdue > 0
+        self._count(running, kind, overdue)
         self._tell(self.client(running.client), running.task.id, kind, body, seconds, overdue)
+
+    def _count(self, running: Running, kind: Kind, overdue: float) -> None:
+        client = self.client(running.client)
+        if kind is not Kind.ERROR and not overdue:
+            client.done += 1
+        elif running.stopping == "interrupted":
+            client.cancelled += 1
+        else:
+            client.failed += 1
 
     def _needed(self) -> set[str]:
         """The blobs of the tasks that wait or run here, and of those that are on their way."""
@@ -414,6 +431,7 @@ class Agent:
         if control.action != "credit":
             waiting = self._unqueued(client, control.task, (self._queue, self._session_queue))
             if waiting is not None:
+                waiting.stopping = "interrupted"
                 self._end(waiting, Kind.ERROR, self._failed("interrupted"))
                 return
         slot = self.crew.of(client, control.task)

@@ -8,6 +8,7 @@ from typing import Any
 
 from IPython.display import display
 
+from skyward_jupyter.actors.tally import Tally
 from skyward_jupyter.api import registry
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import help, listing, logs, plan, pools, switching
@@ -118,11 +119,13 @@ def _status(notebook: Notebook, line: str) -> None:
     pool = pools.find(_pool_name("status", line))
     cost = f", {pool.cost}" if any(pool.cost) else ""
     active = ", active" if len(pools.running()) > 1 and pool is pools.find(None) else ""
-    _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{cost}{active}")
+    tally = Tally(*pool.panel.snapshot()["ended"])
+    ended = f", {tally}" if tally.ended else ""
+    _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{ended}{cost}{active}")
     # Why a node was lost may have several lines.
     phases = {node.rank: node.doing.partition("\n")[0] for node in pool.nodes}
     width = max([10, *map(len, phases.values())])
-    _say(f"{'node':>5}  {'state':<8} {'phase':<{width}} {'running':>7} {'done':>7}  address")
+    _say(f"{'node':>5}  {'state':<8} {'phase':<{width}} {'running':>7} {'ended':>7}  address")
     for node in pool.nodes:
         what = f"{node.rank:>5}  {node.state!s:<8} {phases[node.rank]:<{width}}"
         _say(f"{what} {node.running:>7} {node.done:>7}  {node.address}".rstrip())

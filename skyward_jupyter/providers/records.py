@@ -121,6 +121,8 @@ class PoolRecord:
         What could not be removed when it was stopped.
     waiting
         Runs with calls that have waited in its kernel for a while: what nobody knows of once that has ended.
+    ended
+        How its tasks ended, as of `skyward_jupyter.actors.tally.Counted`.
     terms
         What the kernel that goes on with it keeps to; a record that lacks some of it means the usual.
     cost
@@ -147,6 +149,7 @@ class PoolRecord:
     terms: Terms = field(default_factory=Terms)
     waiting: tuple[WaitingRun, ...] = ()
     nodes: tuple[NodeRecord, ...] = field(default_factory=tuple)
+    ended: tuple[tuple[int, int, int, int, int], ...] = ()
 
     @property
     def standing(self) -> Standing:
@@ -303,6 +306,7 @@ def _parsed(text: str) -> PoolRecord:
     fields["terms"] = Terms(**fields.get("terms", {}))
     fields["waiting"] = tuple(WaitingRun(**run) for run in fields.get("waiting", ()))
     fields["nodes"] = tuple(NodeRecord(**node) for node in fields["nodes"])
+    fields["ended"] = tuple(tuple(map(int, counted)) for counted in fields.get("ended", ()))
     fields["left"] = tuple(fields.get("left", ()))
     return PoolRecord(**fields)
 

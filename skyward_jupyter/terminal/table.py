@@ -167,7 +167,12 @@ def _live(node: NodeRow, numbers: Numbers | None, *, bars: bool) -> dict[str, Te
         share = numbers.cpu / 100 / max(node["slots"], 1)
         full = round(_BAR * min(max(share, 0), 1))
         cpu = Text.assemble(("█" * full, "cyan"), ("░" * (_BAR - full), "dim"), f" {numbers.cpu:4.0f}%")
-    texts = (cpu, Text(memory(numbers.memory)), Text(f"{numbers.running:.0f}"), Text(f"{numbers.done:,.0f}"))
+    texts = (
+        cpu,
+        Text(memory(numbers.memory)),
+        Text(f"{numbers.running if node['state'] == 'active' else 0:.0f}"),
+        Text(f"{numbers.done:,.0f}"),
+    )
     return dict(zip(names, texts, strict=True))
 
 

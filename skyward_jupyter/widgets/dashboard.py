@@ -26,6 +26,9 @@ FAMILY = "dashboard"
 FOLDED = -1
 """What a view says instead of how many tasks it has, when it shows none."""
 
+STALE = 3.0
+"""Seconds for which live numbers say something of now."""
+
 LOGGED = 200
 """The most lines of a node's boot log that travel to the page."""
 
@@ -67,7 +70,9 @@ class Dashboard(View):
     def picture(self) -> Picture:
         """What is known of the pool now, for the forms that are not live."""
         snapshot = self._current if self.over else self._source.snapshot()
-        return Picture(snapshot, self._delta, self.ended or time.time(), self._source.ended().times)
+        delta = self._delta
+        fresh = delta if delta is not None and (self.over or time.time() - delta.at < STALE) else None
+        return Picture(snapshot, fresh, self.ended or time.time(), self._source.ended().times)
 
     @property
     def gist(self) -> object:
@@ -91,7 +96,9 @@ class Dashboard(View):
         """Pass live numbers to the page, and forget the views that fell silent."""
         self._delta = delta
         content: dict[str, object] = {"kind": "delta", "seq": delta.seq, "at": delta.at, "queued": delta.queued}
-        content |= {"rate": delta.rate, "so_far": delta.so_far}
+        content |= {"rate": delta.rate, "so_far": delta.so_far, "ended": delta.tally}
+        if delta.faults:
+            content["faults"] = {str(rank): faults for rank, faults in delta.faults.items()}
         if delta.gpus:
             content["gpus"] = {
                 str(rank): [[gpu.index, gpu.busy, gpu.memory, gpu.total] for gpu in gpus]
@@ -109,7 +116,7 @@ class Dashboard(View):
         """Show the final state and follow the pool no longer."""
         self._leave()
         with self.hold_sync():
-            self.last = _totals(self._delta) | _tasks(self._source.ended())
+            self.last = _totals(self._delta, snapshot) | _tasks(self._source.ended())
             self.ended = time.time()
             self.take(snapshot)
         self._settled()
@@ -224,6 +231,6 @@ def _tasks(ended: Ended) -> dict[str, object]:
     return {"tasks": header | {"rows": rows}}
 
 
-def _totals(delta: Delta | None) -> dict[str, object]:
+def _totals(delta: Delta | None, snapshot: Snapshot) -> dict[str, object]:
     done = [row[4] for row in delta.table()] if delta is not None else []
-    return {"finished": sum(done), "done": done}
+    return {"finished": max(snapshot["ended"][0], delta.tally[0] if delta is not None else 0), "done": done}

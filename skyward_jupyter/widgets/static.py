@@ -16,6 +16,7 @@ from html import escape
 
 from skyward_jupyter.actors.cost import Cost
 from skyward_jupyter.actors.source import OVER, STATES, Delta, NodeRow, Snapshot
+from skyward_jupyter.actors.tally import Tally
 from skyward_jupyter.events import TaskTimes
 from skyward_jupyter.widgets.timeline import picture, summary
 
@@ -97,13 +98,20 @@ class Picture:
             return ", ".join([*facts, f"after {duration(self.moment - snapshot['started'])}"])
         if not self.over:
             facts += [f"{census[state]} {state}" for state in STATES if census[state]]
-        if self.delta is not None:
-            done = round(sum(row[4] for row in self.delta.table()))
-            facts.append(f"{done:,} task{'' if done == 1 else 's'} done")
+        if (tally := self._tally()) is not None:
+            facts.append(str(tally))
         if cost := self._cost():
             facts.append(cost)
         facts.append(f"{'ran' if self.over else 'up'} {duration(self.moment - snapshot['started'])}")
         return ", ".join(facts)
+
+    def _tally(self) -> Tally | None:
+        """How tasks ended, if any did or that none did is known."""
+        found = [Tally(*self.snapshot["ended"])]
+        if self.delta is not None:
+            found.append(Tally(*self.delta.tally))
+        newest = max(found, key=lambda tally: tally.ended)
+        return newest if newest.ended or self.delta is not None else None
 
     def _cost(self) -> str:
         known = self.delta.so_far if self.delta is not None else 0.0
@@ -123,7 +131,7 @@ class Picture:
         numbers = self._numbers()
         rows = []
         for place, node in enumerate(self.nodes[:LISTED]):
-            rows.append(_slow(node, self.moment) + (_live(numbers[place]) if numbers else []))
+            rows.append(_slow(node, self.moment) + (_live(node, numbers[place]) if numbers else []))
         return rows
 
     def _unlisted(self) -> int:
@@ -168,8 +176,10 @@ def _slow(node: NodeRow, moment: float) -> list[str]:
     return [str(node["rank"]), f"{GLYPHS[node['state']]} {node['state']}", doing(node, moment), node["address"]]
 
 
-def _live(numbers: Sequence[float]) -> list[str]:
+def _live(node: NodeRow, numbers: Sequence[float]) -> list[str]:
+    """The numbers of a node; they are of the moment before its state, so one that is idle by now runs nothing."""
     _, cpu, size, running, done, _ = numbers
+    running = running if node["state"] == "active" else 0
     return [f"{cpu:.0f}%", memory(size), f"{running:.0f}", f"{done:.0f}"]
 
 

@@ -248,6 +248,8 @@ class Owned:
         Whether the node has a session.
     handed
         The numbers of all tasks that the client ever sent here, as ranges: the first and the last of each.
+    ended
+        How many of them are done, have failed, and were cancelled.
     """
 
     taken: str = ""
@@ -257,6 +259,7 @@ class Owned:
     after: int = 0
     session: bool = False
     handed: tuple[tuple[int, int], ...] = ()
+    ended: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -420,7 +423,11 @@ class DropBlob:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a node measures of itself: CPU in percent of one core, memory in MiB, its tasks, and its GPUs."""
+    """What a node measures of itself: CPU in percent of one core, memory in MiB, its tasks, and its GPUs.
+
+    `jobs` and `jobs_ended` are those of its tasks that came over HTTP: how many run, and how many are done, have failed
+    and were cancelled.
+    """
 
     cpu: float
     memory: float
@@ -428,6 +435,8 @@ class Load:
     done: int
     busy: int
     gpus: tuple[GpuLoad, ...] = ()
+    jobs: int = 0
+    jobs_ended: tuple[int, int, int] = (0, 0, 0)
 
 
 @dataclass(frozen=True)

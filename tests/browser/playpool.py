@@ -47,6 +47,8 @@ class Source:
             nodes=self._nodes,
             smallest=1,
             largest=16,
+            limit="it was started with nodes=(1, 16)",
+            ended=(0, 0, 0),
             per_hour=0.0,
             so_far=0.0,
         )

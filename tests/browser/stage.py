@@ -41,6 +41,8 @@ def snapshot(*nodes: NodeRow, **changes: Any) -> Snapshot:
         nodes=list(nodes),
         smallest=1,
         largest=16,
+        limit="it was started with nodes=(1, 16)",
+        ended=(0, 0, 0),
         per_hour=0.0,
         so_far=0.0,
     )
@@ -100,7 +102,8 @@ class Stage(BarePage):
         """Send live numbers, `after` seconds after the last ones."""
         self.seq += 1
         self.at += after
-        content = {"kind": "delta", "seq": self.seq, "at": self.at, "queued": queued, "rate": rate, **more}
+        content = {"kind": "delta", "seq": self.seq, "at": self.at, "queued": queued, "rate": rate}
+        content |= {"ended": [sum(row[4] for row in rows), 0, 0], **more}
         self.message(content, rows)
 
     def tasks(self, header: dict[str, object], rows: bytes) -> None:

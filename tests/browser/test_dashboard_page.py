@@ -125,6 +125,63 @@ def test_scale_steps_within_the_pools_bounds(stage: Stage) -> None:
     expect(fewer).to_be_disabled()
 
 
+def test_the_box_stops_at_the_largest_size_and_says_why(stage: Stage) -> None:
+    stage.show(snapshot(*mixed(8), smallest=2, limit="it was started with nodes=(2, 16)"))
+    field, why = stage.panel.get_by_role("spinbutton"), stage.panel.locator(".why")
+    expect(why).to_be_empty()
+    for typed, kept in (("40", "16"), ("160", "16"), ("17", "16"), ("16", "16")):
+        field.press("Control+a")
+        field.press_sequentially(typed)
+        expect(field).to_have_value(kept)
+        expect(why).to_have_text("at most 16: it was started with nodes=(2, 16)")
+    field.fill("9")
+    expect(why).to_be_empty()
+    field.fill("1")
+    expect(why).to_have_text("at least 2")
+    expect(stage.panel.get_by_role("button", name="Scale", exact=True)).to_be_disabled()
+    field.fill("999")
+    field.press("Enter")
+    assert stage.until_sent("scale") == [{"kind": "scale", "nodes": 16}]
+
+
+def test_the_last_step_says_why_it_is_the_last(stage: Stage) -> None:
+    stage.show(snapshot(node(0), node(1), largest=3, limit="it was started with 3 machines, and has one node on each"))
+    more = stage.panel.get_by_role("button", name="One node more")
+    more.click()
+    expect(more).to_be_disabled()
+    expect(more).to_have_attribute("title", re.compile("^At most 3: it was started with 3 machines"))
+    expect(stage.panel.locator(".why")).to_contain_text("at most 3")
+
+
+def test_done_failed_and_cancelled_are_apart(stage: Stage) -> None:
+    stage.show(snapshot(node(0), node(1), ended=(40, 2, 0)))
+    stage.delta([[0, 1, 1, 0, 30, 0], [0, 1, 1, 0, 10, 0]], ended=[41, 3, 5], faults={"1": [3, 4]})
+    figures = stage.panel.locator(".figures")
+    for name, value in (("Done", "41"), ("Failed", "3"), ("Cancelled", "5")):
+        expect(figures.locator(".figure", has_text=name).locator(".value span").first).to_have_text(value)
+    expect(stage.panel.locator(".tile").nth(1)).to_contain_text("10 done, 3 failed, 4 cancelled")
+    expect(stage.panel.locator(".tile").first).not_to_contain_text("failed")
+
+
+def test_what_was_counted_stays_when_nodes_leave(stage: Stage) -> None:
+    stage.show(snapshot(node(0), node(1)))
+    stage.delta([[0, 1, 1, 0, 30, 0], [0, 1, 1, 0, 12, 0]])
+    stage.change(snapshot(node(0), ended=(42, 0, 0)))
+    stage.delta([[0, 1, 1, 0, 30, 0]], ended=[42, 0, 0])
+    expect(stage.panel.locator(".tile")).to_have_count(1)
+    expect(stage.panel.locator(".figure", has_text="Done")).to_contain_text("42")
+
+
+def test_no_node_is_idle_beside_what_it_runs(stage: Stage) -> None:
+    stage.show(snapshot(node(0, "active", "running")))
+    stage.delta([[2, 90, 300, 1, 7, 1]])
+    expect(stage.panel.locator(".tile")).to_contain_text("1 running")
+    stage.change(snapshot(node(0)))
+    expect(stage.panel.locator(".tile")).to_contain_text("idle")
+    expect(stage.panel.locator(".tile")).not_to_contain_text("running")
+    expect(stage.panel.locator(".figure", has_text="Running").locator(".value span").first).to_have_text("0")
+
+
 def test_what_is_no_number_cannot_be_sent(stage: Stage) -> None:
     stage.show(snapshot(node(0)))
     for text in ("", "-3", "1.5"):

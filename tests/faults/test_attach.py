@@ -120,6 +120,26 @@ def test_kill_9_during_a_run_loses_nothing(another: Another, world: World) -> No
     _nothing_is_left(world, name, template)
 
 
+def test_what_was_counted_stays_counted(another: Another, world: World) -> None:
+    """Fault: kill -9 of the kernel, right after tasks ended, and while others run that end without one."""
+    name = f"counted-{os.getpid()}"
+    first = another()
+    first.ok(f"pool = sky.ComputePool(nodes=2, name={name!r}, ttl=30).start()")
+    first.ok("sky.gather(*[count(1, 0) for _ in range(20)]) >> pool\ncount(1, 0) @ pool")
+    first.ok("@sky.compute\ndef fails():\n    raise ValueError\n\n(fails() > pool).exception()")
+    first.ok("pool.scale(1); pool.scale(2)")
+    pid = _pid(first)
+    second = another()
+    first.ok("late = [count(1, 1.0) > pool for _ in range(2)]\n[count(1, 0) >> pool for _ in range(3)]")
+    _kill(pid, world)
+    second.ok(f"pool = sky.attach({name!r})")
+    second.ok("for run in pool.runs: run.result()")
+    second.ok("count(1, 0) >> pool")
+    assert second.ok("print(pool.panel.snapshot()['ended'])").stdout == "(28, 1, 0)\n"
+    assert "28 tasks done, 1 failed" in second.ok("%sky status").stdout
+    second.ok("%sky stop")
+
+
 def test_what_ended_meanwhile_and_what_a_generator_yields_is_there(another: Another, world: World) -> None:
     name = f"meanwhile-{os.getpid()}"
     first = another()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +19,16 @@ E = sky.events
 @sky.compute
 def double(n: int) -> int:
     return 2 * n
+
+
+@sky.compute
+def fail() -> None:
+    raise ValueError("as it should")
+
+
+@sky.compute
+def rest(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 class View:
@@ -96,3 +109,73 @@ def test_a_listener_hears_until_the_pool_is_over(until: Until) -> None:
         bus = pool._bus
     until(lambda: heard == ["stopping", "stopped"], "the end was heard")
     until(lambda: not bus.wants(E.PoolState), "nobody listens any more")
+
+
+def tally(pool: sky.ComputePool) -> tuple[int, int, int]:
+    return pool.panel.snapshot()["ended"]
+
+
+def test_ends_are_counted_apart_whether_somebody_looks_or_not(pool: sky.ComputePool, view: View, until: Until) -> None:
+    done, failed, cancelled = tally(pool)
+    sky.gather(*map(double, range(30))) >> pool
+    for _ in range(3):
+        with pytest.raises(ValueError, match="as it should"):
+            fail() >> pool
+    stopped = [rest(30) > pool for _ in range(8)]
+    until(lambda: any(node.running for node in pool.nodes), "some of them run")
+    for future in stopped:
+        future.cancel()
+    concurrent.futures.wait(stopped)
+    until(lambda: sum(tally(pool)) == done + failed + cancelled + 41, "all have ended")
+    assert tally(pool) == (done + 30, failed + 3, cancelled + 8)
+    pool.panel.visible(view, True)
+    until(lambda: bool(view.deltas) and view.deltas[-1].tally == tally(pool), "the numbers say the same")
+    table = view.deltas[-1].table()
+    assert sum(row[4] for row in table) <= tally(pool)[0]
+
+
+def test_a_node_that_leaves_takes_nothing_away(until: Until) -> None:
+    with sky.ComputePool(nodes=3, panel="off") as pool:
+        double(1) @ pool
+        fail_all = [fail() > pool for _ in range(3)]
+        concurrent.futures.wait(fail_all)
+        until(lambda: tally(pool) == (3, 3, 0), "all have ended")
+        pool.scale(1)
+        assert tally(pool) == (3, 3, 0)
+        pool.scale(3)
+        double(1) @ pool
+        assert tally(pool) == (6, 3, 0)
+    assert tally(pool) == (6, 3, 0)
+
+
+def test_no_node_is_idle_beside_what_it_runs(pool: sky.ComputePool, view: View, until: Until) -> None:
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            sky.gather(*[rest(0.05) for _ in range(8)]) >> pool
+
+    pool.panel.visible(view, True)
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        until(lambda: len(view.deltas) >= 8, "numbers came")
+    finally:
+        stop.set()
+        worker.join()
+    for delta in view.deltas:
+        assert all(row[3] == 0 for row in delta.table() if row[0] == 0), "state 0 is idle, column 3 what runs"
+
+
+@pytest.mark.parametrize(("nodes", "most"), [((1, 3), 3), ((2, 16), 16)])
+def test_a_page_may_ask_for_as_many_nodes_as_the_pool_can_have(nodes: tuple[int, int], most: int) -> None:
+    with sky.ComputePool(nodes=nodes, panel="off") as pool:
+        shown = pool.panel.snapshot()
+        assert (shown["smallest"], shown["largest"]) == (*nodes[:1], most)
+        assert shown["limit"] == f"it was started with nodes={nodes}"
+
+
+def test_a_local_pool_has_a_limit_that_makes_sense(pool: sky.ComputePool) -> None:
+    shown = pool.panel.snapshot()
+    assert 16 <= shown["largest"] <= 250
+    assert "processor" in shown["limit"]

@@ -23,7 +23,7 @@ export function Figures({ pool }: { pool: Pool }) {
         value={shown(count(total(cells, "running")))}
         unit={`/ ${plural(total(cells, "slots"), "slot")}`}
       />
-      <Figure name="Done" value={shown(count(pool.finished))} />
+      <Ends pool={pool} />
       <Figure name="CPU" value={shown(cores(total(cells, "cpu")))} unit="cores" />
       <Figure name="Memory" value={shown(memory(total(cells, "memory")))} />
     </div>
@@ -37,8 +37,20 @@ export function FinalFigures({ pool }: { pool: Pool }) {
   return (
     <div class="figures">
       {peak > 0 && <Figure name="Last peak" value={rate(peak)} unit="tasks/s" picture={picture} />}
-      <Figure name="Done" value={count(pool.finished)} unit={pool.finished === 1 ? "task" : "tasks"} />
+      <Ends pool={pool} />
     </div>
+  );
+}
+
+/** How tasks ended; that none failed or was cancelled goes without saying. */
+function Ends({ pool }: { pool: Pool }) {
+  const [done, failed, cancelled] = pool.ended;
+  return (
+    <>
+      <Figure name="Done" value={count(done)} unit={done === 1 ? "task" : "tasks"} />
+      {failed > 0 && <Figure name="Failed" value={count(failed)} />}
+      {cancelled > 0 && <Figure name="Cancelled" value={count(cancelled)} />}
+    </>
   );
 }
 

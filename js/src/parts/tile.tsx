@@ -71,7 +71,11 @@ function Usage({ cell, live }: { cell: Cell; live: boolean }) {
         {live && cell.memory > 0 ? memory(cell.memory) : "–"}
       </span>
       <span role="cell" class="tasks">
-        <span>{count(cell.done)} done</span>
+        <span>
+          {count(cell.done)} done
+          {cell.failed > 0 && `, ${count(cell.failed)} failed`}
+          {cell.cancelled > 0 && `, ${count(cell.cancelled)} cancelled`}
+        </span>
         {live && cell.running > 0 && <b>{count(cell.running)} running</b>}
       </span>
     </>

@@ -37,6 +37,8 @@ def snapshot(*nodes: NodeRow, **changes: object) -> Snapshot:
         nodes=list(nodes),
         smallest=1,
         largest=8,
+        limit="it was started with nodes=(1, 8)",
+        ended=(0, 0, 0),
         per_hour=0.0,
         so_far=0.0,
     )
@@ -44,7 +46,9 @@ def snapshot(*nodes: NodeRow, **changes: object) -> Snapshot:
 
 
 def delta(*rows: tuple[float, ...], seq: int = 1) -> Delta:
-    return Delta(seq=seq, at=1_000_010.0, queued=3, rate=1.5, rows=b"".join(struct.pack("<6f", *row) for row in rows))
+    packed = b"".join(struct.pack("<6f", *row) for row in rows)
+    done = int(sum(row[4] for row in rows))
+    return Delta(seq=seq, at=1_000_010.0, queued=3, rate=1.5, rows=packed, tally=(done, 0, 0))
 
 
 @dataclass

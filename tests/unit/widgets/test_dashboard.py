@@ -76,7 +76,7 @@ def test_a_delta_is_one_message_with_one_buffer(
     tick = delta((2, 50, 100, 1, 5, 1), (0, 0, 50, 0, 6, 0))
     source.views[0].delta(tick)
     content = {"kind": "delta", "seq": 1, "at": tick.at, "queued": 3, "rate": 1.5, "so_far": 0.0}
-    assert sent == [(content, [tick.rows])]
+    assert sent == [(content | {"ended": (11, 0, 0)}, [tick.rows])]
 
 
 def test_gpus_come_with_a_delta_where_there_are_any(
