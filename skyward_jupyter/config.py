@@ -15,6 +15,7 @@ from skyward_jupyter.notebook.options import GROUPS
 from skyward_jupyter.profiles import keys
 from skyward_jupyter.profiles.files import load
 from skyward_jupyter.profiles.profile import MACHINES, NO_PROFILE, Profile
+from skyward_jupyter.showing import show_all
 
 #: The settings that are about a pool; one that is empty leaves it open.
 _POOL = ("provider", "hosts", "key", "jump", "known_hosts", "cluster", "nodes")
@@ -43,6 +44,7 @@ class Skyward(Configurable):
         256 * 2**20, min=0, help="The largest value, in bytes, that a name a cell reads may have to be sent by itself."
     ).tag(config=True)
     quiet = Bool(False, help="Whether %%sky shows neither output nor values.").tag(config=True)
+    full_tracebacks = Bool(False, help="Whether errors are shown with the frames of Skyward itself.").tag(config=True)
     profile = Unicode("", help="The profile of a skyward.toml that says what is not set here.").tag(config=True)
 
     def __init__(self, **given: Any) -> None:
@@ -97,6 +99,10 @@ class Skyward(Configurable):
             except UsageError as error:
                 raise TraitError(str(error)) from None
         return str(proposal["value"])
+
+    @observe("full_tracebacks")
+    def _traced(self, change: Any) -> None:
+        show_all(change["new"])
 
     @observe("profile")
     def _another(self, _: Any) -> None:

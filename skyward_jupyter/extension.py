@@ -27,6 +27,7 @@ from skyward_jupyter.notebook.reading import CellReader
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.project.tracker import ask_of_edits, record
 from skyward_jupyter.runtime.wakeups import let_sleep, let_wake
+from skyward_jupyter.showing import install_in
 
 #: The name our distribution has; the import name is the shorter one.
 DISTRIBUTION = "skyward-jupyter"
@@ -49,6 +50,7 @@ class Loaded:
         self._reading(shell)
         self._completion(shell)
         self._groups(shell)
+        self._undo.append(install_in(shell))
         record()
         self._undo.append(ask_of_edits(partial(has_taken_in, shell)))
         if self.notebook.in_kernel:

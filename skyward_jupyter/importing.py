@@ -11,6 +11,8 @@ import os
 import sys
 import time
 
+from skyward_jupyter import showing
+
 #: How long a fork waits (seconds); then it takes place all the same.
 WITHIN = 10.0
 _LOOK = 0.005
@@ -31,3 +33,5 @@ def _before() -> None:
 
 # Registered after those of the modules imported above, it comes before them at a fork: an import may need their locks.
 os.register_at_fork(before=_before)
+# Whatever is used first may raise.
+showing.install()

@@ -15,6 +15,7 @@ from typing import Any
 from skyward_jupyter.agent.stack import StackFrame, frames_of, traceback_of
 from skyward_jupyter.agent.variables import received, variables_of, wanted
 from skyward_jupyter.errors import RemoteError
+from skyward_jupyter.showing import is_full, without_ours
 from skyward_jupyter.wire import plain
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.codec import loads
@@ -95,6 +96,9 @@ def describe(error: BaseException, how: str = "raised") -> Failed:
 def _described(error: BaseException, how: str) -> Failed:
     assign(error, "__traceback__", _user_part(error.__traceback__))
     links = chain(error)
+    if not is_full():
+        for link in links:
+            assign(link, "__traceback__", without_ours(link.__traceback__))
     return Failed(
         how=how,
         type_name=type(error).__qualname__,

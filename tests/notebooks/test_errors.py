@@ -53,6 +53,38 @@ def test_functions_of_other_cells_show_their_lines(nodes: Kernel) -> None:
     assert re.search(r"raised by call\(0\) on node \d", shown.traceback)
 
 
+def test_no_error_shows_a_frame_of_ours(nodes: Kernel) -> None:
+    nodes.ok("import skyward as sky, time\n@sky.compute\ndef divide(x):\n    left = x - 3\n    return 1 / left")
+    for cell in (
+        "divide(3) >> sky",
+        "sky.gather(divide(4), divide(3)) >> sky",
+        "(divide(3) > sky).result()",
+        "list(sky.Executor().map(divide.function, [3]))",
+        "await sky.pool().run(divide(3))",
+    ):
+        shown = nodes.run(cell)
+        assert "raised by divide(3) on node" in shown.traceback, cell
+        assert "----> 5     return 1 / left" in shown.traceback
+        assert "skyward_jupyter" not in shown.traceback
+        assert "hidden" not in shown.traceback
+        seen = "import sys; tb = sys.last_exc.__traceback__\nwhile tb.tb_next: tb = tb.tb_next\ntb.tb_frame.f_locals"
+        assert nodes.ok(seen).text == "{'x': 3, 'left': 0}"
+    for cell, said in (
+        ("sky.pool('none')", "NoPool: there is no pool 'none'"),
+        ("sky.barrier('b', parties=9).wait(timeout=0.1)", "BarrierTimeout: 1 of 9"),
+        ("sky.dict('d')['k']", "KeyError: 'k'"),
+        ("divide >> sky", "UsageError: divide is a function, not a call: write divide(...) >> pool"),
+        ("await (divide(4) >> sky)", "leave out `await`"),
+    ):
+        shown = nodes.run(cell)
+        assert said in shown.traceback
+        assert "skyward_jupyter/" not in shown.traceback
+        assert "hidden" not in shown.traceback
+    nodes.ok("%config Skyward.full_tracebacks = True")
+    assert "skyward_jupyter/" in nodes.run("sky.pool('none')").traceback
+    nodes.ok("%config Skyward.full_tracebacks = False")
+
+
 def test_recursion_is_shown_by_its_ends(nodes: Kernel) -> None:
     nodes.ok("def down(n):\n    return down(n + 1)")
     shown = nodes.run("%%sky\ndown(0)")
