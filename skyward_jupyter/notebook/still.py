@@ -20,11 +20,10 @@ CHARACTERS = 200_000
 LINES = 5_000
 #: and so many nodes are listed.
 NODES = 32
-_PRE = (
-    "margin:0;padding:0;border:0;background:none;color:inherit;font-size:13px;"
-    "white-space:pre-wrap;overflow-wrap:anywhere"
-)
-_QUIET = "opacity:.7"
+#: What is said of a run looks like its output, wherever the page has text of its own kind for HTML.
+_FONT = "font-family:var(--jp-code-font-family,monospace);font-size:13px"
+_PRE = f"margin:0;padding:0;border:0;background:none;color:inherit;{_FONT};white-space:pre-wrap;overflow-wrap:anywhere"
+_QUIET = f"opacity:.7;{_FONT}"
 _ERR = "border-left:3px solid rgba(200,80,80,.7);padding-left:6px"
 _CELL = "padding:1px 12px 1px 0;border:0;background:none;text-align:left"
 
@@ -45,7 +44,8 @@ def page(run: CellRun, output: str | None = None, *, folded: bool = False) -> st
         parts.append(_nodes(run))
     body = _pre([(False, output.rstrip("\n"))] if output and output.strip() else _blocks(run) if output is None else [])
     if body and folded:
-        body = f"<details><summary>the last {len(_shown(run)):,} lines of its output</summary>{body}</details>"
+        last = f"the last {len(_shown(run)):,} lines of its output"
+        body = f'<details><summary style="{_QUIET}">{last}</summary>{body}</details>'
     parts.append(body)
     parts += [f'<div style="{_QUIET}">{escape(line)}</div>' for line in _counts(run, output is None)]
     for name, picture in run.pictures:
@@ -107,6 +107,6 @@ def _nodes(run: CellRun) -> str:
         '<tr style="background:none">' + "".join(f'<td style="{_CELL}">{escape(cell)}</td>' for cell in row) + "</tr>"
         for row in rows
     )
-    more = f"<div>… and {len(run.nodes) - NODES} more</div>" if len(run.nodes) > NODES else ""
-    table = f'<table style="border-collapse:collapse;color:inherit"><tbody>{body}</tbody></table>'
+    more = f'<div style="{_FONT}">… and {len(run.nodes) - NODES} more</div>' if len(run.nodes) > NODES else ""
+    table = f'<table style="border-collapse:collapse;color:inherit;{_FONT}"><tbody>{body}</tbody></table>'
     return f'<details><summary style="{_QUIET}">{len(run.nodes)} nodes</summary>{table}{more}</details>'
