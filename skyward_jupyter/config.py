@@ -44,6 +44,7 @@ class Skyward(Configurable):
         256 * 2**20, min=0, help="The largest value, in bytes, that a name a cell reads may have to be sent by itself."
     ).tag(config=True)
     quiet = Bool(False, help="Whether %%sky shows neither output nor values.").tag(config=True)
+    keep_going = Bool(False, help="Whether Run All goes on after a %%sky cell that failed.").tag(config=True)
     full_tracebacks = Bool(False, help="Whether errors are shown with the frames of Skyward itself.").tag(config=True)
     profile = Unicode("", help="The profile of a skyward.toml that says what is not set here.").tag(config=True)
 

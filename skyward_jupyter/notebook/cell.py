@@ -391,7 +391,10 @@ class Cell:
         if failed:
             stopped = [rank for rank in self._siblings.stopped if rank in failed and stopped_by(failed[rank])]
             first = {rank: error for rank, error in failed.items() if rank not in stopped}
-            return Verdict(error=cell_failed(first, len(self._ranks), stopped))
+            error = cell_failed(first, len(self._ranks), stopped)
+            if self._options.keep_going:
+                self._bind_beside(error.errors)
+            return Verdict(error=error)
         wants_value = self._options.into is not None or not self._options.bg
         if (sentence := refusals(self.outcomes, value=wants_value, moves=self._moves)) is not None:
             raise CellFailed(sentence, {})
@@ -420,6 +423,15 @@ class Cell:
         if self._options.into is not None and not self._options.bg:
             self._set(self._options.into, value)
         return value if self._wants_value and (self._options.bg or self._options.into is None) else None
+
+    def _bind_beside(self, errors: Mapping[int, BaseException]) -> None:
+        """Bind what was asked for, with the errors in the places of the nodes that failed."""
+        for name in self._options.out:
+            values = {rank: done.outs[name] for rank, done in self.outcomes.items() if name in done.outs}
+            self._set(name, self._in_order({**errors, **values}))
+        if self._options.into is not None and not self._options.bg:
+            shown = {rank: done.value for rank, done in self.outcomes.items()}
+            self._set(self._options.into, self._in_order({**errors, **shown}))
 
     def _in_order(self, values: Mapping[int, object]) -> object:
         ordered = [values[rank] for rank in sorted(values)]

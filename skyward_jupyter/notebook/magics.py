@@ -11,7 +11,8 @@ from skyward_jupyter.notebook import help, switching
 from skyward_jupyter.notebook.awaiting import awaited, blocking
 from skyward_jupyter.notebook.cell import Cell
 from skyward_jupyter.notebook.commands import run_line
-from skyward_jupyter.notebook.options import cell_options
+from skyward_jupyter.notebook.keepgoing import KeepGoing
+from skyward_jupyter.notebook.options import CellOptions, cell_options
 from skyward_jupyter.notebook.source import compiled, source_of
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import in_a_sentence, shown_as
@@ -58,15 +59,31 @@ class SkyMagics:
                 options = cell_options(line, notebook.defaults())
                 if options.plain:
                     switching.check(notebook)
-                typed = line.removeprefix("--awaited").strip()
-                source = source_of(notebook.raw, typed, cell, notebook.number)
-                ready = Cell(notebook, options, source, compiled(notebook.shell, source))
             except SkywardError as error:
                 raise _shown(error) from None
-            return awaited(ready) if options.awaited else blocking(ready)
+            typed = line.removeprefix("--awaited").strip()
+            goes_on = KeepGoing(notebook.shell, wanted=options.keep_going)
+            if options.awaited:
+                return _awaited(notebook, options, typed, cell, goes_on)
+            with goes_on:
+                return blocking(_ready(notebook, options, typed, cell))
+            return None
 
         sky.__doc__ = help.cell_help()
         return sky
+
+
+def _ready(notebook: Notebook, options: CellOptions, typed: str, text: str) -> Cell:
+    try:
+        source = source_of(notebook.raw, typed, text, notebook.number)
+        return Cell(notebook, options, source, compiled(notebook.shell, source))
+    except SkywardError as error:
+        raise _shown(error) from None
+
+
+async def _awaited(notebook: Notebook, options: CellOptions, typed: str, text: str, goes_on: KeepGoing) -> Any:
+    with goes_on:
+        return await awaited(_ready(notebook, options, typed, text))
 
 
 def _bare(error: KeyboardInterrupt) -> KeyboardInterrupt:

@@ -51,6 +51,7 @@ CELL = (
     Option("--pool", "pool", "pool", "the pool to run on, when there are several", "NAME"),
     Option("--timeout", "timeout", "seconds", "stop the cell after S seconds", "S"),
     Option("--fail-fast", "fail_fast", "flag", "when one node fails, interrupt the others"),
+    Option("--keep-going", "keep_going", "flag", "when it fails, show the error and let Run All go on"),
     Option("--bg", "bg", "flag", "go on at once; the cell's value is the run"),
     Option("--group", "group", "choice", "merge equal lines, keep nodes apart, or lines as they come", "HOW", GROUPS),
     Option("--quiet", "quiet", "flag", "show neither output nor values; errors still show"),
@@ -126,6 +127,7 @@ class CellOptions:
     awaited: bool = False
     scatter: tuple[str, ...] = ()
     fail_fast: bool = False
+    keep_going: bool = False
     local: bool = False
     plain: bool = False
 

@@ -77,7 +77,8 @@ class Notebook:
 
     def defaults(self) -> CellOptions:
         """What a ``%%sky`` line that says nothing means."""
-        return CellOptions(group=self.settings.value("group"), quiet=self.settings.value("quiet"))
+        settings = self.settings
+        return CellOptions(group=settings.value("group"), quiet=settings.value("quiet"), keep_going=settings.keep_going)
 
     def names(self) -> dict[str, object]:
         """The user's global names: those of the shell, without IPython's own."""

@@ -85,6 +85,38 @@ def test_no_error_shows_a_frame_of_ours(nodes: Kernel) -> None:
     nodes.ok("%config Skyward.full_tracebacks = False")
 
 
+def test_a_cell_that_keeps_going_fails_no_other(nodes: Kernel) -> None:
+    shown = nodes.run("%%sky --keep-going -o x --into y\nx = 6 // (n - 1)\nx * 2")
+    assert shown.status == "ok"
+    assert shown.ename == "CellFailed"
+    assert shown.traceback.startswith("[1] ZeroDivisionError: ")
+    assert "skyward_jupyter" not in shown.traceback
+    assert "the cell failed on node 1; --keep-going: the cells below run all the same\n" in shown.stderr
+    said = "[-6, ZeroDivisionError('integer division or modulo by zero'), 6]"
+    assert nodes.ok("x").text == said
+    assert nodes.ok("y").text == said.replace("6,", "12,").replace("6]", "12]")
+    assert nodes.run("%time get_ipython().run_cell_magic('sky', '--keep-going', '1 / 0')").status == "ok"
+    for cell in ("%%sky --keep-going\ndef f(:", "%%sky --keep-going --pool none\n1", "%%sky --keep-going -o none\n1"):
+        shown = nodes.run(cell)
+        assert shown.status == "ok"
+        assert shown.ename
+    assert nodes.run("%%sky --keep-goin\n1").status == "error"
+    nodes.ok("%config Skyward.keep_going = True")
+    assert nodes.run("%%sky\n1 / 0").status == "ok"
+    nodes.ok("%config Skyward.keep_going = False")
+    assert nodes.run("%%sky\n1 / 0").status == "error"
+
+
+def test_run_all_and_nbconvert_go_on(tmp_path: Path) -> None:
+    cells = ["%load_ext skyward", "%%sky --nodes 2 --keep-going\n1 / 0", "after = 'ran'\nafter", "%sky stop"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbformat.write(notebook, tmp_path / "book.ipynb")
+    done = execute(tmp_path / "book.ipynb")
+    kinds = [[output.output_type for output in cell.outputs] for cell in done.cells]
+    assert "error" in kinds[1]
+    assert done.cells[2].outputs[0].data["text/plain"] == "'ran'"
+
+
 def test_recursion_is_shown_by_its_ends(nodes: Kernel) -> None:
     nodes.ok("def down(n):\n    return down(n + 1)")
     shown = nodes.run("%%sky\ndown(0)")
