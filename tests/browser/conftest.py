@@ -23,9 +23,11 @@ PICTURES = Path(__file__).resolve().parents[2] / "build" / "screenshots"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 #: How long what a page shows may take, on a machine that does much else; no test is about it.
 SHOWN_MS = 30_000
+#: What Notebook 7 says of an empty notebook, of settings that only JupyterLab has.
+SETTINGS = "Cannot read properties of undefined (reading 'schema')"
 #: What JupyterLab says of a request to its server or kernel that was cut short, and of a notebook that is closed while
 #: it still works on it; the widgets say neither.
-NOT_OURS = ("Failed to fetch", "Disposed", "Canceled future for")
+NOT_OURS = ("Failed to fetch", "Disposed", "Canceled future for", SETTINGS)
 
 expect.set_options(timeout=SHOWN_MS)
 

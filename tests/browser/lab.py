@@ -241,6 +241,7 @@ def _command(root: Path, port: int) -> list[str]:
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
         *("--ServerApp.port_retries=0", "--IdentityProvider.token=", "--allow-root", "--expose-app-in-browser"),
         *("--ServerApp.disable_check_xsrf=True", f"--ServerApp.root_dir={root}"),
+        "--JupyterNotebookApp.expose_app_in_browser=True",
     ]
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
@@ -57,6 +58,13 @@ READ = """async path => {
     await panel.context.ready;
     window.notebook = panel;
     return panel.content.model.cells.get(2).trusted;
+}"""
+#: The same of Notebook 7, where it is all there is.
+SEVEN = """async () => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    await panel.context.ready;
+    await panel.sessionContext.ready;
+    window.notebook = panel;
 }"""
 AREA = ".jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell"
 GONE = ("not found", "Loading widget", "Error displaying")
@@ -111,6 +119,31 @@ def test_it_is_read_when_the_kernel_is_gone(lab: Lab, page: Page, end: str) -> N
     reads(page, notebook.path, trusted=True)
     page.evaluate("document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer').scrollTop = 0")
     reads(page, strange.name, trusted=False)
+
+
+def test_it_is_live_in_notebook_7_and_stays_there(lab: Lab, page: Page) -> None:
+    pytest.importorskip("notebook")
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.format(name="seven")) for cell in CELLS])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    (lab.root / "seven.ipynb").write_text(nbformat.writes(book))
+    notebook = Notebook(page, "seven.ipynb")
+    seven(lab, page)
+    notebook.run_all()
+    for index, family in ((1, "dashboard"), (2, "collection"), (5, "run")):
+        expect(live(notebook, index, family).first).to_be_visible()
+    notebook.command("docmanager:save")
+    lab.shut_down_kernels()
+    seven(lab, page)
+    for index, text in LEFT.items():
+        expect(notebook.cell(index).locator(".jp-Cell-outputArea")).to_contain_text(text)
+    expect(page.locator(".skyward")).to_have_count(0)
+
+
+def seven(lab: Lab, page: Page) -> None:
+    """Open the notebook in Notebook 7 and wait for its kernel."""
+    page.goto(f"{lab.url}/notebooks/seven.ipynb")
+    page.wait_for_function("window.jupyterapp?.shell.currentWidget?.context !== undefined")
+    page.evaluate(SEVEN)
 
 
 def test_a_page_that_is_loaded_again_goes_on(lab: Lab, page: Page) -> None:
