@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skyward_jupyter import events
-    from skyward_jupyter.agent.context import InstanceInfo, instance_info
+    from skyward_jupyter.agent.context import InstanceInfo, instance_info, is_head
     from skyward_jupyter.api.attach import attach, attach_async
     from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, compute, gather
+    from skyward_jupyter.api.compute import compute as function
     from skyward_jupyter.api.executor import Executor
     from skyward_jupyter.api.future import PoolFuture
     from skyward_jupyter.api.output import silent, stderr, stdout
     from skyward_jupyter.api.pool import ComputePool
+    from skyward_jupyter.api.pool import ComputePool as Compute
     from skyward_jupyter.api.registry import pool, pools
     from skyward_jupyter.api.runs import PoolRun
     from skyward_jupyter.api.shard import shard
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
         KeyRefused,
         LockLost,
         LockMisused,
+        LockTimeout,
         MachineError,
         NodeLost,
         NoKeyboard,
@@ -78,8 +81,10 @@ if TYPE_CHECKING:
     from skyward_jupyter.providers.ssh import SSH
     from skyward_jupyter.ssh.image import Image
 
-#: Names that would hide a builtin where they are defined are called otherwise there.
+#: What is called otherwise where it is defined: what would hide a builtin there, and what has two names here.
 _RENAMED = {
+    "Compute": "ComputePool",
+    "function": "compute",
     "barrier": "shared_barrier",
     "counter": "shared_counter",
     "dict": "shared_dict",
@@ -88,19 +93,26 @@ _RENAMED = {
     "set": "shared_set",
 }
 _HOMES = {
-    "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info"),
+    "skyward_jupyter.agent.context": ("InstanceInfo", "instance_info", "is_head"),
     "skyward_jupyter.api.attach": ("attach", "attach_async"),
-    "skyward_jupyter.api.compute": ("ComputeFunction", "PendingCompute", "PendingGroup", "compute", "gather"),
+    "skyward_jupyter.api.compute": (
+        "ComputeFunction",
+        "PendingCompute",
+        "PendingGroup",
+        "compute",
+        "function",
+        "gather",
+    ),
     "skyward_jupyter.api.executor": ("Executor",),
     "skyward_jupyter.api.future": ("PoolFuture",),
     "skyward_jupyter.api.output": ("silent", "stderr", "stdout"),
-    "skyward_jupyter.api.pool": ("ComputePool",),
+    "skyward_jupyter.api.pool": ("Compute", "ComputePool"),
     "skyward_jupyter.api.registry": ("pool", "pools"),
     "skyward_jupyter.api.runs": ("PoolRun",),
     "skyward_jupyter.api.shard": ("shard",),
     "skyward_jupyter.api.spec": ("Nodes", "Worker"),
     "skyward_jupyter.api.stream": ("ResultStream",),
-    "skyward_jupyter.collections.shared": tuple(_RENAMED),
+    "skyward_jupyter.collections.shared": ("barrier", "counter", "dict", "lock", "queue", "set"),
     "skyward_jupyter.errors": (
         "AuthenticationFailed",
         "BarrierTimeout",
@@ -118,6 +130,7 @@ _HOMES = {
         "KeyRefused",
         "LockLost",
         "LockMisused",
+        "LockTimeout",
         "MachineError",
         "NoPool",
         "NoKeyboard",
@@ -164,6 +177,7 @@ __all__ = [
     "CollectionMismatch",
     "CollectionUnavailable",
     "CommandFailed",
+    "Compute",
     "ComputeFunction",
     "ComputePool",
     "ConnectionFailed",
@@ -176,6 +190,7 @@ __all__ = [
     "KeyRefused",
     "LockLost",
     "LockMisused",
+    "LockTimeout",
     "MachineError",
     "NoKeyboard",
     "NoPool",
@@ -215,8 +230,10 @@ __all__ = [
     "counter",
     "dict",
     "events",
+    "function",
     "gather",
     "instance_info",
+    "is_head",
     "last_run",
     "load_ipython_extension",
     "lock",

@@ -42,6 +42,7 @@
     │       └── RemoteExit     a job of an executor ended in SystemExit (also SystemExit)
     ├── BarrierTimeout         not everybody came to a barrier in time (also TimeoutError)
     ├── LockLost               a lock's lease ran out while it was held
+    ├── LockTimeout            a lock was not free in time (also TimeoutError)
     └── CellFailed             a ``%%sky`` cell raised on at least one node
 
 A message says what happened, to which node or name, and what to do next. The facts are attributes.
@@ -498,6 +499,21 @@ class BarrierTimeout(SkywardError, TimeoutError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return BarrierTimeout, (self.name, self.seconds, self.missing, self.arrived, self.parties)
+
+
+class LockTimeout(SkywardError, TimeoutError):
+    """``with`` did not have a lock within the time that the lock was made with; nothing in it has run."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self.name = name
+        self.seconds = seconds
+        super().__init__(
+            f"lock {name!r} was not free within {seconds:g} s; show the lock to see who holds it, or give it more "
+            f"time, as in sky.lock({name!r}, timeout=60)"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return LockTimeout, (self.name, self.seconds)
 
 
 class LockLost(SkywardError):

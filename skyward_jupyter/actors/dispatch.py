@@ -54,7 +54,7 @@ class Call:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     timeout: float = 0.0
-    keep: Callable[[int, bool], str] | None = None
+    keep: Callable[[int, bool, int], str] | None = None
     stream: bool = False
     retries: int | None = None
     sources: tuple[Source, ...] = ()
@@ -157,7 +157,7 @@ class Dispatch:
         for entry, rank in zip(entries, ranks, strict=True):
             call = calls[0] if len(calls) == 1 else calls[entries.index(entry)]
             entry.rank, entry.session = rank, session
-            entry.flags = call.keep(rank, rank == head) if call.keep is not None else ""
+            entry.flags = call.keep(rank, rank == head, len(self._hub.desk.nodes)) if call.keep is not None else ""
         self._admit(entries)
         if len(calls) == 1 and len(ranks) > 1 and not calls[0].sources:
             self._working.start(
@@ -240,7 +240,7 @@ class Dispatch:
             outcome=asyncio.get_running_loop().create_future(),
             name=name,
             timeout=call.timeout,
-            flags=call.keep(-1, False) if call.keep is not None else "",
+            flags=call.keep(-1, False, 0) if call.keep is not None else "",
             on_event=on_event,
             yields=asyncio.Queue() if call.stream else None,
             blobs=blobs,

@@ -84,6 +84,14 @@ def on_node() -> bool:
     return _current is not None
 
 
+def is_head(info: InstanceInfo | None = None) -> bool:
+    """Whether this code runs on the head, the node of the lowest number: ``sky.instance_info().is_head``.
+
+    In a notebook, outside any node, it does. ``@sky.stdout(only=sky.is_head)`` shows what the head prints.
+    """
+    return (info or instance_info()).is_head
+
+
 def instance_info() -> InstanceInfo:
     """Where this code runs.
 

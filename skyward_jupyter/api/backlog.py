@@ -297,7 +297,7 @@ class Backlog:
         node = NodeJobs(
             self._http, self._instances, rank, url, lambda: self._nodes.endpoints.get(rank) == url, self._sending
         )
-        params = item.params(rank, rank == min(endpoints))
+        params = item.params(rank, rank == min(endpoints), len(endpoints))
         name = uuid.uuid4().hex
         self._placed[rank] += 1
         self._nodes.count_job(rank, 1)

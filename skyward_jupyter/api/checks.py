@@ -24,9 +24,14 @@ def checked_name(name: str | None) -> str:
     if name is None:
         taken = {pool.name for pool in registry.pools()}
         return next(name for number in _numbers if (name := f"pool{number}") not in taken)
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UsageError(f"{name!r} is no pool name: use up to 32 letters, digits, - and _, a letter first")
     return name
+
+
+def is_name(name: str) -> bool:
+    """Whether a pool may be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 def checked_kinds(kinds: tuple[type[Event], ...]) -> tuple[type[Event], ...]:

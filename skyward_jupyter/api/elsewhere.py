@@ -8,11 +8,9 @@ from skyward_jupyter.hints import near
 
 #: Public names of `skyward`, by what they are called elsewhere, or by where one looks for them.
 NAMES: Mapping[str, str] = {
-    "function": "@sky.compute",
     "remote": "@sky.compute",
     "task": "@sky.compute",
     "delayed": "@sky.compute",
-    "Compute": "sky.ComputePool",
     "Pool": "sky.ComputePool",
     "Cluster": "sky.ComputePool",
     "LocalCluster": "sky.ComputePool",
@@ -28,7 +26,6 @@ NAMES: Mapping[str, str] = {
     "broadcast": "call @ pool",
     "wait": "concurrent.futures.wait",
     "as_completed": "sky.gather(*calls, stream=True, ordered=False) >> pool",
-    "is_head": "sky.instance_info().is_head",
     "rank": "sky.instance_info().node",
     "node": "sky.instance_info().node",
     "info": "sky.instance_info()",
@@ -46,7 +43,6 @@ OF_POOL: Mapping[str, str] = {
     "starmap": "map, with an iterable for each parameter",
     "imap": "map, or write sky.gather(*calls, stream=True) >> pool",
     "gather": "run, or write sky.gather(*calls) >> pool",
-    "resize": "scale(n)",
     "cancel": "interrupt()",
     "status": "state",
     "rank": "ranks",

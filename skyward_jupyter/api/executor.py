@@ -23,7 +23,7 @@ from skyward_jupyter.api.backlog import CLOSED, Backlog
 from skyward_jupyter.api.compute import ComputeFunction
 from skyward_jupyter.api.job import Item, JobFuture
 from skyward_jupyter.api.mapped import flat, mapped
-from skyward_jupyter.api.output import keeper
+from skyward_jupyter.api.output import Keep, keeper
 from skyward_jupyter.api.pool import ComputePool
 from skyward_jupyter.api.registry import pool as active_pool
 from skyward_jupyter.api.spec import is_count
@@ -36,7 +36,6 @@ from skyward_jupyter.wire.envelope import Packed
 from skyward_jupyter.wire.functions import reads, same
 
 type _Function = Callable[..., Any]
-type Keep = Callable[[int, bool], str]
 
 
 class Executor(concurrent.futures.Executor):

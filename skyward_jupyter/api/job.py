@@ -75,16 +75,16 @@ class Item:
     blobs: tuple[Blob, ...] = ()
     most: int = 0
     timeout: float = 0.0
-    keep: Callable[[int, bool], str] | None = None
+    keep: Callable[[int, bool, int], str] | None = None
     echo: Echo = field(default_factory=Echo)
 
     def body(self) -> bytes:
         """What is sent to a node."""
         return sealed(pickle.dumps(self.call, 5))
 
-    def params(self, rank: int, head: bool) -> dict[str, str]:
+    def params(self, rank: int, head: bool, nodes: int) -> dict[str, str]:
         """How it is to run there."""
-        kept = self.keep(rank, head) if self.keep is not None else ""
+        kept = self.keep(rank, head, nodes) if self.keep is not None else ""
         output = {"": "all", "stdout,stderr": "all"}.get(kept, kept)
         worn = {"executor": self.call.executor, "tasks": str(self.most)} if self.most else {}
         return {"timeout": f"{self.timeout:g}", "output": output, **worn}

@@ -22,11 +22,13 @@ from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.inputs import refuse_iterators
 from skyward_jupyter.api.life import Life, Settings
+from skyward_jupyter.api.named import named
 from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.runs import PoolRun, runs_of
 from skyward_jupyter.api.sending import Sending, calls_of, on_loop
+from skyward_jupyter.api.sharing import Sharing
 from skyward_jupyter.api.slips import Target, check_map, checked_call
-from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, terms_of
+from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, slots_of, terms_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
@@ -48,7 +50,11 @@ if TYPE_CHECKING:
 type OnEvent = Callable[[TaskEvent], None]
 
 
-class ComputePool(Target):
+#: Other names of what a pool has, as users of other libraries write them: Tab offers one of each.
+_ELSEWHERE = frozenset(("Named", "current_nodes", "resize", "run_async", *vars(Sharing)))
+
+
+class ComputePool(Target, Sharing):
     """Some nodes that calls and ``%%sky`` cells run on.
 
     Use it with ``with`` (blocks), with ``async with``, or with `start` and `stop`.
@@ -105,7 +111,7 @@ class ComputePool(Target):
         here = self._provider.name == "local"
         self._nodes = nodes_on(self._provider, nodes)
         self._spec = NodeSpec(
-            worker.concurrency, worker.executor, (30.0 if here else 600.0) if ttl is None else ttl, checked_env(env)
+            worker.concurrency, slots_of(worker), (30.0 if here else 600.0) if ttl is None else ttl, checked_env(env)
         )
         self._bus = Bus(self.name)
         self._runs: dict[int, PoolRun] = {}
@@ -178,6 +184,13 @@ class ComputePool(Target):
         """`scale`, to await."""
         __tracebackhide__ = True
         await bridge(self._life.scale(self._checked_size(nodes)))
+
+    resize = scale
+
+    @classmethod
+    def Named(cls, name: str) -> Self:  # noqa: N802 - as it is called elsewhere
+        """The pool that ``[pools.NAME]``, or ``[profiles.NAME]``, of a ``skyward.toml`` describes; not started."""
+        return named(name, cls)
 
     def __enter__(self) -> Self:
         __tracebackhide__ = True
@@ -287,6 +300,8 @@ class ComputePool(Target):
         checked_call(pending, "pool.submit(", ")", args or kwargs)
         return self._sending.submit(pending)
 
+    run_async = submit
+
     def launch(
         self,
         pending: PendingCompute[Any] | Sequence[PendingCompute[Any]],
@@ -388,6 +403,11 @@ class ComputePool(Target):
         """How many nodes it has, or will have once it has started."""
         started = self._hub is not None and self._nodes.elastic and self.state in ("starting", "ready")
         return len(self.nodes) or (0 if started else self._nodes.desired)
+
+    @property
+    def current_nodes(self) -> int:
+        """How many nodes it has now: ``len(pool.nodes)``."""
+        return len(self.nodes)
 
     @property
     def bounds(self) -> tuple[int, int] | None:
@@ -509,6 +529,9 @@ class ComputePool(Target):
     def cost(self) -> Cost:
         """What it costs ``per_hour``, and has cost ``so_far`` since it started, in US dollars; 0 on this machine."""
         return self._hub.cost.now if self._hub is not None else Cost(0.0, 0.0)
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in _ELSEWHERE]
 
     def __repr__(self) -> str:
         of = f" of {self._nodes}" if self._nodes.elastic else ""

@@ -14,6 +14,11 @@ from skyward_jupyter.hints import suggesting
 MOST_SLOTS = 250
 
 
+def slots_of(worker: Worker) -> Literal["process", "thread"]:
+    """What the slots of a worker are."""
+    return "thread" if worker.executor == "thread" else "process"
+
+
 def is_count(value: object) -> bool:
     """Whether `value` is a whole number of at least 1."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
@@ -31,15 +36,16 @@ class Worker:
     executor
         ``"process"`` gives each its own process: one can crash without harm to the others, and they use as many cores.
         ``"thread"`` runs them as threads of one process, which share memory and imports; a crash ends all of them.
+        ``"auto"`` is ``"process"``.
     """
 
     concurrency: int = 1
-    executor: Literal["process", "thread"] = "process"
+    executor: Literal["process", "thread", "auto"] = "process"
 
     def __post_init__(self) -> None:
         if not is_count(self.concurrency) or self.concurrency > MOST_SLOTS:
             raise UsageError(f"concurrency is {self.concurrency!r}; a node runs 1 to {MOST_SLOTS} tasks at a time")
-        if self.executor not in ("process", "thread"):
+        if self.executor not in ("process", "thread", "auto"):
             raise UsageError(f"executor is {self.executor!r}; choose 'process' or 'thread'")
 
 

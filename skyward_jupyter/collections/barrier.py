@@ -28,6 +28,12 @@ class SharedBarrier(Collection):
         """`wait`, to await."""
         await self._later(_wait(timeout))
 
+    def reset(self) -> None:
+        """Do nothing: it is ready for the next time as soon as it has opened, and those who wait go on waiting."""
+
+    async def reset_async(self) -> None:
+        """`reset`, to await."""
+
 
 def _wait(timeout: float | None) -> Request[None]:
     return Request("wait_async", "wait", (checked_timeout(timeout),), same)

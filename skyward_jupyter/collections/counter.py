@@ -44,20 +44,27 @@ class SharedCounter(Collection):
 
     __index__ = __int__
 
-    def reset(self) -> None:
-        """Set it to zero."""
-        self._now(_RESET)
+    def reset(self, value: int = 0) -> None:
+        """Set it to `value`."""
+        self._now(_reset(value))
 
-    async def reset_async(self) -> None:
+    async def reset_async(self, value: int = 0) -> None:
         """`reset`, to await."""
-        await self._later(_RESET)
+        await self._later(_reset(value))
 
 
 def _add(twin: str, n: int, sign: int) -> Request[None]:
+    return Request(twin, "add", (sign * _whole(n),), same)
+
+
+def _reset(value: int) -> Request[None]:
+    return Request("reset_async", "reset", (_whole(value),), same)
+
+
+def _whole(n: int) -> int:
     if isinstance(n, bool) or not hasattr(n, "__index__") or abs(int(n)) > _MOST:
         raise UsageError(f"a counter counts in whole numbers, and {n!r} is none that it has room for")
-    return Request(twin, "add", (sign * int(n),), same)
+    return int(n)
 
 
 _GET: Request[int] = Request("value_async", "get", (), same)
-_RESET: Request[None] = Request("reset_async", "reset", (), same)

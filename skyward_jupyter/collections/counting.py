@@ -42,9 +42,9 @@ class ServedCounter(Served):
         """Where it stands."""
         return await again(lambda: self._tally().ask(Read()))
 
-    async def reset(self) -> None:
-        """Set it to zero."""
-        await self._write(0, over=True)
+    async def reset(self, value: int = 0) -> None:
+        """Set it to `value`."""
+        await self._write(value, over=True)
 
     async def _write(self, delta: int, *, over: bool) -> None:
         await self._lane.write((delta, over), 0 if abs(delta) < _SMALL else ALONE)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 from skyward_jupyter.collections import place
+from skyward_jupyter.collections.address import Address
 from skyward_jupyter.collections.collection import Collection, checked_timeout
 from skyward_jupyter.collections.holdings import Hold, Owner, me
 from skyward_jupyter.collections.place import Place
+from skyward_jupyter.errors import LockTimeout
+
+#: What `acquire` is given when it is not said how long to wait.
+type Own = Literal["own"]
 
 
 class SharedLock(Collection):
@@ -19,8 +24,21 @@ class SharedLock(Collection):
     refuses a smaller `token` than it has seen.
     """
 
-    def acquire(self, timeout: float | None = None) -> bool:
+    #: Seconds that `acquire` and ``with`` wait when nothing else is said; None for as long as it takes.
+    timeout: float | None = None
+
+    def __init__(self, address: Address, pool: Any = None, timeout: float | None = None) -> None:
+        super().__init__(address, pool)
+        self.timeout = checked_timeout(timeout)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        made, args = super().__reduce__()
+        return (made, args) if self.timeout is None else (made, args, {"timeout": self.timeout})
+
+    def acquire(self, timeout: float | Own | None = "own") -> bool:
         """Have the lock; False when it was not free within `timeout` seconds, 0 to try once, None to wait.
+
+        When `timeout` is not given, it is the one that the lock was made with, or None.
 
         Raises
         ------
@@ -28,12 +46,12 @@ class SharedLock(Collection):
             The caller has it already.
         """
         here, owner = self._wanted(awaiting=False)
-        return self._kept(here, owner, here.acquire(self._address, checked_timeout(timeout)))
+        return self._kept(here, owner, here.acquire(self._address, self._within(timeout)))
 
-    async def acquire_async(self, timeout: float | None = None) -> bool:
+    async def acquire_async(self, timeout: float | Own | None = "own") -> bool:
         """`acquire`, to await."""
         here, owner = self._wanted(awaiting=True)
-        return self._kept(here, owner, await here.acquire_async(self._address, checked_timeout(timeout)))
+        return self._kept(here, owner, await here.acquire_async(self._address, self._within(timeout)))
 
     def release(self) -> None:
         """Free the lock.
@@ -62,20 +80,30 @@ class SharedLock(Collection):
         return here.holdings.mine(self._address, owner).hold.token
 
     def __enter__(self) -> Self:
-        self.acquire()
+        __tracebackhide__ = True
+        self._entered(self.acquire())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.release()
 
     async def __aenter__(self) -> Self:
-        await self.acquire_async()
+        __tracebackhide__ = True
+        self._entered(await self.acquire_async())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         await self.release_async()
+
+    def _within(self, timeout: float | Own | None) -> float | None:
+        return self.timeout if timeout == "own" else checked_timeout(timeout)
+
+    def _entered(self, has: bool) -> None:
+        __tracebackhide__ = True
+        if not has:
+            raise LockTimeout(self.name, self.timeout or 0.0)
 
     def _wanted(self, *, awaiting: bool) -> tuple[Place, Owner]:
         here, owner = place.find(self._pool), me(awaiting)

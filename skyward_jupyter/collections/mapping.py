@@ -15,7 +15,7 @@ class SharedDict[K, V](Container):
     """Values by key. Each call is a step of its own; what is read together need not have been there together.
 
     A method that waits has a twin to await, ``get`` and ``get_async``; those of the operators are `getitem_async`,
-    `setitem_async`, `delitem_async`, `contains_async` and `len_async`.
+    `setitem_async` (also called `set_async`), `delitem_async`, `contains_async` and `len_async`.
     """
 
     # -- one key ---------------------------------------------------------------------------------------------------
@@ -44,6 +44,8 @@ class SharedDict[K, V](Container):
     async def setitem_async(self, key: K, value: V) -> None:
         """``d[key] = value``."""
         await self._later(self._put("setitem_async", ((key, value),)))
+
+    set_async = setitem_async
 
     def __delitem__(self, key: K) -> None:
         __tracebackhide__ = True

@@ -11,6 +11,7 @@ from skyward_jupyter.collections.lock import SharedLock
 from skyward_jupyter.collections.mapping import SharedDict
 from skyward_jupyter.collections.members import SharedSet
 from skyward_jupyter.collections.queue import SharedQueue
+from skyward_jupyter.errors import UsageError
 
 __all__ = ["shared_barrier", "shared_counter", "shared_dict", "shared_lock", "shared_queue", "shared_set"]
 
@@ -44,17 +45,28 @@ def shared_queue(name: str, *, consistency: Consistency = "strong", pool: Any = 
     return SharedQueue(checked("queue", name, consistency), pool)
 
 
-def shared_barrier(name: str, *, parties: int | None = None, pool: Any = None) -> SharedBarrier:
+def shared_barrier(name: str, parties: int | None = None, *, n: int | None = None, pool: Any = None) -> SharedBarrier:
     """The barrier of this name that the nodes of a pool and its kernel share.
 
     Parameters
     ----------
     parties
         How many wait for each other; as many as the pool has nodes when not given.
+    n
+        Another name for it.
     """
-    return SharedBarrier(checked("barrier", name, parties=parties), pool)
+    if n is not None and parties not in (None, n):
+        raise UsageError(f"parties is {parties!r} and n is {n!r}, which mean the same; leave one of them out")
+    return SharedBarrier(checked("barrier", name, parties=n if parties is None else parties), pool)
 
 
-def shared_lock(name: str, *, pool: Any = None) -> SharedLock:
-    """The lock of this name that the nodes of a pool and its kernel share."""
-    return SharedLock(checked("lock", name), pool)
+def shared_lock(name: str, *, timeout: float | None = None, pool: Any = None) -> SharedLock:
+    """The lock of this name that the nodes of a pool and its kernel share.
+
+    Parameters
+    ----------
+    timeout
+        Seconds that ``with`` waits for it before it raises `LockTimeout`, and `acquire` before it gives False; None
+        for as long as it takes.
+    """
+    return SharedLock(checked("lock", name), pool, timeout)

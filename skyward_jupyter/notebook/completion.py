@@ -11,7 +11,7 @@ from IPython.core.completer import CompletionContext, SimpleCompletion, context_
 from skyward_jupyter.api import others
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.names import names_of
-from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, START, Option
+from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, START, Option, flags
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.profiles import files as profiles
 from skyward_jupyter.ssh import aliases
@@ -87,18 +87,18 @@ def completions(magic: str, rest: str, names: Iterable[str], theirs: Iterable[st
 def _option_words(
     options: Iterable[Option], done: list[str], last: str, names: Iterable[str], theirs: Iterable[str] = ()
 ) -> list[tuple[str, str]]:
-    known = {option.flag: option for option in options if not option.hidden}
+    known = flags(option for option in options if not option.hidden)
     flag, equals, _ = last.partition("=")
     asked = known.get(flag) if equals else known.get(done[-1]) if done else None
     if asked is not None and asked.kind != "flag":
         return _values(asked, {*names, *theirs} if asked.field == "out" else names)
-    used = {word.partition("=")[0] for word in done}
-    return [(flag, "option") for flag in known if flag not in used]
+    used = {known[flag].flag for word in done if (flag := word.partition("=")[0]) in known}
+    return [(flag, "option") for flag, option in known.items() if flag == option.flag and flag not in used]
 
 
 def _awaited(options: Iterable[Option], done: list[str]) -> bool:
     """Whether the last word is an option that waits for its value."""
-    return bool(done) and any(option.flag == done[-1] and option.kind != "flag" for option in options)
+    return bool(done) and any(done[-1] in (option.flag, *option.also) and option.kind != "flag" for option in options)
 
 
 def _values(option: Option, names: Iterable[str]) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import ranks
-from skyward_jupyter.notebook.ranks import ALL, Selection
+from skyward_jupyter.notebook.ranks import ALL, COUNTED, Selection
 
 type Kind = Literal[
     "flag", "count", "size", "seconds", "name", "names", "nodes", "pool", "new", "profile", "choice", "text", "hosts"
@@ -34,6 +34,8 @@ class Option:
     metavar: str = ""
     choices: tuple[str, ...] = ()
     hidden: bool = False
+    #: What else it may be called.
+    also: tuple[str, ...] = ()
 
 
 GROUPS = ("same", "node", "time")
@@ -41,9 +43,19 @@ PROVIDERS = ("local", "ssh")
 #: What is only about machines that are not this one.
 MACHINES = ("hosts", "key", "jump", "known_hosts", "alone")
 
+ON = Option(
+    "--on",
+    "on",
+    "nodes",
+    "all, any, head, or numbers as in 0,2,4-6 or -1 or 1::2",
+    "NODES",
+    ranks.WORDS,
+    also=("--targets", "-t"),
+)
+
 CELL = (
     Option("--nodes", "nodes", "count", "run on the first N nodes; starts a pool when there is none", "N"),
-    Option("--on", "on", "nodes", "all, any, head, or numbers as in 0,2,4-6", "NODES", ranks.WORDS),
+    ON,
     Option("-i", "send", "names", "send these names even if the nodes have their own", "a,b"),
     Option("--scatter", "scatter", "names", "split these sequences over the nodes, a part to each", "x,y"),
     Option("-o", "out", "names", "bring these names back, as a list in node order", "x,y"),
@@ -52,7 +64,7 @@ CELL = (
     Option("--timeout", "timeout", "seconds", "stop the cell after S seconds", "S"),
     Option("--fail-fast", "fail_fast", "flag", "when one node fails, interrupt the others"),
     Option("--keep-going", "keep_going", "flag", "when it fails, show the error and let Run All go on"),
-    Option("--bg", "bg", "flag", "go on at once; the cell's value is the run"),
+    Option("--bg", "bg", "flag", "go on at once; the cell's value is the run", also=("--noblock", "-a")),
     Option("--group", "group", "choice", "merge equal lines, keep nodes apart, or lines as they come", "HOW", GROUPS),
     Option("--quiet", "quiet", "flag", "show neither output nor values; errors still show"),
     Option("--local", "local", "flag", "run it in the notebook as well, labelled [here]"),
@@ -79,7 +91,7 @@ ATTACH = (Option("--force", "force", "flag", "although the pool's kernel is aliv
 POOL = (Option("--pool", "pool", "pool", "which pool, when there are several", "NAME"),)
 
 #: Of ``%sky push`` and ``%sky pull``.
-MOVE = (Option("--on", "on", "nodes", "all, any, head, or numbers as in 0,2,4-6", "NODES", ranks.WORDS), *POOL)
+MOVE = (ON, *POOL)
 
 #: How many lines of each node ``%sky logs`` shows.
 LINES = 10
@@ -209,13 +221,13 @@ def logs_options(line: str) -> LogsOptions:
 
 def parse(line: str, options: Iterable[Option], command: str) -> tuple[dict[str, Any], list[str]]:
     """The options given on a line by field name, and the words that are none."""
-    known = {option.flag: option for option in options}
+    known = flags(options)
     given: dict[str, Any] = {}
     words: list[str] = []
     tokens = _tokens(line, command)
     while tokens:
         token = tokens.pop(0)
-        if not token.startswith("-") or token == "-":
+        if not token.startswith("-") or token == "-" or COUNTED.fullmatch(token):
             words.append(token)
             continue
         option, attached = _find(token, known, command)
@@ -226,6 +238,11 @@ def parse(line: str, options: Iterable[Option], command: str) -> tuple[dict[str,
             value = given.get(option.field, ()) + value
         given[option.field] = value
     return given, words
+
+
+def flags(options: Iterable[Option]) -> dict[str, Option]:
+    """The options by everything that they may be called."""
+    return {flag: option for option in options for flag in (option.flag, *option.also)}
 
 
 def _tokens(line: str, command: str) -> list[str]:
@@ -242,7 +259,7 @@ def _find(token: str, known: dict[str, Option], command: str) -> tuple[Option, s
     short = flag[:2]
     if short in known and not flag.startswith("--"):
         return known[short], token[2:]
-    shown = [name for name, option in known.items() if not option.hidden]
+    shown = [option.flag for name, option in known.items() if name == option.flag and not option.hidden]
     close = difflib.get_close_matches(flag, shown, n=2, cutoff=0.5)
     advice = f"did you mean {' or '.join(close)}?" if close else f"it has {', '.join(shown)}"
     raise UsageError(f"{command} has no option {flag}; {advice}")
@@ -252,7 +269,7 @@ def _argument(option: Option, attached: str | None, tokens: list[str]) -> str:
     text = attached if attached is not None else (tokens.pop(0) if tokens else "")
     while option.kind in ("names", "nodes", "hosts") and text.endswith(",") and tokens:
         text += tokens.pop(0)
-    if not text or (attached is None and text.startswith("-") and not text[1:].isdecimal()):
+    if not text or (attached is None and text.startswith("-") and not COUNTED.fullmatch(text)):
         raise UsageError(f"{option.flag} needs a value: {option.flag} {option.metavar}")
     return text
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook.options import StartOptions
 from skyward_jupyter.profiles.files import load
-from skyward_jupyter.profiles.profile import ELSEWHERE, NO_PROFILE, Profile
+from skyward_jupyter.profiles.profile import NO_PROFILE, Profile, check_placed
 
 if TYPE_CHECKING:
     from skyward_jupyter.config import Skyward
-    from skyward_jupyter.providers.base import Provider
 
 
 def on_line(options: StartOptions) -> Profile:
@@ -59,27 +58,5 @@ def whole(asked: Profile, settings: Skyward, *, profiled: bool = False) -> Profi
             )
         return found
     # Settings may say how to reach machines that a pool has only now and then.
-    here = asked if found.provider == "local" else asked.over(chosen)
-    for key in ELSEWHERE:
-        if getattr(here, key) is not None:
-            raise UsageError(
-                f"{key} is about machines to log in to, and nothing says which machines: write %sky start --hosts "
-                "user@a,user@b, or hosts into the profile"
-            )
+    check_placed(asked if found.provider == "local" else asked.over(chosen))
     return found
-
-
-def provider(wanted: Profile) -> Provider | None:
-    """Where its nodes run; None for this machine."""
-    if wanted.provider != "ssh":
-        return None
-    from skyward_jupyter.providers.ssh import SSH
-
-    assert wanted.hosts is not None
-    return SSH(
-        wanted.hosts,
-        key=wanted.key,
-        jump=wanted.jump,
-        known_hosts=wanted.known_hosts,
-        cluster=wanted.cluster is not False,
-    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from skyward_jupyter.api.named import pool_of
 from skyward_jupyter.errors import NoPool, UsageError
 from skyward_jupyter.notebook import plan, ranks
 from skyward_jupyter.notebook.at_hand import NAME, AtHand
@@ -83,26 +84,11 @@ async def _grow(pool: Pool, wanted: int) -> None:
 
 async def start(wanted: Profile) -> Pool:
     """Start a pool as it is wanted."""
-    import skyward
+    from skyward_jupyter.api.pool import ComputePool
 
-    worker = {"concurrency": wanted.concurrency, "executor": wanted.executor}
-    given = {
-        "name": wanted.name,
-        "ttl": wanted.ttl,
-        "timeout": wanted.timeout,
-        "retries": wanted.retries,
-        "max_retries": wanted.max_retries,
-        "env": dict(wanted.env) if wanted.env is not None else None,
-        "provider": plan.provider(wanted),
-        "image": wanted.image,
-    }
-    pool = skyward.ComputePool(nodes=wanted.nodes, worker=skyward.Worker(**_said(worker)), **_said(given))
+    pool = pool_of(wanted, ComputePool)
     await pool.start_async()
     return pool
-
-
-def _said(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _too_small(pool: Pool, wanted: int) -> UsageError:
@@ -138,8 +124,7 @@ def _of(pool: Pool, present: list[int], selection: Selection) -> list[int]:
             return present[:1]
         case "any":
             return [_free(pool, present)]
-    ranks.check(selection, len(present))
-    return list(selection.ranks)
+    return ranks.selected(selection, present)
 
 
 def _free(pool: Pool, present: list[int]) -> int:

@@ -1,8 +1,9 @@
-"""Node numbers as people write and read them: ``0,2,4-6`` in, ``[0,2,4-6]`` out."""
+"""Node numbers as people write and read them: ``0,2,4-6``, ``-1`` and ``1::2`` in, ``[0,2,4-6]`` out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,10 @@ from skyward_jupyter.errors import UnknownNode, UsageError
 
 #: The words that ``--on`` takes beside node numbers.
 WORDS = ("all", "any", "head")
+_SLICE = re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
+_FROM_THE_END = re.compile(r"-\d+")
+#: What looks like an option and is node numbers: -1, -2:, -3:-1,0
+COUNTED = re.compile(r"-\d[\d:,-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,8 @@ class Selection:
         Every node, one that is free, the head, or those of `ranks`.
     ranks
         Node numbers in ascending order, for ``ranks`` only.
+    counted
+        Places among the nodes there are, as of a list: ``-1``, the last one, and slices; for ``ranks`` only.
     single
         Whether it names one node, so that a value that comes out is not a list.
     """
@@ -29,6 +36,7 @@ class Selection:
     kind: Literal["all", "any", "head", "ranks"]
     ranks: tuple[int, ...] = ()
     single: bool = False
+    counted: tuple[int | slice, ...] = ()
 
 
 ALL = Selection("all")
@@ -42,15 +50,29 @@ def parse(text: str, option: str = "--on") -> Selection:
         case "any" | "head":
             return Selection(text, single=True)
     ranks: set[int] = set()
-    for part in text.split(","):
-        ranks.update(_range(part.strip(), f"{option} {text}", option))
-    return Selection("ranks", tuple(sorted(ranks)), single=text.strip().isdecimal())
+    counted: list[int | slice] = []
+    for part in map(str.strip, text.split(",")):
+        if found := _SLICE.fullmatch(part):
+            counted.append(_slice(found, f"{option} {text}"))
+        elif _FROM_THE_END.fullmatch(part):
+            counted.append(int(part))
+        else:
+            ranks.update(_range(part, f"{option} {text}", option))
+    single = text.strip().removeprefix("-").isdecimal()
+    return Selection("ranks", tuple(sorted(ranks)), single, tuple(counted))
+
+
+def _slice(found: re.Match[str], said: str) -> slice:
+    start, stop, step = (int(part) if part else None for part in found.groups())
+    if step == 0:
+        raise UsageError(f"{said}: a step of 0 goes nowhere; write every second node as ::2")
+    return slice(start, stop, step)
 
 
 def _range(part: str, said: str, option: str) -> range:
     first, dash, last = part.partition("-")
     if not first.isdecimal() or (dash and not last.isdecimal()):
-        advice = f"give all, any, head, or numbers as in {option} 0,2,4-6"
+        advice = f"give all, any, head, numbers as in {option} 0,2,4-6, or places as in -1 or 1::2"
         raise UsageError(f"{said}: {part!r} is no node number; {advice}")
     low, high = int(first), int(last or first)
     if high < low:
@@ -58,11 +80,38 @@ def _range(part: str, said: str, option: str) -> range:
     return range(low, high + 1)
 
 
-def check(selection: Selection, size: int) -> None:
-    """Raise UnknownNode when the selection names a node that a pool of `size` nodes does not have."""
+def selected(selection: Selection, present: Sequence[int]) -> list[int]:
+    """The nodes of those present that are named, ascending.
+
+    Raises
+    ------
+    UnknownNode
+        One of them is not there.
+    UsageError
+        A slice has none of them.
+    """
+    size = len(present)
     for rank in selection.ranks:
         if rank >= size:
             raise UnknownNode(rank, size)
+    found = set(selection.ranks)
+    for place in selection.counted:
+        match place:
+            case int():
+                if place < -size:
+                    raise UnknownNode(place, size)
+                found.add(present[place])
+            case _:
+                found.update(_of_slice(place, present))
+    return sorted(found)
+
+
+def _of_slice(places: slice, present: Sequence[int]) -> Sequence[int]:
+    if not (found := present[places]):
+        ends = [str(one) if one is not None else "" for one in (places.start, places.stop)]
+        said = ":".join(ends if places.step is None else [*ends, str(places.step)])
+        raise UsageError(f"{said} has none of the nodes, which are {compact(present)}; nothing was run")
+    return found
 
 
 def compact(ranks: Iterable[int]) -> str:

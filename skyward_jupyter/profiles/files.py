@@ -1,4 +1,4 @@
-"""Profiles: what a pool is to be like, under a name, in a ``skyward.toml``.
+"""Profiles: what a pool is to be like, under a name, in a ``skyward.toml``: ``[profiles.NAME]``, or ``[pools.NAME]``.
 
 The file is looked for in the folder that the notebook runs in, in the folders above it, and in ``skyward`` in the
 user's configuration folder. The nearest file that has the profile counts. A profile that says something unknown, or of
@@ -20,18 +20,22 @@ from skyward_jupyter.profiles.profile import Profile
 from skyward_jupyter.profiles.table import Table
 from skyward_jupyter.ssh.image import working_directory
 
-#: What profiles are kept in.
+#: What profiles are kept in, and under which names there.
 FILE = "skyward.toml"
+SECTIONS = ("profiles", "pools")
+
+#: Profiles by name, each with the table that it is in.
+type Found = Mapping[str, tuple[Table, Any]]
 
 
 def load(name: str) -> Profile:
     """The profile called `name`; raises UsageError, saying which there are, when no file has it."""
     known: list[str] = []
     for path in files():
-        table, profiles = _read(path)
-        if name in profiles:
-            return _profile(table, name, profiles[name])
-        known += profiles
+        found = _read(path)
+        if name in found:
+            return _profile(*found[name], name)
+        known += found
     raise UsageError(_no_such(name, known))
 
 
@@ -40,7 +44,7 @@ def names() -> list[str]:
     found: dict[str, None] = {}
     for path in files():
         try:
-            found.update(dict.fromkeys(_read(path)[1]))
+            found.update(dict.fromkeys(_read(path)))
         except UsageError:
             continue
     return list(found)
@@ -55,8 +59,8 @@ def files() -> Iterator[Path]:
             yield folder / FILE
 
 
-def _read(path: Path) -> tuple[Table, Mapping[str, Any]]:
-    """The table of profiles, and what it has."""
+def _read(path: Path) -> Found:
+    """The profiles of a file."""
     try:
         text = path.read_text("utf-8")
         content = tomllib.loads(text)
@@ -66,18 +70,26 @@ def _read(path: Path) -> tuple[Table, Mapping[str, Any]]:
         raise UsageError(f"{path} is not TOML: {error}") from None
     file = Table(path, text)
     for key in content:
-        if key != "profiles":
+        if key not in SECTIONS:
             advice = f"; write [profiles.{key}] for a profile" if isinstance(content[key], dict) else ""
-            raise file.refused(key, f"{key} is unknown, a file has [profiles.NAME] only{advice}")
-    profiles = content.get("profiles", {})
-    if not isinstance(profiles, dict):
-        raise file.refused("profiles", "profiles is no table; write [profiles.NAME]")
-    return file.inner("profiles", "the profiles"), profiles
+            raise file.refused(key, f"{key} is unknown, a file has [profiles.NAME] and [pools.NAME] only{advice}")
+    found: dict[str, tuple[Table, Any]] = {}
+    for section in SECTIONS:
+        table = file.inner(section, f"the {section}")
+        profiles = content.get(section, {})
+        if not isinstance(profiles, dict):
+            raise file.refused(section, f"{section} is no table; write [{section}.NAME]")
+        for name, said in profiles.items():
+            if name in found:
+                why = f"{name} is in [profiles] and in [pools], which mean the same; leave one of them out"
+                raise table.refused(name, why)
+            found[name] = table, said
+    return found
 
 
-def _profile(table: Table, name: str, content: Any) -> Profile:
+def _profile(table: Table, content: Any, name: str) -> Profile:
     if not isinstance(content, dict):
-        raise table.refused(name, f"profile {name} is no table; write [profiles.{name}]")
+        raise table.refused(name, f"profile {name} is no table; write [{table.header}.{name}]")
     return keys.read(table.inner(name, f"profile {name}"), content)
 
 

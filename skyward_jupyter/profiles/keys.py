@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: What a provider is, for a sentence.
 PROVIDER = "'local', which is this machine, or 'ssh', which are hosts that you can log in to"
-_EXECUTORS = ("process", "thread")
+_EXECUTORS = ("process", "thread", "auto")
 _IMAGE = ("python", "pip", "apt", "env", "includes", "excludes")
 
 #: Gives a value as it is meant; None for one of the wrong kind, and a UsageError for one that cannot be meant.

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from skyward_jupyter.errors import UsageError
+
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
 
@@ -64,3 +66,13 @@ class Profile:
 
 
 NO_PROFILE = Profile()
+
+
+def check_placed(said: Profile) -> None:
+    """Raise UsageError for what is about machines where nothing says which."""
+    for key in ELSEWHERE:
+        if getattr(said, key) is not None:
+            raise UsageError(
+                f"{key} is about machines to log in to, and nothing says which machines: write %sky start --hosts "
+                "user@a,user@b, or hosts into the profile"
+            )

@@ -159,7 +159,10 @@ def test_the_nearest_file_that_has_it_counts(folder: Path) -> None:
             "line 4: provider of profile big is 'aws'; it is 'local'",
         ),
         ("[profiles]\nbig = 3\n", "line 2: profile big is no table"),
-        ("[big]\nnodes = 4\n", "line 1: big is unknown, a file has [profiles.NAME] only; write [profiles.big]"),
+        (
+            "[big]\nnodes = 4\n",
+            "line 1: big is unknown, a file has [profiles.NAME] and [pools.NAME] only; write [profiles.big]",
+        ),
         ("profiles = 4\n", "profiles is no table"),
         ("[profiles.big\n", "is not TOML"),
         ("[profiles.bigger]\nnodes = 4\n", "there is no profile 'big'; did you mean bigger?"),
@@ -244,3 +247,19 @@ def test_a_configuration_file_that_is_wrong_is_told_when_it_is_needed(folder: Pa
 
 def _config(**said: object) -> Config:
     return Config({"Skyward": said})
+
+
+def test_profiles_may_be_called_pools(folder: Path) -> None:
+    write(folder, "[pools.big]\nnodes = 3\n[profiles.small]\nnodes = 1\n")
+    assert load("big") == Profile(nodes=3)
+    assert load("small") == Profile(nodes=1)
+    assert names() == ["small", "big"]
+
+
+def test_a_profile_of_both_kinds_is_refused(folder: Path) -> None:
+    write(folder, "[profiles.big]\nnodes = 3\n[pools.big]\nnodes = 1\n")
+    with pytest.raises(UsageError, match=r"line 3: big is in \[profiles\] and in \[pools\], which mean the same"):
+        load("big")
+    write(folder, "[pools]\nbig = 3\n")
+    with pytest.raises(UsageError, match=r"profile big is no table; write \[pools.big\]"):
+        load("big")

@@ -98,3 +98,13 @@ def test_lines_are_labelled_with_their_node(capsys: pytest.CaptureFixture[str]) 
     echo.finish(12)
     assert capsys.readouterr().out == "[12] no newline\n"
     assert shown.err == "[1] bad\n"
+
+
+def test_a_function_chooses_nodes(caplog: pytest.LogCaptureFixture) -> None:
+    assert kept(sky.stdout(only=lambda info: info.node < 2)(lambda: None)) == ["stdout,stderr"] * 2 + ["stderr"]
+    assert kept(sky.stderr(only=sky.is_head)(lambda: None)) == ["stdout,stderr", "stdout", "stdout"]
+    of_all = keeper(sky.stdout(only=lambda info: info.total_nodes == 5)(lambda: None))
+    assert of_all is not None
+    assert (of_all(0, True, 5), of_all(0, True, 4)) == ("stdout,stderr", "stderr")
+    assert kept(sky.stdout(only=lambda info: info.nothing)(lambda: None)) == ["stdout,stderr"] * 3
+    assert "so what that writes is shown" in caplog.text

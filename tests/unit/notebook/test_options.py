@@ -148,3 +148,30 @@ def test_the_table_is_complete() -> None:
     assert {option.field for option in CELL} == fields
     assert all(option.help for option in CELL if not option.hidden)
     assert next(option for option in CELL if option.flag == "--group").choices == GROUPS
+
+
+@pytest.mark.parametrize("flag", ["--on", "--targets", "-t"])
+@pytest.mark.parametrize("written", ["{} -1", "{}=-1", "{} 0,-1", "{} 1::2", "{} -2:", "{} 0, -1", "{} ::-1"])
+def test_nodes_are_also_places(flag: str, written: str) -> None:
+    line = written.format(flag)
+    found = read(line).on
+    assert found.counted
+    assert found.ranks == ((0,) if "0" in line else ())
+    assert move_options(f"x {line}", "%sky pull")[1].on == found
+
+
+@pytest.mark.parametrize("flag", ["--bg", "--noblock", "-a"])
+def test_going_on_at_once(flag: str) -> None:
+    assert read(f"{flag} -o x").bg
+
+
+def test_places_stand_alone_where_nodes_may() -> None:
+    assert logs_options("-1 -n 5").nodes.counted == (-1,)
+    assert logs_options("-2: --follow").nodes.counted == (slice(-2, None),)
+
+
+def test_a_near_option_is_called_as_it_is_here() -> None:
+    with pytest.raises(UsageError, match="no option --target"):
+        read("--target 0")
+    with pytest.raises(UsageError, match="--on needs a value"):
+        read("--targets")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
+from skyward_jupyter.api.named import provider
 from skyward_jupyter.config import Skyward
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import plan
@@ -64,9 +65,9 @@ def test_key_by_key_the_nearest_counts() -> None:
 def test_machines_of_a_profile() -> None:
     assert planned("--profile big") == planned("", profile="big") == planned("--profile big", provider="local")
     assert planned("--profile big").image == Image(pip=["polars"])
-    found = plan.provider(planned("--profile big --jump none"))
+    found = provider(planned("--profile big --jump none"))
     assert found == SSH("gpu1,gpu2,gpu3", jump="none", cluster=False)
-    assert plan.provider(planned("--profile two")) is None
+    assert provider(planned("--profile two")) is None
 
 
 def test_hosts_that_are_nearer_run_a_node_each() -> None:
