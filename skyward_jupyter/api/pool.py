@@ -292,6 +292,10 @@ class ComputePool(Target, Sharing):
         __tracebackhide__ = True
         return self._sending.broadcast_blocking(pending)
 
+    @overload
+    def submit[R](self, pending: PendingCompute[R]) -> PoolFuture[R]: ...
+    @overload
+    def submit(self, pending: PendingGroup) -> PoolFuture[Any]: ...
     def submit(self, pending: Pending, *args: Never, **kwargs: Never) -> PoolFuture[Any]:
         """Start a call and return its future: what ``>`` does.
 

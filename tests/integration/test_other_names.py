@@ -44,7 +44,7 @@ def test_a_call_goes_on(pool: sky.ComputePool) -> None:
 
     assert asyncio.run(awaited()) == 10
     with pytest.raises(sky.UsageError, match="is a function, not a call"):
-        pool.run_async(double, 1)  # type: ignore[arg-type]
+        pool.run_async(double, 1)  # type: ignore[call-overload]
 
 
 def test_the_head_knows_that_it_is(pool: sky.ComputePool) -> None:
