@@ -21,6 +21,7 @@ from skyward_jupyter.notebook.autoreload import has_taken_in
 from skyward_jupyter.notebook.awaiting import AwaitTransformer
 from skyward_jupyter.notebook.broadcasts import show_group
 from skyward_jupyter.notebook.completion import matcher
+from skyward_jupyter.notebook.inspecting import Inspection
 from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
 from skyward_jupyter.notebook.reading import CellReader
@@ -57,6 +58,7 @@ class Loaded:
             self._await_cells(shell)
             self._wake_up(shell)
             self._guard(shell)
+            self._inspection(shell)
 
     def undo(self) -> None:
         """Take everything back."""
@@ -122,6 +124,12 @@ class Loaded:
         interrupts = CellInterrupts(self.notebook, shell.kernel)
         interrupts.install()
         self._undo.append(interrupts.remove)
+
+    def _inspection(self, shell: Any) -> None:
+        """Have Shift+Tab explain what nodes have."""
+        inspection = Inspection(self.notebook, shell.kernel)
+        inspection.install()
+        self._undo.append(inspection.remove)
 
 
 def load(shell: InteractiveShell) -> None:

@@ -22,6 +22,7 @@ from skyward_jupyter.wire.messages import (
     AwaitNeeds,
     Bereave,
     Broadcast,
+    Consult,
     DropBlob,
     Exchange,
     FetchPiece,
@@ -67,7 +68,7 @@ type Payload = PutPiece | FetchPiece | HasBlobs | DropBlob
 type Imports = TakeProject | AwaitNeeds | LackingContents | GiveUnit
 type Copying = Hears | Rests | Life | Keeps | Bereave
 type WorkerMessage = (
-    Exchange | Own | Renew | Copying | Relay | Payload | Measure | Peers | Stop | Imports | RenewSession
+    Exchange | Own | Renew | Copying | Relay | Payload | Measure | Peers | Stop | Imports | RenewSession | Consult
 )
 
 _hosted: list[Agent] = []
@@ -137,6 +138,8 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 message.reply_to.tell(True)
             case Renew(epoch):
                 agent.renew(epoch)
+            case Consult():
+                _tasks.start(_consult(agent, message), partial(_no_answer, message))
             case RenewSession():
                 _tasks.start(_renew_session(agent, message), partial(_no_session, message))
             case Hears(address):
@@ -209,6 +212,14 @@ async def _keeps(agent: Agent, message: Keeps) -> None:
 
 def _may_keep(message: Keeps, _: BaseException) -> None:
     message.reply_to.tell(True)
+
+
+async def _consult(agent: Agent, message: Consult) -> None:
+    message.reply_to.tell(await agent.crew.consult(message.question))
+
+
+def _no_answer(message: Consult, _: BaseException) -> None:
+    message.reply_to.tell(b"")
 
 
 async def _renew_session(agent: Agent, message: RenewSession) -> None:

@@ -17,6 +17,8 @@ SESSION = -1
 #: A slot that ends sooner than this after its start (seconds) may never have worked; so many are replaced at once.
 _SHORT_LIFE = 1.0
 _SHORT_LIVES = 20
+#: How long a question may wait for its answer (seconds).
+_ANSWER_WITHIN = 1.0
 #: How long another session may take to be there (seconds).
 _SESSION_WITHIN = 15.0
 
@@ -67,6 +69,8 @@ class Crew:
         self._slots: dict[int, SlotLink] = {}
         self._since: dict[int, float] = {}
         self._session_asked = False
+        self._question = 0
+        self._asked: tuple[int, asyncio.Future[bytes]] | None = None
         self._awaiting_session: list[asyncio.Future[None]] = []
         self._short_lives = 0
         self._lacking: dict[int, str] = {}
@@ -102,6 +106,26 @@ class Crew:
         if SESSION not in self._slots and not self._session_asked:
             self._session_asked = True
             self._send({"op": "slot", "slot": SESSION, "sockets": 1})
+
+    async def consult(self, question: bytes) -> bytes:
+        """What the session answers; nothing where there is none, or none that is free and answers soon."""
+        session = self._slots.get(SESSION)
+        if session is None or not session.free or self._asked is not None:
+            return b""
+        self._question += 1
+        asked = self._asked = self._question, asyncio.get_running_loop().create_future()
+        session.ask(asked[0], question)
+        try:
+            return await asyncio.wait_for(asked[1], _ANSWER_WITHIN)
+        except TimeoutError:
+            return b""
+
+    def answered(self, number: int, answer: bytes) -> None:
+        """The session has answered a question; it may be asked another."""
+        if self._asked is not None and self._asked[0] == number:
+            if not self._asked[1].done():
+                self._asked[1].set_result(answer)
+            self._asked = None
 
     async def renew_session(self) -> None:
         """End the session, with what it runs, and wait until there is another; raises TimeoutError if there is none."""
@@ -151,6 +175,8 @@ class Crew:
             self._say_lacking()
         if slot == SESSION:
             self._session_asked = False
+            if self._asked is not None:
+                self.answered(self._asked[0], b"")
             if self._awaiting_session:
                 self.ask_session()
         else:

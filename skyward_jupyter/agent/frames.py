@@ -29,6 +29,7 @@ class Order(IntEnum):
     FEED = 6
     CALM = 7
     PROJECT = 8
+    ASK = 9
 
 
 type Frame = tuple[int, int, bytes]

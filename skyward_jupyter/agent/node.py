@@ -306,6 +306,9 @@ class Agent:
         if kind is Kind.CALM:
             self._dispatch()
             return
+        if kind is Kind.ANSWER:
+            self.crew.answered(task, body)
+            return
         running = slot.running
         if running is None or running.task.id != task:
             self._late(slot.past(task), kind, body)

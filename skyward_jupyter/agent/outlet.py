@@ -149,6 +149,10 @@ class Outlet:
         self.flush_yields()
         self._send(kind, body, self._marked, self.task)
 
+    def answer(self, number: int, body: bytes) -> None:
+        """Send the answer to a question, between two tasks."""
+        self._send(Kind.ANSWER, body, self._marked, number)
+
     @property
     def owner(self) -> int:
         """The task of the code that asks: the current one, unless an earlier one started its thread."""

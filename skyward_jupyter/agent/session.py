@@ -197,6 +197,11 @@ def _session() -> Session:
     return Session()
 
 
+def current() -> Session | None:
+    """This process's session, if it was made."""
+    return _session() if _session.cache_info().currsize else None
+
+
 def run_cell(request: CellRequest) -> CellOutcome:
     """Run a cell in this process's session, which is made on first use."""
     return _session().run(request)

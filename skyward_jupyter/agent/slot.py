@@ -90,6 +90,8 @@ class Slot:
                     imports.take(body)
                 case Order.CALM:
                     self._outlet.end(Kind.CALM, b"")
+                case Order.ASK:
+                    self._outlet.answer(task, _answered(body))
 
     def serve_beside(self) -> None:
         """`serve`, in a thread that nobody waits for while it does."""
@@ -266,6 +268,16 @@ class Slot:
             for blob in kept:
                 self._store.drop(blob.name)
             raise
+
+
+def _answered(question: bytes) -> bytes:
+    """What the session says to a question; nothing when it cannot say, whatever code of the user's does then."""
+    from skyward_jupyter.agent.answers import answer
+
+    try:
+        return answer(question)
+    except BaseException:
+        return b""
 
 
 def _described(error: BaseException, how: str = "raised", call: Given | None = None) -> Failed:

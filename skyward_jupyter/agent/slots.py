@@ -165,6 +165,10 @@ class SlotLink(asyncio.Protocol):
         """Tell the slot which nodes the pool has now."""
         self._send(Order.PEERS, 0, pickle.dumps([astuple(peer) for peer in peers]))
 
+    def ask(self, number: int, question: bytes) -> None:
+        """Send the session a question, which it answers between two tasks."""
+        self._send(Order.ASK, number, question)
+
     def wears(self, task: Task) -> bool:
         """Whether the task that has ended was the last that whose it is wants to have run in this process."""
         if not task.most:

@@ -41,7 +41,7 @@ from skyward_jupyter.wire.remnants import remove_partial, remove_results
 
 #: Imported before the first request, and while there is nothing else to do.
 FIRST = ("skyward_jupyter.agent.node", "skyward_jupyter.agent.slot")
-LATER = ("IPython.core.interactiveshell", "skyward_jupyter.agent.session", "skyward_jupyter.agent.http_server")
+LATER = ("IPython.core.interactiveshell", "skyward_jupyter.agent.answers", "skyward_jupyter.agent.http_server")
 
 
 @dataclass(slots=True)

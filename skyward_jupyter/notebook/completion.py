@@ -8,14 +8,17 @@ from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from skyward_jupyter.agent.questions import Completing, Offered
 from skyward_jupyter.api import others
 from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook.consulting import consult, place_in
 from skyward_jupyter.notebook.names import names_of
 from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, START, Option, flags
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.profiles import files as profiles
 from skyward_jupyter.ssh import aliases
 
+_IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LINE = re.compile(r"^\s*(?P<magic>%%?sky)\s(?P<rest>.*)$", re.DOTALL)
 
 
@@ -23,18 +26,43 @@ def matcher(notebook: Notebook) -> Callable[[CompletionContext], Any]:
     """A matcher for IPython's completer, which answers for our lines and leaves others alone."""
 
     def sky(context: CompletionContext) -> Any:
+        offered = _of_nodes(notebook, context)
         found = _LINE.match(context.text_until_cursor)
         if found is None or (found["magic"] == "%%sky" and context.cursor_line != _first(context.full_text)):
-            return {"completions": [], "suppress": False}
+            return offered or {"completions": [], "suppress": False}
         theirs = _bound_by(context.full_text) | notebook.theirs()
         words = completions(found["magic"], found["rest"], notebook.names(), theirs)
         token = context.token
         fitting = [SimpleCompletion(word, type=kind) for word, kind in words if word.startswith(token)]
+        if offered is not None and not fitting:
+            return offered
         return {"completions": fitting, "suppress": bool(fitting), "ordered": True}
 
     mark: Any = context_matcher(identifier="skyward", priority=100)
     marked: Callable[[CompletionContext], Any] = mark(sky)
     return marked
+
+
+def _of_nodes(notebook: Notebook, context: CompletionContext) -> Any:
+    """What a node offers for code of its own; None where it is not asked, or does not answer in time.
+
+    Attributes and keys are those of the node's object. Names are offered beside those of the notebook, which go there
+    when the cell reads them, and those that the code has.
+    """
+    above = context.full_text.split("\n")[: context.cursor_line]
+    place = place_in(notebook, context.full_text, sum(len(line) + 1 for line in above) + context.cursor_position)
+    answer = consult(place, Completing(place.code, place.cursor)) if place is not None else None
+    if place is None or not isinstance(answer, Offered) or not answer.texts:
+        return None
+    fragment, before = place.code[answer.start : place.cursor], place.code[: answer.start]
+    texts = dict(answer.texts)
+    if fragment.startswith(".") and all(text.startswith(".") for text in texts):
+        fragment, before, texts = fragment[1:], f"{before}.", {text[1:]: kind for text, kind in texts.items()}
+    if fragment.isidentifier() and not before.endswith((".", "[", "'", '"')):
+        others = {*notebook.names(), *_IDENTIFIER.findall(f"{before} {place.code[place.cursor :]}")}
+        texts |= {name: "name" for name in sorted(others - texts.keys()) if name.startswith(fragment)}
+    words = [SimpleCompletion(text, type=kind) for text, kind in texts.items()]
+    return {"completions": words, "matched_fragment": fragment, "suppress": True, "ordered": False}
 
 
 def _first(text: str) -> int:
@@ -75,11 +103,17 @@ def completions(magic: str, rest: str, names: Iterable[str], theirs: Iterable[st
         return [*words, *((rank, "node") for rank in _node_numbers())] if len(done) == 1 else words
     if command == "attach":
         return [*_option_words(ATTACH, done[1:], last, names), *((name, "pool") for name in _left_names())]
+    if command == "on":
+        return _option_words(CELL, done[1:], last, names, theirs)
+    if command == "help":
+        return [(word, "command") for word in COMMANDS]
+    if command in ("restart", "interrupt") and not last.startswith("-") and len(done) == 1:
+        return [(rank, "node") for rank in _node_numbers()] if command == "restart" else _runs()
     if command in ("stop", "status", "use") and not last.startswith("-"):
         return [(name, "pool") for name in _pool_names()]
     if command == "ssh" and not last.startswith("-"):
         return [(number, "node") for number in _node_numbers()]
-    if command in ("stop", "status", "use", "scale", "ssh"):
+    if command in ("stop", "status", "use", "scale", "ssh", "restart", "interrupt"):
         return _option_words(POOL, done[1:], last, names)
     return []
 
@@ -125,6 +159,11 @@ def _pool_names() -> list[str]:
 
 def _left_names() -> list[str]:
     return [record.name for record in others.read()[0] if record.standing == "left"]
+
+
+def _runs() -> list[tuple[str, str]]:
+    running = pools.find(None).runs if pools.running() else ()
+    return [(str(run.id), "run") for run in running if run.state == "running"]
 
 
 def _node_numbers() -> list[str]:

@@ -46,7 +46,7 @@ class CellReader:
         if magic == "%%sky" and any(flag in words for flag in help.FLAGS):
             return ["%sky help cell\n"]
         remote = self._notebook.remote
-        if remote is None or not self._typed() or self._stays(lines):
+        if remote is None or not self._typed() or stays(self._notebook, lines):
             return lines
         return [f"%%sky --plain {remote.line}\n", *lines]
 
@@ -58,21 +58,23 @@ class CellReader:
         content = kernel.get_parent("shell").get("content", {})
         return not content.get("silent") and bool(content.get("store_history", True))
 
-    def _stays(self, lines: list[str]) -> bool:
-        """Whether a cell runs here although plain ones do not."""
-        code = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
-        if not code:
-            return True
-        first = _MAGIC.match(code[0])
-        if first is not None and first[1]:
-            return first[2] == "sky" or first[2] in _HERE or not self._is_ipythons(first[2])
-        if _OURS.search("".join(lines)):
-            return True
-        magics = [_MAGIC.match(line.lstrip()) for line in code]
-        return all(found is not None and found[2] in _HERE for found in magics)
 
-    def _is_ipythons(self, name: str) -> bool:
-        """Whether a cell magic is one that every IPython has, and so the nodes'."""
-        magic = self._notebook.shell.magics_manager.magics["cell"].get(name)
-        owner = getattr(magic, "__self__", magic)
-        return type(owner).__module__.startswith("IPython.") or getattr(owner, "__module__", "").startswith("IPython.")
+def stays(notebook: Notebook, lines: list[str]) -> bool:
+    """Whether a cell runs here although plain ones do not."""
+    code = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not code:
+        return True
+    first = _MAGIC.match(code[0])
+    if first is not None and first[1]:
+        return first[2] == "sky" or first[2] in _HERE or not _is_ipythons(notebook, first[2])
+    if _OURS.search("".join(lines)):
+        return True
+    magics = [_MAGIC.match(line.lstrip()) for line in code]
+    return all(found is not None and found[2] in _HERE for found in magics)
+
+
+def _is_ipythons(notebook: Notebook, name: str) -> bool:
+    """Whether a cell magic is one that every IPython has, and so the nodes'."""
+    magic = notebook.shell.magics_manager.magics["cell"].get(name)
+    owner = getattr(magic, "__self__", magic)
+    return type(owner).__module__.startswith("IPython.") or getattr(owner, "__module__", "").startswith("IPython.")

@@ -13,9 +13,9 @@ class Kind(IntEnum):
     ``YIELDS`` are several yields together. ``CODE`` says that the node lacks the function: send the task again.
     ``BACK`` says that the task had not begun and was given back: it may run elsewhere. ``WANT`` asks for more of an
     input stream. ``DROPPED`` stands where output was that the node could not keep. ``NAMED``, of no task, says that the
-    node uses a collection for the first time. Two never leave the node: ``CALM``,
-    the slot has seen every signal that was sent before; and ``MARK``, what went through its pipes so far comes before
-    what it sends next.
+    node uses a collection for the first time. Three never leave the node: ``CALM``,
+    the slot has seen every signal that was sent before; ``MARK``, what went through its pipes so far comes before
+    what it sends next; and ``ANSWER``, what the session says to a question of its agent.
     """
 
     CODE = 0
@@ -32,6 +32,7 @@ class Kind(IntEnum):
     MARK = 11
     YIELDS = 12
     NAMED = 13
+    ANSWER = 14
 
     @property
     def final(self) -> bool:

@@ -447,5 +447,12 @@ class Measure(Askable[Load]):
 
 
 @dataclass(frozen=True)
+class Consult(Askable[bytes]):
+    """Ask the node's session a question of `skyward_jupyter.agent.questions`; answered with nothing when it is busy."""
+
+    question: bytes
+
+
+@dataclass(frozen=True)
 class RenewSession(Askable[bool]):
     """End the node's session, whatever runs in it, and have another; answered once that is there, or cannot be."""

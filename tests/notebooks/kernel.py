@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -199,6 +199,17 @@ class Kernel:
         """What Tab at the end of `code` offers."""
         matches: list[str] = self._reply(self._client.complete(code))["matches"]
         return matches
+
+    def explain(self, code: str) -> str:
+        """What Shift+Tab at the end of `code` shows; empty where nothing is known."""
+        return _ANSI.sub("", str(self._reply(self._client.inspect(code))["data"].get("text/plain", "")))
+
+    @staticmethod
+    def seconds_of(call: Callable[[], object]) -> float:
+        """How long a request takes."""
+        began = time.monotonic()
+        call()
+        return time.monotonic() - began
 
     def stop(self) -> None:
         """End it, once."""

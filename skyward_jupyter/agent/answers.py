@@ -1,0 +1,51 @@
+"""What a session says of the names in it: IPython's own completer and inspector, asked between two cells.
+
+Imported in a session process only. Nothing is evaluated that they do not evaluate in any IPython, and a session
+that has run no cell yet says nothing.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+# What the completer imports when it is first used: the template has it then.
+import IPython.core.guarded_eval
+import IPython.core.latex_symbols  # noqa: F401
+from IPython.core.completer import provisionalcompleter, rectify_completions
+
+from skyward_jupyter.agent.questions import Answer, Completing, Inspecting, Offered, packed, question_in
+from skyward_jupyter.agent.session import current
+from skyward_jupyter.agent.shell import SessionShell
+
+#: So many completions are sent.
+_MOST = 1_000
+
+
+def answer(question: bytes) -> bytes:
+    """The answer to a question."""
+    session = current()
+    return packed(None if session is None else _answer(session.shell, question))
+
+
+def _answer(shell: SessionShell, question: bytes) -> Answer:
+    match question_in(question):
+        case Completing(code, cursor):
+            return _completed(shell, code, cursor)
+        case Inspecting(name, detail):
+            return _inspected(shell, name, detail)
+
+
+def _completed(shell: SessionShell, code: str, cursor: int) -> Offered:
+    with provisionalcompleter():
+        found = shell.Completer.completions(code, cursor)
+        offered = list(islice(rectify_completions(code, found), _MOST))
+    start = offered[0].start if offered else cursor
+    return Offered(start, tuple((it.text, it.type or "") for it in offered if it.end == cursor))
+
+
+def _inspected(shell: SessionShell, name: str, detail: int) -> dict[str, str] | None:
+    try:
+        bundle = shell.object_inspect_mime(name, detail_level=detail)
+    except KeyError:
+        return None
+    return {kind: str(value) for kind, value in bundle.items()}

@@ -1,0 +1,89 @@
+"""Asking a node's session about the code of a ``%%sky`` cell, for Tab and Shift+Tab.
+
+A node is asked that runs no cell, and only for a moment: the kernel waits for none that is busy or far away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import casty
+
+from skyward_jupyter.agent.questions import Answer, Question, answer_in, packed
+from skyward_jupyter.errors import SkywardError
+from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook.options import CellOptions, cell_options
+from skyward_jupyter.notebook.reading import stays
+from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.wire.messages import Consult
+
+if TYPE_CHECKING:
+    from skyward_jupyter.notebook.state import Notebook
+
+#: How long an answer may take (seconds).
+WITHIN = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in code that runs on nodes: the code, the cursor in it, and the options it runs with."""
+
+    code: str
+    cursor: int
+    options: CellOptions
+
+
+def place_in(notebook: Notebook, text: str, cursor: int) -> Place | None:
+    """Where a cursor in the text of a cell stands in code of nodes; None where it does not."""
+    above, below = text[:cursor], text[cursor:]
+    begins = len(text) - len(text.lstrip())
+    first, newline, rest = text[begins:].partition("\n")
+    if first.startswith("%%sky"):
+        start = begins + len(first) + len(newline)
+        return Place(rest, cursor - start, _options(notebook, first[5:])) if newline and cursor >= start else None
+    line = above.rpartition("\n")[2].lstrip()
+    if line.startswith("%sky "):
+        code = line.removeprefix("%sky ").lstrip()
+        return Place(code + below.partition("\n")[0], len(code), CellOptions())
+    if notebook.remote is None or stays(notebook, text.splitlines(keepends=True)):
+        return None
+    return Place(text, cursor, _options(notebook, notebook.remote.line))
+
+
+def consult(place: Place, question: Question) -> Answer:
+    """What a node answers; None when none can, or none does in time."""
+    if not pools.running():
+        return None
+    here = runtime()
+    asked = asyncio.run_coroutine_threadsafe(_ask(place.options, question), here.loop)
+    with here.needed():
+        try:
+            return asked.result(WITHIN)
+        except TimeoutError:
+            asked.cancel()
+            return None
+
+
+async def _ask(options: CellOptions, question: Question) -> Answer:
+    try:
+        pool = pools.find(options.pool)
+        rank = _idle(pool, pools.select(pool, options))
+        return answer_in(await pool.hub.worker(rank).ask(Consult(packed(question)))) if rank is not None else None
+    except (SkywardError, casty.Unavailable):
+        return None
+
+
+def _idle(pool: pools.Pool, ranks: Sequence[int]) -> int | None:
+    """The first of these nodes whose session runs nothing for this kernel."""
+    busy = {entry.rank for entry in pool.hub.desk.tasks.values() if entry.session}
+    return next((rank for rank in ranks if rank not in busy), None)
+
+
+def _options(notebook: Notebook, line: str) -> CellOptions:
+    try:
+        return cell_options(line, notebook.defaults())
+    except SkywardError:
+        return CellOptions()  # it is being written
