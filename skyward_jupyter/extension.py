@@ -26,6 +26,7 @@ from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
 from skyward_jupyter.notebook.reading import CellReader
 from skyward_jupyter.notebook.state import Notebook
+from skyward_jupyter.notebook.unawaited import show_unawaited
 from skyward_jupyter.project.tracker import ask_of_edits, record
 from skyward_jupyter.runtime.wakeups import let_sleep, let_wake
 from skyward_jupyter.showing import install_in
@@ -52,6 +53,7 @@ class Loaded:
         self._completion(shell)
         self._groups(shell)
         self._undo.append(install_in(shell))
+        self._undo.append(show_unawaited(shell))
         record()
         self._undo.append(ask_of_edits(partial(has_taken_in, shell)))
         if self.notebook.in_kernel:

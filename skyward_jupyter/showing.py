@@ -68,6 +68,11 @@ def without_ours(tb: TracebackType | None) -> TracebackType | None:
     return made
 
 
+def is_file_of_ours(file: str) -> bool:
+    """Whether code is of this project."""
+    return file.startswith(_OURS)
+
+
 def is_full() -> bool:
     """Whether everything is to be shown."""
     return _all or os.environ.get(SWITCH, "").lower() == "full"
@@ -144,7 +149,7 @@ def _runs(links: list[TracebackType]) -> Iterator[list[TracebackType]]:
 
 
 def _is_ours(link: TracebackType) -> bool:
-    return link.tb_frame.f_code.co_filename.startswith(_OURS)
+    return is_file_of_ours(link.tb_frame.f_code.co_filename)
 
 
 def _carries(link: TracebackType) -> bool:

@@ -110,8 +110,13 @@ class PendingCompute[R](NotRun):
     def __bool__(self) -> bool:
         raise UsageError("a call that has not run has no truth value; run it first, with `call >> pool`")
 
-    def _text(self) -> str:
+    @property
+    def text(self) -> str:
+        """It, in one short line."""
         return called(self.function, self.args, self.kwargs)
+
+    def _text(self) -> str:
+        return self.text
 
     def __repr__(self) -> str:
         return f"<{self._text()}, not run yet; send it with `>> pool`>"

@@ -19,6 +19,7 @@ from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.gathering import carry
 from skyward_jupyter.api.inputs import refuse_own_loop
 from skyward_jupyter.api.parts import Parts
+from skyward_jupyter.errors import NodeLost, SlotDied
 from skyward_jupyter.runtime.bridge import runtime, wait
 from skyward_jupyter.runtime.writing import heard
 
@@ -51,7 +52,10 @@ class Sending:
         with heard:
             if isinstance(pending, PendingGroup):
                 return self._gather_blocking(pending)
-            return wait(self._calls().work(pending), "await pool.run(...)", calls=1)
+            try:
+                return wait(self._calls().work(pending), "await pool.run(...)", calls=1)
+            except (NodeLost, SlotDied) as error:
+                raise _of_call(error, pending)  # noqa: B904
 
     def _gather_blocking(self, group: PendingGroup) -> Any:
         """The same of a group; interrupted, what is raised carries the results that are there."""
@@ -63,6 +67,10 @@ class Sending:
             if started:
                 carry(error, started[0].so_far())
             raise
+        except (NodeLost, SlotDied) as error:
+            found = getattr(error, "gathered", None)
+            places = [place for place, one in found.errors.items() if one is error] if found is not None else [0]
+            raise _of_call(error, group.calls[places[0]])  # noqa: B904
 
     def broadcast_blocking(self, pending: PendingCompute[Any]) -> list[Any]:
         """Run a call on every node; blocks."""
@@ -114,6 +122,12 @@ def on_loop[T](work: Callable[[], T]) -> T:
         return work()
 
     return wait(run())
+
+
+def _of_call[E: BaseException](error: E, call: PendingCompute[Any]) -> E:
+    """`error` with a note of the call, which the process that knew it can no longer tell."""
+    error.add_note(f"the call was {call.text}")
+    return error
 
 
 def _unseen() -> Echo:

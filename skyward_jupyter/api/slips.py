@@ -148,9 +148,7 @@ def no_call(value: object, operator: str = ">>") -> str:
 
 def checked_call(pending: object, before: str, after: str, more: object = ()) -> None:
     """Refuse what is no call where one is taken, as in ``pool.submit(f, 1)``."""
-    from skyward_jupyter.api.compute import PendingCompute, PendingGroup
-
-    if more or not isinstance(pending, PendingCompute | PendingGroup):
+    if more or not isinstance(pending, NotRun):
         _refuse(pending, before, after)
 
 

@@ -81,8 +81,12 @@ def test_failures_of_tasks_name_it_too(pool: sky.ComputePool) -> None:
         sleeps(7).with_timeout(0.2) >> pool
     with pytest.raises(sky.ResultNotPicklable, match=r"^what returns_a_lock\(7\) on node \d returned cannot be sent"):
         returns_a_lock(7) >> pool
-    with pytest.raises(sky.SlotDied, match=r"on node \d ended itself with status 3 .* while it ran dies\b"):
+    with pytest.raises(sky.SlotDied, match=r"on node \d ended itself with status 3 .* while it ran dies\b") as caught:
         dies(7) >> pool
+    assert caught.value.__notes__ == ["the call was dies(7)"]
+    with pytest.raises(sky.SlotDied) as caught:
+        sky.gather(sky.compute(abs)(-1), dies(7)) >> pool
+    assert caught.value.__notes__[-1] == "the call was dies(7)"
 
 
 def test_jobs_of_an_executor_are_named_as_their_calls(pool: sky.ComputePool) -> None:

@@ -80,6 +80,9 @@ def test_no_error_shows_a_frame_of_ours(nodes: Kernel) -> None:
         assert said in shown.traceback
         assert "skyward_jupyter/" not in shown.traceback
         assert "hidden" not in shown.traceback
+    said = "<pool.run(...) has not begun: write await pool.run(...), or call >> pool>"
+    assert nodes.ok("going = sky.pool().run(divide(4))\ngoing").text == said
+    assert nodes.ok("await going").text == "1.0"
     nodes.ok("%config Skyward.full_tracebacks = True")
     assert "skyward_jupyter/" in nodes.run("sky.pool('none')").traceback
     nodes.ok("%config Skyward.full_tracebacks = False")
