@@ -55,6 +55,7 @@ class Loaded:
         self._undo.append(install_in(shell))
         self._undo.append(show_unawaited(shell))
         record()
+        self._undo.append(self.notebook.forget_notice)
         self._undo.append(ask_of_edits(partial(has_taken_in, shell)))
         if self.notebook.in_kernel:
             self._await_cells(shell)
@@ -142,7 +143,7 @@ def load(shell: InteractiveShell) -> None:
     if sentence := stranger():
         sys.stderr.write(f"{sentence}\n")
     _prewarm()
-    _tell_of_pools()
+    _tell_of_pools(shell)
 
 
 def unload(shell: InteractiveShell) -> None:
@@ -176,12 +177,15 @@ def _prewarm() -> None:
     bridge.prewarm()
 
 
-def _tell_of_pools() -> None:
-    """Say which pools other kernels left, and remove what is left of those that are over."""
+def _tell_of_pools(shell: Any) -> None:
+    """Show until the next cell which pools this notebook left, and remove what is left of any that are over."""
     from skyward_jupyter.notebook import listing
+    from skyward_jupyter.notebook.notice import notify
 
-    for sentence in listing.news():
-        sys.stdout.write(f"{sentence}\n")
+    loaded: Loaded = getattr(shell, _MARK)
+    sentences, seconds = listing.news()
+    loop = _loop_of(shell) if loaded.notebook.in_kernel else None
+    loaded.notebook.notice = notify(shell, sentences, loop, seconds)
 
 
 def _loop_of(shell: Any) -> asyncio.AbstractEventLoop | None:

@@ -34,6 +34,7 @@ from skyward_jupyter.providers import records
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.forks import forget_in_child
+from skyward_jupyter.wire.moments import now
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
@@ -80,8 +81,15 @@ async def assemble(
     provider: Provider,
     image: Image | None = None,
     share: bool = True,
+    alone: bool = False,
 ) -> Hub:
-    """A pool with no nodes yet. `share=False` sends local payloads through the cluster, as to a remote machine."""
+    """A pool with no nodes yet. `share=False` sends local payloads through the cluster, as to a remote machine.
+
+    Raises
+    ------
+    NameTaken
+        It is to be alone with its name, and another pool has it.
+    """
     key = f"{name}~{secrets.token_hex(4)}"
     ear = _Ear()
     fleet = new_fleet(provider, name, spec, ear.hear, share=share, key=key, image=image)
@@ -89,7 +97,7 @@ async def assemble(
         made = ear.hub = await _hub(key, name, spec, terms, fleet, events)
         _people(made, _record(made, terms))
         assert made.recorder is not None
-        made.recorder.begin()
+        made.recorder.begin(alone=alone)
     except BaseException:
         fleet.close()
         await fleet.ended()
@@ -200,6 +208,7 @@ def _record(hub: Hub, terms: Terms) -> PoolRecord:
         share=fleet.shared is not None,
         places=fleet.places,
         terms=terms,
+        began=now(),
     )
 
 

@@ -48,9 +48,9 @@ class Recorder:
         self._closed = False
         self.record = record
 
-    def begin(self) -> None:
-        """Write it for the first time."""
-        self._try(lambda: records.add(self.record))
+    def begin(self, *, alone: bool) -> None:
+        """Write it for the first time; raises NameTaken if it is to be alone with its name, and is not."""
+        self._try(lambda: records.add(self.record, alone=alone))
 
     def changed(self) -> None:
         """Something of the pool changed."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.channel import Channel, Message, bound, encoded
 from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.wire.moments import note_end
 from skyward_jupyter.wire.spill import hold_store, remove_store
 
 #: The file of a pool's door.
@@ -86,10 +87,10 @@ class Pool:
         return True
 
     def stamp(self) -> None:
-        """Note when its kernel ended: the time of its record."""
+        """Note when its kernel ended, with its record."""
         if self.config is not None and self.config.record:
             with contextlib.suppress(OSError):
-                os.utime(self.config.record)
+                note_end(self.config.record, self.epoch)
 
     def remove(self) -> None:
         """Close its door and remove its files."""

@@ -45,7 +45,10 @@ _threads = itertools.count(1)
 class Nodes(Protocol):
     """What is needed of a pool. Read from another thread than its own."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
 
     @property
     def state(self) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
-from skyward_jupyter.api import registry
+from skyward_jupyter.api.naming import new_name
 from skyward_jupyter.api.spec import Nodes, nodes_of
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.events import Event
@@ -15,15 +14,13 @@ from skyward_jupyter.providers.base import Provider
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
 
-_numbers = itertools.count(1)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,31}")
 
 
 def checked_name(name: str | None) -> str:
-    """`name`, or one that no pool of this process has."""
+    """`name`, or one that no other pool has."""
     if name is None:
-        taken = {pool.name for pool in registry.pools()}
-        return next(name for number in _numbers if (name := f"pool{number}") not in taken)
+        return new_name()
     if not is_name(name):
         raise UsageError(f"{name!r} is no pool name: use up to 32 letters, digits, - and _, a letter first")
     return name

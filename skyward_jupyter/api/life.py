@@ -19,7 +19,7 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Taken
 from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.agent.context import on_node
-from skyward_jupyter.api import registry
+from skyward_jupyter.api import naming, registry
 from skyward_jupyter.api.calls import Calls
 from skyward_jupyter.api.others import remove_remains, replace_left
 from skyward_jupyter.api.spec import Nodes
@@ -29,7 +29,7 @@ from skyward_jupyter.collections import display, place
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
 from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
 from skyward_jupyter.providers.base import Provider
-from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.providers.records import NameTaken, PoolRecord
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.wakeups import let_wake
@@ -42,9 +42,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a pool is to be; as of the parameters of `ComputePool`."""
+    """How a pool is to be; as of the parameters of `ComputePool`. One that is `unnamed` was given its name here."""
 
     name: str
+    unnamed: bool
     nodes: Nodes
     spec: NodeSpec
     terms: Terms
@@ -83,6 +84,8 @@ class Life:
         self._depth = depth()
         self._stopping: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
+        if settings.unnamed:
+            naming.expect(self)
 
     @property
     def state(self) -> str:
@@ -106,15 +109,12 @@ class Life:
             return
         if self.state == "taken":
             await self.stop()
+        self._settle_name()
         self._refuse_second()
         self._refuse_in_import()
         await replace_left(self.name)
         self._tidying = runtime().spawn(remove_remains())
-        how = self.settings
-        hub = await assembly.assemble(
-            self.name, how.spec, how.terms, self._bus, provider=how.provider, image=how.image, share=how.share
-        )
-        self._furnish(hub)
+        self._furnish(await self._assembled())
         try:
             with self._presented():
                 await self._resized(self.settings.nodes.desired)
@@ -126,6 +126,28 @@ class Life:
                 self.panel.keep("failed" if failed else "stopped")
             await asyncio.shield(runtime().spawn(self.stop()))
             raise
+
+    async def _assembled(self) -> Hub:
+        """Return the pool without nodes; one that was given no name gets another while somebody else has that one."""
+        how = self.settings
+        while True:
+            try:
+                return await assembly.assemble(
+                    self.name,
+                    how.spec,
+                    how.terms,
+                    self._bus,
+                    provider=how.provider,
+                    image=how.image,
+                    share=how.share,
+                    alone=how.unnamed,
+                )
+            except NameTaken:
+                self._settle_name()
+
+    def _settle_name(self) -> None:
+        if self.settings.unnamed:
+            self.name = self._bus.pool = naming.settled(self)
 
     async def _also_started(self, hub: Hub) -> None:
         """Wait for the end of a start that is under way; one that fails, or is called off, fails for all who wait."""

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterable
-
-import psutil
 
 from skyward_jupyter.errors import SkywardError
 from skyward_jupyter.fleets.choice import end
@@ -40,21 +37,9 @@ def read() -> tuple[list[PoolRecord], list[str]]:
         return [], [f"the records of pools cannot be read: {error}"]
 
 
-def ends_in(record: PoolRecord) -> float:
-    """Seconds until the nodes of a pool that was left end themselves."""
-    return max(0.0, record.left_at() + record.ttl - time.time())
-
-
-def gone_for(record: PoolRecord) -> float | None:
-    """Seconds since the kernel of a pool ended; None when that is not known, as after a restart of the machine."""
-    left = record.left_at()
-    return time.time() - left if left > psutil.boot_time() else None
-
-
 def is_mine(record: PoolRecord) -> bool:
-    """Whether this kernel left the pool behind when it was restarted."""
-    here = records.me()
-    return bool(here.kernel) and (record.holder.kernel, record.holder.host) == (here.kernel, here.host)
+    """Whether it is this kernel's, or was left behind by it or by another kernel of this notebook."""
+    return record.holder.was_me
 
 
 async def remove_remains() -> None:
@@ -69,7 +54,7 @@ async def remove_remains() -> None:
 
 
 async def replace_left(name: str) -> None:
-    """End the pool of this name that this kernel left behind when it was restarted: another takes its place."""
+    """End the pool of this name that a former kernel of this notebook left behind: another takes its place."""
     for record in read()[0]:
         if record.name == name and is_mine(record) and record.standing == "left":
             # Where nothing can be written there is nothing to replace: that pool ends by itself.

@@ -65,7 +65,7 @@ class ComputePool(Target, Sharing):
         How many; ``(2, 16)`` or `Nodes` for a number that follows the work. On this machine 1 to 250, 1 when not
         given; on machines over SSH one for each host.
     name
-        What it is called in ``%sky``, in ``ps`` and in errors; made up when not given.
+        What it is called in ``%sky``, in ``ps`` and in errors; after the notebook or program when not given.
     worker
         How each node runs tasks.
     ttl
@@ -106,17 +106,18 @@ class ComputePool(Target, Sharing):
         _share: bool = True,
     ) -> None:
         worker = worker or Worker()
-        self.name = checked_name(name)
+        named = checked_name(name)
         self._provider = checked_provider(provider)
         here = self._provider.name == "local"
         self._nodes = nodes_on(self._provider, nodes)
         self._spec = NodeSpec(
             worker.concurrency, slots_of(worker), (30.0 if here else 600.0) if ttl is None else ttl, checked_env(env)
         )
-        self._bus = Bus(self.name)
+        self._bus = Bus(named)
         self._runs: dict[int, PoolRun] = {}
         settings = Settings(
-            name=self.name,
+            name=named,
+            unnamed=name is None,
             nodes=self._nodes,
             spec=self._spec,
             terms=terms_of(
@@ -389,6 +390,11 @@ class ComputePool(Target, Sharing):
         )
 
     # -- what it is ------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What it is called. One that was given no name may get another as it starts, if that is taken by then."""
+        return self._life.name
 
     @property
     def state(self) -> str:

@@ -26,6 +26,7 @@ from skyward_jupyter.providers.base import Instance
 from skyward_jupyter.ssh.connection import Connection
 from skyward_jupyter.ssh.login import connection
 from skyward_jupyter.tasks import Tasks, begin
+from skyward_jupyter.wire.moments import note_end
 
 #: Renewals in one ttl.
 RENEWALS = 5
@@ -157,9 +158,9 @@ class Keeper:
         await asyncio.gather(*(machine.close() for machine in self._machines.values()))
 
     def stamp(self) -> None:
-        """Note when the kernel ended: the time of its record."""
+        """Note when the kernel ended, with the pool's record."""
         with contextlib.suppress(OSError):
-            os.utime(self._facts.get("record", ""))
+            note_end(self._facts.get("record", ""), self._facts.get("epoch", 0))
 
     def _message(self, op: str, **more: object) -> dict[str, Any]:
         return {"op": op, "pool": self._facts.get("pool", ""), "epoch": self._facts.get("epoch", 0), **more}

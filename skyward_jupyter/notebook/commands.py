@@ -18,6 +18,7 @@ from skyward_jupyter.notebook.moving import pull, push
 from skyward_jupyter.notebook.options import (
     ATTACH,
     POOL,
+    POOLS,
     logs_options,
     parse,
     start_options,
@@ -175,9 +176,12 @@ def _attach(notebook: Notebook, line: str) -> None:
 
 
 def _pools(notebook: Notebook, line: str) -> None:
-    if line.strip():
-        raise UsageError("%sky pools takes nothing more; for one pool use %sky status NAME")
-    put("stdout", listing.table(pools.find(None) if pools.running() else None), flush=False)
+    given, words = parse(line, POOLS, "%sky pools")
+    if words:
+        advice = "did you mean %sky pools --all?" if words == ["all"] else "for one pool use %sky status NAME"
+        raise UsageError(f"%sky pools takes no word {words[0]!r}; {advice}")
+    active = pools.find(None) if pools.running() else None
+    put("stdout", listing.table(active, everyone=given.get("everyone", False)), flush=False)
 
 
 def _logs(notebook: Notebook, line: str) -> None:

@@ -13,7 +13,7 @@ from skyward_jupyter.api import others
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.consulting import consult, place_in
 from skyward_jupyter.notebook.names import names_of
-from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, START, Option, flags
+from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, POOLS, START, Option, flags
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.profiles import files as profiles
 from skyward_jupyter.ssh import aliases
@@ -101,6 +101,8 @@ def completions(magic: str, rest: str, names: Iterable[str], theirs: Iterable[st
     if command == "logs":
         words = _option_words(LOGS, done[1:], last, names)
         return [*words, *((rank, "node") for rank in _node_numbers())] if len(done) == 1 else words
+    if command == "pools":
+        return _option_words(POOLS, done[1:], last, names)
     if command == "attach":
         return [*_option_words(ATTACH, done[1:], last, names), *((name, "pool") for name in _left_names())]
     if command == "on":

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, START, Option
+from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, POOLS, START, Option
 
 #: What asks for help on a line.
 FLAGS = ("--help", "-h")
@@ -21,6 +21,7 @@ _TAKES = {
     "pull": ("NAME ...", MOVE),
     "logs": ("[NODES]", LOGS),
     "attach": ("[POOL]", ATTACH),
+    "pools": ("", POOLS),
     "interrupt": ("[RUN]", POOL),
     "restart": ("[NODES]", POOL),
     "on": ("", CELL),
@@ -44,6 +45,7 @@ _EXAMPLES = """
     %sky use big
     %sky stop big
     %sky attach big
+    %sky pools --all
     %sky interrupt
     %sky interrupt run
     %sky restart
@@ -164,6 +166,9 @@ def line_help() -> str:
 
 %sky attach [NAME]
 {_listed(ATTACH)}
+
+%sky pools
+{_listed(POOLS)}
 
 Examples
 {_EXAMPLES}

@@ -86,6 +86,8 @@ START = (
     Option("--no-cluster", "alone", "flag", "they do not reach each other: each stands alone"),
 )
 
+POOLS = (Option("--all", "everyone", "flag", "those of other notebooks and programs too"),)
+
 ATTACH = (Option("--force", "force", "flag", "although the pool's kernel is alive"),)
 
 POOL = (Option("--pool", "pool", "pool", "which pool, when there are several", "NAME"),)
@@ -113,7 +115,7 @@ COMMANDS = {
     "pull": "bring names here, as -o does",
     "logs": "what the nodes said and wrote last",
     "attach": "go on with a pool whose kernel has ended",
-    "pools": "the pools that run, and those that can be attached to",
+    "pools": "the pools of this notebook: those that run, and those that can be attached to",
     "on": "plain cells run on the nodes from now on, with options as of %%sky",
     "off": "plain cells run here again",
     "interrupt": "interrupt what runs on the pool, or one run of it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from skyward_jupyter.api import others
 from skyward_jupyter.api.named import pool_of
 from skyward_jupyter.errors import NoPool, UsageError
 from skyward_jupyter.notebook import plan, ranks
@@ -38,7 +39,7 @@ def find(name: str | None) -> Pool:
                 return pool
         raise NoPool(_no_such(name, [pool.name for pool in pools]))
     if not pools:
-        raise NoPool("there is no pool: start one with %sky start --nodes 4, or give --nodes 4 to the cell")
+        raise NoPool(f"there is no pool: start one with %sky start --nodes 4, or give --nodes 4 to the cell{_left()}")
     return skyward.pool()
 
 
@@ -131,6 +132,12 @@ def _free(pool: Pool, present: list[int]) -> int:
     """The node that does least, then the one that did least."""
     nodes = [node for node in pool.nodes if node.rank in present]
     return int(min(nodes, key=lambda node: (bool(node.lacks), node.running, node.done, node.rank)).rank)
+
+
+def _left() -> str:
+    """What this notebook has left that can be had again, for the end of a sentence."""
+    found = [record.name for record in others.read()[0] if record.standing == "left" and others.is_mine(record)]
+    return f"; %sky attach {found[-1]} goes on with the one that this notebook left" if found else ""
 
 
 def _no_such(name: str, names: list[str]) -> str:

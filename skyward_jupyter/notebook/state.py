@@ -21,6 +21,7 @@ from skyward_jupyter.project.tracker import cell_begins
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
+    from skyward_jupyter.notebook.notice import Notice
     from skyward_jupyter.notebook.switching import Remote
 
 #: Names that IPython keeps in every namespace, with values of its own.
@@ -42,6 +43,8 @@ class Notebook:
         What the names of its cells look like in pickled code.
     at_hand
         The name `pool` in it.
+    notice
+        What is shown below a cell until the next one.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -53,6 +56,7 @@ class Notebook:
         self.remote: Remote | None = None
         self.cells = cell_names(shell)
         self.at_hand = AtHand(shell)
+        self.notice: Notice | None = None
         self._ledgers: WeakKeyDictionary[ComputePool, Ledger] = WeakKeyDictionary()
         self._queues: WeakKeyDictionary[ComputePool, Queues] = WeakKeyDictionary()
 
@@ -114,11 +118,18 @@ class Notebook:
         """A cell starts."""
         _forget_failed_display(self.shell)
         cell_begins()
+        self.forget_notice()
         self.at_hand.follow(registry.pools())
         if info is not None:
             count = int(self.shell.execution_count)
             self.raw = info.raw_cell or ""
             self.number = count - 1 if info.store_history else count
+
+    def forget_notice(self) -> None:
+        """Take back what was shown until now."""
+        if self.notice is not None:
+            self.notice.clear()
+            self.notice = None
 
     def enter(self) -> None:
         """A cell, or one inside it, starts."""

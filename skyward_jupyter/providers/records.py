@@ -12,25 +12,30 @@ import contextlib
 import json
 import os
 import socket
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from skyward_jupyter.agent.lease import Owner, is_alive, started
 from skyward_jupyter.fleets.base import Terms
+from skyward_jupyter.runtime.origin import connection_file, origin
 from skyward_jupyter.runtime.state import directory, location
 from skyward_jupyter.wire.holds import is_held
 from skyward_jupyter.wire.locks import locked
+from skyward_jupyter.wire.moments import Moment, beside, noted_end
 
 #: Counts what a reader must understand.
 VERSION = 1
 _LOCK = ".lock"
 
 type Standing = Literal["ours", "held", "left", "over", "elsewhere", "remains"]
+
+
+class NameTaken(Exception):
+    """Another pool has the name that one was to be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Holder:
         Where it runs, and what tells a container there from others (Linux); process ids mean nothing elsewhere.
     kernel
         Its connection file, which a kernel keeps when it is restarted; empty for a script.
+    notebook
+        The path of the notebook that it is the kernel of; empty where that is not known.
     """
 
     pid: int
@@ -53,6 +60,7 @@ class Holder:
     host: str
     kernel: str = ""
     space: int = 0
+    notebook: str = ""
 
     @property
     def owner(self) -> Owner:
@@ -68,6 +76,13 @@ class Holder:
     def is_near(self) -> bool:
         """Whether its process ids are those of this process too, if it is on this machine."""
         return self.space in (0, _space())
+
+    @property
+    def was_me(self) -> bool:
+        """Whether it is this kernel before a restart, or another kernel of this notebook."""
+        here = me()
+        same = (self.kernel and self.kernel == here.kernel) or (self.notebook and self.notebook == here.notebook)
+        return bool(same) and self.host == here.host
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +142,8 @@ class PoolRecord:
         What the kernel that goes on with it keeps to; a record that lacks some of it means the usual.
     cost
         Money per hour, as text.
+    began
+        When it was started, on the clocks of the machine that it was started from.
     """
 
     key: str
@@ -150,6 +167,7 @@ class PoolRecord:
     waiting: tuple[WaitingRun, ...] = ()
     nodes: tuple[NodeRecord, ...] = field(default_factory=tuple)
     ended: tuple[tuple[int, int, int, int, int], ...] = ()
+    began: Moment = field(default_factory=Moment)
 
     @property
     def standing(self) -> Standing:
@@ -172,18 +190,62 @@ class PoolRecord:
 
     def _lives(self) -> bool:
         """Whether a node runs; of nodes elsewhere, or not known yet when their kernel ended, whether one may."""
-        known = [node for node in self.nodes if node.pid]
-        if not known or self.provider != "local":
-            return time.time() < self.left_at() + self.ttl
-        return any(is_alive(node.pid, node.since) for node in known)
+        if self.provider == "local" and any(node.pid for node in self.nodes):
+            return self._is_seen
+        return self.ends_in > 0
+
+    @property
+    def _is_seen(self) -> bool:
+        """Whether one of its nodes runs on this machine."""
+        here = self.nodes if self.provider == "local" else ()
+        return any(is_alive(node.pid, node.since) for node in here if node.pid)
+
+    @property
+    def has_name(self) -> bool:
+        """Whether its name is its own: it runs, or somebody else may go on with it."""
+        match self.standing:
+            case "left":
+                return not self.holder.was_me
+            case standing:
+                return standing in ("ours", "held", "elsewhere")
 
     @property
     def path(self) -> Path:
         """Its file."""
         return path_of(self.key)
 
-    def left_at(self) -> float:
-        """When its kernel ended, for one that is left: a node stamps the file then."""
+    @property
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return self.began.age() if self.began.boot else max(0.0, time.time() - self.created)
+
+    @property
+    def left_for(self) -> float | None:
+        """Seconds since its kernel ended, for one that is left or over; None where nobody noted that."""
+        end = self._end
+        return end.age() if end is not None else 0.0 if self.standing == "left" and self._is_seen else None
+
+    @property
+    def ends_in(self) -> float:
+        """Seconds until the nodes of a pool that was left end themselves, if nobody takes it over.
+
+        Nodes on this machine do not count while it sleeps.
+        """
+        end = self._end
+        if end is None:
+            gone = 0.0 if self._is_seen else time.time() - self._changed
+        else:
+            gone = end.awake_for() if self.provider == "local" else end.age()
+        return max(0.0, self.ttl - gone)
+
+    @property
+    def _end(self) -> Moment | None:
+        """When its kernel ended: a node notes that."""
+        return noted_end(self.path, self.epoch)
+
+    @property
+    def _changed(self) -> float:
+        """When it was written, or its kernel ended, whichever came last."""
         try:
             return self.path.stat().st_mtime
         except OSError:
@@ -191,10 +253,8 @@ class PoolRecord:
 
 
 @cache
-def _me(pid: int) -> Holder:
-    kernel = _connection_file()
-    name = f"{'kernel' if kernel else 'process'} {pid}"
-    return Holder(pid, started(pid), name, socket.gethostname(), kernel, _space())
+def _me(pid: int, name: str, notebook: str) -> Holder:
+    return Holder(pid, started(pid), name, socket.gethostname(), connection_file(), _space(), notebook)
 
 
 @cache
@@ -208,14 +268,8 @@ def _space() -> int:
 
 def me() -> Holder:
     """This process, as the holder of pools."""
-    return _me(os.getpid())
-
-
-def _connection_file() -> str:
-    app: Any = getattr(sys.modules.get("ipykernel.kernelapp"), "IPKernelApp", None)
-    if app is None or not app.initialized():
-        return ""
-    return str(getattr(app.instance(), "abs_connection_file", ""))
+    mine = origin()
+    return _me(os.getpid(), mine.name, mine.notebook)
 
 
 def path_of(key: str) -> Path:
@@ -243,9 +297,24 @@ def find(key: str) -> PoolRecord | None:
     return None
 
 
-def add(record: PoolRecord) -> None:
-    """Write the record of a pool that starts."""
+def names() -> set[str]:
+    """The names of pools that are not this process's to give again: those that run, or that others left."""
+    if not location().is_dir():
+        return set()
+    return {record.name for record in read()[0] if record.has_name}
+
+
+def add(record: PoolRecord, *, alone: bool = False) -> None:
+    """Write the record of a pool that starts.
+
+    Raises
+    ------
+    NameTaken
+        It is to be alone with its name, and another pool has it.
+    """
     with locked(directory() / _LOCK):
+        if alone and record.name in names():
+            raise NameTaken(record.name)
         _write(record)
 
 
@@ -268,6 +337,7 @@ def remove(record: PoolRecord) -> bool:
         if not _is_current(record):
             return False
         record.path.unlink(missing_ok=True)
+        beside(record.path).unlink(missing_ok=True)
         return True
 
 
@@ -303,6 +373,7 @@ def _parsed(text: str) -> PoolRecord:
     if version != VERSION:
         raise ValueError(f"it is of version {version}, this is {VERSION}")
     fields["holder"] = Holder(**fields["holder"])
+    fields["began"] = Moment(**fields.get("began", {}))
     fields["terms"] = Terms(**fields.get("terms", {}))
     fields["waiting"] = tuple(WaitingRun(**run) for run in fields.get("waiting", ()))
     fields["nodes"] = tuple(NodeRecord(**node) for node in fields["nodes"])

@@ -104,7 +104,7 @@ def test_kill_9_during_a_run_loses_nothing(another: Another, world: World) -> No
     counting = first.start(f"count({COUNT}) >> pool")
     first.until(counting, "number 5\n")
     _kill(pid, world)
-    assert re.search(rf"{name} .* nobody, ends in \d+ s", second.ok("%sky pools").stdout)
+    assert re.search(rf"{name} .* nobody, ends in \d+ s", second.ok("%sky pools --all").stdout)
     attached = second.ok(f"%sky attach {name}").stdout
     assert attached.startswith(f"pool {name}: 3 nodes, attached\n")
     assert re.search(r"runs\[\d\]  count +node \d +running", attached)
@@ -283,7 +283,7 @@ def test_a_restart_keeps_the_pool_and_a_shutdown_ends_it(another: Another, world
     http = kernel.ok("print(pool.endpoints, pool.token)").stdout
     template = _template(kernel)
     kernel.restart()
-    told = kernel.ok("%load_ext skyward").stdout
+    told = kernel.ok("%load_ext skyward").text
     assert f"pool {name} (2 nodes) of this kernel before its restart is still there: %sky attach {name}" in told
     assert kernel.ok("%sky attach").stdout.startswith(f"pool {name}: 2 nodes, attached\n")
     assert kernel.ok("%sky kept").text == "[0-1] 'kept'"
@@ -304,7 +304,7 @@ def test_a_pool_that_nobody_took_is_told_of_once(another: Another, world: World)
     wrong = kernel.run(f"%sky attach {name}")
     assert wrong.ename == "NoPool"
     kernel.restart()
-    assert name not in kernel.ok("%load_ext skyward\n%sky pools").stdout
+    assert name not in kernel.ok("%load_ext skyward\n%sky pools --all").stdout
     _nothing_is_left(world, name, template)
 
 
@@ -314,10 +314,10 @@ def test_loading_tells_of_a_pool_that_is_over(another: Another, world: World) ->
     kernel.ok(f"pool = sky.ComputePool(nodes=1, name={name!r}, ttl=0.1).start()")
     kernel.restart()
     world.until(lambda: world.gone(name), "the node has ended by itself")
-    told = kernel.ok("%load_ext skyward").stdout
-    assert re.search(rf"pool {name} of a kernel that ended \d+ s ago is over", told)
+    told = kernel.ok("%load_ext skyward").text
+    assert re.search(rf"pool {name} of this kernel before its restart is over, its kernel ended \d+ s ago", told)
     assert not world.records(name)
-    assert name not in kernel.ok("%unload_ext skyward\n%load_ext skyward").stdout
+    assert name not in kernel.ok("%unload_ext skyward\n%load_ext skyward").text
 
 
 def test_a_living_kernel_keeps_its_pool_unless_it_is_forced(another: Another, world: World) -> None:
@@ -329,7 +329,7 @@ def test_a_living_kernel_keeps_its_pool_unless_it_is_forced(another: Another, wo
     template, pid = _template(first), _pid(first)
     refused = second.run(f"%sky attach {name}")
     assert refused.ename == "PoolHeld"
-    assert f"pool {name} is driven by kernel {pid}, which is alive" in refused.evalue
+    assert f"pool {name} is driven by kernel {pid} in {first.folder.name}, which is alive" in refused.evalue
     assert second.ok(f"%sky attach {name} --force").stdout.startswith(f"pool {name}: 2 nodes, attached")
     by = _pid(second)
     for cell in ("me() @ pool", "me() >> pool", "%%sky\n1", "%sky x", "waiting.result()"):
@@ -456,7 +456,7 @@ def test_an_attach_that_is_cut_short_can_be_repeated(another: Another, world: Wo
     second.ok("import asyncio")
     for pause in (0.0, 0.002, 0.005, 0.01, 0.02):
         second.run(f"await asyncio.wait_for(sky.attach_async({name!r}), {pause})")
-        assert name in second.ok("%sky pools").stdout
+        assert name in second.ok("%sky pools --all").stdout
     second.ok(f"%sky attach {name}")
     assert second.ok("%sky x").text == "[0-1] 1"
     second.ok("%sky stop")

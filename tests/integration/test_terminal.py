@@ -259,13 +259,13 @@ def test_terminal_ipython(ipython: Terminal, tmp_path: Path) -> None:
     ipython.child.send(
         "%%sky --nodes 2\nimport os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\nprint('went')\n\n\n"
     )
-    ipython.until(r"── pool\d+ · ready · 2 nodes · local .*\nnode .*\n +0 +▶ active .*\n +1 +▶ active .*$")
+    ipython.until(r"── ipython · ready · 2 nodes · local .*\nnode .*\n +0 +▶ active .*\n +1 +▶ active .*$")
     (tmp_path / "go").touch()
     text = ipython.until(r"\[0-1\] went\n\nIn \[2\]:$")
     assert "──" not in text
     ipython.child.send("import skyward; pool = skyward.pool(); pool\n")
     text = ipython.until(r"In \[3\]:$")
-    assert re.search(r"pool\d+: ready, local, 2 nodes, 2 idle, 2 tasks done, up \d+s\nnode +state +CPU", text)
+    assert re.search(r"ipython: ready, local, 2 nodes, 2 idle, 2 tasks done, up \d+s\nnode +state +CPU", text)
     assert re.search(r"0 +○ idle +\d+% +\d+ MiB +0 +1 +127\.\S+\n", text)
     ipython.child.send("os = __import__('os'); os.kill(pool.nodes[1].pid, 9)\n")
     ipython.until(r"In \[4\]:$")

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.kernel
         ("%sky attach", "no kernel left a pool to attach to"),
         ("%sky attach a b", "%sky attach takes one pool at most: %sky attach NAME"),
         ("%sky attach --forse", "%sky attach has no option --forse; did you mean --force?"),
-        ("%sky pools all", "%sky pools takes nothing more; for one pool use %sky status NAME"),
+        ("%sky pools all", "%sky pools takes no word 'all'; did you mean %sky pools --all?"),
+        ("%sky pools big", "%sky pools takes no word 'big'; for one pool use %sky status NAME"),
     ],
 )
 def test_what_cannot_be_attached_to_is_said_in_a_sentence(kernel: Kernel, line: str, sentence: str) -> None:
@@ -31,14 +32,14 @@ def test_the_own_pool_becomes_the_active_one(kernel: Kernel) -> None:
     kernel.ok("%sky attach one")
     assert kernel.ok("import skyward as sky\nprint(sky.pool().name)").stdout == "one\n"
     kernel.ok("%sky stop one\n%sky stop two")
-    assert kernel.ok("%sky pools").stdout == "no pool runs; start one with %sky start --nodes 4\n"
+    assert kernel.ok("%sky pools --all").stdout == "no pool runs; start one with %sky start --nodes 4\n"
 
 
 def test_a_pool_that_was_left_is_listed_and_completed(kernel: Kernel) -> None:
     kernel.ok("%sky start --nodes 2 --name left")
     kernel.ok("%%sky\nx = 41")
     kernel.restart()
-    told = kernel.ok("%load_ext skyward").stdout
+    told = kernel.ok("%load_ext skyward").text
     assert told.startswith("pool left (2 nodes) of this kernel before its restart is still there: %sky attach left")
     assert "nobody, ends in" in kernel.ok("%sky pools").stdout
     assert "left" in kernel.complete("%sky attach ")

@@ -32,11 +32,13 @@ def test_a_cell_makes_an_elastic_pool_grow(kernel: Kernel) -> None:
 def test_a_cell_brings_the_first_node(kernel: Kernel) -> None:
     kernel.restart()
     kernel.ok("%load_ext skyward")
-    assert kernel.ok("%sky start --nodes 0-2").stdout.startswith("pool pool1: 0 nodes of 0 to 2 ready in ")
+    assert kernel.ok("%sky start --nodes 0-2").stdout.startswith(
+        f"pool {kernel.folder.name}: 0 nodes of 0 to 2 ready in "
+    )
     assert kernel.ok("%%sky --into x\n41 + 1").text == "42"
     assert kernel.ok("x").text == "[42]"
     kernel.ok("%sky scale 0")
     _, row = kernel.ok("%sky pools").stdout.splitlines()
-    assert row.startswith("pool1  local     0 of 0 to 2  ready  ")
+    assert row.startswith(f"{kernel.folder.name}  local     0 of 0 to 2  ready  ")
     assert row.endswith("  free  this kernel, active")
     kernel.ok("%sky stop")

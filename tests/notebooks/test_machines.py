@@ -24,7 +24,7 @@ def test_a_pool_on_machines_outlives_a_restart(kernel: Kernel, machines: Machine
     assert f"-p {machines.servers[1].port}" in kernel.ok("%sky ssh 1").stdout
     assert " ssh " in kernel.ok("%sky pools").stdout
     kernel.restart()
-    assert f"pool {NAME} (3 nodes)" in kernel.ok("%load_ext skyward").stdout
+    assert f"pool {NAME} (3 nodes)" in kernel.ok("%load_ext skyward").text
     kernel.ok(f"%sky attach {NAME}")
     assert "11" in kernel.ok("%%sky\nx + 1").text
     kernel.ok("%sky stop")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +18,8 @@ import pytest
 from skyward_jupyter.agent.lease import started
 from skyward_jupyter.fleets.base import Terms
 from skyward_jupyter.providers import records
-from skyward_jupyter.providers.records import Holder, NodeRecord, PoolRecord
+from skyward_jupyter.providers.records import Holder, NameTaken, NodeRecord, PoolRecord
+from skyward_jupyter.wire.moments import note_end, now
 
 
 @pytest.fixture(autouse=True)
@@ -150,3 +152,46 @@ def test_standings(ended: Holder, other: Holder) -> None:
     assert record(ended, nodes=reused).standing == "over"
     assert record(ended).standing == "over"
     assert record(replace(other, since=other.since - 60), nodes=alive).standing == "left"
+
+
+def test_a_name_is_taken_while_somebody_may_use_the_pool(ended: Holder, other: Holder) -> None:
+    alive = (NodeRecord(0, "", os.getpid(), started(os.getpid())),)
+    assert record().has_name
+    assert record(other).has_name
+    assert record(ended, nodes=alive).has_name
+    assert not record(ended).has_name
+    assert not record(ended, left=("a file",)).has_name
+    records.add(record(other))
+    assert records.names() == {"p"}
+    with pytest.raises(NameTaken):
+        records.add(record(key="p~2"), alone=True)
+    records.add(record(key="p~2", name="q"), alone=True)
+    assert records.names() == {"p", "q"}
+
+
+def test_a_directory_that_is_not_there_has_no_names_and_is_not_made(state: Path) -> None:
+    assert records.names() == set()
+    assert not state.exists()
+
+
+def test_ages_are_measured(ended: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = (NodeRecord(0, "", os.getpid(), started(os.getpid())),)
+    left = record(ended, nodes=alive, ttl=30.0, began=now(), created=time.time())
+    records.add(left)
+    os.utime(left.path, (1.0, 1.0))  # written long ago, and no node has seen yet that the kernel ended
+    assert (left.left_for, left.ends_in) == (0.0, 30.0)
+    note_end(left.path, left.epoch)
+    clock, wall, awake = time.clock_gettime, time.time, time.monotonic
+    monkeypatch.setattr(time, "clock_gettime", lambda which: clock(which) + 3600)
+    monkeypatch.setattr(time, "monotonic", lambda: awake() + 10)
+    monkeypatch.setattr(time, "time", lambda: wall() - 5000)
+    assert left.left_for == pytest.approx(3600, abs=5)
+    assert left.ends_in == pytest.approx(20, abs=5), "nodes on this machine sleep with it"
+    assert left.age == pytest.approx(3600, abs=5)
+    far = replace(left, provider="ssh", ttl=7200.0)
+    assert far.ends_in == pytest.approx(3600, abs=5), "those on other machines do not"
+    over = record(ended, key="p~2")
+    records.add(over)
+    assert over.left_for is None
+    assert records.remove(left)
+    assert [path.name for path in left.path.parent.glob("p~1*")] == []
