@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAME = "pool"
 
-_BOUND = "the name pool was free and is bound to {name}: f() >> pool runs there, and pool alone shows its dashboard"
+_BOUND = "the name pool was free and is bound to {name}: f() >> pool runs there"
 _TAKEN = "the name pool is yours and stays as it is; sky.pool() returns {name}"
 _STAYS = (
     "pool: the notebook's pool does not go to the nodes, where the name has no value; "

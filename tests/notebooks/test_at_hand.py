@@ -12,7 +12,7 @@ from tests.notebooks.kernel import Kernel, kernel_in
 
 pytestmark = pytest.mark.kernel
 
-FREE = "the name pool was free and is bound to {}: f() >> pool runs there, and pool alone shows its dashboard"
+FREE = "the name pool was free and is bound to {}: f() >> pool runs there"
 ONE = "import skyward as sky\n@sky.compute\ndef one():\n    return 1\nprint(one() >> pool, one() @ pool)"
 
 
