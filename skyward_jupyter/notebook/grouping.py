@@ -271,17 +271,22 @@ class Grouped:
 
     def _draw(self) -> None:
         """Bring the places up to date that replace their text: progress, and sections by node."""
-        self._bars.draw(
-            [
-                f"{self._label([node])}{row}"
-                for (node, _), reader in sorted(self._readers.items())
-                for row in reader.live.shown()
-            ]
-        )
+        self._bars.draw([f"{self._label(ranks)}{row}" for row, ranks in self._redrawn()])
         bars = self._bars.lines(each=self._how == "node", labelled=not self._alone) if self._bars else []
         self._draw_one("progress", bars)
         if self._how == "node":
             self._draw_one("nodes", self._sections.rows())
+
+    def _redrawn(self) -> list[tuple[str, list[int]]]:
+        """The rows that nodes redraw by themselves, with their nodes: equal ones together, as other lines are."""
+        rows: dict[Hashable, tuple[str, list[int]]] = {}
+        for (node, stream), reader in sorted(self._readers.items()):
+            seen: Counter[str] = Counter()
+            for row in reader.live.shown():
+                seen[row] += 1
+                key = (row, seen[row]) if self._how == "same" else (row, seen[row], node, stream)
+                rows.setdefault(key, (row, []))[1].append(node)
+        return list(rows.values())
 
     def _draw_one(self, key: str, rows: list[str]) -> None:
         text = "\n".join(rows)

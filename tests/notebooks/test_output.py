@@ -113,8 +113,16 @@ def test_bars_on_other_files_and_by_other_means_are_left_alone(nodes: Kernel) ->
         nodes, "import io\nfile = io.StringIO()\nfor _ in tqdm(range(5), file=file): pass\n'5/5' in file.getvalue()"
     )
     assert shown.text == "[0-2] True"
+
+
+def test_lines_that_redraw_themselves_are_one_where_nodes_have_the_same(nodes: Kernel) -> None:
     drawn = nodes.ok("%%sky\nimport sys\nfor i in (1, 2): sys.stderr.write(f'\\r{i}/2 by hand')")
-    assert drawn.text.splitlines() == ["[0] 2/2 by hand", "[1] 2/2 by hand", "[2] 2/2 by hand"]
+    assert drawn.text == "[0-2] 2/2 by hand"
+    ended = nodes.ok("%%sky\nfor i in range(1, 9): print(f'step {i - (n == 1) * (i == 8)}/8', end='\\r')")
+    assert ended.text.splitlines() == ["[0,2] step 8/8", "[1] step 7/8"]
+    apart = nodes.ok("%%sky --group node\nfor i in (1, 2): print(f'{i}/2 by hand', end='\\r')")
+    assert apart.text.splitlines() == ["[0] 2/2 by hand", "[1] 2/2 by hand", "[2] 2/2 by hand"]
+    assert drawn.stderr == ended.stdout == apart.stdout == ""
 
 
 def test_a_thousand_bars_are_bounded(nodes: Kernel) -> None:
