@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.gathering import carry, gathered
 from skyward_jupyter.api.inputs import refuse_iterators
 from skyward_jupyter.api.parts import Parts
+from skyward_jupyter.api.progress import followed, label_of
 from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
 from skyward_jupyter.errors import NotPicklable, ProvisioningFailed, TaskInterrupted, UsageError
@@ -42,13 +45,13 @@ class Calls:
 
     Parameters
     ----------
-    tells
-        Whether a failure on one node is told while others still run.
+    shown
+        Whether anything is shown of it: a failure on one node while others still run, how far calls are.
     """
 
-    def __init__(self, hub: Hub, *, tells: bool = True) -> None:
+    def __init__(self, hub: Hub, *, shown: bool = True) -> None:
         self.hub = hub
-        self._tells = tells
+        self._shows = shown
         self.dispatch = Dispatch(hub)
 
     async def run(self, pending: Pending) -> Any:
@@ -127,7 +130,7 @@ class Calls:
             self.dispatch.stop(entries, "interrupt")
 
         ranks = [entry.rank or 0 for entry in entries]
-        siblings: Siblings[BaseException] = Siblings(ranks, tell if self._tells else None, stop if fail_fast else None)
+        siblings: Siblings[BaseException] = Siblings(ranks, tell if self._shows else None, stop if fail_fast else None)
         return siblings
 
     async def _everyone(self) -> list[int]:
@@ -154,10 +157,13 @@ class Calls:
         parts = self._parts(pending)
         ordered = pending.ordered if isinstance(pending, PendingGroup) else True
         give = not pending.return_exceptions
-        return outcomes_of(parts, ordered=ordered, raises=give, fail_fast=pending.fail_fast and give)
+        followed = self._followed(pending, parts, streamed=True)
+        return outcomes_of(parts, ordered=ordered, raises=give, fail_fast=pending.fail_fast and give, followed=followed)
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
         """Start a group, or what streams, and return its future."""
+        if isinstance(pending, PendingGroup) and not pending.stream:
+            pending = replace(pending, progress=False)  # nobody waits here
         work = runtime().spawn(self.run(pending), awaited=True)
         future: PoolFuture[Any] = PoolFuture(lambda _: runtime().call_soon(work.cancel))
         work.add_done_callback(future.take)
@@ -244,13 +250,22 @@ class Calls:
         parts = self._parts(group)
         if started is not None:
             started.append(parts)
-        if group.return_exceptions:
-            return group.form([_given(outcome) for outcome in await parts.ended()])
-        failed = parts.stop_at_failure()
-        outcomes = await parts.ended()
+        failed = parts.stop_at_failure() if not group.return_exceptions else []
+        with self._followed(group, parts):
+            outcomes = await parts.ended()
         if failed:
             raise carry(failed[0], gathered(dict(enumerate(outcomes)), first=failed[0]))
         return group.form([_given(outcome) for outcome in outcomes])
+
+    def _followed(self, pending: Pending, parts: Parts, *, streamed: bool = False) -> AbstractContextManager[None]:
+        """Have whoever waits see how far calls are; whoever reads them one by one, if it is asked for."""
+        group = pending if isinstance(pending, PendingGroup) else PendingGroup((pending,))
+        return followed(
+            parts.outcomes,
+            lambda: label_of([call.function for call in group.calls]),
+            group.progress or False if streamed else group.progress,
+            shown=self._shows,
+        )
 
 
 def _together(errors: dict[int, BaseException], total: int) -> BaseExceptionGroup:

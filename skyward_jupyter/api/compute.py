@@ -14,6 +14,7 @@ from skyward_jupyter.actors.dispatch import Call
 from skyward_jupyter.actors.pulling import Source
 from skyward_jupyter.api.inputs import placed, refuse_shared, sources_of, streamed
 from skyward_jupyter.api.output import keeper
+from skyward_jupyter.api.progress import checked_progress
 from skyward_jupyter.api.slips import NotCalled, NotRun, no_call
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.hints import near, suggests
@@ -135,6 +136,8 @@ class PendingGroup(NotRun):
     ordered: bool = True
     fail_fast: bool = False
     return_exceptions: bool = False
+    #: Whether a bar says how far they are; None for one when it takes long.
+    progress: bool | None = None
 
     def __post_init__(self) -> None:
         for call in self.calls:
@@ -218,6 +221,7 @@ def gather(
     ordered: bool = True,
     fail_fast: bool = False,
     return_exceptions: bool = False,
+    progress: bool | None = None,
 ) -> PendingGroup:
     """Several calls as one. The first error interrupts the others and is raised.
 
@@ -234,11 +238,22 @@ def gather(
         With `stream` in the order of `calls`: an error ends it when it comes, and not only in its turn.
     return_exceptions
         Let all calls run to their end, and give what one raises in place of its result, with `stream` too.
+    progress
+        Show how many have ended, failed and are left, and how long that will take: True for at once, False for never;
+        when not given, where somebody waits for more than two seconds. With `stream`, only when it is asked for.
     """
+    checked_progress(progress)
     for call in calls:
         if not isinstance(call, PendingCompute):
             raise UsageError(f"gather takes calls of @sky.compute functions: {no_call(call)}")
-    return PendingGroup(calls, stream=stream, ordered=ordered, fail_fast=fail_fast, return_exceptions=return_exceptions)
+    return PendingGroup(
+        calls,
+        stream=stream,
+        ordered=ordered,
+        fail_fast=fail_fast,
+        return_exceptions=return_exceptions,
+        progress=progress,
+    )
 
 
 class ComputeFunction[**P, R](NotCalled):

@@ -205,7 +205,8 @@ class Life:
             bounds = Bounds(self.settings.nodes.min, self.settings.nodes.max, self.settings.nodes.idle_after)
             hub.elastic = Autoscaler(hub, bounds, self.settings.nodes.desired)
             hub.bounds, hub.placing.packed = (bounds.smallest, bounds.largest), True
-        self.calls = Calls(hub, tells=runtime().in_kernel or self.settings.mode != "off")
+        shown = runtime().in_kernel or self.settings.mode != "off"
+        self.calls = Calls(hub, shown=shown)
         self.panel = Panel(
             hub,
             runtime(),

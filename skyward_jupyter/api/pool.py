@@ -265,22 +265,38 @@ class ComputePool(Target, Sharing):
 
     @overload
     def map[**P, R](
-        self, function: ComputeFunction[P, R], *iterables: Iterable[Any], return_exceptions: bool = False
+        self,
+        function: ComputeFunction[P, R],
+        *iterables: Iterable[Any],
+        return_exceptions: bool = False,
+        progress: bool | None = None,
     ) -> list[R]: ...
     @overload
     def map[R](
-        self, function: Callable[..., R], *iterables: Iterable[Any], return_exceptions: bool = False
+        self,
+        function: Callable[..., R],
+        *iterables: Iterable[Any],
+        return_exceptions: bool = False,
+        progress: bool | None = None,
     ) -> list[R]: ...
-    def map(self, function: Any, *iterables: Iterable[Any], return_exceptions: bool = False) -> list[Any]:
+    def map(
+        self,
+        function: Any,
+        *iterables: Iterable[Any],
+        return_exceptions: bool = False,
+        progress: bool | None = None,
+    ) -> list[Any]:
         """`function` over items, side by side; the results in order. Blocks.
 
-        An error is raised, and carries the rest, or with `return_exceptions` is given in its place, as by `gather`.
+        An error is raised, and carries the rest, or with `return_exceptions` is given in its place, as by `gather`,
+        which also says what `progress` does.
         """
         __tracebackhide__ = True
         check_map(function, iterables)
         made = function if isinstance(function, ComputeFunction) else compute(function)
         calls = (made(*items) for items in zip(*iterables, strict=False))
-        results: list[Any] = self.run_blocking(gather(*calls, return_exceptions=return_exceptions))
+        group = gather(*calls, return_exceptions=return_exceptions, progress=progress)
+        results: list[Any] = self.run_blocking(group)
         return results
 
     def run_blocking(self, pending: Pending) -> Any:

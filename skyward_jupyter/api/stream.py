@@ -6,6 +6,7 @@ import asyncio
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -179,11 +180,18 @@ def yields_of(hub: Hub, dispatch: Dispatch, entry: TaskEntry) -> ResultStream[An
     return ResultStream(read(), close)
 
 
-def outcomes_of(parts: Parts, *, ordered: bool, raises: bool, fail_fast: bool = False) -> ResultStream[Any]:
+def outcomes_of(
+    parts: Parts,
+    *,
+    ordered: bool,
+    raises: bool,
+    fail_fast: bool = False,
+    followed: AbstractContextManager[None],
+) -> ResultStream[Any]:
     """The values of calls while others still run, in their order or as they come.
 
     The first error ends it, which carries what the others gave, unless errors are given as values: with `ordered`, that
-    is the first in their order; with `fail_fast`, the one that comes first.
+    is the first in their order; with `fail_fast`, the one that comes first. It is read inside `followed`.
     """
     outcomes = parts.outcomes
     failed = [asyncio.get_running_loop().create_future()] if ordered and fail_fast else []
@@ -192,19 +200,20 @@ def outcomes_of(parts: Parts, *, ordered: bool, raises: bool, fail_fast: bool = 
 
     async def read() -> AsyncIterator[Sequence[object]]:
         try:
-            ended = _in_order(outcomes, failed) if ordered else _as_they_come(outcomes)
-            async for some in ended:
-                values: list[object] = []
-                for outcome in some:
-                    if not isinstance(outcome, Failure):
-                        values.append(outcome.value)
-                        continue
-                    if raises:
-                        if values:
-                            yield values
-                        raise carry(outcome.error, parts.so_far(outcome.error))
-                    values.append(outcome.error)
-                yield values
+            with followed:
+                ended = _in_order(outcomes, failed) if ordered else _as_they_come(outcomes)
+                async for some in ended:
+                    values: list[object] = []
+                    for outcome in some:
+                        if not isinstance(outcome, Failure):
+                            values.append(outcome.value)
+                            continue
+                        if raises:
+                            if values:
+                                yield values
+                            raise carry(outcome.error, parts.so_far(outcome.error))
+                        values.append(outcome.error)
+                    yield values
         finally:
             parts.stop()
 

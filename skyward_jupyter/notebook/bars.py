@@ -142,9 +142,9 @@ class Bars:
         lines = [f"… {hidden:,} bars not shown"] if hidden else []
         for group in groups:
             if each:
-                lines += [_line(Group({rank: bar}), labelled) for rank, bar in sorted(group.bars.items())]
+                lines += [line(Group({rank: bar}), labelled=labelled) for rank, bar in sorted(group.bars.items())]
             else:
-                lines.append(_line(group, labelled))
+                lines.append(line(group, labelled=labelled))
         return lines + self.texts
 
     def _retire(self) -> None:
@@ -216,7 +216,8 @@ def facts(group: Group) -> Mapping[str, object]:
     }
 
 
-def _line(group: Group, labelled: bool) -> str:
+def line(group: Group, *, labelled: bool) -> str:
+    """A group as one line of text."""
     bar = group.sum
     head = f"{label(group.bars)} " if labelled else ""
     name = f"{bar.label}: " if bar.label else ""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Source
 from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, TaskFailed, UsageError
-from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook import pools, waits
 from skyward_jupyter.notebook.at_hand import NAME
 from skyward_jupyter.notebook.displays import CellScreen, RunScreen, quiet_line, show_values
 from skyward_jupyter.notebook.early import Early
@@ -37,6 +37,7 @@ from skyward_jupyter.notebook.tracebacks import (
     stopped_by,
 )
 from skyward_jupyter.notebook.verdicts import Verdict, refusals
+from skyward_jupyter.notebook.waits import Waits
 from skyward_jupyter.tasks import promise
 from skyward_jupyter.wire.events import Failure, Outcome, Success, TaskEvent
 
@@ -88,6 +89,9 @@ class Cell:
         self.here = Here(notebook, source, tree) if options.local else None
         self._sent = asyncio.Event()
         self._ended_here = asyncio.Event()
+        self._found = self._launched = False
+        self._blank: Callable[[], bool] = lambda: True
+        self._waits = Waits(self._waits_for, self._shows_nothing)
         self.sizes: dict[str, int] = {}
         self.outcomes: dict[int, CellOutcome] = {}
 
@@ -97,6 +101,13 @@ class Cell:
         Cancelling it once interrupts the code on its nodes, twice ends the processes that run it; either way it goes
         on until every node's part has ended.
         """
+        self._waits.begin()
+        try:
+            return await self._execute()
+        finally:
+            self._waits.end()
+
+    async def _execute(self) -> Verdict:
         try:
             await self._prepare()
         except asyncio.CancelledError:
@@ -158,6 +169,7 @@ class Cell:
     async def _prepare(self) -> None:
         """Find the pool and its nodes, and what to send; nothing has run when this fails."""
         self._pool = await pools.for_cell(self._options, self._notebook.settings, self._notebook.at_hand)
+        self._found = True
         self._ranks = pools.select(self._pool, self._options)
         self._ledger = self._notebook.ledger(self._pool)
         await learn(self._pool, self._ledger, self._ranks)
@@ -169,6 +181,7 @@ class Cell:
         loop = asyncio.get_running_loop()
         screen = (RunScreen if self._options.bg else CellScreen)(self._notebook.shell, self._pool.name, self._run)
         self._on_page = screen
+        screen.before, self._blank = self._waits.look, lambda: not screen.wrote
         how = self._options.group
         self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
         self._run.shows = self._take
@@ -190,7 +203,21 @@ class Cell:
             screen.end()
             raise
         self._line_up()
+        self._waits.look()
         self._sent.set()
+
+    def _waits_for(self) -> str:
+        """For what it waits now, in words."""
+        if not self._found:
+            return waits.for_pool(self._options.pool)
+        if not self._launched:
+            return waits.for_nodes(self._pool, self._ranks, ())
+        going_on = [rank for rank, node in self._run.nodes.items() if node.state in ("queued", "running")]
+        return waits.for_nodes(self._pool, going_on, self._run.ids)
+
+    def _shows_nothing(self) -> bool:
+        """Whether the cell on the page is its own, and empty as far as it goes."""
+        return self._options.awaited and self.here is None and self._blank()
 
     def _split(self, names: tuple[str, ...]) -> Parts:
         """What each node gets of the names to scatter."""
@@ -256,6 +283,8 @@ class Cell:
             label=self._source.code.strip().partition("\n")[0],
         )
         self._run.ids.add(launched.run)
+        self._launched = True
+        self._waits.begin()
         self._run.stop_with(launched.interrupt, launched.kill)
         launched.outlive(self._run.outlived)
         launched.each(lambda place, outcome: self._part_ended(ranks[place], outcome))

@@ -11,7 +11,7 @@ import html
 import sys
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -36,6 +36,13 @@ class CellScreen:
 
     What it writes stays plain. When it takes longer than `AFTER` and draws progress bars, or writes more than is shown,
     its run is shown live in the place of the bars, until the cell ends.
+
+    Attributes
+    ----------
+    wrote
+        Whether something was put into the cell.
+    before
+        Called before anything is.
     """
 
     raw = True
@@ -50,10 +57,13 @@ class CellScreen:
         self._lives: dict[str, str] = {}
         self._raised = ""
         self._crowded = False
+        self.wrote = False
+        self.before: Callable[[], object] | None = None
         run.body = "" if self.raw else None  # what is in the cell is not shown twice
 
     def write(self, stream: str, text: str) -> None:
         """Write text to this process's stream."""
+        self._begin()
         self._context.run(_write, stream, text)
 
     def say(self, stream: str, text: str) -> None:
@@ -120,6 +130,12 @@ class CellScreen:
                 self.write("stderr", text + "\n")
             self._lives.clear()
 
+    def _begin(self) -> None:
+        """Something is put into the cell."""
+        if self.before is not None:
+            self.before()
+        self.wrote = True
+
     def _raise(self, key: str) -> bool:
         """Show the run live if it has taken long enough; say whether it is shown."""
         if time.monotonic() - self._run.started < AFTER or (bundle := self._live(key, opened=False)) is None:
@@ -152,6 +168,7 @@ class CellScreen:
         self._send(data, said, {"display_id": f"sky-{self._id}-{key}"}, update)
 
     def _send(self, data: dict[str, Any], metadata: dict[str, Any], transient: dict[str, Any], update: bool) -> None:
+        self._begin()
         if not self._updates and isinstance(text := data.get("text/plain"), str):
             data = {**data, "text/plain": fitting(text, sys.stdout)}
         self._context.run(self._shell.display_pub.publish, data, metadata, transient=transient, update=update)

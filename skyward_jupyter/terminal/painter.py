@@ -13,7 +13,7 @@ from collections import deque
 from typing import TextIO
 
 from skyward_jupyter.actors.source import Delta, PanelSource, Snapshot
-from skyward_jupyter.runtime import waiting
+from skyward_jupyter.runtime import telling, waiting
 from skyward_jupyter.terminal.mode import interactive
 from skyward_jupyter.terminal.region import Region
 from skyward_jupyter.terminal.teller import Teller, to_stderr
@@ -166,7 +166,8 @@ class Painter:
         size = self._region.size
         now = time.time()
         pictures = [(view.snapshot, view.numbers, now) for view in self._pools]
-        return drawn(pictures, size.columns - 1, size.lines - 3, unicode=self._region.unicode)
+        lines = telling.told()
+        return drawn(pictures, size.columns - 1, size.lines - 3, lines, unicode=self._region.unicode)
 
     def _hide(self) -> None:
         with self._region.lock:

@@ -27,6 +27,7 @@ _STYLES = {"idle": "dim", "waiting": "yellow", "active": "green", "lost": "bold 
 _FILLS = {"idle": "░", "waiting": "▒", "active": "█", "lost": "✕"}
 _ASCII = str.maketrans(
     {"–": "-", "…": "~", "─": "-", "·": "|", "○": "o", "◐": "~", "▶": ">", "✕": "x", "█": "#", "░": ".", "▒": "~"}
+    | dict.fromkeys("▏▎▍▌▋▊▉", "-")
 )
 _UP = ("idle", "active")
 #: The columns, with widths that most values fit, so that they stay where they are.
@@ -48,12 +49,21 @@ class Numbers:
 
 
 def drawn(
-    pools: Sequence[tuple[Snapshot, Delta | None, float]], width: int, height: int, *, unicode: bool = True
+    pools: Sequence[tuple[Snapshot, Delta | None, float]],
+    width: int,
+    height: int,
+    told: Sequence[str] = (),
+    *,
+    unicode: bool = True,
 ) -> list[str]:
-    """The lines of a region of at most this size: each pool with its nodes, or with a few of their numbers."""
+    """The lines of a region of at most this size: each pool with its nodes, or with a few of their numbers.
+
+    Before them stands what is `told` of the wait, the last of it where there is not room for all.
+    """
     console = _console(width, terminal=True)
-    room = max(height // max(len(pools), 1), 2)
-    lines: list[str] = []
+    told = told[-max(height // 3, 1) :]
+    room = max((height - len(told)) // max(len(pools), 1), 2)
+    lines = [line for text in told for line in _lines(console, Text(text, no_wrap=True, overflow="ellipsis"))]
     for snapshot, delta, moment in pools:
         lines += _lines(console, _block(snapshot, delta, moment, width, room))[:room]
     lines = lines[: max(height, 0)]

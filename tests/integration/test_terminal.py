@@ -117,6 +117,29 @@ def test_a_script_is_drawn_while_it_waits(script: Callable[..., Terminal], tmp_p
     assert not terminal.screen.cursor.hidden
 
 
+def test_a_bar_of_many_calls_is_in_the_panel(script: Callable[..., Terminal], tmp_path: Path) -> None:
+    terminal = script(
+        "    calls = [work('/'), *(work('go') for _ in range(3))]\n"
+        "    print('gave', sky.gather(*calls, progress=True) >> pool)\n"
+    )
+    text = terminal.until(r"work:  25%\|██▌       \| 1/4 \[00:\d\d<00:\d\d, .* 1 done, 3 left\]\n── lab")
+    assert len(region(text)) == 4
+    (tmp_path / "go").touch()
+    text = terminal.end()
+    assert text.split("\n")[-1] == "gave [7, 7, 7, 7]"
+    assert "done" not in text
+
+
+def test_a_bar_is_nowhere_where_stderr_is_no_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(
+        BEGIN + "    _ = sky.gather(*(sky.compute(time.sleep)(2.5) for _ in range(4)), progress=True) >> pool\n"
+    )
+    env = {name: value for name, value in os.environ.items() if name not in ("SKYWARD_PANEL", "JPY_PARENT_PID")}
+    done = subprocess.run([sys.executable, path], env=env, capture_output=True, text=True, check=True, timeout=100)
+    assert (done.stdout, "done" in done.stderr, "|" in done.stderr) == ("", False, False)
+
+
 def test_output_stays_whole_and_in_order(script: Callable[..., Terminal], tmp_path: Path) -> None:
     terminal = script(
         "    import logging, threading\n"

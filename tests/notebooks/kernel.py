@@ -83,10 +83,14 @@ class Shown:
                     self.ids[display_id] = self.displays, len(self.displays)
                 self.displays.append(content["data"])
             case "update_display_data":
-                displays, place = self.ids[content["transient"]["display_id"]]
-                displays[place] = content["data"]
+                if found := self.ids.get(content["transient"]["display_id"]):
+                    found[0][found[1]] = content["data"]
             case "clear_output":
                 self.cleared += 1
+                if not content["wait"]:
+                    for name in [name for name, found in self.ids.items() if found[0] is self.displays]:
+                        del self.ids[name]
+                    self.displays, self.stdout, self.stderr = [], "", ""
             case "error":
                 self.ename, self.evalue = content["ename"], content["evalue"]
                 self.traceback = _ANSI.sub("", "\n".join(content["traceback"]))

@@ -1,0 +1,40 @@
+"""A line of our own in a cell: shown, changed in place, left there or taken away again."""
+
+from __future__ import annotations
+
+import contextvars
+from uuid import uuid4
+
+from skyward_jupyter.runtime.cells import kernel_shell
+
+
+class CellPlace:
+    """A place in the cell that runs as this is made, for one line of text."""
+
+    def __init__(self) -> None:
+        self._id = f"sky-{uuid4().hex}"
+        self._context = contextvars.copy_context()
+        self._shown: str | None = None
+
+    def show(self, line: str) -> None:
+        """Show this line there from now on."""
+        if line != self._shown:
+            self._put({"text/plain": line}, update=self._shown is not None)
+            self._shown = line
+
+    def leave(self, *, alone: bool) -> None:
+        """Take it away; where it is `alone` in the cell, nothing of it stays."""
+        shell = kernel_shell()
+        if self._shown is None or shell is None:
+            return
+        self._shown = None
+        if alone:
+            self._context.run(shell.display_pub.clear_output, False)
+        else:
+            self._put({}, update=True)
+
+    def _put(self, data: dict[str, str], *, update: bool) -> None:
+        shell = kernel_shell()
+        if shell is not None:
+            publish = shell.display_pub.publish
+            self._context.run(publish, data, {}, transient={"display_id": self._id}, update=update)
