@@ -7,6 +7,7 @@ of the page around it, so that it reads in light and dark.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,9 @@ def page(run: CellRun, output: str | None = None, *, folded: bool = False) -> st
         body = f'<details><summary style="{_QUIET}">{last}</summary>{body}</details>'
     parts.append(body)
     parts += [f'<div style="{_QUIET}">{escape(line)}</div>' for line in _counts(run, output is None)]
+    if not run.done:
+        moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        parts.append(f'<div style="{_QUIET}">as of {moment}</div>')
     for name, picture in run.pictures:
         heading = f'<div style="{_QUIET}">{escape(name)}</div>' if name else ""
         parts.append(f"<div>{heading}{picture}</div>")

@@ -70,16 +70,20 @@ class Dashboard(View):
     def picture(self) -> Picture:
         """What is known of the pool now, for the forms that are not live."""
         snapshot = self._current if self.over else self._source.snapshot()
+        delta = self._delta if self._delta is not None and (self.over or self._agrees(snapshot)) else None
+        return Picture(snapshot, delta, self.ended or time.time(), self._source.ended().times)
+
+    def _agrees(self, snapshot: Snapshot) -> bool:
+        """Whether the numbers that came last are of the same moment, about."""
         delta = self._delta
-        fresh = delta if delta is not None and (self.over or time.time() - delta.at < STALE) else None
-        return Picture(snapshot, fresh, self.ended or time.time(), self._source.ended().times)
+        return delta is not None and time.time() - delta.at < STALE and delta.tally == snapshot["ended"]
 
     @property
     def gist(self) -> object:
         """What its nodes do and how many tasks have ended; the numbers that always change are not worth it."""
-        snapshot, ended = self._source.snapshot(), self._source.ended()
+        snapshot = self._source.snapshot()
         nodes = [(node["rank"], node["state"], node["phase"], node["reachable"]) for node in snapshot["nodes"]]
-        return snapshot["state"], snapshot["note"], nodes, ended.first + len(ended.times)
+        return snapshot["state"], snapshot["note"], nodes, snapshot["ended"], self._agrees(snapshot)
 
     def still(self) -> Bundle:
         """The forms that need no kernel."""

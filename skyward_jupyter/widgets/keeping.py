@@ -1,8 +1,8 @@
 """Keeps what outputs hold of living views up to date: text and HTML, all that is left when the kernel is gone.
 
-At the end of each cell they are what is then, before the kernel says that the cell has ended: who executes notebooks
-listens no longer. In between, a change is in them within `EVERY` seconds. Nothing is sent while nothing has changed, so
-that a notebook in which nothing goes on stays saved.
+After each cell they are what is then. No cell waits for that, except where somebody executes a notebook who listens no
+longer once the kernel has said that the cell has ended. In between, a change that is known here is in them within
+`EVERY` seconds. Nothing is sent while nothing has changed, so that a notebook in which nothing goes on stays saved.
 """
 
 from __future__ import annotations
@@ -14,17 +14,20 @@ from typing import TYPE_CHECKING
 from skyward_jupyter.errors import SkywardError
 from skyward_jupyter.runtime.bridge import runtime, wait
 from skyward_jupyter.runtime.cells import kernel_shell
+from skyward_jupyter.widgets import hosting
 
 if TYPE_CHECKING:
     from skyward_jupyter.widgets.view import View
 
 EVERY = 5.0
-#: The most seconds that the end of a cell waits for what has to be read first.
+#: The most seconds that are waited, after a cell, for what has to be read first.
 WITHIN = 1.0
 
 _kept: list[View] = []
 _clock: list[asyncio.TimerHandle] = []
 _heard: list[bool] = []
+_due: list[bool] = []
+_working: list[asyncio.Task[None]] = []
 
 
 def keep(view: View) -> None:
@@ -60,9 +63,26 @@ def _tick() -> None:
 
 def _cell_ended() -> None:
     """Have outputs say what is now; an interrupt leaves it at that."""
-    if _kept:
-        with contextlib.suppress(SkywardError, KeyboardInterrupt):
-            wait(_keep_all())
+    if not _kept:
+        return
+    if hosting.watched():
+        runtime().call_soon(_begin)
+        return
+    with contextlib.suppress(SkywardError, KeyboardInterrupt):
+        wait(_keep_all())
+
+
+def _begin() -> None:
+    """Keep all beside whatever goes on; once more where a cell ends meanwhile."""
+    _due[:] = [True]
+    if not _working or _working[0].done():
+        _working[:] = [runtime().spawn(_keep_while_due())]
+
+
+async def _keep_while_due() -> None:
+    while _due:
+        _due.clear()
+        await _keep_all()
 
 
 async def _keep_all() -> None:

@@ -39,6 +39,9 @@ CELLS = (
     CALL,
     CHANGE,
 )
+#: Whether what would be saved of cells has these texts.
+HOLDS = """cells => cells.every(([index, text]) =>
+    JSON.stringify(window.notebook.content.model.cells.get(Number(index)).outputs.toJSON()).includes(text))"""
 #: Wait until what is kept was looked at twice.
 TURNS = """
 import asyncio
@@ -75,6 +78,7 @@ def lived(lab: Lab, page: Page, name: str) -> Notebook:
     notebook = lab.open_notebook(page, [cell.format(name=name) for cell in CELLS], name=name)
     notebook.run_all()
     live(notebook, 5, "run").get_by_text("the first line").first.wait_for()
+    page.wait_for_function(HOLDS, arg=[[str(index), text] for index, text in LEFT.items()])
     notebook.command("docmanager:save")
     return notebook
 
@@ -131,6 +135,7 @@ def test_it_is_live_in_notebook_7_and_stays_there(lab: Lab, page: Page) -> None:
     notebook.run_all()
     for index, family in ((1, "dashboard"), (2, "collection"), (5, "run")):
         expect(live(notebook, index, family).first).to_be_visible()
+    page.wait_for_function(HOLDS, arg=[[str(index), text] for index, text in LEFT.items()])
     notebook.command("docmanager:save")
     lab.shut_down_kernels()
     seven(lab, page)
@@ -167,6 +172,10 @@ def test_what_is_kept_changes_under_a_live_view_and_leaves_it_alone(lab: Lab, pa
     search.fill("key-03")
     expect(shown.locator("tbody tr")).to_have_count(10)
     shown.evaluate("shown => { window.drawn = shown; }")
+    undo = (
+        "() => [window.notebook.content, ...window.notebook.content.widgets].some(it => it.model.sharedModel.canUndo())"
+    )
+    assert page.evaluate(undo) is False
     sizes = set()
     for value in range(3):
         notebook.evaluate(f"d['key-000'] = 'value-{value}'")
@@ -175,6 +184,7 @@ def test_what_is_kept_changes_under_a_live_view_and_leaves_it_alone(lab: Lab, pa
         sizes.add(len(json.dumps(notebook.outputs(1))))
         assert len(notebook.outputs(1)) == 1
     assert max(sizes) - min(sizes) < 100
+    assert page.evaluate(undo) is False
     assert page.evaluate("window.drawn.isConnected")
     expect(search).to_be_focused()
     expect(search).to_have_value("key-03")
@@ -186,6 +196,7 @@ def test_a_notebook_in_which_nothing_goes_on_stays_saved(lab: Lab, page: Page) -
     notebook = lab.open_notebook(page, [first, "sky.pool()"], name="quiet")
     notebook.run_all()
     expect(live(notebook, 1, "dashboard").first).to_be_visible()
+    notebook.evaluate(TURNS)
     notebook.command("docmanager:save")
     notebook.evaluate(TURNS)
     assert page.evaluate("window.notebook.context.model.dirty") is False
