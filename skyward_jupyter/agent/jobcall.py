@@ -17,6 +17,11 @@ from skyward_jupyter.errors import NoRoom
 from skyward_jupyter.wire.blobs import Blob, BlobStore
 from skyward_jupyter.wire.codec import dumps, pack, unpack
 from skyward_jupyter.wire.envelope import HEADER, Packed
+from skyward_jupyter.wire.exceptions import assign
+
+#: The attribute of an error with the results of the items before the one that raised it, and the most bytes of them.
+FINISHED = "_skyward_finished"
+_CARRIED = 2**20
 
 
 def run(call: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]], result: str) -> Result:
@@ -95,10 +100,23 @@ def prepared(call: Packed, open_blob: Callable[[Blob], Buffer]) -> Any:
 
 def each(function: Callable[..., Any], items: tuple[tuple[Any, ...], ...]) -> list[Any]:
     """Call `function` on each of several items, as one job."""
-    results = []
+    results: list[Any] = []
     for item in items:
-        results.append(settled(function(*item)))  # noqa: PERF401 - an error is told with the item it came from
+        try:
+            results.append(settled(function(*item)))
+        except Exception as error:
+            _lend(results, error)
+            raise
     return results
+
+
+def _lend(results: list[Any], error: Exception) -> None:
+    """Have an error bring the results of the items before it, where they can travel and are not large."""
+    try:
+        if results and len(dumps(results)) <= _CARRIED:
+            assign(error, FINISHED, results)
+    except Exception:
+        return  # they cannot be pickled
 
 
 def packed_args(body: Path, result: Path) -> bytes:

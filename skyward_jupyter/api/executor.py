@@ -150,7 +150,7 @@ class Executor(concurrent.futures.Executor):
         future: JobFuture[Any] = JobFuture(self._backlog.withdraw, self._backlog.call_back)
         call = Packed(packed, rest, self._backlog.name, initializer)
         try:
-            self._backlog.add(Item(call, future, blobs, self._most_tasks, timeout, keep))
+            self._backlog.add(Item(call, future, blobs, self._most_tasks, timeout, keep, name=_name_of(function)))
         except BaseException:
             self._backlog.supply.release(blobs)
             raise
@@ -306,6 +306,12 @@ def _shared_with(pool: ComputePool) -> Shared:
         return store.directory.parent if isinstance(store, BlobStore) else None
 
     return shared
+
+
+def _name_of(function: _Function) -> str:
+    while isinstance(function, partial):
+        function = function.args[0] if function.func is each else function.func
+    return str(getattr(function, "__name__", ""))
 
 
 def _plain(fn: _Function) -> tuple[_Function, float]:

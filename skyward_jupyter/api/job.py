@@ -13,7 +13,7 @@ from typing import Any
 from skyward_jupyter.api.callbacks import Callback
 from skyward_jupyter.api.echo import Echo
 from skyward_jupyter.api.future import PoolFuture
-from skyward_jupyter.errors import RemoteError, RemoteExit
+from skyward_jupyter.errors import NodeLost, RemoteError, RemoteExit, SlotDied
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.envelope import Packed, sealed
 from skyward_jupyter.wire.events import TaskEvent
@@ -68,6 +68,8 @@ class Item:
         Its large parts.
     most
         How many jobs of its executor one process runs; 0 for any number.
+    name
+        What its function is called.
     """
 
     call: Packed
@@ -77,6 +79,7 @@ class Item:
     timeout: float = 0.0
     keep: Callable[[int, bool, int], str] | None = None
     echo: Echo = field(default_factory=Echo)
+    name: str = ""
 
     def body(self) -> bytes:
         """What is sent to a node."""
@@ -105,5 +108,7 @@ class Item:
 
     def give(self, value: object, error: BaseException | None) -> None:
         """End its future, unless that was cancelled at this very moment."""
+        if isinstance(error, NodeLost | SlotDied) and self.name:
+            error.add_note(f"the call was {self.name}(...)")
         with contextlib.suppress(concurrent.futures.InvalidStateError):
             self.future.set_exception(error) if error is not None else self.future.set_result(value)

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import closing
 from typing import Any
 
+from skyward_jupyter.agent.jobcall import FINISHED
 from skyward_jupyter.api.gathering import Gathered, carry
 
 type Submit = Callable[[Any], Future[Any]]
@@ -72,13 +73,21 @@ def _left(error: Exception, futures: Iterable[Future[Any]], given: int, chunk: i
     """What became of the items from the one on whose job raised `error`."""
     width = chunk or 1
     results: dict[int, Any] = {}
-    errors: dict[int, BaseException] = {given * width: error}
-    cancelled = list(range(given * width + 1, (given + 1) * width))
+    errors: dict[int, BaseException] = {}
+    cancelled: list[int] = []
+
+    def fail(start: int, raised: BaseException) -> None:
+        before = vars(raised).pop(FINISHED, ())
+        results.update(enumerate(before, start))
+        errors[start + len(before)] = raised
+        cancelled.extend(range(start + len(before) + 1, start + width))
+
+    fail(given * width, error)
     for place, future in enumerate(futures, given + 1):
         if not future.done() or future.cancelled():
-            cancelled += range(place * width, (place + 1) * width)
+            cancelled.extend(range(place * width, (place + 1) * width))
         elif (raised := future.exception()) is not None:
-            errors[place * width] = raised
+            fail(place * width, raised)
         else:
             value = future.result()
             results.update(enumerate(value, place * width) if chunk else ((place, value),))

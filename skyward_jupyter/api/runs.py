@@ -12,6 +12,7 @@ from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.api.counts import Counts, counted, unsent
+from skyward_jupyter.api.gathering import Gathered, carry
 from skyward_jupyter.api.stream import yields_of
 from skyward_jupyter.errors import CellFailed, ResultGone, UsageError
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
@@ -161,10 +162,11 @@ class PoolRun:
                 continue
             except Exception as error:
                 errors[number - kept.number] = error
-        if len(errors) == 1 or (errors and kept.session):
-            raise next(iter(errors.values()))
         if errors:
-            raise BaseExceptionGroup(f"the run raised in {len(errors)} of {kept.parts} parts", list(errors.values()))
+            alone = len(errors) == 1 or kept.session
+            several = f"the run raised in {len(errors)} of {kept.parts} parts"
+            raised = next(iter(errors.values())) if alone else BaseExceptionGroup(several, list(errors.values()))
+            raise carry(raised, Gathered(values, errors, ()))
         if len(values) < kept.parts:
             raise ResultGone(_gone(kept, len(values), len(self.unsent)), values, self.unsent)
         return [values[place] for place in range(kept.parts)] if kept.parts > 1 else values[0]

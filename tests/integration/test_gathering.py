@@ -142,3 +142,10 @@ def test_a_call_alone_carries_nothing(pool: sky.ComputePool) -> None:
     with pytest.raises(ValueError, match="bad 3") as caught:
         sky.gather(square(3)) >> pool
     assert not hasattr(caught.value, "gathered")
+
+
+def test_a_chunk_of_a_map_gives_what_it_had(pool: sky.ComputePool) -> None:
+    with sky.Executor(pool) as executor:
+        found = gathered(lambda: list(executor.map(square.function, [1, 2, 3, 4], chunksize=4)))
+    assert (dict(found.results), list(found.errors), found.cancelled) == ({0: 1, 1: 4}, [2], (3,))
+    assert set(vars(found.errors[2])) <= {"gathered", "remote_traceback", "__notes__"}

@@ -95,6 +95,9 @@ def test_jobs_of_an_executor_are_named_as_their_calls(pool: sky.ComputePool) -> 
             alone = executor.submit(train.function, 3).exception(60)
             with pytest.raises(ZeroDivisionError) as caught:
                 list(executor.map(train.function, [1, 3, 4], chunksize=3))
+            dead = executor.submit(dies.function, 7).exception(60)
+        assert isinstance(dead, sky.SlotDied)
+        assert dead.__notes__ == ["the call was dies(...)"]
         for error in (alone, caught.value):
             assert error is not None
             assert error.__notes__[0].startswith("raised by train(3) on node ")

@@ -52,4 +52,4 @@ def test_those_of_chunks_too_by_item() -> None:
         next(results)
     found = caught.value.gathered  # type: ignore[attr-defined]
     assert found.results == {4: 16, 5: 25, 8: 64, 9: 81}
-    assert (list(found.errors), found.cancelled) == ([2, 6], (3,))
+    assert (list(found.errors), found.cancelled) == ([2, 6], (3, 7))
