@@ -18,7 +18,7 @@ from skyward_jupyter.profiles.profile import MACHINES, NO_PROFILE, Profile
 from skyward_jupyter.showing import show_all
 
 #: The settings that are about a pool; one that is empty leaves it open.
-_POOL = ("provider", "hosts", "key", "jump", "known_hosts", "cluster", "nodes")
+_POOL = ("provider", "hosts", "key", "jump", "known_hosts", "cluster", "nodes", "preload")
 
 
 class Skyward(Configurable):
@@ -39,6 +39,12 @@ class Skyward(Configurable):
     nodes = Int(0, min=0, help="How many nodes %%sky and %sky start start without --nodes; 0 for none.").tag(
         config=True
     )
+    preload = Union(
+        (Bool(), Unicode(), List(Unicode())),
+        default_value=True,
+        help="What is imported once for all nodes on this machine: the common libraries that the notebook has imported "
+        "(True), nothing (False), or modules by name: ['numpy', 'pandas'].",
+    ).tag(config=True)
     group = Enum(GROUPS, default_value="same", help="How %%sky groups output when it has no --group.").tag(config=True)
     size_limit = Int(
         256 * 2**20, min=0, help="The largest value, in bytes, that a name a cell reads may have to be sent by itself."

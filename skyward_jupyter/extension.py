@@ -24,6 +24,7 @@ from skyward_jupyter.notebook.completion import matcher
 from skyward_jupyter.notebook.inspecting import Inspection
 from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
+from skyward_jupyter.notebook.preloading import Imported
 from skyward_jupyter.notebook.reading import CellReader
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.unawaited import show_unawaited
@@ -80,6 +81,7 @@ class Loaded:
             ("pre_run_cell", notebook.before_cell),
             ("pre_execute", notebook.enter),
             ("post_execute", notebook.leave),
+            ("post_run_cell", Imported(notebook.settings).after_cell),
         ):
             shell.events.register(event, callback)
             self._undo.append(_unregister(shell, event, callback))

@@ -112,7 +112,7 @@ async def assemble_again(record: PoolRecord, events: Bus) -> Hub:
     if former is not None:
         # It was this kernel's before another took it over, and its actors have the names that these will have.
         await dismantle(former)
-    spec = NodeSpec(record.concurrency, record.executor, record.ttl)
+    spec = NodeSpec(record.concurrency, record.executor, record.ttl, preload=record.terms.preload)
     ear = _Ear()
     fleet = found_fleet(record, spec, ear.hear)
     made = ear.hub = await _hub(record.key, record.name, spec, record.terms, fleet, events)

@@ -65,6 +65,9 @@ class Pool:
         How often it was taken over; -1 while nobody has had it.
     ending
         Whether its kernel wants nothing of it any more.
+    preload, chosen
+        The libraries that its slots are to be born with; None for none. And those of them that were asked for by name;
+        None when they are what its kernel has imported.
     """
 
     key: str
@@ -75,6 +78,8 @@ class Pool:
     epoch: int = -1
     holder: str = field(default="", repr=False)
     ending: bool = False
+    preload: dict[str, tuple[str, ...]] | None = None
+    chosen: tuple[str, ...] | None = None
 
     def take(self, control: Control, epoch: int, by: str, holder: str = "") -> bool:
         """Let a kernel have the pool, if it comes later than the present one, or is that one."""

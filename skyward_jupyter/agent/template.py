@@ -37,6 +37,8 @@ from skyward_jupyter.agent.guard import start_guard
 from skyward_jupyter.agent.launch import kill, kill_group, launch
 from skyward_jupyter.agent.marks import Marks
 from skyward_jupyter.agent.pipes import Ends
+from skyward_jupyter.agent.shelves import Shelves
+from skyward_jupyter.agent.stock import Preloader
 from skyward_jupyter.wire.remnants import remove_partial, remove_results
 
 #: Imported before the first request, and while there is nothing else to do.
@@ -95,6 +97,7 @@ class Template:
         self._endings = Endings(self._marks)
         self._again = Again()
         self._selector = selectors.DefaultSelector()
+        self._shelves = Shelves(self._selector, self._tell_kernel, self._endings.exited)
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
         self._linger = linger
@@ -145,6 +148,8 @@ class Template:
                 self._reap()
             elif isinstance(key.data, _Agent):
                 self._serve_agent(key.data)
+            elif isinstance(key.data, Preloader):
+                self._shelves.stock.serve(key.data)
             elif isinstance(key.data, Pool):
                 self._admit(key.data.door.accept()[0])
             else:
@@ -154,12 +159,12 @@ class Template:
                     self._serve_kernel(key.data)
         for pid in self._endings.over():
             self._over(pid)
-        for go in self._again.due():
+        for go in (*self._again.due(), *self._shelves.due()):
             go()
 
     def _idle(self) -> float | None:
         """How long there may be nothing to do (seconds)."""
-        waits = [self._endings.wait(), self._again.wait()]
+        waits = [self._endings.wait(), self._again.wait(), self._shelves.wait()]
         if self._linger and not self._agents and not self._endings:
             waits.append(max(0.0, self._until - time.monotonic()))
         return min((wait for wait in waits if wait is not None), default=None)
@@ -178,7 +183,9 @@ class Template:
         for message, _ in received:
             match message["op"]:
                 case "start":
-                    self._start_agent(AgentConfig.from_json(message["config"]), control)
+                    self._start_agent(AgentConfig.from_json(message["config"]), control, message.get("preload"))
+                case "preload":
+                    self._shelves.learn(message, self._pools)
                 case "take":
                     self._take(message, control)
                 case "kill":
@@ -266,6 +273,7 @@ class Template:
         if pool.ending:
             pool.clear()  # again: a slot that was just starting may have made its directory anew
             del self._pools[key]
+            self._shelves.forget(key)
 
     def _serve_agent(self, agent: _Agent) -> None:
         received = agent.channel.receive()
@@ -293,12 +301,13 @@ class Template:
             agent.reports[message["what"]] = message
         self._tell_kernel(message)
 
-    def _start_agent(self, config: AgentConfig, control: Control) -> None:
+    def _start_agent(self, config: AgentConfig, control: Control, preload: Message | None) -> None:
         if config.key not in self._pools:
             self._open(opened(config, control))
         if not self._obeys(config.key, control):
             return
         self._pools[config.key].config = config
+        self._shelves.prepare(self._pools[config.key], preload)
         self._again.drop("agent", config.key, config.rank)
         former = self._agents_of(config.key, config.rank)
         if former:
@@ -333,13 +342,22 @@ class Template:
         )
 
     def _start_slot(self, agent: _Agent, slot: int, count: int) -> None:
+        """Start a slot of an agent: at once, or when what it is to be born with is there."""
+        key = ("slot", agent.pid, slot)
+        fork = partial(self._fork_slot, agent, slot, count)
+        self._shelves.when_ready(self._pools.get(agent.config.key), agent.config, key, fork)
+
+    def _fork_slot(self, agent: _Agent, slot: int, count: int) -> None:
         label = f".{slot}" if slot >= 0 else ".session"
         pairs: list[tuple[socket.socket, socket.socket]] = []
         ends: Ends | None = None
         try:
             ends = Ends.new()
             pairs += [socket.socketpair() for _ in range(count)]
-            pid = launch("slot", agent.config, label, [theirs for _, theirs in pairs], ends.fds)
+            sockets = [theirs for _, theirs in pairs]
+            pool = self._pools.get(agent.config.key)
+            pid = self._shelves.launch(pool, agent.config, label, sockets, ends.fds)
+            pid = pid or launch("slot", agent.config, label, sockets, ends.fds)
             self._marks.put(pid)
             agent.slots[pid] = slot
             agent.groups.add(pid)
@@ -418,6 +436,7 @@ class Template:
 
     def _agent_ended(self, agent: _Agent, code: int) -> None:
         self._again.drop("slot", agent.pid)
+        self._shelves.drop("slot", agent.pid)
         self._end_slots(agent)
         kill_group(agent.pid)
         if agent.channel.fileno() >= 0:

@@ -37,18 +37,36 @@ _LOADING = ("numpy", "scipy", "torch", "numexpr", "mkl")
 _MINE, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 #: What libraries were told last; 0 for nothing, which is all that the system lets them have.
 _told = 0
+#: What libraries were told that were imported before this process was forked; None for nothing.
+_born_with: int | None = None
 
 
 def divide(config: AgentConfig, peers: tuple[Peer, ...]) -> None:
     """Give the libraries of this process its share, now that the pool has these nodes."""
-    global _told
-    share = max(1, cores() // processes(config, peers))
+    have(share(config, peers))
+
+
+def share(config: AgentConfig, peers: tuple[Peer, ...]) -> int:
+    """Return how many threads the libraries of one process use, when the pool has these nodes."""
+    return max(1, cores() // processes(config, peers))
+
+
+def have(share: int) -> None:
+    """Give the libraries of this process so many threads."""
+    global _told, _born_with
     now = share if share < _allowed() else 0
     before, _told = _told, now
+    knew, _born_with = _born_with, None
     if now == before or not _say(before, now):
         return
-    if any(name in sys.modules for name in _LOADING):
+    if now != knew and any(name in sys.modules for name in _LOADING):
         _tell(before or _allowed(), now or _allowed())
+
+
+def be_born() -> None:
+    """In a slot whose libraries were imported before it was forked: its environment is yet to say what they know."""
+    global _told, _born_with
+    _born_with, _told = _told, 0
 
 
 def processes(config: AgentConfig, peers: tuple[Peer, ...]) -> int:

@@ -82,6 +82,7 @@ def _again(record: PoolRecord) -> ComputePool:
         panel=cast(Mode, terms.panel),
         retries=terms.retries,
         max_retries=terms.max_retries,
+        preload=terms.preload,
         provider=_provider(record),
         _share=record.share,
     )

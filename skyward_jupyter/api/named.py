@@ -39,6 +39,7 @@ def pool_of[P: ComputePool](wanted: Profile, kind: type[P]) -> P:
         "env": dict(wanted.env) if wanted.env is not None else None,
         "provider": provider(wanted),
         "image": wanted.image,
+        "preload": wanted.preload,
     }
     return kind(nodes=wanted.nodes, worker=Worker(**_said(worker)), **_said(given))
 

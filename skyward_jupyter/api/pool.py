@@ -15,7 +15,15 @@ from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.actors.tail import TailLine
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Calls, Pending
-from skyward_jupyter.api.checks import checked_env, checked_image, checked_kinds, checked_name, nodes_on, room_on
+from skyward_jupyter.api.checks import (
+    checked_env,
+    checked_image,
+    checked_kinds,
+    checked_name,
+    checked_preload,
+    nodes_on,
+    room_on,
+)
 from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, PendingGroup, checked_retries, compute, gather
 from skyward_jupyter.api.elsewhere import OPTIONS, of_pool
 from skyward_jupyter.api.events import EventStream
@@ -33,7 +41,7 @@ from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
 from skyward_jupyter.events import Event, TaskTimes
-from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec
+from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec, Preloaded
 from skyward_jupyter.hints import suggests
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.catalog import checked_provider
@@ -86,6 +94,10 @@ class ComputePool(Target, Sharing):
     image
         What the machines are to be like; see `Image`. This machine is as it is: it must have the packages, and its
         nodes get the environment and run where the included files are.
+    preload
+        Modules that are imported once for all nodes on this machine, before their slots start: those of common
+        libraries that this process has imported, when not given; names, as in ``["numpy", "pandas"]``; False for none.
+        One that does not survive a fork is left out (see `preloaded`). Nodes on other machines import for themselves.
     """
 
     @suggests(OPTIONS)
@@ -103,6 +115,7 @@ class ComputePool(Target, Sharing):
         max_retries: int = MAX_RETRIES,
         provider: Provider | Literal["local"] | None = None,
         image: Image | None = None,
+        preload: bool | Sequence[str] = True,
         _share: bool = True,
     ) -> None:
         worker = worker or Worker()
@@ -111,7 +124,11 @@ class ComputePool(Target, Sharing):
         here = self._provider.name == "local"
         self._nodes = nodes_on(self._provider, nodes)
         self._spec = NodeSpec(
-            worker.concurrency, slots_of(worker), (30.0 if here else 600.0) if ttl is None else ttl, checked_env(env)
+            worker.concurrency,
+            slots_of(worker),
+            (30.0 if here else 600.0) if ttl is None else ttl,
+            checked_env(env),
+            checked_preload(preload),
         )
         self._bus = Bus(named)
         self._runs: dict[int, PoolRun] = {}
@@ -126,6 +143,7 @@ class ComputePool(Target, Sharing):
                 max_retries=checked_retries(max_retries),
                 patience=(60.0 if here else 900.0) if timeout is None else timeout,
                 panel=panel,
+                preload=self._spec.preload,
             ),
             mode=checked(panel),
             share=_share,
@@ -487,6 +505,11 @@ class ComputePool(Target, Sharing):
     def concurrency(self) -> int:
         """Tasks at a time on one node."""
         return self._spec.concurrency
+
+    @property
+    def preloaded(self) -> Preloaded:
+        """Which libraries new slots are born with, and which were refused, with the reason."""
+        return self._hub.fleet.preloaded if self._hub is not None else Preloaded()
 
     @property
     def endpoints(self) -> dict[int, str]:

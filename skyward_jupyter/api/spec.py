@@ -124,10 +124,18 @@ def nodes_of(value: object) -> Nodes:
     )
 
 
-def terms_of(nodes: Nodes, *, retries: int, max_retries: int, patience: float, panel: str) -> Terms:
+def terms_of(
+    nodes: Nodes,
+    *,
+    retries: int,
+    max_retries: int,
+    patience: float,
+    panel: str,
+    preload: bool | tuple[str, ...] = True,
+) -> Terms:
     """What a pool's record keeps of how it was made."""
     range_ = (nodes.desired, nodes.min, nodes.max, nodes.idle_after) if nodes.elastic else (0, 0, 0, 0.0)
-    return Terms(*range_, retries=retries, max_retries=max_retries, patience=patience, panel=panel)
+    return Terms(*range_, retries=retries, max_retries=max_retries, patience=patience, panel=panel, preload=preload)
 
 
 def nodes_again(terms: Terms, size: int) -> Nodes:

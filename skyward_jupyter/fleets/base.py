@@ -29,12 +29,37 @@ class NodeSpec:
         Seconds a node lives on without its kernel.
     env
         Additional environment of user code.
+    preload
+        What slots on this machine are born with: the libraries of `skyward_jupyter.agent.preload.PROVEN` that this
+        process has imported, nothing, or the modules that are named.
     """
 
     concurrency: int = 1
     executor: Literal["process", "thread"] = "process"
     ttl: float = 30.0
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    preload: bool | tuple[str, ...] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Preloaded:
+    """What the slots of a pool are born with, instead of importing it.
+
+    Attributes
+    ----------
+    libraries
+        Their names; new slots have them.
+    refused
+        Those that were to be, with the reason why they are not: slots import them as they use them.
+    """
+
+    libraries: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """In one line."""
+        has = ", ".join(self.libraries) or "nothing"
+        return has + "".join(f"; not {name}: {why}" for name, why in self.refused.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +79,8 @@ class Terms:
         Seconds that nodes may take to start.
     panel
         How it shows itself where there is no notebook, as it was given.
+    preload
+        As of `NodeSpec`.
     """
 
     first: int = 0
@@ -64,6 +91,7 @@ class Terms:
     max_retries: int = MAX_RETRIES
     patience: float = 60.0
     panel: str = "auto"
+    preload: bool | tuple[str, ...] = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +134,8 @@ class Fleet(Protocol):
     alone: bool
     #: Directory that this process and every node can read and write, or None where they share no machine.
     shared: str | None
+    #: What slots are born with.
+    preloaded: Preloaded
 
     @property
     def places(self) -> str:

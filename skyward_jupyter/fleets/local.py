@@ -26,9 +26,10 @@ from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import HTTP_PORT, PORT, AgentConfig, Peer
 from skyward_jupyter.errors import ProvisioningFailed
 from skyward_jupyter.fleets.admission import Admission
-from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
+from skyward_jupyter.fleets.base import Heard, NodeSpec, Preloaded, Report, heartbeat
 from skyward_jupyter.fleets.footing import check_loopback
 from skyward_jupyter.fleets.launcher import Link, Taken, launcher, take
+from skyward_jupyter.fleets.preloading import Preload
 from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
@@ -84,6 +85,8 @@ class LocalFleet:
         self._admission = Admission()
         self._taken: Taken | None = None
         self._link: Link | None = None
+        self.preloaded = Preloaded()
+        self._preload = Preload(pool, spec.preload, self._send_preload)
         self._found(found) if found is not None else self._make()
         self.certificates = str(certificates_in(self.store))
         self.token = token.read(Path(self.certificates))
@@ -175,13 +178,21 @@ class LocalFleet:
             return
         self._divide(ranks, [peer.rank for peer in peers])
         known = tuple(replace(peer, accelerators=self.accelerators(peer.rank)) for peer in peers)
+        preload = self._preload.now()
         for rank in ranks:
             # Of one that does not answer any more: the template ends it first, and its end is not the new one's.
             self._pids.pop(rank, None)
             self._http.pop(rank, None)
             self._asked.add(rank)
             config = self._config(rank, known, seeds, fills)
-            self._admission.ask(rank, partial(self._send, {"op": "start", "config": config.to_json()}))
+            self._admission.ask(
+                rank, partial(self._send, {"op": "start", "config": config.to_json(), "preload": preload})
+            )
+            preload = None  # once for all of them
+
+    def _send_preload(self, preload: Message) -> None:
+        if self._asked:
+            self._send({"op": "preload", "pool": self._key, "preload": preload})
 
     def _start_later(self, error: OSError, ranks: Sequence[int], again: Callable[[], None]) -> None:
         """The system has no room for another template in the place of one that ended: say so, and try again."""
@@ -311,6 +322,7 @@ class LocalFleet:
 
     def forget(self) -> None:
         """Stop listening, once every node has ended."""
+        self._preload.end()
         let_store_go(self.store)
         if self._link is not None:
             self._link.forget(self._key)
@@ -333,6 +345,8 @@ class LocalFleet:
                 self._heard(Report(message["rank"], "left", {"pid": message["pid"]}))
             case "taken":
                 self._heard(Report(-1, "taken", {"by": message["by"]}))
+            case "preloaded":
+                self.preloaded = self._preload.told(message)
             case "report":
                 if message["what"] == "http":
                     self._http[message["rank"]] = message["address"]

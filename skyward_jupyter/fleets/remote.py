@@ -29,7 +29,7 @@ from skyward_jupyter.errors import (
     UsageError,
 )
 from skyward_jupyter.fleets.admission import Admission
-from skyward_jupyter.fleets.base import Heard, NodeSpec, Report, heartbeat
+from skyward_jupyter.fleets.base import Heard, NodeSpec, Preloaded, Report, heartbeat
 from skyward_jupyter.fleets.estate import Estate
 from skyward_jupyter.fleets.footing import check_loopback
 from skyward_jupyter.fleets.keeping import Keeping
@@ -63,6 +63,7 @@ class RemoteFleet:
     """
 
     shared: str | None = None
+    preloaded = Preloaded()
 
     def __init__(
         self,

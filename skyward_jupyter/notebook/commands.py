@@ -123,6 +123,8 @@ def _status(notebook: Notebook, line: str) -> None:
     tally = Tally(*pool.panel.snapshot()["ended"])
     ended = f", {tally}" if tally.ended else ""
     _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{ended}{cost}{active}")
+    if any((pool.preloaded.libraries, pool.preloaded.refused)):
+        _say(f"preloaded: {pool.preloaded}")
     # Why a node was lost may have several lines.
     phases = {node.rank: node.doing.partition("\n")[0] for node in pool.nodes}
     width = max([10, *map(len, phases.values())])

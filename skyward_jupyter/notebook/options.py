@@ -19,7 +19,20 @@ from skyward_jupyter.notebook import ranks
 from skyward_jupyter.notebook.ranks import ALL, COUNTED, Selection
 
 type Kind = Literal[
-    "flag", "count", "size", "seconds", "name", "names", "nodes", "pool", "new", "profile", "choice", "text", "hosts"
+    "flag",
+    "count",
+    "size",
+    "seconds",
+    "name",
+    "names",
+    "nodes",
+    "pool",
+    "new",
+    "profile",
+    "choice",
+    "text",
+    "hosts",
+    "modules",
 ]
 
 
@@ -78,6 +91,7 @@ START = (
     Option("--name", "name", "new", "what to call the pool", "NAME"),
     Option("--concurrency", "concurrency", "count", "how many calls a node runs at once", "K"),
     Option("--ttl", "ttl", "seconds", "how long nodes wait for a kernel that is gone", "S"),
+    Option("--preload", "preload", "modules", "import these once for all nodes; none for nothing", "a,b"),
     Option("--provider", "provider", "choice", "on this machine (local), or on --hosts (ssh)", "WHERE", PROVIDERS),
     Option("--hosts", "hosts", "hosts", "machines to log in to, one node each", "a,b"),
     Option("--key", "key", "text", "file of the private key for them", "FILE"),
@@ -155,6 +169,7 @@ class StartOptions:
     name: str | None = None
     concurrency: int | None = None
     ttl: float | None = None
+    preload: bool | tuple[str, ...] | None = None
     provider: str | None = None
     hosts: tuple[str, ...] | None = None
     key: str | None = None
@@ -269,7 +284,7 @@ def _find(token: str, known: dict[str, Option], command: str) -> tuple[Option, s
 
 def _argument(option: Option, attached: str | None, tokens: list[str]) -> str:
     text = attached if attached is not None else (tokens.pop(0) if tokens else "")
-    while option.kind in ("names", "nodes", "hosts") and text.endswith(",") and tokens:
+    while option.kind in ("names", "nodes", "hosts", "modules") and text.endswith(",") and tokens:
         text += tokens.pop(0)
     if not text or (attached is None and text.startswith("-") and not COUNTED.fullmatch(text)):
         raise UsageError(f"{option.flag} needs a value: {option.flag} {option.metavar}")
@@ -315,6 +330,20 @@ def _names(option: Option, text: str) -> tuple[str, ...]:
     return tuple(_name(option, part.strip()) for part in text.split(",") if part.strip())
 
 
+def _modules(option: Option, text: str) -> bool | tuple[str, ...]:
+    from skyward_jupyter.api.checks import checked_preload
+
+    if text in ("none", "auto"):
+        return text == "auto"
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    try:
+        return checked_preload(names)
+    except UsageError:
+        raise UsageError(
+            f"{option.flag} {text}: write modules with commas between, as in {option.flag} numpy,sklearn, or none"
+        ) from None
+
+
 def _choice(option: Option, text: str) -> str:
     if text not in option.choices:
         raise UsageError(f"{option.flag} {text}: choose one of {', '.join(option.choices)}")
@@ -333,6 +362,7 @@ _CONVERT: dict[str, Callable[[Option, str], Any]] = {
     "profile": lambda option, text: text,
     "new": lambda option, text: text,
     "text": lambda option, text: text,
+    "modules": _modules,
     "hosts": lambda option, text: tuple(part.strip() for part in text.split(",") if part.strip()),
 }
 

@@ -29,6 +29,7 @@ def on_line(options: StartOptions) -> Profile:
         name=options.name,
         concurrency=options.concurrency,
         ttl=options.ttl,
+        preload=options.preload,
     )
     return own.over(load(options.profile) if options.profile is not None else NO_PROFILE)
 

@@ -169,6 +169,15 @@ def _truth(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def _modules(value: object) -> bool | tuple[str, ...] | None:
+    from skyward_jupyter.api.checks import checked_preload
+
+    try:
+        return checked_preload(value)
+    except UsageError:
+        return None
+
+
 def _choice(*choices: str) -> Callable[[object], str | None]:
     return lambda value: value if isinstance(value, str) and value in choices else None
 
@@ -192,6 +201,7 @@ KEYS: dict[str, tuple[str, Take]] = {
     "env": ("a table of texts, as in env = { DEBUG = '1' }", _env),
     "group": ("'same', 'node' or 'time'", _choice(*GROUPS)),
     "quiet": ("true or false", _truth),
+    "preload": ("a list of modules, as in ['numpy', 'pandas'], or false for none", _modules),
     "size_limit": ("a whole number of bytes", _whole(0)),
 }
 assert set(KEYS) == {field.name for field in fields(Profile)}

@@ -46,6 +46,7 @@ class Profile:
     group: str | None = None
     quiet: bool | None = None
     size_limit: int | None = None
+    preload: bool | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.hosts is not None and self.provider is None:

@@ -374,12 +374,18 @@ def _parsed(text: str) -> PoolRecord:
         raise ValueError(f"it is of version {version}, this is {VERSION}")
     fields["holder"] = Holder(**fields["holder"])
     fields["began"] = Moment(**fields.get("began", {}))
-    fields["terms"] = Terms(**fields.get("terms", {}))
+    fields["terms"] = Terms(**_with_names(fields.get("terms", {})))
     fields["waiting"] = tuple(WaitingRun(**run) for run in fields.get("waiting", ()))
     fields["nodes"] = tuple(NodeRecord(**node) for node in fields["nodes"])
     fields["ended"] = tuple(tuple(map(int, counted)) for counted in fields.get("ended", ()))
     fields["left"] = tuple(fields.get("left", ()))
     return PoolRecord(**fields)
+
+
+def _with_names(terms: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no tuples."""
+    preload = terms.get("preload")
+    return {**terms, "preload": tuple(preload)} if isinstance(preload, list) else terms
 
 
 def _write(record: PoolRecord) -> None:

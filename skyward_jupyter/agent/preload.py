@@ -1,0 +1,232 @@
+"""Which libraries slots get by a fork instead of importing them, and what must hold after such an import.
+
+A library is imported by itself only when it is one of `PROVEN`: tests have forked after its import, and used it in the
+children. Whatever is imported is looked at afterwards: a thread that a fork does not end, an open file, a child process
+or memory that is shared with other processes would be half there in a slot, so none of these may be left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+from skyward_jupyter.wire.own import is_own_path
+
+#: What is preloaded without being named, once the notebook has imported it.
+PROVEN = frozenset(
+    {"numpy", "scipy", "pandas", "pyarrow", "sklearn", "joblib", "matplotlib", "PIL", "seaborn", "statsmodels"}
+    | {"networkx", "sympy"}
+)
+#: What is never preloaded, and why not.
+UNSAFE: Mapping[str, str] = dict.fromkeys(("polars",), "its threads do not survive a fork, as its makers say") | (
+    dict.fromkeys(("grpc", "ray", "tensorflow", "jax", "jaxlib"), "it does not work in a forked process")
+    | dict.fromkeys(("cupy", "cudf", "pycuda", "rmm"), "CUDA does not work in a forked process")
+)
+#: Threads that stop by themselves in a forked process: their library has handlers for it.
+_HARMLESS = frozenset({"jemalloc_bg_thd"})
+#: Devices whose open contexts do not survive a fork.
+_DEVICES = ("/dev/nvidia", "/dev/dri", "/dev/kfd", "/dev/shm", "/dev/accel")
+#: Seconds that a thread which is about to end may take, and that the trial in a child may.
+_SETTLED_WITHIN, TRIED_WITHIN = 0.5, 5.0
+
+type Libraries = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a process has that its children would have only by half, or share with each other.
+
+    Attributes
+    ----------
+    threads
+        Their numbers and names, without the main one.
+    files
+        Its open descriptors, with what they lead to.
+    children
+        Its child processes.
+    shared
+        Devices that it has in its memory, and memory that it shares with others.
+    """
+
+    threads: Mapping[int, str]
+    files: frozenset[tuple[int, str]]
+    children: frozenset[int]
+    shared: frozenset[str]
+
+    @classmethod
+    def take(cls) -> Footprint:
+        """Return that of this process now (Linux)."""
+        return cls(_threads(), frozenset(_files()), _children(), frozenset(_shared()))
+
+    def left_since(self, before: Footprint) -> str:
+        """Return what is here that was not there before, as the end of a sentence; empty for nothing."""
+        if threads := self.threads.keys() - before.threads.keys():
+            names = _python_names(threads) or sorted({self.threads[number] for number in threads})
+            count = "a thread" if len(threads) == 1 else f"{len(threads)} threads"
+            return f"it leaves {count} running ({', '.join(names)}), which a fork does not take along"
+        if children := self.children - before.children:
+            return f"it starts {'a process' if len(children) == 1 else f'{len(children)} processes'} when imported"
+        if shared := self.shared - before.shared:
+            return f"it shares memory with others ({min(shared)})"
+        if files := self.files - before.files:
+            return f"it leaves a file open ({min(name for _, name in files)})"
+        return ""
+
+
+def top_of(name: str) -> str:
+    """Return the library that a module is of."""
+    return name.partition(".")[0]
+
+
+def why_not(library: str) -> str:
+    """Return why a library is not even tried; empty where it may be. It is not imported."""
+    if library in UNSAFE:
+        return UNSAFE[library]
+    if library in sys.modules:
+        return ""
+    try:
+        spec = PathFinder.find_spec(library)
+    except Exception as error:
+        return f"it cannot be found: {type(error).__name__}: {error}"
+    place = next(iter(spec.submodule_search_locations or ()), None) if spec is not None else None
+    origin = spec.origin if spec is not None and spec.has_location else place
+    if origin and is_own_path(origin):
+        return "it is your own: nodes import such modules when they use them, so that they see your edits"
+    return ""
+
+
+def tried(library: str, within: float = TRIED_WITHIN) -> str:
+    """Fork, and use the library in the child; return what went wrong, empty for nothing.
+
+    A library that stops its threads at a fork, as OpenBLAS does, has none in this process afterwards.
+    """
+    ended, child = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _try(library)
+    os.close(child)
+    try:
+        if not select.select([ended], [], [], within)[0]:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            return f"it hangs in a forked process: a first use did not end within {within:g} s"
+    finally:
+        os.close(ended)
+    _, status = os.waitpid(pid, 0)
+    return "it does not work in a forked process" if status else ""
+
+
+def _try(library: str) -> None:
+    status = 1
+    try:
+        if (trial := TRIALS.get(library)) is not None:
+            trial()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def settled(before: Footprint) -> str:
+    """Return what is left since `before`; threads that are about to end have a moment for it."""
+    until = time.monotonic() + _SETTLED_WITHIN
+    while (left := (now := Footprint.take()).left_since(before)) and now.threads and time.monotonic() < until:
+        time.sleep(0.01)
+    return left
+
+
+def _numpy() -> None:
+    import numpy as np
+
+    # Each goes another way through the threads of OpenBLAS and MKL: one version hung in one of them only.
+    matrix = np.eye(256) * 2.0
+    np.linalg.solve(matrix @ matrix, np.ones(256))
+
+
+def _scipy() -> None:
+    import numpy as np
+    from scipy import linalg  # type: ignore[import-untyped,unused-ignore]
+
+    linalg.lu_factor(np.eye(256))
+    linalg.svdvals(np.eye(64))
+
+
+def _pandas() -> None:
+    import pandas as pd
+
+    pd.DataFrame({"a": ["x", "y", "x"], "b": [1.0, 2.0, 3.0]}).groupby("a").sum()
+
+
+def _pyarrow() -> None:
+    import pyarrow as pa  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+    pa.table({"a": list(range(1000))}).to_pylist()
+
+
+#: A first use of a library, as a program would make it.
+TRIALS: Mapping[str, Callable[[], object]] = {
+    "numpy": _numpy,
+    "scipy": _scipy,
+    "pandas": _pandas,
+    "pyarrow": _pyarrow,
+}
+
+
+def seed_anew() -> None:
+    """In a slot: have random numbers of its own, as after an import. Python sees to those of its own module itself."""
+    numpy_random: Any = sys.modules.get("numpy.random")
+    if numpy_random is not None:
+        numpy_random.seed()
+    torch: Any = sys.modules.get("torch")
+    if torch is not None:
+        torch.seed()
+
+
+def _threads() -> dict[int, str]:
+    found = {}
+    for number in map(int, os.listdir("/proc/self/task")):
+        with contextlib.suppress(OSError):
+            name = Path(f"/proc/self/task/{number}/comm").read_text().strip()
+            if number != os.getpid() and name not in _HARMLESS:
+                found[number] = name
+    return found
+
+
+def _python_names(numbers: set[int]) -> list[str]:
+    return sorted(thread.name for thread in threading.enumerate() if thread.native_id in numbers)
+
+
+def _files() -> list[tuple[int, str]]:
+    found = []
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # that of the listing itself is closed by now
+            found.append((int(number), os.readlink(f"/proc/self/fd/{number}")))
+    return found
+
+
+def _children() -> frozenset[int]:
+    with contextlib.suppress(OSError):
+        return frozenset(map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()))
+    return frozenset()  # a system that does not tell
+
+
+def _shared() -> list[str]:
+    found = []
+    for line in Path("/proc/self/maps").read_text().splitlines():
+        _, rights, _, _, _, *path = line.split(maxsplit=5)
+        name = path[0] if path else "anonymous memory"
+        if name.startswith(_DEVICES) or (rights[1] == "w" and rights[3] == "s"):
+            found.append(name)
+    return found
