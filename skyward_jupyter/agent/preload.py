@@ -38,7 +38,7 @@ _HARMLESS = frozenset({"jemalloc_bg_thd"})
 #: Devices whose open contexts do not survive a fork.
 _DEVICES = ("/dev/nvidia", "/dev/dri", "/dev/kfd", "/dev/shm", "/dev/accel")
 #: Seconds that a thread which is about to end may take, and that the trial in a child may.
-_SETTLED_WITHIN, TRIED_WITHIN = 0.5, 5.0
+_SETTLED_WITHIN, TRIED_WITHIN = 0.5, 20.0
 
 type Libraries = Mapping[str, tuple[str, ...]]
 
@@ -111,6 +111,7 @@ def tried(library: str, within: float = TRIED_WITHIN) -> str:
 
     A library that stops its threads at a fork, as OpenBLAS does, has none in this process afterwards.
     """
+    _stop_threads()
     ended, child = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -184,8 +185,26 @@ TRIALS: Mapping[str, Callable[[], object]] = {
 }
 
 
-def seed_anew() -> None:
-    """In a slot: have random numbers of its own, as after an import. Python sees to those of its own module itself."""
+#: How many threads numexpr had before it was told to have none beside its caller's.
+_numexpr = 0
+
+
+def _stop_threads() -> None:
+    """Have a library stop its threads that does so when it is told, but not at a fork."""
+    global _numexpr
+    numexpr: Any = sys.modules.get("numexpr")
+    if numexpr is not None and not _numexpr:
+        _numexpr = numexpr.set_num_threads(1)
+
+
+def be_born() -> None:
+    """In a slot: be as after an import there. Python sees to the numbers of its own module `random` itself."""
+    if _numexpr:
+        sys.modules["numexpr"].set_num_threads(_numexpr)
+    _seed()
+
+
+def _seed() -> None:
     numpy_random: Any = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()

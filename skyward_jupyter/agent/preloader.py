@@ -27,7 +27,7 @@ from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.child import become, die_with_parent
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.launch import leave
-from skyward_jupyter.agent.preload import Footprint, Libraries, seed_anew, settled, tried, why_not
+from skyward_jupyter.agent.preload import Footprint, Libraries, be_born, settled, tried, why_not
 from skyward_jupyter.agent.surroundings import Surroundings
 
 #: What sessions need, before what users need.
@@ -151,7 +151,7 @@ class Preloader:
             if os.read(start, 1):
                 os.close(start)
                 threads.be_born()
-                seed_anew()
+                be_born()
                 count = message["sockets"]
                 config = AgentConfig.from_json(message["config"])
                 become("slot", config, message["label"], fds[:count], self._template, fds[count:])

@@ -14,6 +14,7 @@ import selectors
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.config import AgentConfig
@@ -23,7 +24,7 @@ from skyward_jupyter.agent.preloader import is_current, start_preloader
 from skyward_jupyter.agent.surroundings import Surroundings
 
 #: Seconds that slots wait for imports, and that the import of one library may take.
-PATIENCE, LIMIT = 5.0, 30.0
+PATIENCE, LIMIT = 5.0, 60.0
 #: How often it is looked whether one goes on that takes longer than slots wait (seconds).
 _LOOK = 0.5
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -58,7 +59,7 @@ class Shelf:
     serving, candidate
         The preloader that slots are forked from, and one that still imports.
     until
-        When slots stop waiting for it (monotonic seconds); 0 while nothing is imported.
+        When slots stop waiting for the candidate (monotonic seconds); 0 when they do not.
     """
 
     surroundings: Surroundings
@@ -82,7 +83,7 @@ class Shelf:
     @property
     def holds_up(self) -> bool:
         """Whether slots should wait for it."""
-        return self.candidate is not None and time.monotonic() < self.until
+        return self.candidate is not None and self.until > 0
 
 
 class Stock:
@@ -192,8 +193,8 @@ class Stock:
             if now >= candidate.until:
                 shelf.refused[candidate.library] = f"its import takes longer than {LIMIT:g} s"
                 self._ended(shelf, candidate)
-            elif now >= shelf.until > now - _LOOK and _works(candidate.pid):
-                shelf.until = now + _LOOK
+            elif shelf.until and now >= shelf.until:
+                shelf.until = now + _LOOK if _works(candidate.pid) else 0.0
 
     def _restock(self, shelf: Shelf) -> None:
         """Start a preloader where something is wanted that slots are not born with yet."""
@@ -257,13 +258,22 @@ class Stock:
 
 
 def _works(pid: int) -> bool:
-    """Return whether a process runs, would run or reads a disk at the moment, and has not had much of a core yet."""
+    """Return whether an import goes on: the process, or the child that tries it, would run or reads a disk.
+
+    One that has had a core for twice as long as slots wait is not worth more of their time.
+    """
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            state, *numbers = file.read().rpartition(b") ")[2].split()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        states, ticks = zip(*map(_doing, (str(pid), *children)), strict=True)
     except OSError:
         return False
-    return state in (b"R", b"D") and (int(numbers[10]) + int(numbers[11])) / _TICKS < 2 * PATIENCE
+    return bool({"R", "D"} & set(states)) and sum(ticks) / _TICKS < 2 * PATIENCE
+
+
+def _doing(pid: str) -> tuple[str, int]:
+    """Return the state of a process, and how much of a core it has had."""
+    state, *numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return state, int(numbers[10]) + int(numbers[11])
 
 
 def _answer(channel: Channel) -> Message | None:

@@ -39,7 +39,11 @@ class Told:
         """What was said, in order, without what is said at any time."""
         what = [(message.get("what", message["op"]), message.get("pid", 0)) for message in self.messages]
         pids = list(dict.fromkeys(pid for _, pid in what if pid))
-        return [f"{word} {pids.index(pid) if pid else ''}".strip() for word, pid in what if word not in ("http", "log")]
+        return [
+            f"{word} {pids.index(pid) if pid else ''}".strip()
+            for word, pid in what
+            if word not in ("http", "log", "preloaded")
+        ]
 
     async def until(self, *words: str) -> None:
         """Wait until the last that was said is this."""

@@ -1,0 +1,250 @@
+"""Libraries that are imported once and inherited by the slots of pools on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+import skyward as sky
+from skyward_jupyter.runtime.bridge import wait
+from skyward_jupyter.wire.events import Success
+
+type Until = Callable[[Callable[[], object], str], None]
+
+SOURCES = {
+    "quiet_lib": "import os\nMARK = os.environ.get('MARK')\nSTATE = []\n",
+    "beating_lib": "from threading import Event, Thread\nThread(None, Event().wait, 'beat', daemon=True).start()\n",
+    "raising_lib": "raise RuntimeError('no licence')\n",
+    "exiting_lib": "import os\nos._exit(7)\n",
+    "crashing_lib": "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
+    "sleeping_lib": "import time\ntime.sleep(600)\n",
+    "printing_lib": "import sys\nOUT, ERR = sys.stdout, sys.stderr\n",
+}
+
+
+@pytest.fixture
+def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where libraries are installed that no one else has."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    for name, source in SOURCES.items():
+        (folder / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+@pytest.fixture
+def born_with(until: Until) -> Iterator[Callable[..., sky.ComputePool]]:
+    """Starts a pool whose slots are born with these modules, once they are."""
+    pools: list[sky.ComputePool] = []
+
+    def start(*modules: str, nodes: int = 1, **given: object) -> sky.ComputePool:
+        pool = sky.ComputePool(nodes=nodes, preload=modules, **given).start()  # type: ignore[arg-type]
+        pools.append(pool)
+        tops = {name.partition(".")[0] for name in modules}
+        until(lambda: tops <= {*pool.preloaded.libraries, *pool.preloaded.refused}, f"{tops} are preloaded or refused")
+        return pool
+
+    yield start
+    for pool in pools:
+        pool.stop()
+
+
+@sky.compute
+def has(*names: str) -> tuple[int, list[str]]:
+    """The slot, and which of these modules it had before it imported anything."""
+    return os.getpid(), [name for name in names if name in sys.modules]
+
+
+@sky.compute
+def mark() -> tuple[bool, str | None]:
+    """What a library found in the environment when it was imported, and whether that was before this."""
+    there = "quiet_lib" in sys.modules
+    import quiet_lib  # type: ignore[import-not-found]
+
+    return there, quiet_lib.MARK
+
+
+@sky.compute
+def computed(size: int) -> tuple[float, float, float, int]:
+    """Use the threads of OpenBLAS and of OpenMP; the error of a product, and random numbers."""
+    import random
+
+    import pandas as pd
+    from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped,unused-ignore]
+
+    generator = np.random.default_rng(3)
+    matrix = generator.random((size, size))
+    error = np.abs(np.linalg.solve(matrix @ matrix, matrix @ matrix) - np.eye(size)).max()
+    rows = pd.DataFrame({"x": generator.random(400), "y": generator.random(400)})
+    model = HistGradientBoostingClassifier(max_iter=5).fit(rows, rows.x > rows.y)
+    return float(error), float(np.random.random()), random.random(), int(model.predict(rows).sum())
+
+
+def test_eight_nodes_are_born_with_what_they_need_compute_right_and_roll_different_dice(
+    born_with: Callable[..., sky.ComputePool],
+) -> None:
+    modules = ("numpy", "pandas", "sklearn.ensemble")
+    pool = born_with(*modules, nodes=8)
+    assert pool.preloaded.refused == {}
+    slots = has(*modules) @ pool
+    assert [found for _, found in slots] == [list(modules)] * 8
+    errors, dice, pythons, predicted = zip(*(computed(200) @ pool), strict=True)
+    assert max(errors) < 1e-3
+    assert len(set(predicted)) == 1
+    assert len(set(dice)) == len(set(pythons)) == 8
+
+
+def test_sessions_are_born_with_it_as_slots_are(born_with: Callable[..., sky.ComputePool]) -> None:
+    pool = born_with("numpy", "pandas", nodes=2)
+
+    async def in_sessions() -> list[Any]:
+        outcomes = await pool.launch(has("numpy", "pandas"), [0, 1], session=True).outcomes()
+        return [outcome.value for outcome in outcomes if isinstance(outcome, Success)]
+
+    assert [found for _, found in wait(in_sessions(), "")] == [["numpy", "pandas"]] * 2
+
+
+def test_slots_that_were_born_so_are_children_of_the_template_and_end_with_the_pool(
+    born_with: Callable[..., sky.ComputePool], until: Until
+) -> None:
+    pool = born_with("numpy", nodes=2)
+    slots = [psutil.Process(pid) for pid, _ in has() @ pool]
+    parents = {slot.ppid() for slot in slots}
+    assert len(parents) == 1
+    assert psutil.Process(parents.pop()).name().startswith("skyward: temp")
+    pool.stop()
+    until(lambda: not any(slot.is_running() for slot in slots), "the slots have ended")
+
+
+def test_a_slot_that_ends_is_replaced_by_one_that_is_born_the_same(born_with: Callable[..., sky.ComputePool]) -> None:
+    @sky.compute
+    def end() -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    pool = born_with("numpy")
+    before, _ = has() >> pool
+    with pytest.raises(sky.SkywardError):
+        end() >> pool
+    assert (has("numpy") >> pool) != (before, ["numpy"])
+    assert (has("numpy") >> pool)[1] == ["numpy"]
+
+
+@pytest.mark.parametrize(
+    ("library", "why"),
+    [
+        ("beating_lib", "it leaves a thread running (beat), which a fork does not take along"),
+        ("raising_lib", "its import failed: RuntimeError: no licence"),
+        ("exiting_lib", "its import ends the process"),
+        ("crashing_lib", "its import ends the process"),
+        ("missing_lib", "its import failed: ModuleNotFoundError: No module named 'missing_lib'"),
+    ],
+)
+def test_a_library_that_cannot_be_preloaded_is_named_once_and_keeps_no_other_from_it(
+    library: str,
+    why: str,
+    libraries: Path,
+    born_with: Callable[..., sky.ComputePool],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING, "skyward"):
+        pool = born_with("quiet_lib", library, nodes=2, name="picky")
+    assert dict(pool.preloaded.refused) == {library: why}
+    assert [found for _, found in has("quiet_lib", library) @ pool] == [["quiet_lib"]] * 2
+    said = [record.getMessage() for record in caplog.records if "preload" in record.getMessage()]
+    assert said == [f"pool picky does not preload {library}: {why}; its nodes import it when they use it"]
+
+
+def test_an_import_without_end_holds_up_neither_the_start_nor_calls_for_ever(libraries: Path) -> None:
+    with sky.ComputePool(nodes=2, preload=["sleeping_lib"]) as pool:
+        assert [found for _, found in has("sleeping_lib") @ pool] == [[], []]
+        assert pool.preloaded.libraries == ()
+
+
+def test_without_preloading_slots_import_for_themselves() -> None:
+    with sky.ComputePool(nodes=1, preload=False) as pool:
+        assert (has("numpy") >> pool)[1] == []
+        assert pool.preloaded == type(pool.preloaded)()
+
+
+def test_what_this_process_has_imported_is_preloaded_without_being_named(until: Until) -> None:
+    assert "numpy" in sys.modules
+    with sky.ComputePool(nodes=1) as pool:
+        until(lambda: "numpy" in pool.preloaded.libraries, "numpy is preloaded")
+        assert (has("numpy") >> pool)[1] == ["numpy"]
+
+
+def test_a_library_sees_the_environment_of_its_own_pool(
+    libraries: Path, born_with: Callable[..., sky.ComputePool]
+) -> None:
+    one = born_with("quiet_lib", env={"MARK": "one"})
+    two = born_with("quiet_lib", env={"MARK": "two"})
+    assert [mark() >> pool for pool in (one, two, one)] == [(True, "one"), (True, "two"), (True, "one")]
+
+
+def test_an_upgrade_is_there_in_the_slots_that_start_after_it(
+    libraries: Path, born_with: Callable[..., sky.ComputePool]
+) -> None:
+    pool = born_with("quiet_lib", nodes=1)
+    assert mark() >> pool == (True, None)
+    (libraries / "quiet_lib.py").write_text("MARK = 'the newer one'\n")
+    pool.scale(2)
+    assert mark() @ pool == [(True, None), (True, "the newer one")]
+
+
+def test_what_a_slot_does_to_a_library_is_not_there_in_the_others(
+    libraries: Path, born_with: Callable[..., sky.ComputePool]
+) -> None:
+    @sky.compute
+    def put() -> int:
+        import quiet_lib
+
+        quiet_lib.STATE.append(1)
+        return len(quiet_lib.STATE)
+
+    assert put() @ born_with("quiet_lib", nodes=3) == [1, 1, 1]
+
+
+def test_what_a_library_writes_to_the_streams_that_it_found_is_shown(
+    libraries: Path, born_with: Callable[..., sky.ComputePool], capfd: pytest.CaptureFixture[str]
+) -> None:
+    @sky.compute
+    def write() -> None:
+        import printing_lib  # type: ignore[import-not-found]
+
+        print("to the first stdout", file=printing_lib.OUT)
+        print("to the first stderr", file=printing_lib.ERR)
+
+    write() >> born_with("printing_lib")
+    out, err = capfd.readouterr()
+    assert "to the first stdout" in out
+    assert "to the first stderr" in err
+
+
+def test_a_pool_whose_preloader_was_killed_goes_on_and_gets_another(
+    born_with: Callable[..., sky.ComputePool], until: Until
+) -> None:
+    pool = born_with("numpy")
+    template = psutil.Process(psutil.Process((has() >> pool)[0]).ppid())
+    before = [child for child in template.children() if child.name().startswith("skyward: prel")]
+    assert before
+    for preloader in before:
+        preloader.kill()
+    until(lambda: not any(it.is_running() for it in before), "they have ended")
+    pool.scale(2)
+    assert [found for _, found in has("numpy") @ pool] == [["numpy"], ["numpy"]]
+
+
+@pytest.mark.parametrize("preload", [["not a name"], [1], 7, "a-b", ["numpy", ""]])
+def test_what_is_no_name_of_a_module_is_refused(preload: object) -> None:
+    with pytest.raises(sky.UsageError, match=r"preload is .*; give names of modules"):
+        sky.ComputePool(preload=preload)  # type: ignore[arg-type]
