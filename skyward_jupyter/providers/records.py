@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from skyward_jupyter.agent.lease import Owner, is_alive, started
 from skyward_jupyter.fleets.base import Terms
