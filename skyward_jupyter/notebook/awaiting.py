@@ -7,7 +7,6 @@ Under ``%%time``, inside a function or in a terminal the same magic blocks.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 from collections.abc import Coroutine, Sequence
 from typing import Any
@@ -89,16 +88,25 @@ def blocking(cell: Cell) -> Any:
     verdicts: list[Verdict] = []
     if cell.here is None:
         return blocked(_kept(cell.execute(), verdicts), verdicts)
-    if cell.here.awaits:
+    if cell.here.awaits and _loop_runs():
         raise in_a_sentence(UsageError("a --local cell that awaits something is to be a cell of its own"))
     execution = wait(cell.begin(), "a cell of its own that begins with %%sky")
     if cell.waits_for_here:
         try:
-            with runtime().needed(), contextlib.suppress(StopIteration):
-                cell.here.run().send(None)
+            with runtime().needed():
+                cell.here.run_blocking()
         finally:
             runtime().call_soon(cell.ended_here)
     return blocked(_kept(_ended(execution, cell), verdicts), verdicts)
+
+
+def _loop_runs() -> bool:
+    """Whether an event loop runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 async def _ended(execution: asyncio.Task[Verdict], cell: Cell) -> Verdict:

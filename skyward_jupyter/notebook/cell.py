@@ -144,13 +144,13 @@ class Cell:
     def ended_here(self) -> None:
         """Its part here has ended; what it bound here is another value of the same name than the nodes', as it says."""
         assert self.here is not None
-        for name in self._names.binds.intersection(here := self._notebook.names()):
-            self._ledger.returned(name, here[name])
+        self._ended_here.set()
         if isinstance(self.here.error, KeyboardInterrupt):
             self._run.stop()
         elif self.here.error is not None and self._options.fail_fast:
             self._stop_all()
-        self._ended_here.set()
+        for name in self._names.binds.intersection(here := self._notebook.names()):
+            self._ledger.returned(name, here[name])
 
     async def _to_its_end(self) -> Verdict:
         """Wait for a cell that is not in the background, and leave what stays of it."""

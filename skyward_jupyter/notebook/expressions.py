@@ -43,6 +43,8 @@ def on_every_node(notebook: Notebook, text: str) -> object:
     try:
         tree = compiled(notebook.shell, source)
     except CellSyntaxError:
+        if text.startswith("--"):
+            raise UsageError(f"%sky {text}: options come after a command, as in %sky start {text}") from None
         if _WORDS.fullmatch(text):
             raise UsageError(_neither(text)) from None
         raise

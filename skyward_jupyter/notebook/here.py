@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import inspect
 import re
 import sys
@@ -55,6 +56,14 @@ class Here:
         """Whether it awaits something at its top level."""
         codes = [code for code in (self._body, self._last) if code is not None]
         return any(code.co_flags & inspect.CO_COROUTINE for code in codes)
+
+    def run_blocking(self) -> None:
+        """`run`, where nobody can await it; what it awaits itself, IPython's own loop does."""
+        if self.awaits:
+            self._shell.loop_runner(self.run())
+            return
+        with contextlib.suppress(StopIteration):
+            self.run().send(None)
 
     async def run(self) -> None:
         """Run it; what it raises is kept."""

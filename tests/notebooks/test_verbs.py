@@ -158,6 +158,7 @@ def test_restart_ends_what_runs_and_waits_in_the_sessions(nodes: Kernel) -> None
     ("line", "said"),
     [
         ("%sky restart 9", "there is no node 9"),
+        ("%sky --nodes 3", "options come after a command, as in %sky start --nodes 3"),
         ("%sky restart x", "'x' is no node number"),
         ("%sky restart 0 1", "takes one word at most"),
         ("%sky restart --all", "has no option --all"),
