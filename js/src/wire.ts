@@ -36,6 +36,8 @@ export interface Snapshot {
   ended?: Ended;
   per_hour: number;
   so_far: number;
+  /** Whether it is the active one of several pools; null or absent when there is no other. */
+  active?: boolean | null;
 }
 
 /** How many tasks are done, have failed and were cancelled. */

@@ -59,6 +59,8 @@ class Panel:
     ----------
     scale, interrupt, stop
         What the controls do; called on the loop.
+    active
+        Whether it is the active one of several pools; None when there is no other.
     """
 
     def __init__(
@@ -69,12 +71,14 @@ class Panel:
         scale: Callable[[int], None],
         interrupt: Callable[[], None],
         stop: Callable[[], None],
+        active: Callable[[], bool | None],
     ) -> None:
         self.hub = hub
         self._here = here
         self._scale = scale
         self._interrupt = interrupt
         self._stop = stop
+        self._active = active
         self.views: dict[PanelView, bool] = {}
         self._drawn: dict[PanelView, int] = {}
         self.seq = 0
@@ -110,6 +114,7 @@ class Panel:
             ended=self._tally(),
             per_hour=hub.cost.now.per_hour,
             so_far=hub.cost.now.so_far,
+            active=self._active(),
         )
 
     def ended(self) -> Ended:

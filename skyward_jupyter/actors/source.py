@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
 from skyward_jupyter.agent.accelerators import GpuLoad
 from skyward_jupyter.events import Event, TaskTimes
@@ -60,7 +60,7 @@ class Snapshot(TypedDict):
     `started` is in seconds since the epoch. `note` is one sentence about what goes on, or empty.
     `smallest` and `largest` bound what `scale` takes, and `limit` says why not more. What it costs is in US dollars.
     `ended` is how many tasks are done, have failed and were cancelled since the pool began, also on nodes that have
-    left and for kernels that drove it before.
+    left and for kernels that drove it before. `active` says of one of several pools whether it is the active one.
     """
 
     pool: str
@@ -75,6 +75,7 @@ class Snapshot(TypedDict):
     ended: tuple[int, int, int]
     per_hour: float
     so_far: float
+    active: NotRequired[bool | None]
 
 
 @dataclass(frozen=True, slots=True)

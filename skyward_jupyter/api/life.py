@@ -213,6 +213,7 @@ class Life:
             scale=partial(_resize, hub),
             interrupt=self.interrupt,
             stop=self._stop_soon,
+            active=partial(registry.standing, self.name),
         )
         assembly.attach_panel(hub, self.panel)
         if (kernel := runtime().kernel) is not None:

@@ -6,6 +6,7 @@ import atexit
 from typing import TYPE_CHECKING
 
 from skyward_jupyter.errors import NoPool
+from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.forks import forget_in_child, forked
 from skyward_jupyter.runtime.restarts import restarting
 
@@ -21,18 +22,34 @@ def add(made: ComputePool) -> None:
         atexit.register(_close_all)
     _pools.pop(made.name, None)
     _pools[made.name] = made
+    _show()
 
 
 def use(made: ComputePool) -> None:
     """Make a pool that runs the active one."""
     if made.name in _pools:
         _pools[made.name] = _pools.pop(made.name)
+        _show()
 
 
 def remove(made: ComputePool) -> None:
     """A pool is over."""
     if _pools.get(made.name) is made:
         del _pools[made.name]
+        _show()
+
+
+def standing(name: str) -> bool | None:
+    """Whether the pool of this name is the active one of several; None when there is no other."""
+    names = list(_pools)
+    return names[-1] == name if len(names) > 1 and name in names else None
+
+
+def _show() -> None:
+    """Have each pool show anew whether it is the active one."""
+    for made in _pools.values():
+        if made.state in ("starting", "ready"):
+            runtime().call_soon(made.panel.changed)
 
 
 def _forget() -> object:

@@ -98,6 +98,8 @@ class Picture:
             return ", ".join([*facts, f"after {duration(self.moment - snapshot['started'])}"])
         if not self.over:
             facts += [f"{census[state]} {state}" for state in STATES if census[state]]
+            if (active := snapshot.get("active")) is not None:
+                facts.insert(1, "active pool" if active else "not the active pool")
         if (tally := self._tally()) is not None:
             facts.append(str(tally))
         if cost := self._cost():

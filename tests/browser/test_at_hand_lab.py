@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import nbformat
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from skyward_jupyter.widgets.view import built
 from tests.browser.lab import Lab, Notebook
@@ -81,3 +81,26 @@ def test_what_the_cell_shows_itself_stays(lab: Lab, page: Page) -> None:
     ]
     assert notebook.text(0) == "mine\n"
     notebook.evaluate("import skyward\nskyward.pools() and skyward.pool().stop()")
+
+
+def test_each_dashboard_of_several_pools_says_which_one_is_active(lab: Lab, page: Page) -> None:
+    cells = ["%load_ext skyward", "%sky start --nodes 1 --name one\npool", "%sky start --nodes 2 --name two", "pool"]
+    notebook = lab.open_notebook(page, [*cells, "%sky use one", "pool.name"], name="several")
+    run(notebook, 0)
+    run(notebook, 1)
+    one, two = (notebook.cell(index).locator(".skyward-dashboard") for index in (1, 3))
+    expect(one.get_by_text("Ready", exact=True)).to_be_visible()
+    expect(one.get_by_text("active pool")).to_have_count(0)
+    run(notebook, 2)
+    run(notebook, 3)
+    expect(one.get_by_text("not the active pool", exact=True)).to_be_visible()
+    expect(two.get_by_text("active pool", exact=True)).to_be_visible()
+    assert "ready, active pool, local" in str(notebook.outputs(3))
+    run(notebook, 4)
+    expect(one.get_by_text("active pool", exact=True)).to_be_visible()
+    expect(two.get_by_text("not the active pool", exact=True)).to_be_visible()
+    run(notebook, 5)
+    assert "'one'" in notebook.text(5)
+    notebook.evaluate("pool.stop()")
+    expect(two.get_by_text("active pool")).to_have_count(0)
+    notebook.evaluate("import skyward\nskyward.pool().stop()")

@@ -11,13 +11,19 @@ interface HeaderProps {
 }
 
 export function Header({ pool, over, said }: HeaderProps) {
-  const { pool: name, provider, state, nodes, smallest, largest, per_hour } = pool.snapshot;
+  const { pool: name, provider, state, nodes, smallest, largest, per_hour, active } = pool.snapshot;
   const elastic = smallest < largest ? ` of ${smallest}–${largest}` : "";
   return (
     <div class="title">
       <span class="name">{name}</span>
       <span class={`badge ${state}`}>{capital(state)}</span>
       <span class="facts">
+        {!over && active === true && (
+          <span title="Cells and commands that name no pool mean this one">active pool</span>
+        )}
+        {!over && active === false && (
+          <span title={`%sky use ${name} makes it the active pool`}>not the active pool</span>
+        )}
         <span>{provider}</span>
         <span title={elastic && `This pool may have ${smallest} to ${largest} nodes`}>
           {plural(nodes.length, "node")}
