@@ -38,6 +38,11 @@ def joined(still: Bundle, place: str, model: str) -> Bundle:
     return {**still, "text/html": f'<div {ATTRIBUTE}="{place}">{still["text/html"]}</div>'}
 
 
+def redraws() -> bool:
+    """Whether a widget that is displayed is drawn anew whenever its output is replaced."""
+    return _names_widgets(kernel_shell())
+
+
 def metadata() -> dict[str, Any]:
     """What has to be said beside a bundle: Colab wants to know who draws widgets that are not its own."""
     if _COLAB not in sys.modules:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextvars
 import json
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import uuid4
@@ -32,6 +33,9 @@ type Stand = Callable[[Bundle], object]
 
 STATIC = Path(__file__).parent.parent / "static"
 UNBUILT = "The live dashboard is not built here: run `make` in the project's folder, then restart the kernel."
+
+LEFT_ALONE = 30.0
+"""Seconds between two drawings of a widget that somebody sees, where it is drawn anew to renew what is kept."""
 
 _STUB = f"export default {{ render({{ el }}) {{ el.textContent = {json.dumps(UNBUILT)}; }} }};"
 
@@ -63,6 +67,7 @@ class View(AnyWidget):
         self._stands: list[Stand] = []
         self._presented = False
         self._kept: object = None
+        self._renewed = 0.0
         super().__init__(place=uuid4().hex, **traits)
         self.on_msg(self._receive)
 
@@ -132,13 +137,19 @@ class View(AnyWidget):
     def stand(self, stand: Stand) -> None:
         """Have `stand` replace what displays it, now and then while it lives and once at the end."""
         self._stands.append(stand)
-        self._kept = self.gist
+        self._kept, self._renewed = self.gist, time.monotonic()
         keeping.keep(self)
 
     def keep(self) -> None:
-        """Give what displays it the text and HTML of now, if they are others."""
-        if not self.over and (gist := self.gist) != self._kept:
-            self._kept = gist
+        """Give what displays it the text and HTML of now, if they are others.
+
+        Where that draws the widget anew, somebody who looks at it is left alone for a while.
+        """
+        now = time.monotonic()
+        if self.over or (hosting.redraws() and self._sights and now - self._renewed < LEFT_ALONE):
+            return
+        if (gist := self.gist) != self._kept:
+            self._kept, self._renewed = gist, now
             self.renew()
 
     def renew(self) -> None:

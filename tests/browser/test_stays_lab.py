@@ -203,3 +203,22 @@ def test_a_notebook_in_which_nothing_goes_on_stays_saved(lab: Lab, page: Page) -
 
 
 OUTPUTS = "window.notebook.content.widgets[1].model.outputs.toJSON()"
+
+
+def test_a_run_that_ends_after_the_page_was_loaded_again_is_seen_to_end(lab: Lab, page: Page) -> None:
+    (lab.root / "over").unlink(missing_ok=True)
+    first = "%load_ext skyward\n%sky start --nodes 2 --name ends"
+    run = "%%sky --bg --into run\nimport os, time\nprint('a line')\nwhile not os.path.exists('over'): time.sleep(0.05)"
+    notebook = lab.open_notebook(page, [first, run], name="ends")
+    notebook.run_all()
+    live(notebook, 1, "run").get_by_text("a line").first.wait_for()
+    notebook.command("docmanager:save")
+    page.reload()
+    page.wait_for_function("window.jupyterapp !== undefined")
+    notebook.open()
+    live(notebook, 1, "run").get_by_text("a line").first.wait_for()
+    (lab.root / "over").touch()
+    expect(notebook.cell(1).locator(".skyward-run")).to_contain_text("Done")
+    assert "running" not in notebook.text(1), "what was saved is hidden behind it"
+    notebook.command("notebook:clear-all-cell-outputs")
+    expect(page.locator(".skyward")).to_have_count(0)

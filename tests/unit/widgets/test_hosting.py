@@ -102,6 +102,31 @@ def test_who_executes_a_notebook_gets_no_widget(shell: Shell, views: list[View])
     assert "data-skyward" in views[0].bundle()["text/html"], "somebody has come to look"
 
 
+@pytest.mark.parametrize(
+    ("shell", "seen", "renewed"),
+    [({"__vsc_ipynb_file__": "a"}, True, 1), ({"__vsc_ipynb_file__": "a"}, False, 3), ({}, True, 3)],
+    indirect=["shell"],
+)
+def test_a_widget_that_somebody_sees_is_seldom_drawn_anew(
+    shell: Shell, views: list[View], monkeypatch: pytest.MonkeyPatch, seen: bool, renewed: int
+) -> None:
+    now, updates = 1000.0, []
+    monkeypatch.setattr("skyward_jupyter.widgets.view.time.monotonic", lambda: now)
+    monkeypatch.setattr("skyward_jupyter.widgets.keeping.keep", lambda view: None)
+    source = Source(snapshot(node(0)))
+    view = Dashboard(source)
+    views.append(view)
+    view.stand(updates.append)
+    if seen:
+        view._sights.see("a page's")
+    for after, note in ((5.0, "one"), (10.0, "two"), (31.0, "three")):
+        now, source.current = 1000.0 + after, snapshot(node(0), note=note)
+        view.keep()
+        view.keep()
+    assert len(updates) == renewed
+    assert "three" in updates[-1]["text/plain"]
+
+
 def needs_nothing(data: dict[str, Any]) -> None:
     """The HTML has no script, in it or elsewhere, and asks for nothing."""
     page = data["text/html"]
