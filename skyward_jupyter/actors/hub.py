@@ -88,6 +88,8 @@ class Hub:
         The connections to nodes that the other nodes have given up, and what makes them.
     condemned
         The nodes that were judged not to be there any more, until the pool has heard of it.
+    renewed
+        The nodes that are to end, and another in their place to begin, because somebody wanted it.
     losses, loss
         What collections tell of here, and a loss that is not made good yet.
     data
@@ -135,6 +137,7 @@ class Hub:
     detoured: dict[int, casty.Client] = field(default_factory=dict)
     detours: Detours | None = None
     condemned: set[int] = field(default_factory=set)
+    renewed: set[int] = field(default_factory=set)
     losses: Losses = field(default_factory=Losses)
     loss: Loss | None = None
     data: DataClient = field(init=False)

@@ -157,7 +157,8 @@ class _Pool:
                 return
         else:
             now = time.monotonic()
-            state.losses = [*(at for at in state.losses if now - at < WINDOW), now]
+            counts = [now] if rank not in self.hub.renewed else []
+            state.losses = [*(at for at in state.losses if now - at < WINDOW), *counts]
             if len(state.losses) > self.hub.max_retries:
                 self._give_up(rank, len(state.losses), why)
                 return

@@ -15,6 +15,8 @@ import casty
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import Dispatch, Pickled
 from skyward_jupyter.actors.hub import Hub
+from skyward_jupyter.actors.messages import Kill
+from skyward_jupyter.agent.actors import Stop
 from skyward_jupyter.api.answer import Answer
 from skyward_jupyter.api.compute import PendingCompute, PendingGroup
 from skyward_jupyter.api.echo import Echo
@@ -26,6 +28,7 @@ from skyward_jupyter.api.progress import followed, label_of
 from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
 from skyward_jupyter.errors import NotPicklable, ProvisioningFailed, TaskInterrupted, UsageError
+from skyward_jupyter.events import NodeGivenUp, NodeLost, NodeReplaced
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.crossing import Work
 from skyward_jupyter.wire.events import Failure, Outcome
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 #: How long a node may take to answer that it has another session (seconds).
 RENEW_WITHIN = 20.0
+#: How long a node may take to hand over what it keeps (seconds).
+LEAVE_WITHIN = 10.0
 
 type Pending = PendingCompute[Any] | PendingGroup
 
@@ -196,6 +201,39 @@ class Calls:
         renewed = await asyncio.gather(*map(self._renew_session, wanted))
         self.hub.sessions.difference_update(wanted)
         return [rank for rank, there in zip(wanted, renewed, strict=True) if not there]
+
+    async def renew_node(self, rank: int) -> None:
+        """End a node in order, what is kept on it goes to others, and wait until another is there in its place.
+
+        Raises
+        ------
+        ProvisioningFailed
+            There is none.
+        """
+        hub, gone, back = self.hub, asyncio.Event(), asyncio.Event()
+
+        def hear(event: NodeLost | NodeReplaced | NodeGivenUp) -> None:
+            if event.node == rank:
+                (gone if isinstance(event, NodeLost) else back).set()
+
+        hub.renewed.add(rank)
+        listener = hub.events.listen((NodeLost, NodeReplaced, NodeGivenUp), hear)
+        try:
+            hub.worker(rank).tell(Stop())
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(gone.wait(), LEAVE_WITHIN)
+            if not gone.is_set():
+                hub.supplier.tell(Kill(rank))
+            await asyncio.wait_for(back.wait(), hub.patience)
+            await asyncio.wait_for(hub.settled.wait(), hub.patience)
+        except TimeoutError:
+            why = f"node {rank} of pool {hub.name!r} has ended, and no other was there within {hub.patience:g} s"
+            raise ProvisioningFailed(f"{why}: %sky status says how far it is") from None
+        finally:
+            hub.events.remove(listener)
+            hub.renewed.discard(rank)
+        if rank not in hub.desk.nodes:
+            raise ProvisioningFailed(hub.note or f"node {rank} of pool {hub.name!r} did not start again")
 
     async def _renew_session(self, rank: int) -> bool:
         try:

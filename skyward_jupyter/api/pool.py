@@ -378,6 +378,10 @@ class ComputePool(Target, Sharing):
         """
         return await bridge(self._running.renew_sessions([self._known(rank) for rank in nodes]))
 
+    async def renew_node(self, node: int) -> None:
+        """End a node, with all its processes, and have another in its place: what ``%sky restart --node`` does."""
+        await bridge(self._running.renew_node(self._known(node)))
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Never:

@@ -13,7 +13,19 @@ from skyward_jupyter.api import others
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.consulting import consult, place_in
 from skyward_jupyter.notebook.names import names_of
-from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, POOLS, START, Option, flags
+from skyward_jupyter.notebook.options import (
+    ATTACH,
+    CELL,
+    COMMANDS,
+    LOGS,
+    MOVE,
+    POOL,
+    POOLS,
+    RESTART,
+    START,
+    Option,
+    flags,
+)
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.profiles import files as profiles
 from skyward_jupyter.ssh import aliases
@@ -109,6 +121,8 @@ def completions(magic: str, rest: str, names: Iterable[str], theirs: Iterable[st
         return _option_words(CELL, done[1:], last, names, theirs)
     if command == "help":
         return [(word, "command") for word in COMMANDS]
+    if command == "restart" and last.startswith("-"):
+        return _option_words(RESTART, done[1:], last, names)
     if command in ("restart", "interrupt") and not last.startswith("-") and len(done) == 1:
         return [(rank, "node") for rank in _node_numbers()] if command == "restart" else _runs()
     if command in ("stop", "status", "use") and not last.startswith("-"):

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, POOLS, START, Option
+from skyward_jupyter.notebook.options import ATTACH, CELL, COMMANDS, LOGS, MOVE, POOL, POOLS, RESTART, START, Option
 
 #: What asks for help on a line.
 FLAGS = ("--help", "-h")
@@ -23,7 +23,7 @@ _TAKES = {
     "attach": ("[POOL]", ATTACH),
     "pools": ("", POOLS),
     "interrupt": ("[RUN]", POOL),
-    "restart": ("[NODES]", POOL),
+    "restart": ("[NODES]", RESTART),
     "on": ("", CELL),
     "use": ("POOL", ()),
     "help": ("[COMMAND]", ()),
@@ -50,6 +50,7 @@ _EXAMPLES = """
     %sky interrupt run
     %sky restart
     %sky restart 0,2-3
+    %sky restart 3 --node
     %sky on --on 0,1
     %sky off
     %sky help logs

@@ -109,6 +109,11 @@ POOL = (Option("--pool", "pool", "pool", "which pool, when there are several", "
 #: Of ``%sky push`` and ``%sky pull``.
 MOVE = (ON, *POOL)
 
+RESTART = (
+    Option("--node", "node", "flag", "the nodes themselves, all their processes, one node after the other"),
+    *POOL,
+)
+
 #: How many lines of each node ``%sky logs`` shows.
 LINES = 10
 LOGS = (

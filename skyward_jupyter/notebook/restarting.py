@@ -1,4 +1,4 @@
-"""``%sky restart``: fresh sessions, and what went with those before."""
+"""``%sky restart``: fresh sessions or nodes, and what went with those before."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import pools, ranks
-from skyward_jupyter.notebook.options import POOL, parse
+from skyward_jupyter.notebook.options import RESTART, parse
 from skyward_jupyter.notebook.ranks import spoken
 from skyward_jupyter.notebook.sending import Held
 from skyward_jupyter.notebook.state import Notebook
@@ -19,19 +19,21 @@ from skyward_jupyter.runtime.writing import put
 
 def restart(notebook: Notebook, line: str) -> None:
     """Have fresh sessions on the nodes that the line names, on all when it names none."""
-    given, words = parse(line, POOL, "%sky restart")
+    given, words = parse(line, RESTART, "%sky restart")
     if len(words) > 1:
         raise UsageError(f"%sky restart takes one word at most, node numbers as in 0,2,4-6, not {' '.join(words)!r}")
     pool = pools.find(given.get("pool"))
     selection = ranks.parse(words[0], "%sky restart") if words else ranks.ALL
     chosen = pools.chosen(pool, selection)
     started = time.monotonic()
-    said = wait(_restart(notebook, pool, chosen), "a cell of its own that begins with %%sky")
-    text = f"pool {pool.name}: fresh sessions on {spoken(chosen)} in {time.monotonic() - started:.1f} s"
+    whole = bool(given.get("node"))
+    said = wait(_restart(notebook, pool, chosen, whole=whole), "a cell of its own that begins with %%sky")
+    what = f"{spoken(chosen)} started anew" if whole else f"fresh sessions on {spoken(chosen)}"
+    text = f"pool {pool.name}: {what} in {time.monotonic() - started:.1f} s"
     put("stdout", "".join(f"{sentence}\n" for sentence in [text, *said]), flush=False)
 
 
-async def _restart(notebook: Notebook, pool: pools.Pool, chosen: list[int]) -> list[str]:
+async def _restart(notebook: Notebook, pool: pools.Pool, chosen: list[int], *, whole: bool) -> list[str]:
     strange = pool.strange_sessions.intersection(chosen)
     ended = [
         (run.what, sorted(set(run.nodes).intersection(chosen)))
@@ -40,7 +42,12 @@ async def _restart(notebook: Notebook, pool: pools.Pool, chosen: list[int]) -> l
     ]
     ledger = notebook.ledger(pool)
     lost = {rank: replace(ledger.held(rank)) for rank in chosen}
-    absent = await pool.renew_sessions(chosen)
+    absent: list[int] = []
+    if whole:
+        for rank in chosen:  # one after the other, so that collections have their copies
+            await pool.renew_node(rank)
+    else:
+        absent = await pool.renew_sessions(chosen)
     for rank in chosen:
         ledger.forget(rank)
     said = [f"{what!r} was ended on {spoken(nodes)}" for what, nodes in ended if nodes]

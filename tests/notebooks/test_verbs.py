@@ -176,3 +176,21 @@ def test_restarts_one_after_the_other_lose_no_node(nodes: Kernel) -> None:
         assert "fresh sessions on nodes 0-2" in nodes.ok("%sky restart").stdout
         assert nodes.ok("%sky 1").text == "[0-2] 1"
     nodes.ok(ABOUT)
+
+
+def test_nodes_themselves_are_restarted_as_often_as_wanted_and_collections_stay(nodes: Kernel) -> None:
+    nodes.ok("import skyward as sky\nkept = sky.dict('kept', consistency='strong')\nfor i in range(20): kept[i] = i")
+    agents = "agents = %sky __import__('os').getppid()"
+    nodes.ok(f"{agents}\nbefore = [node.pid for node in sky.pool().nodes]")
+    for _ in range(5):  # more often than lost nodes are replaced within an hour
+        assert "node 1 started anew in " in nodes.ok("%sky restart 1 --node").stdout
+    changed = "[node.pid != pid for node, pid in zip(sky.pool().nodes, before)]"
+    assert nodes.ok(changed).text == "[False, True, False]"
+    _begun(nodes, "run")
+    said = nodes.ok("%sky restart --node").stdout
+    assert "nodes 0-2 started anew in " in said
+    assert "was ended on nodes 0-2" in said
+    assert nodes.ok(changed).text == "[True, True, True]"
+    assert nodes.ok("len(kept), sum(kept[i] for i in range(20)), run.done").text == "(20, 190, True)"
+    nodes.ok(ABOUT)
+    assert nodes.ok("%sky n").text == "[0] 0\n[1] 1\n[2] 2"
