@@ -54,7 +54,18 @@ def test_values_of_options(rest: str, expected: list[str]) -> None:
 
 def test_commands_and_what_follows_them() -> None:
     assert words("%sky", "st") == ["start", "status", "stop"]
-    starts = ["--nodes", "--profile", "--name", "--concurrency", "--ttl", "--provider", "--hosts", "--key", "--jump"]
+    starts = [
+        "--nodes",
+        "--profile",
+        "--name",
+        "--concurrency",
+        "--ttl",
+        "--preload",
+        "--provider",
+        "--hosts",
+        "--key",
+        "--jump",
+    ]
     assert words("%sky", "start --") == [*starts, "--known-hosts", "--no-cluster"]
     assert words("%sky", "stop ") == ["local", "big"]
     assert words("%sky", "scale 3 --pool ") == ["local", "big"]
