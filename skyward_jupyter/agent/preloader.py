@@ -13,6 +13,7 @@ import errno
 import gc
 import importlib
 import os
+import select
 import socket
 import sys
 import traceback
@@ -30,7 +31,7 @@ from skyward_jupyter.agent.launch import leave
 from skyward_jupyter.agent.preload import Footprint, Libraries, be_born, settled, tried, why_not
 from skyward_jupyter.agent.surroundings import Surroundings
 
-#: What sessions need, before what users need.
+#: What sessions need as well, imported while nothing else is to be done.
 OURS = ("IPython.core.interactiveshell", "skyward_jupyter.agent.session", "skyward_jupyter.agent.shell")
 
 
@@ -88,9 +89,6 @@ class Preloader:
         surroundings.enter()
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(write_through=True)  # type: ignore[union-attr]
-        for name in OURS:
-            with contextlib.suppress(Exception):
-                importlib.import_module(name)
         for library, modules in libraries.items():
             self._channel.send({"op": "begin", "library": library})
             if why := _imported(library, modules):
@@ -98,7 +96,13 @@ class Preloader:
                 return
         gc.freeze()
         self._channel.send({"op": "ready", "stamps": {name: stamp(name) for name in libraries}})
-        while (received := self._channel.receive()) is not None:
+        ours = list(OURS)
+        while True:
+            if ours and not select.select([self._channel], [], [], 0)[0]:
+                _import_ours(ours.pop(0))
+                continue
+            if (received := self._channel.receive()) is None:
+                return
             for message, fds in received:
                 self._channel.send(self._slot(message, fds))
 
@@ -161,19 +165,33 @@ class Preloader:
             os._exit(0)
 
 
+def _import_ours(name: str) -> None:
+    with contextlib.suppress(Exception):  # that is left to the session that needs it
+        importlib.import_module(name)
+    gc.freeze()
+
+
 def _imported(library: str, modules: Sequence[str]) -> str:
     """Import a library and those of its modules that are there; return what is wrong with it, empty for nothing."""
     if why := why_not(library):
         return why
-    before = Footprint.take()
+    me, before = os.getpid(), Footprint.take()
     try:
         importlib.import_module(library)
     except BaseException as error:
+        _end_copy(me)
         return f"its import failed: {type(error).__name__}: {error}".strip().partition("\n")[0]
     for name in modules:
         with contextlib.suppress(Exception):  # that is left to the code that needs it
             importlib.import_module(name)
+    _end_copy(me)
     return tried(library) or settled(before)
+
+
+def _end_copy(me: int) -> None:
+    """End a child that an import has forked, and that goes on with this code: only the process `me` is a preloader."""
+    if os.getpid() != me:
+        os._exit(0)
 
 
 def stamp(library: str) -> list[Any]:

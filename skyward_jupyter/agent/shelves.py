@@ -21,14 +21,22 @@ class Shelves:
     ----------
     selector
         Where the template waits.
+    mark
+        Called with the process id of a preloader that has just started.
     tell
         Takes a message for whoever has the pool that it names.
     over
         Called with the process id of a preloader that has ended.
     """
 
-    def __init__(self, selector: BaseSelector, tell: Callable[[Message], None], over: Callable[[int], None]) -> None:
-        self.stock = Stock(selector, self._changed, over)
+    def __init__(
+        self,
+        selector: BaseSelector,
+        mark: Callable[[int], None],
+        tell: Callable[[Message], None],
+        over: Callable[[int], None],
+    ) -> None:
+        self.stock = Stock(selector, mark, self._changed, over)
         self._tell = tell
         self._of: dict[str, Shelf] = {}
         self._waiting: dict[Key, tuple[Shelf, Callable[[], object]]] = {}

@@ -93,6 +93,8 @@ class Stock:
     ----------
     selector
         Where the template waits; a `Preloader` is the data of what there is to `serve`.
+    mark
+        Called with the process id of a preloader before it has started anything.
     changed
         Called with a shelf whose libraries are others now.
     over
@@ -100,9 +102,14 @@ class Stock:
     """
 
     def __init__(
-        self, selector: selectors.BaseSelector, changed: Callable[[Shelf], None], over: Callable[[int], None]
+        self,
+        selector: selectors.BaseSelector,
+        mark: Callable[[int], None],
+        changed: Callable[[Shelf], None],
+        over: Callable[[int], None],
     ) -> None:
         self._selector = selector
+        self._mark = mark
         self._changed = changed
         self._over = over
         self._shelves: list[Shelf] = []
@@ -207,6 +214,7 @@ class Stock:
             sock, pid = start_preloader(shelf.surroundings, libraries)
         except OSError:
             return  # there is no room for it: slots import for themselves, and it is tried when something is wanted
+        self._mark(pid)
         preloader = Preloader(pid, Channel(sock), libraries, next(iter(libraries)), until=time.monotonic() + LIMIT)
         self._selector.register(preloader.channel, selectors.EVENT_READ, preloader)
         shelf.candidate = preloader

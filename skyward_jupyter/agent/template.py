@@ -97,7 +97,7 @@ class Template:
         self._endings = Endings(self._marks)
         self._again = Again()
         self._selector = selectors.DefaultSelector()
-        self._shelves = Shelves(self._selector, self._tell_kernel, self._endings.exited)
+        self._shelves = Shelves(self._selector, self._marks.put, self._tell_kernel, self._endings.exited)
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
         self._linger = linger

@@ -27,16 +27,17 @@ class Imported:
         self._told: object = None
 
     def after_cell(self, *_: object) -> None:
-        """Look, where a cell may have imported something or changed the setting, and tell what is new."""
+        """Look, where a cell may have changed what the next nodes are to be born with, and tell what is new."""
         try:
             wanted = checked_preload(self._settings.value("preload"))
         except UsageError:
             return  # the start of a pool says so
-        if (looked := (wanted, len(sys.modules))) == self._looked:
+        surroundings = preloading.surroundings()
+        if (looked := (wanted, surroundings, len(sys.modules))) == self._looked:
             return
         self._looked = looked
         libraries = preloading.imported()
-        if (told := (wanted, libraries)) != self._told:
+        if (told := (wanted, surroundings, libraries)) != self._told:
             self._told = told
             runtime().call_soon(_tell, wanted, libraries)
 

@@ -1,0 +1,95 @@
+"""What a template does about imports that do not end well: run in a process that has one thread, as a template."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: Wants libraries for slots of one kind, waits until all are there or refused, and says how that went.
+PROGRAM = """
+import json, os, selectors, sys, time
+from skyward_jupyter.agent import stock
+from skyward_jupyter.agent.endings import adopt_orphans
+from skyward_jupyter.agent.surroundings import Surroundings
+stock.PATIENCE, stock.LIMIT = float(sys.argv[1]), float(sys.argv[2])
+selector = selectors.DefaultSelector()
+ended = []
+here = stock.Stock(selector, lambda pid: None, lambda shelf: None, ended.append)
+adopt_orphans()
+kind = Surroundings(tuple(sys.path), os.getcwd(), dict(os.environ))
+began = time.monotonic()
+shelf = here.want(kind, None, {name: () for name in sys.argv[3:]})
+waited = 0.0
+while shelf.candidate is not None:
+    for key, _ in selector.select(here.wait()):
+        here.serve(key.data)
+    here.due()
+    if shelf.holds_up:
+        waited = time.monotonic() - began
+alive = set(ended)
+until = time.monotonic() + 20
+while alive and time.monotonic() < until:
+    alive -= {pid for pid in alive if os.waitpid(pid, os.WNOHANG)[0]}
+    time.sleep(0.01)
+print(json.dumps([list(shelf.loaded), shelf.refused, waited, len(ended), len(alive)]), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.fixture
+def libraries(tmp_path: Path) -> Path:
+    """Where libraries are installed that no one else has."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    sources = {
+        "one": "",
+        "two": "",
+        "sleeps": "import time\ntime.sleep(600)\n",
+        "spins": "while True: pass\n",
+        "exits": "import os\nos._exit(0)\n",
+        "crashes": "import os\nos.abort()\n",
+        "forks": "import os\nos.fork()\n",
+    }
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source)
+    return folder
+
+
+def stocked(folder: Path, *names: str, patience: float = 5.0, limit: float = 60.0) -> list[Any]:
+    """What there is, what was refused, how long slots were to wait, and how many preloaders ended, or did not."""
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", PROGRAM, str(patience), str(limit), *names]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=120)
+    found: list[Any] = json.loads(ran.stdout)
+    return found
+
+
+@pytest.mark.parametrize("bad", ["sleeps", "spins"])
+def test_an_import_that_takes_too_long_is_refused_and_the_others_are_made_without_it(bad: str, libraries: Path) -> None:
+    loaded, refused, _, ended, alive = stocked(libraries, "one", bad, "two", limit=3.0)
+    assert loaded == ["one", "two"]
+    assert refused == {bad: "its import takes longer than 3 s"}
+    assert (ended, alive) == (1, 0)
+
+
+@pytest.mark.parametrize("bad", ["exits", "crashes"])
+def test_a_library_that_ends_the_process_is_refused_by_name(bad: str, libraries: Path) -> None:
+    loaded, refused, _, _, alive = stocked(libraries, "one", bad, "two")
+    assert (loaded, refused, alive) == (["one", "two"], {bad: "its import ends the process"}, 0)
+
+
+def test_several_that_fail_leave_those_that_do_not(libraries: Path) -> None:
+    loaded, refused, _, ended, alive = stocked(libraries, "exits", "one", "forks", "crashes", "missing")
+    assert loaded == ["one"]
+    assert set(refused) == {"exits", "forks", "crashes", "missing"}
+    assert (ended, alive) == (4, 0)
+
+
+def test_slots_stop_waiting_for_an_import_that_does_nothing(libraries: Path) -> None:
+    _, _, waited, _, _ = stocked(libraries, "sleeps", patience=0.5, limit=8.0)
+    assert waited < 6.0
