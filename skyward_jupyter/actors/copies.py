@@ -2,9 +2,9 @@
 
 Three of the data nodes keep each key, or all of a smaller pool. A data node that is lost while copies are still being
 made for the one before is replaced after that, so that no two of them are empty at once. It waits for some seconds at
-most, and not at all where no collection keeps anything. When as many of them are lost together as keep a key, something
-may be gone: every engine is told, for the next operation on each collection to say so. Any other node is replaced at
-once.
+most, and not at all where no collection keeps anything. When as many of them are lost together as keep a key, or one
+has waited for long, something may be gone: every engine is told, for the next operation on each collection to say so.
+Any other node is replaced at once.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Copies:
         while self._lacking:
             await asyncio.sleep(LOOK)
             calm = calm + 1 if await self._are_at_rest() else 0
-            if calm >= LOOKS or (self._held and not any((await self._ask(Keeps())).values())):
+            if calm >= LOOKS or (self._held and await self._keep_nothing()):
                 self._made()
             calm = 0 if self._next() else calm
 
@@ -110,6 +110,11 @@ class Copies:
         told = await self._ask(Rests(tuple(life for life in lives.values() if life)))
         return all(lives.values()) and all(told.values())
 
+    async def _keep_nothing(self) -> bool:
+        """Whether every data node says that it keeps nothing. One that does not answer may keep something."""
+        told = await self._ask(Keeps())
+        return bool(told) and all(keeps is False for keeps in told.values())
+
     def _made(self) -> None:
         """What the nodes keep has its copies, but for those that wait to be replaced."""
         self._lacking = dict.fromkeys(self._held)
@@ -120,8 +125,11 @@ class Copies:
         """Replace one that waited, if it may be or has waited for long; returns whether there was one."""
         now = asyncio.get_running_loop().time()
         for rank, until in self._held.items():
-            if until < now or self._lacking.keys() == self._held.keys():
+            if (late := until < now) or self._lacking.keys() == self._held.keys():
                 del self._held[rank]
+                if late and self._hub.loss is None:
+                    # Of the nodes that keep a key two are empty now, and may agree that there is nothing.
+                    self._bereave(len(self._hub.takers))
                 self._start((rank,))
                 return True
         return False

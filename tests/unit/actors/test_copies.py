@@ -88,13 +88,45 @@ async def test_it_waits_for_nothing_where_nothing_is_kept(pool: Pool) -> None:
     made.close()
 
 
+async def test_who_does_not_answer_may_keep_something(pool: Pool) -> None:
+    pool.keeps, pool.silent = False, {0, 3, 4}
+    made = Copies(pool, pool.start)  # type: ignore[arg-type]
+    pool.lose(made, 1)
+    pool.lose(made, 2)
+    await asyncio.sleep(0.1)
+    assert pool.started == [1], "no node has said that it keeps nothing"
+    pool.silent = {3}
+    await asyncio.sleep(0.1)
+    assert pool.started == [1], "one has not"
+    pool.silent = set()
+    await until(lambda: pool.started == [1, 2])
+    assert pool.loss is None
+    made.close()
+
+
+async def test_where_no_node_can_be_asked_nothing_is_known_of_what_is_kept(pool: Pool) -> None:
+    made = Copies(pool, pool.start)  # type: ignore[arg-type]
+    pool.keeps = False
+    pool.lose(made, 1)
+    pool.lose(made, 2)
+    there, pool.takers = pool.takers, {}
+    await asyncio.sleep(0.1)
+    assert pool.started == [1]
+    pool.takers = there
+    await until(lambda: pool.started == [1, 2])
+    made.close()
+
+
 async def test_it_does_not_wait_for_ever(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(copies, "HELD", 0.05)
     pool.rests = False
+    pool.losses.know("seen")
     made = Copies(pool, pool.start)  # type: ignore[arg-type]
     pool.lose(made, 1)
     pool.lose(made, 2)
     await until(lambda: pool.started == [1, 2])
+    assert pool.loss is not None
+    assert (pool.loss.nodes, pool.loss.left, pool.loss.names) == ((1, 2), 3, ("seen",)), "two are empty at once"
     made.close()
 
 
