@@ -182,8 +182,10 @@ class Cell:
         screen = (RunScreen if self._options.bg else CellScreen)(self._notebook.shell, self._pool.name, self._run)
         self._on_page = screen
         screen.before, self._blank = self._waits.look, lambda: not screen.wrote
-        how = self._options.group
-        self._grouped = Grouped(screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars)
+        how, run = self._options.group, self._run
+        self._grouped = Grouped(
+            screen, self._ranks, how, loop.call_later, self._run.log, self._run.bars, lambda: run.name
+        )
         self._run.shows = self._take
         if self._options.plain:
             screen.bundle(*quiet_line(banner(self._pool, self._ranks)))

@@ -11,7 +11,7 @@ from IPython.display import display
 from skyward_jupyter.actors.tally import Tally
 from skyward_jupyter.api import registry
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook import help, listing, logs, plan, pools, switching
+from skyward_jupyter.notebook import help, listing, logs, plan, pools, runlogs, switching
 from skyward_jupyter.notebook.expressions import on_every_node
 from skyward_jupyter.notebook.interrupting import interrupt
 from skyward_jupyter.notebook.moving import pull, push
@@ -187,6 +187,8 @@ def _pools(notebook: Notebook, line: str) -> None:
 
 
 def _logs(notebook: Notebook, line: str) -> None:
+    if runlogs.show(notebook, line):
+        return
     options = logs_options(line)
     pool = pools.find(options.pool)
     ranks = None if options.nodes == ALL else pools.chosen(pool, options.nodes)

@@ -12,6 +12,7 @@ from skyward_jupyter.agent.questions import Completing, Offered
 from skyward_jupyter.api import others
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.consulting import consult, place_in
+from skyward_jupyter.notebook.leftout import kept_runs
 from skyward_jupyter.notebook.names import names_of
 from skyward_jupyter.notebook.options import (
     ATTACH,
@@ -112,7 +113,9 @@ def completions(magic: str, rest: str, names: Iterable[str], theirs: Iterable[st
         return _option_words(MOVE, done[1:], last, names)
     if command == "logs":
         words = _option_words(LOGS, done[1:], last, names)
-        return [*words, *((rank, "node") for rank in _node_numbers())] if len(done) == 1 else words
+        if len(done) > 1:
+            return words
+        return [*words, *((rank, "node") for rank in _node_numbers()), *((run, "run") for run in kept_runs())]
     if command == "pools":
         return _option_words(POOLS, done[1:], last, names)
     if command == "attach":

@@ -56,7 +56,6 @@ class CellScreen:
         self._updates = hasattr(shell, "kernel")
         self._lives: dict[str, str] = {}
         self._raised = ""
-        self._crowded = False
         self.wrote = False
         self.before: Callable[[], object] | None = None
         run.body = "" if self.raw else None  # what is in the cell is not shown twice
@@ -115,7 +114,6 @@ class CellScreen:
 
     def crowded(self) -> None:
         """Some of what was written is not shown."""
-        self._crowded = True
         if self._updates and not self._raised:
             self._raise("log")
 
@@ -154,12 +152,12 @@ class CellScreen:
         return runs.live(self._run, stand, opened=opened)
 
     def _final(self) -> dict[str, Any]:
-        """What stays of the live run: its output is in the cell, unless there was too much of it."""
+        """What stays of the live run: its output is in the cell, which says where some of it was left out."""
         run = self._run
         bars = "\n".join(run.bars.lines(each=run.each, labelled=len(run.nodes) > 1))
         return {
             "text/plain": bars or run.head(),
-            "text/html": still.page(run, None if self._crowded else "", folded=True),
+            "text/html": still.page(run, ""),
         }
 
     def _place(self, key: str, data: dict[str, Any], update: bool) -> None:

@@ -8,13 +8,14 @@ the amount shown are bounded: what is left out is counted, and the count shown.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from itertools import count
 
 from skyward_jupyter.notebook.bars import Bars
+from skyward_jupyter.notebook.leftout import sentence
 from skyward_jupyter.notebook.lines import LineReader
-from skyward_jupyter.notebook.logbook import LogBook
+from skyward_jupyter.notebook.logbook import LINES, LogBook
 from skyward_jupyter.notebook.pacing import CELL_LIMIT, Entry, Pace, Skipped, in_few_turns
 from skyward_jupyter.notebook.ranks import label
 from skyward_jupyter.notebook.screen import Screen
@@ -47,6 +48,8 @@ class Grouped:
         Calls a function after so many seconds, as an event loop's ``call_later`` does.
     log, bars
         Where all lines and all progress bars are kept, shown or not.
+    name
+        Gives what ``%sky logs`` knows the run by.
     """
 
     def __init__(
@@ -57,10 +60,12 @@ class Grouped:
         later: Callable[[float, Callable[[], None]], object],
         log: LogBook | None = None,
         bars: Bars | None = None,
+        name: Callable[[], str] = str,
     ) -> None:
         self._screen = screen
         self._log = log if log is not None else LogBook()
         self._bars = bars if bars is not None else Bars()
+        self._name = name
         self._pace = Pace()
         self._ranks = sorted(ranks)
         self._alone = len(self._ranks) == 1
@@ -77,9 +82,10 @@ class Grouped:
         self._seen: Counter[Hashable] = Counter()
         self._places: Counter[int] = Counter()
         self._flood = Skipped.for_a_moment()
+        self._flooded: deque[tuple[int, str, str]] = deque(maxlen=LINES)
         self._skipped = Skipped.for_a_moment()
         self._left_out = Skipped()
-        self._sections = Sections(self._ranks)
+        self._sections = Sections(self._ranks, name)
         self._drawn: dict[str, str] = {}
         self._cleared: set[int] = set()
 
@@ -125,7 +131,7 @@ class Grouped:
         self._seen.clear()
         self._places.clear()
         self._record(entries)
-        self._record(self._flood.tail, self._flood.hidden)
+        self._record_flood()
         self._write(self._pace.let_through(entries, self._skipped, self._left_out))
         self._write_skipped(self._skipped)
         self._write_skipped(self._flood)
@@ -187,6 +193,7 @@ class Grouped:
         key = self._key(node, (stream, line))
         if key not in self._pending and len(self._pending) >= LINES_A_TICK:
             self._flood.add(Entry(stream, line + "\n", [node]))
+            self._flooded.append((node, stream, line))
         else:
             self._add(node, key, Entry(stream, line + "\n"))
 
@@ -227,11 +234,18 @@ class Grouped:
         if node not in self._cleared:
             self._cleared.add(node)
 
-    def _record(self, entries: Iterable[Entry], missing: int = 0) -> None:
-        """Put text into the log, after what is missing before it; that of a node that is alone is there already."""
+    def _record_flood(self) -> None:
+        """Put into the log what was too much to be shown; where that is more than it keeps, the rest is missing."""
+        if not self._raw:
+            self._log.miss(self._flood.lines - len(self._flooded))
+        for node, stream, line in self._flooded:
+            self._log.add([node], stream, line)
+        self._flooded.clear()
+
+    def _record(self, entries: Iterable[Entry]) -> None:
+        """Put text into the log; that of a node that is alone is there already."""
         if self._raw:
             return
-        self._log.miss(missing)
         for entry in entries:
             if entry.event is None:
                 self._log.add(entry.ranks, entry.stream, entry.text)
@@ -257,7 +271,7 @@ class Grouped:
         if not skipped.lines:
             return
         if skipped.hidden > 0:
-            self._screen.write("stderr", f"… {skipped.hidden:,} lines not shown …\n")
+            self._screen.write("stderr", f"{sentence(skipped.hidden, self._name())}\n")
         for entry in skipped.tail:
             self._pace.charge(entry.text)
         self._write(skipped.tail)

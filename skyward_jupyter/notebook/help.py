@@ -19,7 +19,7 @@ _TAKES = {
     "scale": ("NODES", POOL),
     "push": ("NAME ...", MOVE),
     "pull": ("NAME ...", MOVE),
-    "logs": ("[NODES]", LOGS),
+    "logs": ("[NODES or RUN]", LOGS),
     "attach": ("[POOL]", ATTACH),
     "pools": ("", POOLS),
     "interrupt": ("[RUN]", POOL),
@@ -41,6 +41,7 @@ _EXAMPLES = """
     %sky pull loss
     %sky pull history --on 3
     %sky logs 3 -n 50
+    %sky logs r3
     %sky logs --follow
     %sky use big
     %sky stop big
@@ -162,7 +163,7 @@ def line_help() -> str:
 %sky push NAME ..., %sky pull NAME ...
 {_listed(MOVE)}
 
-%sky logs [NODES]
+%sky logs [NODES or RUN]
 {_listed(LOGS)}
 
 %sky attach [NAME]

@@ -54,6 +54,11 @@ class LogBook:
         self._begun: dict[tuple[int, str], str] = {}
 
     @property
+    def size(self) -> int:
+        """How many characters are kept."""
+        return self._size
+
+    @property
     def end(self) -> int:
         """The number of the line that comes next."""
         return self.first + len(self._lines)

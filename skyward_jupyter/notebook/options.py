@@ -132,7 +132,7 @@ COMMANDS = {
     "scale": "change how many nodes the pool has",
     "push": "send names to the nodes, as -i does",
     "pull": "bring names here, as -o does",
-    "logs": "what the nodes said and wrote last",
+    "logs": "what the nodes said and wrote last, or all that one run wrote",
     "attach": "go on with a pool whose kernel has ended",
     "pools": "the pools of this notebook: those that run, and those that can be attached to",
     "on": "plain cells run on the nodes from now on, with options as of %%sky",

@@ -12,6 +12,7 @@ from skyward_jupyter.agent.cells import Bundle, CellError
 from skyward_jupyter.errors import TaskInterrupted, UnknownNode, UsageError
 from skyward_jupyter.notebook import still
 from skyward_jupyter.notebook.bars import Bars, facts
+from skyward_jupyter.notebook.leftout import RunLog, keep, name_of
 from skyward_jupyter.notebook.logbook import LogBook
 from skyward_jupyter.notebook.noderun import NodeRun
 from skyward_jupyter.notebook.pictures import Pictures
@@ -64,6 +65,11 @@ class CellRun:
         self._stopped = 0
         self.ids: set[int] = set()
         self._done: asyncio.Future[tuple[object, BaseException | None]] = runtime().loop.create_future()
+
+    @property
+    def name(self) -> str:
+        """What it is called on lines of ``%sky``, as ``r3``; empty until it was sent."""
+        return name_of(self.ids)
 
     @property
     def done(self) -> bool:
@@ -199,7 +205,7 @@ class CellRun:
 
     def still(self) -> dict[str, object]:
         """It as text and HTML."""
-        return {"text/plain": still.plain(self, self.body), "text/html": still.page(self, self.body)}
+        return {"text/plain": still.plain(self, self.body), "text/html": still.page(self, self.body, folded=self.done)}
 
     def attach(self, view: RunView) -> Detach:
         """Tell `view` of changes until the returned function is called."""
@@ -246,6 +252,7 @@ _last: list[CellRun] = []
 def remember(run: CellRun) -> None:
     """This is the last run."""
     _last[:] = [run]
+    keep(RunLog(run.ids, run.log, len(run.nodes) > 1))
 
 
 def last_run() -> CellRun:

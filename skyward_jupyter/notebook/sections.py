@@ -6,8 +6,9 @@ It is bounded: of a node the last lines are kept, and of its displays the last f
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from skyward_jupyter.notebook.leftout import sentence
 from skyward_jupyter.notebook.ranks import label
 from skyward_jupyter.wire.events import Display
 
@@ -22,7 +23,8 @@ type Piece = str | Display
 class Sections:
     """The sections of some nodes, in their order."""
 
-    def __init__(self, ranks: Iterable[int]) -> None:
+    def __init__(self, ranks: Iterable[int], name: Callable[[], str] = str) -> None:
+        self._name = name
         self._kept: dict[int, deque[Piece]] = {rank: deque() for rank in ranks}
         self._most = max(DISPLAYS // max(len(self._kept), 1), 1)
         self._lines: Counter[int] = Counter()
@@ -85,7 +87,9 @@ class Sections:
     def _head(self, rank: int) -> list[str]:
         if not self._kept[rank]:
             return []
-        gone = [f"  … {count[rank]:,} {what} not shown" for what, count in self._hidden.items() if count[rank]]
+        lines, displays = (self._hidden[what][rank] for what in ("lines", "displays"))
+        gone = [f"  {sentence(lines, self._name())}"] if lines else []
+        gone += [f"  … {displays:,} displays not shown"] if displays else []
         return [label([rank]), *gone]
 
     def _forget(self, rank: int, kind: type[object], count: Counter[int], what: str) -> None:

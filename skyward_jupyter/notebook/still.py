@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING
 
+from skyward_jupyter.notebook.leftout import sentence
 from skyward_jupyter.notebook.logbook import Line
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ NODES = 32
 _FONT = "font-family:var(--jp-code-font-family,monospace);font-size:13px"
 _PRE = f"margin:0;padding:0;border:0;background:none;color:inherit;{_FONT};white-space:pre-wrap;overflow-wrap:anywhere"
 _QUIET = f"opacity:.7;{_FONT}"
+#: Output that is long scrolls; the line above it puts it away.
+_BOX = "max-height:32em;overflow:auto"
 _ERR = "border-left:3px solid rgba(200,80,80,.7);padding-left:6px"
 _CELL = "padding:1px 12px 1px 0;border:0;background:none;text-align:left"
 
@@ -32,8 +35,8 @@ _CELL = "padding:1px 12px 1px 0;border:0;background:none;text-align:left"
 def plain(run: CellRun, output: str | None = None) -> str:
     """The run as text: a line about it, its bars, its output (`output` in place of what the log has)."""
     parts = [run.head(), *_bars(run)]
-    body = output if output is not None else "\n".join(_text(line, run) for line in _shown(run))
-    return "\n".join([*parts, *([body.rstrip("\n")] if body.strip() else []), *_counts(run, output is None)])
+    body = output if output is not None else "\n".join([*_before(run), *(_text(line, run) for line in _shown(run))])
+    return "\n".join([*parts, *([body.rstrip("\n")] if body.strip() else []), *_counts(run)])
 
 
 def page(run: CellRun, output: str | None = None, *, folded: bool = False) -> str:
@@ -43,12 +46,8 @@ def page(run: CellRun, output: str | None = None, *, folded: bool = False) -> st
         parts.append(f'<pre style="{_PRE}">{escape(chr(10).join(bars))}</pre>')
     if len(run.nodes) > 1:
         parts.append(_nodes(run))
-    body = _pre([(False, output.rstrip("\n"))] if output and output.strip() else _blocks(run) if output is None else [])
-    if body and folded:
-        last = f"the last {len(_shown(run)):,} lines of its output"
-        body = f'<details><summary style="{_QUIET}">{last}</summary>{body}</details>'
-    parts.append(body)
-    parts += [f'<div style="{_QUIET}">{escape(line)}</div>' for line in _counts(run, output is None)]
+    parts.append(_output(run, output, folded=folded))
+    parts += [f'<div style="{_QUIET}">{escape(line)}</div>' for line in _counts(run)]
     if not run.done:
         moment = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         parts.append(f'<div style="{_QUIET}">as of {moment}</div>')
@@ -56,6 +55,29 @@ def page(run: CellRun, output: str | None = None, *, folded: bool = False) -> st
         heading = f'<div style="{_QUIET}">{escape(name)}</div>' if name else ""
         parts.append(f"<div>{heading}{picture}</div>")
     return f'<div style="line-height:1.4">{"".join(parts)}</div>'
+
+
+def _output(run: CellRun, output: str | None, *, folded: bool) -> str:
+    """What it wrote, in a box of bounded height: the text given in its place, or what the log has."""
+    if output is None:
+        count = len(_shown(run))
+        before = "".join(f'<div style="{_QUIET}">{escape(line)}</div>' for line in _before(run))
+        body = before + _pre(_blocks(run))
+    else:
+        count = output.strip("\n").count("\n") + 1
+        body = _pre([(False, output.rstrip("\n"))]) if output.strip() else ""
+    if not body:
+        return ""
+    last = "the last " if output is None and _before(run) else ""
+    said = f"{last}{count:,} line{'s' * (count != 1)} of its output"
+    opened = "" if folded else " open"
+    return f'<details{opened}><summary style="{_QUIET}">{said}</summary><div style="{_BOX}">{body}</div></details>'
+
+
+def _before(run: CellRun) -> list[str]:
+    """What is said in the place of the lines before those that stay."""
+    hidden = run.log.end - len(_shown(run)) - run.cleared
+    return [sentence(hidden, run.name)] if hidden > 0 else []
 
 
 def _bars(run: CellRun) -> list[str]:
@@ -73,10 +95,9 @@ def _shown(run: CellRun) -> list[Line]:
     return lines
 
 
-def _counts(run: CellRun, cut: bool) -> list[str]:
-    """What is not there, in sentences."""
-    hidden = run.log.end - len(_shown(run)) - run.cleared if cut else 0
-    lines = [f"… {hidden:,} earlier lines not shown"] if hidden > 0 else []
+def _counts(run: CellRun) -> list[str]:
+    """What is nowhere, in sentences."""
+    lines: list[str] = []
     if run.log.missing:
         lines.append(f"… {run.log.missing:,} lines came too fast to be kept")
     if run.displays.hidden:

@@ -146,7 +146,7 @@ def test_by_node_lines_and_displays_are_bounded() -> None:
     cell.output.end()
     assert cell.screen.lives["nodes"].splitlines() == [
         "[0]",
-        "  … 7 lines not shown",
+        "  … 7 lines left out here",
         f"  … {DISPLAYS // 2} displays not shown",
     ]
     assert sum(kind == "display" for kind, _ in cell.screen.log) == DISPLAYS // 2
@@ -246,7 +246,7 @@ def test_a_flood_in_a_tick_is_bounded_counted_and_its_end_is_shown() -> None:
     cell.output.end()
     assert f"line {4 * LINES_A_TICK - 1}\n" in cell.screen.text
     assert cell.screen.text.count("\n") < 1.1 * LINES_A_TICK
-    assert f"{3 * LINES_A_TICK - 50:,} lines not shown" in cell.screen.text
+    assert f"{3 * LINES_A_TICK - 50:,} lines left out here" in cell.screen.text
     assert cell.log.tail(1)[0].text == f"line {4 * LINES_A_TICK - 1}"
     assert cell.log.end + cell.log.missing == 4 * LINES_A_TICK
 
@@ -256,7 +256,7 @@ def test_the_log_has_what_was_too_much_to_show() -> None:
     for number in range(1000):
         cell.say(0, "x" * 2000 + f" {number}\n")
     cell.output.end()
-    assert "lines not shown" in cell.screen.text
+    assert "lines left out here" in cell.screen.text
     assert [line.text[-4:] for line in cell.log.tail(1000)][::500] == ["xx 0", " 500"]
     assert ("crowded", "") in cell.screen.log
 
@@ -300,7 +300,7 @@ def test_a_cell_that_never_stops_writing_is_bounded() -> None:
     cell.say(1, "the end\n")
     cell.output.end()
     assert len(cell.screen.text) < 1.1 * CELL_LIMIT
-    assert "lines not shown" in cell.screen.text
+    assert "lines left out here" in cell.screen.text
     assert cell.screen.text.endswith("[1] the end\n")
 
 
