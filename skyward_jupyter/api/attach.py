@@ -63,7 +63,7 @@ async def _attach(name: str | None, force: bool) -> ComputePool:
     if claimed is None:
         raise _refused(found)
     pool = _again(claimed)
-    if not await pool.attach_to(claimed):
+    if not await pool._inner.attach_to(claimed):
         if others.clear(claimed):
             raise NoPool(_ended(claimed))
         raise _refused(claimed)
@@ -96,7 +96,7 @@ def _provider(record: PoolRecord) -> Provider:
 def _choose(name: str | None, force: bool) -> PoolRecord:
     found, _ = others.read()
     others.sweep(found)
-    here = {pool.key for pool in registry.pools() if pool.state != "taken"}
+    here = {pool._inner.key for pool in registry.pools() if pool.state != "taken"}
     wanted = [record for record in found if record.key not in here and name in (None, record.name, record.key)]
     free = [record for record in wanted if record.standing in ("left", "ours")]
     mine = [record for record in free if others.is_mine(record)]

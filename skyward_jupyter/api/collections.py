@@ -67,7 +67,7 @@ class KernelPlace:
 
     def reach(self) -> tuple[Hub, Engine]:
         """The pool's hub, and what makes calls from here. On the runtime's loop."""
-        hub = registry.pool(self.pool).hub
+        hub = registry.pool(self.pool)._inner.hub
         if hub.fleet.alone:
             raise not_clustered(hub.name)
         if hub.client is None or not hub.desk.nodes:

@@ -92,12 +92,12 @@ class PendingCompute[R](NotRun):
 
     def __rshift__(self, target: Target) -> R:
         __tracebackhide__ = True
-        result: R = pool_of(target).run_blocking(self)
+        result: R = pool_of(target)._inner.sending.run_blocking(self)
         return result
 
     def __matmul__(self, target: Target) -> list[R]:
         __tracebackhide__ = True
-        return pool_of(target).broadcast_blocking(self)
+        return pool_of(target)._inner.sending.broadcast_blocking(self)
 
     def __gt__(self, target: Target) -> PoolFuture[R]:
         return pool_of(target).submit(self)
@@ -170,7 +170,7 @@ class PendingGroup(NotRun):
 
     def __rshift__(self, target: Target) -> Any:
         __tracebackhide__ = True
-        return pool_of(target).run_blocking(self)
+        return pool_of(target)._inner.sending.run_blocking(self)
 
     def __gt__(self, target: Target) -> PoolFuture[Any]:
         return pool_of(target).submit(self)

@@ -91,7 +91,9 @@ class Executor(concurrent.futures.Executor):
             raise UsageError("max_tasks_per_child wants slots that are processes, and those of this pool are threads")
         self._most = max_workers
         self._most_tasks = max_tasks_per_child or 0
-        self._backlog = Backlog(self._pool, max_workers, _shared_with(self._pool), lasting=not runtime().in_kernel)
+        self._backlog = Backlog(
+            self._pool._inner, max_workers, _shared_with(self._pool), lasting=not runtime().in_kernel
+        )
         self._over = _end_of(self._pool, own, self._backlog)
         self._shut = False
         self._functions: WeakKeyDictionary[_Function, tuple[tuple[object, ...], bytes]] = WeakKeyDictionary()
@@ -107,7 +109,7 @@ class Executor(concurrent.futures.Executor):
     @property
     def max_workers(self) -> int:
         """Jobs at a time: the number that was given, or the slots that the nodes of the pool have now."""
-        return self._most or max(1, self._pool.size) * self._pool.concurrency
+        return self._most or max(1, self._pool.size) * self._pool._inner.concurrency
 
     @property
     def _max_workers(self) -> int:
@@ -302,7 +304,7 @@ def _shared_with(pool: ComputePool) -> Shared:
     """Where the nodes of a pool read what is written here, if they do."""
 
     def shared() -> Path | None:
-        store = pool.hub.payloads.store
+        store = pool._inner.hub.payloads.store
         return store.directory.parent if isinstance(store, BlobStore) else None
 
     return shared

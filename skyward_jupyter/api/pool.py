@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, Never, Self, overload
 from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.cost import Cost
 from skyward_jupyter.actors.desk import NodeView
-from skyward_jupyter.actors.hub import Hub
-from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.actors.tail import TailLine
 from skyward_jupyter.api import registry
-from skyward_jupyter.api.calls import Calls, Pending
+from skyward_jupyter.api.calls import Pending
 from skyward_jupyter.api.checks import (
     checked_env,
     checked_image,
@@ -28,34 +26,29 @@ from skyward_jupyter.api.compute import ComputeFunction, PendingCompute, Pending
 from skyward_jupyter.api.elsewhere import OPTIONS, of_pool
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
-from skyward_jupyter.api.inputs import refuse_iterators
+from skyward_jupyter.api.inner import Inner
 from skyward_jupyter.api.life import Life, Settings
 from skyward_jupyter.api.named import named
-from skyward_jupyter.api.run import Launched
 from skyward_jupyter.api.runs import PoolRun, runs_of
-from skyward_jupyter.api.sending import Sending, calls_of, on_loop
+from skyward_jupyter.api.sending import calls_of, on_loop
 from skyward_jupyter.api.sharing import Sharing
 from skyward_jupyter.api.slips import Target, check_map, checked_call
 from skyward_jupyter.api.spec import Nodes, Worker, is_count, is_size, slots_of, terms_of
 from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
-from skyward_jupyter.errors import NoPool, UnknownNode, UsageError
+from skyward_jupyter.errors import UsageError
 from skyward_jupyter.events import Event, TaskTimes
 from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec, Preloaded
 from skyward_jupyter.hints import suggests
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.catalog import checked_provider
-from skyward_jupyter.providers.records import PoolRecord
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.terminal.mode import Mode, checked
-from skyward_jupyter.wire.events import TaskEvent
 from skyward_jupyter.wire.stays import Stays
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
-
-type OnEvent = Callable[[TaskEvent], None]
 
 
 #: Other names of what a pool has, as users of other libraries write them: Tab offers one of each.
@@ -150,8 +143,7 @@ class ComputePool(Target, Sharing):
             provider=self._provider,
             image=checked_image(image, self._provider),
         )
-        self._life = Life(settings, self._bus, self._list)
-        self._sending = Sending(lambda: self._running, lambda: self.size)
+        self._inner = Inner(Life(settings, self._bus, self._list))
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise Stays(
@@ -177,7 +169,7 @@ class ComputePool(Target, Sharing):
     async def start_async(self) -> Self:
         """`start`, to await."""
         __tracebackhide__ = True
-        await bridge(self._life.start())
+        await bridge(self._inner.life.start())
         return self
 
     def stop(self) -> None:
@@ -188,7 +180,7 @@ class ComputePool(Target, Sharing):
     async def stop_async(self) -> None:
         """`stop`, to await."""
         __tracebackhide__ = True
-        await bridge(self._life.stop())
+        await bridge(self._inner.life.stop())
 
     def scale(self, nodes: int) -> None:
         """Have `nodes` nodes, and wait until it is so. Nodes that go finish what they run.
@@ -202,7 +194,7 @@ class ComputePool(Target, Sharing):
     async def scale_async(self, nodes: int) -> None:
         """`scale`, to await."""
         __tracebackhide__ = True
-        await bridge(self._life.scale(self._checked_size(nodes)))
+        await bridge(self._inner.life.scale(self._checked_size(nodes)))
 
     resize = scale
 
@@ -226,10 +218,6 @@ class ComputePool(Target, Sharing):
     ) -> None:
         await self.stop_async()
 
-    def close_now(self) -> None:
-        """End every node without waiting for the loop: for the process's own end."""
-        self._life.close_now()
-
     # -- calls -----------------------------------------------------------------------------------------------------
 
     @overload
@@ -244,7 +232,7 @@ class ComputePool(Target, Sharing):
         __tracebackhide__ = True
         checked_call(pending, "await pool.run(", ")", args or kwargs)
         with heard:
-            result = bridge(self._running.work(pending), calls=len(calls_of(pending)))
+            result = bridge(self._inner.running.work(pending), calls=len(calls_of(pending)))
             del pending  # a crowd may wait, and what its calls were made with is not needed
             return await result
 
@@ -273,13 +261,13 @@ class ComputePool(Target, Sharing):
         with heard:
             pending = pending.with_fail_fast() if fail_fast else pending
             pending = replace(pending, return_exceptions=True) if return_exceptions else pending
-            return await bridge(self._running.broadcast(pending), calls=self.size)
+            return await bridge(self._inner.running.broadcast(pending), calls=self.size)
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Results while others still run, or what a generator yields: for ``async for`` and ``for``."""
         __tracebackhide__ = True
         checked_call(pending, "pool.stream(", ")")
-        return on_loop(lambda: self._running.stream(pending))
+        return on_loop(lambda: self._inner.running.stream(pending))
 
     @overload
     def map[**P, R](
@@ -314,18 +302,8 @@ class ComputePool(Target, Sharing):
         made = function if isinstance(function, ComputeFunction) else compute(function)
         calls = (made(*items) for items in zip(*iterables, strict=False))
         group = gather(*calls, return_exceptions=return_exceptions, progress=progress)
-        results: list[Any] = self.run_blocking(group)
+        results: list[Any] = self._inner.sending.run_blocking(group)
         return results
-
-    def run_blocking(self, pending: Pending) -> Any:
-        """`run`, blocking: what ``>>`` does."""
-        __tracebackhide__ = True
-        return self._sending.run_blocking(pending)
-
-    def broadcast_blocking[R](self, pending: PendingCompute[R]) -> list[R]:
-        """`broadcast`, blocking: what ``@`` does."""
-        __tracebackhide__ = True
-        return self._sending.broadcast_blocking(pending)
 
     @overload
     def submit[R](self, pending: PendingCompute[R]) -> PoolFuture[R]: ...
@@ -337,46 +315,13 @@ class ComputePool(Target, Sharing):
         Function and arguments are pickled now: what changes here later is not seen there.
         """
         checked_call(pending, "pool.submit(", ")", args or kwargs)
-        return self._sending.submit(pending)
+        return self._inner.sending.submit(pending)
 
     run_async = submit
 
-    def launch(
-        self,
-        pending: PendingCompute[Any] | Sequence[PendingCompute[Any]],
-        nodes: Sequence[int],
-        *,
-        session: bool = False,
-        on_event: OnEvent | None = None,
-        timeout: float | None = None,
-        label: str = "",
-    ) -> Launched:
-        """Start a call on each of `nodes`, or one call for each, and return what watches it.
-
-        Call it on the runtime's loop. `on_event` is called there with output as it comes. With `session`, the code
-        runs in the nodes' lasting sessions instead of their slots. `label` says what it is.
-        """
-        calls = [pending] if isinstance(pending, PendingCompute) else list(pending)
-        ranks = [self._known(rank) for rank in nodes]
-        if len(calls) < len(ranks):
-            refuse_iterators(calls[0].sources)
-        if timeout:
-            calls = [call.with_timeout(timeout) for call in calls]
-        sender = self._running.dispatch
-        made = [replace(call.call(), label=label) for call in calls]
-        entries = sender.placed(made, ranks, on_event, session=session)
-        return Launched(sender, entries)
-
     def interrupt(self) -> None:
         """Interrupt everything that runs on the pool; it stays usable."""
-        runtime().call_soon(self._life.interrupt)
-
-    async def renew_sessions(self, nodes: Iterable[int]) -> list[int]:
-        """End the sessions of nodes, with what runs and waits in them, and have others: what ``%sky restart`` does.
-
-        Returns the nodes where that could not be done.
-        """
-        return await bridge(self._running.renew_sessions([self._known(rank) for rank in nodes]))
+        runtime().call_soon(self._inner.life.interrupt)
 
     async def renew_node(self, node: int) -> None:
         """End a node, with all its processes, and have another in its place: what ``%sky restart --node`` does."""
@@ -387,10 +332,6 @@ class ComputePool(Target, Sharing):
         def __getattr__(self, name: str) -> Never:
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(text if name.startswith("_") else text + of_pool(name, dir(self)))
-
-    def check(self) -> None:
-        """Raise PoolHeld if another kernel took the pool over."""
-        self._life.check()
 
     # -- what happens ----------------------------------------------------------------------------------------------
 
@@ -422,7 +363,7 @@ class ComputePool(Target, Sharing):
     @property
     def timeline(self) -> Timeline:
         """When the last tasks that ended were queued, sent, run and received: up to 10,000, oldest first."""
-        hub = self._hub
+        hub = self._inner.life.hub
         return Timeline(
             TaskTimes(*times) for times in (on_loop(lambda: list(hub.desk.times)) if hub is not None else ())
         )
@@ -432,25 +373,22 @@ class ComputePool(Target, Sharing):
     @property
     def name(self) -> str:
         """What it is called. One that was given no name may get another as it starts, if that is taken by then."""
-        return self._life.name
+        return self._inner.life.name
 
     @property
     def state(self) -> str:
         """``new``, ``starting``, ``ready``, ``stopping``, ``stopped``, ``failed``, or ``taken`` by another kernel."""
-        return self._life.state
+        return self._inner.life.state
 
     @property
     def nodes(self) -> tuple[NodeView, ...]:
         """The nodes as they are now, by rank."""
-        if self._hub is None:
-            return ()
-        return tuple(view for _, view in sorted(self._hub.desk.nodes.items()))
+        return self._inner.nodes
 
     @property
     def size(self) -> int:
         """How many nodes it has, or will have once it has started."""
-        started = self._hub is not None and self._nodes.elastic and self.state in ("starting", "ready")
-        return len(self.nodes) or (0 if started else self._nodes.desired)
+        return self._inner.size
 
     @property
     def current_nodes(self) -> int:
@@ -462,30 +400,18 @@ class ComputePool(Target, Sharing):
         """Between how many nodes an elastic pool has; None for any other."""
         return (self._nodes.min, self._nodes.max) if self._nodes.elastic else None
 
-    @property
-    def ranks(self) -> tuple[int, ...]:
-        """The numbers of the nodes that are there to stay: not those that are new or about to go."""
-        if self._hub is None:
-            return ()
-        return tuple(sorted(self._hub.members)) or tuple(sorted(self._hub.desk.nodes))
-
     def logs(self, lines: int = 10) -> dict[int, list[TailLine]]:
         """The last lines of each node, by rank and oldest first: what it said of itself, and what its tasks wrote.
 
         As far as they came to this process; those of a node that was lost stay.
         """
-        tails = self._hub.desk.tails if self._hub is not None else {}
+        tails = self._inner.life.hub.desk.tails if self._inner.life.hub is not None else {}
         return {rank: tails[rank].lines(lines) for rank in sorted(tails)}
-
-    @property
-    def key(self) -> str:
-        """What names it unlike any other pool once it has started, as two kernels may use one name."""
-        return self._hub.key if self._hub is not None else ""
 
     def ssh_command(self, node: int = 0) -> str:
         """What logs in to the machine of a node, for a terminal on this machine."""
-        rank = self._known(node)
-        instance = self._running.hub.fleet.instance(rank)
+        rank = self._inner.known(node)
+        instance = self._inner.hub.fleet.instance(rank)
         if instance is None:
             raise UsageError(f"node {node} of pool {self.name!r} runs on this machine; there is nothing to log in to")
         return instance.command
@@ -496,31 +422,19 @@ class ComputePool(Target, Sharing):
         return self._provider
 
     @property
-    def started(self) -> float:
-        """When it was first started, in seconds since the epoch; 0 when it was not."""
-        return self._hub.started if self._hub is not None else 0.0
-
-    @property
     def worker(self) -> Worker:
         """How each node runs tasks."""
         return Worker(self._spec.concurrency, self._spec.executor)
 
     @property
-    def concurrency(self) -> int:
-        """Tasks at a time on one node."""
-        return self._spec.concurrency
-
-    @property
     def preloaded(self) -> Preloaded:
         """Which libraries new slots are born with, and which were refused, with the reason."""
-        return self._hub.fleet.preloaded if self._hub is not None else Preloaded()
+        return self._inner.life.hub.fleet.preloaded if self._inner.life.hub is not None else Preloaded()
 
     @property
     def endpoints(self) -> dict[int, str]:
         """Where the nodes serve HTTP: the URL of each node that does, by rank."""
-        fleet = self._running.hub.fleet
-        found = {view.rank: fleet.http(view.rank) for view in self.nodes}
-        return {rank: f"http://{address}" for rank, address in found.items() if address}
+        return self._inner.endpoints
 
     @property
     def token(self) -> str:
@@ -528,60 +442,19 @@ class ComputePool(Target, Sharing):
 
         Whoever has it can run code as you: it is never part of a log, an error or what a pool displays.
         """
-        return self._running.hub.fleet.token
-
-    async def inform(self, rank: int) -> None:
-        """Have a node know the user's own modules as they are here now; awaited on any loop.
-
-        A node that does not answer is left to what comes after.
-        """
-        if self._hub is not None:
-            await bridge(self._hub.inform(rank))
-
-    def count_job(self, rank: int, change: int) -> None:
-        """Tell the placing of calls that a node has one job of an executor more, or one less; from any thread."""
-        if self._hub is not None:
-            runtime().call_soon(self._hub.placing.job, rank, change)
-
-    @property
-    def hub(self) -> Hub:
-        """What its actors share."""
-        return self._running.hub
-
-    @property
-    def panel(self) -> Panel:
-        """What dashboards of this pool attach to."""
-        if self._life.panel is None:
-            raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
-        return self._life.panel
+        return self._inner.token
 
     @property
     def runs(self) -> tuple[PoolRun, ...]:
         """Cells and calls that go on, and those of the kernel before this one that have ended since; oldest first."""
-        if self._life.calls is None or self.state == "taken":
+        if self._inner.life.calls is None or self.state == "taken":
             return ()
-        return runs_of(self._life.calls.hub, self._life.calls.dispatch, self._runs)
-
-    @property
-    def strange_sessions(self) -> set[int]:
-        """The nodes whose sessions another kernel filled, until somebody has asked them."""
-        return self._running.hub.sessions
-
-    def project_notes(self) -> list[str]:
-        """Look at the user's own modules, and return what there is to say of them that was not said before."""
-        project = self._running.hub.project
-        project.current(exact=True)
-        return project.notes()
-
-    @property
-    def bytes_sent(self) -> int:
-        """Bytes that left this process for the nodes through the cluster."""
-        return self._hub.bytes_sent if self._hub is not None else 0
+        return runs_of(self._inner.life.calls.hub, self._inner.life.calls.dispatch, self._runs)
 
     @property
     def cost(self) -> Cost:
         """What it costs ``per_hour``, and has cost ``so_far`` since it started, in US dollars; 0 on this machine."""
-        return self._hub.cost.now if self._hub is not None else Cost(0.0, 0.0)
+        return self._inner.life.hub.cost.now if self._inner.life.hub is not None else Cost(0.0, 0.0)
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if name not in _ELSEWHERE]
@@ -593,28 +466,22 @@ class ComputePool(Target, Sharing):
 
     def _ipython_display_(self) -> None:
         """In a notebook, be shown live, and at the end by what stays readable when it is saved."""
-        if self._life.panel is None or not runtime().in_kernel:
+        if self._inner.life.panel is None or not runtime().in_kernel:
             raise NotImplementedError  # which has IPython look for the other forms
         from skyward_jupyter.widgets.dashboard import present
 
-        present(self._life.panel)
+        present(self._inner.life.panel)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
-        if self._life.panel is None:
+        if self._inner.life.panel is None:
             return {"text/plain": repr(self)}
         if not runtime().in_kernel and not runtime().on_loop:
             from skyward_jupyter.terminal.views import described
 
-            return {"text/plain": described(self._life.panel)}
+            return {"text/plain": described(self._inner.life.panel)}
         from skyward_jupyter.widgets.dashboard import show
 
-        return show(self._life.panel)
-
-    # -- on the loop -----------------------------------------------------------------------------------------------
-
-    async def attach_to(self, record: PoolRecord) -> bool:
-        """Have the nodes of a pool that this process claimed; False when they are gone. On the runtime's loop."""
-        return await self._life.attach(record)
+        return show(self._inner.life.panel)
 
     def _list(self, runs: bool) -> None:
         if runs:
@@ -623,25 +490,9 @@ class ComputePool(Target, Sharing):
         else:
             registry.remove(self)
 
-    @property
-    def _hub(self) -> Hub | None:
-        return self._life.hub
-
-    @property
-    def _running(self) -> Calls:
-        self.check()
-        if self._life.calls is None:
-            raise NoPool(f"pool {self.name!r} has not started; use `with` or `.start()` first")
-        return self._life.calls
-
     def _checked_size(self, nodes: int) -> int:
         least, most = self.bounds or (1, self._provider.largest)
         if not is_size(nodes) or not least <= nodes <= most:
             elastic = f"pool {self.name!r} is elastic and has {least} to {most}"
             raise UsageError(f"nodes is {nodes!r}; {elastic if self._nodes.elastic else room_on(self._provider)}")
         return nodes
-
-    def _known(self, rank: int) -> int:
-        if rank not in self._running.hub.desk.nodes:
-            raise UnknownNode(rank, self.size)
-        return rank

@@ -90,4 +90,4 @@ def _close_all() -> None:
     if restarting():
         return
     for made in list(_pools.values()):
-        made.close_now()
+        made._inner.close_now()

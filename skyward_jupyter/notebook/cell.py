@@ -176,7 +176,7 @@ class Cell:
         self._run = CellRun(self._ranks, title_of(self._source.code), each=self._options.group == "node")
         names = tuple(dict.fromkeys(self._options.scatter))
         self._parts = self._split(names) if names else {}
-        notes = self._pool.project_notes()
+        notes = self._pool._inner.project_notes()
         plan = self._plan(self._ranks)
         loop = asyncio.get_running_loop()
         screen = (RunScreen if self._options.bg else CellScreen)(self._notebook.shell, self._pool.name, self._run)
@@ -276,7 +276,7 @@ class Cell:
             if parcel not in shared:
                 shared[parcel] = skyward.compute(run_cell)(self._request(plan, rank))
         calls = [shared[plan.parcels[rank]] for rank in ranks]
-        launched = self._pool.launch(
+        launched = self._pool._inner.launch(
             calls[0] if len(shared) == 1 else calls,
             list(ranks),
             session=True,

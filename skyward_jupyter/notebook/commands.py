@@ -120,7 +120,7 @@ def _status(notebook: Notebook, line: str) -> None:
     pool = pools.find(_pool_name("status", line))
     cost = f", {pool.cost}" if any(pool.cost) else ""
     active = ", active" if len(pools.running()) > 1 and pool is pools.find(None) else ""
-    tally = Tally(*pool.panel.snapshot()["ended"])
+    tally = Tally(*pool._inner.panel.snapshot()["ended"])
     ended = f", {tally}" if tally.ended else ""
     _say(f"pool {pool.name}: {pool.state}, {_size(pool)}{ended}{cost}{active}")
     if any((pool.preloaded.libraries, pool.preloaded.refused)):
@@ -147,7 +147,7 @@ def _use(notebook: Notebook, line: str) -> None:
     if name is None:
         raise UsageError(f"%sky use: say which pool, as in %sky use {pools.find(None).name}")
     pool = pools.find(name)
-    pool.check()
+    pool._inner.check()
     registry.use(pool)
     meant = ", and the name pool is bound to it" if notebook.at_hand.bind(pool, tell=False) else ""
     _say(f"pool {pool.name} is active{meant}")

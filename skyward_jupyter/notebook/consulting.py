@@ -71,14 +71,16 @@ async def _ask(options: CellOptions, question: Question) -> Answer:
     try:
         pool = pools.find(options.pool)
         rank = _idle(pool, pools.select(pool, options))
-        return answer_in(await pool.hub.worker(rank).ask(Consult(packed(question)))) if rank is not None else None
+        return (
+            answer_in(await pool._inner.hub.worker(rank).ask(Consult(packed(question)))) if rank is not None else None
+        )
     except (SkywardError, casty.Unavailable):
         return None
 
 
 def _idle(pool: pools.Pool, ranks: Sequence[int]) -> int | None:
     """The first of these nodes whose session runs nothing for this kernel."""
-    busy = {entry.rank for entry in pool.hub.desk.tasks.values() if entry.session}
+    busy = {entry.rank for entry in pool._inner.hub.desk.tasks.values() if entry.session}
     return next((rank for rank in ranks if rank not in busy), None)
 
 

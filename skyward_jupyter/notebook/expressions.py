@@ -70,8 +70,8 @@ def _known(notebook: Notebook, word: str) -> bool:
     if word in notebook.names() or hasattr(builtins, word) or word in notebook.shell.magics_manager.magics["line"]:
         return True
     for pool in pools.running():
-        if pool.state == "ready" and pool.strange_sessions:
-            wait(learn(pool, notebook.ledger(pool), pool.ranks), "a cell of its own that begins with %%sky")
+        if pool.state == "ready" and pool._inner.strange_sessions:
+            wait(learn(pool, notebook.ledger(pool), pool._inner.ranks), "a cell of its own that begins with %%sky")
     return notebook.on_nodes(word)
 
 

@@ -18,14 +18,14 @@ async def learn(pool: ComputePool, ledger: Ledger, ranks: Iterable[int]) -> None
 
     One that cannot say is taken for a new one: a cell that needs more of it says so.
     """
-    unknown = sorted(pool.strange_sessions.intersection(ranks))
+    unknown = sorted(pool._inner.strange_sessions.intersection(ranks))
     if not unknown:
         return
     import skyward
     from skyward_jupyter.agent.session import holdings
 
-    asked = pool.launch(skyward.compute(holdings)(), unknown, session=True, label="what the session has")
+    asked = pool._inner.launch(skyward.compute(holdings)(), unknown, session=True, label="what the session has")
     for outcome in await asked.outcomes():
-        pool.strange_sessions.discard(outcome.node)
+        pool._inner.strange_sessions.discard(outcome.node)
         if isinstance(outcome, Success) and isinstance(outcome.value, Holdings):
             ledger.learn(outcome.node, outcome.value)

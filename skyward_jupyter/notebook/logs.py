@@ -32,7 +32,7 @@ def text(pool: Pool, ranks: Iterable[int] | None, lines: int) -> str:
     """The last lines of these nodes, each below its number and state; of all there are and were when None."""
     found = pool.logs(lines)
     if ranks is None:
-        ranks = sorted({*found, *pool.ranks})
+        ranks = sorted({*found, *pool._inner.ranks})
     states = {node.rank: f"{node.state}, pid {node.pid}" if node.pid else str(node.state) for node in pool.nodes}
     parts: list[str] = []
     for rank in ranks:
@@ -51,7 +51,7 @@ async def catch_up(pool: Pool) -> None:
     """Have what threads and children wrote whose tasks have ended: a kernel that was busy may not know of it yet."""
     if pool.state != "ready":
         return
-    asked = [promise(_heard(hear)) for hear in pool.hub.hearers.values()]
+    asked = [promise(_heard(hear)) for hear in pool._inner.hub.hearers.values()]
     try:
         if asked:
             await asyncio.wait(asked, timeout=_CATCH_UP)

@@ -57,7 +57,7 @@ async def for_cell(options: CellOptions, settings: Skyward, at_hand: AtHand) -> 
         _have_at_hand(pool, options, at_hand)
         return pool
     pool = find(options.pool)
-    pool.check()
+    pool._inner.check()
     if pool.state == "starting":
         await pool.start_async()
     await _grow(pool, wanted)
@@ -79,7 +79,7 @@ async def _grow(pool: Pool, wanted: int) -> None:
         return
     if wanted > pool.bounds[1]:
         raise _too_small(pool, wanted)
-    if max(wanted, 1) > len(pool.ranks):
+    if max(wanted, 1) > len(pool._inner.ranks):
         await pool.scale_async(max(wanted, pool.size, 1))
 
 
@@ -109,12 +109,12 @@ def select(pool: Pool, options: CellOptions) -> list[int]:
 
     With ``--nodes N`` the cell sees the first N nodes of a larger pool.
     """
-    return _of(pool, list(pool.ranks)[: options.nodes or None], options.on)
+    return _of(pool, list(pool._inner.ranks)[: options.nodes or None], options.on)
 
 
 def chosen(pool: Pool, selection: Selection) -> list[int]:
     """The nodes of a pool that are selected, ascending; raises UnknownNode."""
-    return _of(pool, list(pool.ranks), selection)
+    return _of(pool, list(pool._inner.ranks), selection)
 
 
 def _of(pool: Pool, present: list[int], selection: Selection) -> list[int]:

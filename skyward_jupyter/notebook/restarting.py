@@ -34,7 +34,7 @@ def restart(notebook: Notebook, line: str) -> None:
 
 
 async def _restart(notebook: Notebook, pool: pools.Pool, chosen: list[int], *, whole: bool) -> list[str]:
-    strange = pool.strange_sessions.intersection(chosen)
+    strange = pool._inner.strange_sessions.intersection(chosen)
     ended = [
         (run.what, sorted(set(run.nodes).intersection(chosen)))
         for run in pool.runs
@@ -45,9 +45,9 @@ async def _restart(notebook: Notebook, pool: pools.Pool, chosen: list[int], *, w
     absent: list[int] = []
     if whole:
         for rank in chosen:  # one after the other, so that collections have their copies
-            await pool.renew_node(rank)
+            await pool._inner.renew_node(rank)
     else:
-        absent = await pool.renew_sessions(chosen)
+        absent = await pool._inner.renew_sessions(chosen)
     for rank in chosen:
         ledger.forget(rank)
     said = [f"{what!r} was ended on {spoken(nodes)}" for what, nodes in ended if nodes]

@@ -120,7 +120,7 @@ def for_nodes(pool: pools.Pool, ranks: Iterable[int], mine: Collection[int]) -> 
 def _first_of_others(pool: pools.Pool, mine: Collection[int]) -> dict[int, TaskEntry]:
     """By node, what its session has before the cell."""
     first: dict[int, TaskEntry] = {}
-    for entry in pool.hub.desk.tasks.values():
+    for entry in pool._inner.hub.desk.tasks.values():
         if not entry.session or entry.rank is None or entry.outcome.done() or entry.run in mine:
             continue
         if mine and entry.id > min(mine):

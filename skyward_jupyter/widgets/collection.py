@@ -60,7 +60,7 @@ class CollectionView(View):
         self._silent = 0.0
         super().__init__(about=about(collection), shown=first)
         self._feed = Feed(collection.pool, hub, collection.address, _Screen(self))
-        self._attached = registry.pool(collection.pool).panel.attach(self._feed)
+        self._attached = registry.pool(collection.pool)._inner.panel.attach(self._feed)
 
     @property
     def over(self) -> bool:
@@ -189,8 +189,8 @@ def _place(known: Mapping[str, Any]) -> tuple[str, str, str]:
 def _hub(collection: Collection) -> Hub | None:
     """The pool of a collection, while it runs."""
     for pool in registry.pools():
-        if pool.name == collection.pool and pool.panel is not None:
-            return pool.panel.hub
+        if pool.name == collection.pool and pool._inner.panel is not None:
+            return pool._inner.panel.hub
     return None
 
 

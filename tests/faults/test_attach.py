@@ -135,7 +135,7 @@ def test_what_was_counted_stays_counted(another: Another, world: World) -> None:
     second.ok(f"pool = sky.attach({name!r})")
     second.ok("for run in pool.runs: run.result()")
     second.ok("count(1, 0) >> pool")
-    assert second.ok("print(pool.panel.snapshot()['ended'])").stdout == "(28, 1, 0)\n"
+    assert second.ok("print(pool._inner.panel.snapshot()['ended'])").stdout == "(28, 1, 0)\n"
     assert "28 tasks done, 1 failed" in second.ok("%sky status").stdout
     second.ok("%sky stop")
 
@@ -174,7 +174,7 @@ def test_an_elastic_pool_stays_elastic_and_what_it_was_told_holds(another: Anoth
     second = another()
     assert re.match(rf"pool {name}: \d nodes of 1 to 4, attached", second.ok(f"%sky attach {name}").stdout)
     second.ok("pool = sky.pool()")
-    assert second.ok("print(pool.bounds, pool._life.settings.terms)").stdout == (
+    assert second.ok("print(pool.bounds, pool._inner.life.settings.terms)").stdout == (
         "(1, 4) Terms(first=3, smallest=1, largest=4, idle_after=1.0, retries=0, max_retries=1, patience=60.0, "
         "panel='lines')\n"
     )

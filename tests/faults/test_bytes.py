@@ -66,7 +66,7 @@ def test_a_display_larger_than_any_message_arrives(pool: sky.ComputePool) -> Non
         from skyward_jupyter.runtime.bridge import bridge
 
         async def launched() -> None:
-            await pool.launch(show_much(9_000_000), [0], on_event=look).outcomes()
+            await pool._inner.launch(show_much(9_000_000), [0], on_event=look).outcomes()
 
         await bridge(launched())
 

@@ -83,7 +83,7 @@ def test_a_crowd_uses_every_collection_and_is_broken(world: World) -> None:
         work = used(pool) - before
         check(pool, done)
         # Only the data nodes hear of what they hold: every member that does has work with it.
-        client = registry.pool(pool.name).hub.client
+        client = registry.pool(pool.name)._inner.hub.client
         assert client is not None
         assert len(client.members) == CROWD > DATA_NODES
         assert not {kind for member in client.members for kind in member.types if kind.startswith("casty")}

@@ -66,8 +66,8 @@ def address_of(pool: sky.ComputePool, rank: int) -> str:
 
 def attached(world: World, pool: sky.ComputePool, *, data: bool = False) -> str:
     """What another process says that connects to node 0 alone, or to it as a data node."""
-    assert pool._hub is not None
-    fleet = pool._hub.fleet
+    assert pool._inner.hub is not None
+    fleet = pool._inner.hub.fleet
     address, cluster = fleet.address(0), fleet.cluster
     if data:
         address, cluster = data_address(address), data_cluster_name(cluster)

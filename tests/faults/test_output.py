@@ -76,7 +76,7 @@ def test_a_gigabyte_of_output(pool: sky.ComputePool) -> None:
                 gaps += 1
 
     async def run() -> None:
-        (outcome,) = await pool.launch(flood(1024 * MEGA // PIECE), [0], on_event=look).outcomes()
+        (outcome,) = await pool._inner.launch(flood(1024 * MEGA // PIECE), [0], on_event=look).outcomes()
         assert isinstance(outcome, Success), outcome
 
     with Watch(os.getpid(), pool.nodes[0].pid) as watch:

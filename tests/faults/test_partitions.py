@@ -77,7 +77,7 @@ class Machines:
 
     def whole(self) -> bool:
         """Whether every node hears every other one."""
-        hub = self.pool.hub
+        hub = self.pool._inner.hub
 
         async def hears(one: int, other: int) -> bool:
             with contextlib.suppress(TimeoutError, casty.Unavailable):

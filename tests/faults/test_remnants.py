@@ -57,14 +57,16 @@ def test_a_result_that_was_half_written(world: World, share: bool, victim: str) 
     with sky.ComputePool(nodes=1, retries=0, _share=share) as pool:
         slot, (node,) = me() >> pool, pool.nodes
         result = large(LARGE) > pool
-        world.until(lambda: any(size > 2**22 for size in kept(pool.hub.fleet.store).values()), "it is being written")
+        world.until(
+            lambda: any(size > 2**22 for size in kept(pool._inner.hub.fleet.store).values()), "it is being written"
+        )
         assert node.pid is not None
         os.kill(slot if victim == "slot" else node.pid, signal.SIGKILL)
         with pytest.raises((sky.SlotDied, sky.NodeLost)):
             result.result(60)
-        world.until(lambda: not kept(pool.hub.fleet.store), "nothing of it is left")
+        world.until(lambda: not kept(pool._inner.hub.fleet.store), "nothing of it is left")
         assert len(large(1_000_000) >> pool) == 1_000_000
-        world.until(lambda: not kept(pool.hub.fleet.store), "nor of the next one")
+        world.until(lambda: not kept(pool._inner.hub.fleet.store), "nor of the next one")
 
 
 SCRIPT = """
@@ -73,7 +75,7 @@ import skyward as sky
 from tests.faults.test_remnants import large, me, several
 pool = sky.ComputePool(nodes=1, retries=0, _share={share}).start()
 me() >> pool
-print(pool.hub.fleet.store, me() >> pool, pool.nodes[0].pid, flush=True)
+print(pool._inner.hub.fleet.store, me() >> pool, pool.nodes[0].pid, flush=True)
 sys.stdin.readline()
 results = [large(1_000_000) > pool for _ in range(3)]
 stream = several(3, 1_000_000) >> pool
@@ -117,7 +119,7 @@ def test_what_nobody_wants_any_more(world: World, how: str) -> None:
         match how:
             case "interrupted":
                 result = many(300) > pool
-                world.until(lambda: kept(pool.hub.fleet.store), "it is being written")
+                world.until(lambda: kept(pool._inner.hub.fleet.store), "it is being written")
                 result.cancel()
             case "closed":
                 for _ in range(100):  # at any moment of what the node does
@@ -128,4 +130,4 @@ def test_what_nobody_wants_any_more(world: World, how: str) -> None:
                 with pytest.raises(sky.TaskTimeout):
                     large(LARGE).with_timeout(0.02) >> pool
         assert me() >> pool
-        world.until(lambda: not kept(pool.hub.fleet.store), "nothing of it is left")
+        world.until(lambda: not kept(pool._inner.hub.fleet.store), "nothing of it is left")

@@ -92,7 +92,11 @@ def test_two_thousand_tasks_survive_the_random_deaths_of_their_nodes(
     try:
         world.until(lambda: whole(pool), "the pool has its size again")
     except AssertionError:
-        print(pool.panel.snapshot()["note"], *(event for event in heard if isinstance(event, E.NodeEvent)), sep="\n")
+        print(
+            pool._inner.panel.snapshot()["note"],
+            *(event for event in heard if isinstance(event, E.NodeEvent)),
+            sep="\n",
+        )
         raise
     counts = Counter(type(event).__name__ for event in heard)
     repeated = sum(count - 1 for count in begun(tmp_path / "again").values())
@@ -239,7 +243,7 @@ def test_a_node_that_is_lost_too_often_is_given_up(world: World) -> None:
             os.kill(old, signal.SIGKILL)
             world.until(lambda old=old: pid_of(pool, 1) != old and whole(pool, pool.size), "it is settled")  # type: ignore[misc]
         world.until(lambda: pool.size == 1, "the pool goes on without it")
-        assert "node 1 was lost 2 times within an hour" in pool.panel.snapshot()["note"]
+        assert "node 1 was lost 2 times within an hour" in pool._inner.panel.snapshot()["note"]
         assert [info.total_nodes for info in sky.compute(sky.instance_info)() @ pool] == [1]
     world.until(lambda: world.gone(name), "everything of the pool is gone")
 

@@ -118,7 +118,7 @@ def test_a_directory_that_vanished_is_made_again(share: bool, depth: int) -> Non
     with sky.ComputePool(nodes=2, _share=share) as pool:
         data = bytearray(os.urandom(1_000_000))
         assert size(data) @ pool == [1_000_000] * 2
-        kept = Path(pool.hub.fleet.store)
+        kept = Path(pool._inner.hub.fleet.store)
         for place in [kept] if depth == 0 else [it for it in kept.iterdir() if it.name in ("blobs", "0", "1")]:
             shutil.rmtree(place)
         assert size(data) @ pool == [1_000_000] * 2

@@ -72,7 +72,7 @@ def pool(machines: Machines, world: World) -> Iterator[sky.ComputePool]:
 
 async def lost_in_a_crowd(pool: sky.ComputePool, rank: int) -> None:
     """A node is taken for lost while its agent runs, and so many others join that the next one waits for its turn."""
-    hub = pool.hub
+    hub = pool._inner.hub
     assert isinstance(hub.fleet, RemoteFleet)
     for other in range(AT_ONCE):
         hub.fleet._admission.ask(1000 + other, lambda: None)

@@ -38,7 +38,7 @@ def back(data):
 with sky.ComputePool(nodes=1, name={name!r}) as pool:
     data = bytearray(os.urandom(1_000_000))
     assert back(data) >> pool == data
-    print(pool.hub.fleet.store, flush=True)
+    print(pool._inner.hub.fleet.store, flush=True)
     sys.stdin.readline()
     assert back(data) >> pool == data
     assert sky.compute(os.urandom)(2_000_000) >> pool
@@ -90,7 +90,7 @@ def may_end(script: subprocess.Popen[str]) -> None:
 def test_a_start_in_another_container_leaves_a_pool_that_lives(start: Start) -> None:
     data = bytearray(os.urandom(1_000_000))
     with sky.ComputePool(nodes=1) as pool:
-        ours = Path(pool.hub.fleet.store)
+        ours = Path(pool._inner.hub.fleet.store)
         container = start()
         theirs = Path(heard(container).strip())
         assert not psutil.pid_exists(int(theirs.name.split("-")[1]))
@@ -167,7 +167,7 @@ def test_where_one_place_is_full_the_other_is_used(
     monkeypatch.setattr(store, "disk", lambda: tmp_path / "disk")
     fill(small)
     with sky.ComputePool(nodes=1) as pool:
-        assert Path(pool.hub.fleet.store).parent == tmp_path / "disk"
+        assert Path(pool._inner.hub.fleet.store).parent == tmp_path / "disk"
         assert back(bytearray(10)) >> pool == bytearray(10)
     assert [it.name for it in small.iterdir()] == ["taken"]
     assert not list((tmp_path / "disk").iterdir())
@@ -180,7 +180,7 @@ pool = sky.ComputePool(nodes=1, name={name!r}, ttl=1).start()
 if os.fork() == 0:
     os.setsid()
     time.sleep(1000)
-print(pool.hub.fleet.store, flush=True)
+print(pool._inner.hub.fleet.store, flush=True)
 sys.stdin.readline()
 """
 

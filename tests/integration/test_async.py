@@ -104,7 +104,7 @@ async def test_a_launched_call_tells_what_it_does(pool: sky.ComputePool) -> None
     events: list[TaskEvent] = []
 
     async def launch() -> list[object]:
-        run = pool.launch(talk(), [2, 1], on_event=events.append)
+        run = pool._inner.launch(talk(), [2, 1], on_event=events.append)
         outcomes = await run.outcomes()
         return list(outcomes)
 
@@ -124,7 +124,7 @@ async def test_a_launched_call_tells_what_it_does(pool: sky.ComputePool) -> None
 
 async def test_a_call_for_each_node(pool: sky.ComputePool) -> None:
     async def launch() -> list[object]:
-        return list(await pool.launch([double(10), double(20)], [0, 2]).outcomes())
+        return list(await pool._inner.launch([double(10), double(20)], [0, 2]).outcomes())
 
     outcomes = await bridge(launch())
     assert [(outcome.node, outcome.value) for outcome in outcomes] == [(0, 20), (2, 40)]  # type: ignore[attr-defined]
@@ -132,7 +132,7 @@ async def test_a_call_for_each_node(pool: sky.ComputePool) -> None:
 
 async def test_a_node_that_there_is_not(pool: sky.ComputePool) -> None:
     async def launch() -> None:
-        pool.launch(double(1), [0, 3])
+        pool._inner.launch(double(1), [0, 3])
 
     with pytest.raises(sky.UnknownNode, match="there is no node 3") as caught:
         await bridge(launch())
@@ -144,7 +144,7 @@ async def test_stopping_what_was_launched(pool: sky.ComputePool, tmp_path: Path,
     marks = [tmp_path / str(n) for n in range(2)]
 
     async def launch() -> object:
-        return pool.launch([stop_or(str(mark), str(mark) + ".stopped") for mark in marks], [0, 1])
+        return pool._inner.launch([stop_or(str(mark), str(mark) + ".stopped") for mark in marks], [0, 1])
 
     run = await bridge(launch())
     await asyncio.to_thread(until, lambda: all(mark.exists() for mark in marks), "both run")

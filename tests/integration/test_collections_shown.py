@@ -30,8 +30,8 @@ class Told:
     def __init__(self, pool: sky.ComputePool, kind: Kind, name: str) -> None:
         self.contents: list[tuple[float, dict[str, Any]]] = []
         self.over: dict[str, Any] | None = None
-        self.feed = Feed(pool.name, pool.hub, Address(kind, name), self)
-        self.detach = pool.panel.attach(self.feed)
+        self.feed = Feed(pool.name, pool._inner.hub, Address(kind, name), self)
+        self.detach = pool._inner.panel.attach(self.feed)
 
     def show(self, content: dict[str, Any]) -> None:
         self.contents.append((time.monotonic(), content))

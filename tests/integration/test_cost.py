@@ -61,7 +61,7 @@ def test_cost_follows_the_nodes(until: Until) -> None:
         assert pool.cost.per_hour == 7200.0
         pool.scale(1)
         assert pool.cost.per_hour == 3600.0
-        snapshot = pool.panel.snapshot()
+        snapshot = pool._inner.panel.snapshot()
         assert snapshot["per_hour"] == 3600.0
         assert f"${3600:,}.00/h, $" in Picture(snapshot, None, 0.0).plain()
         before = pool.cost.so_far
@@ -82,17 +82,17 @@ def test_cost_follows_the_nodes(until: Until) -> None:
 def test_what_remains_on_show_is_what_it_cost(until: Until) -> None:
     view = View()
     with sky.ComputePool(nodes=2, name="dear") as pool:
-        pool.panel.attach(view)
+        pool._inner.panel.attach(view)
         until(lambda: view.shown, "it is shown")
     last = view.shown[-1]
     assert (last["state"], len(last["nodes"])) == ("stopped", 2)
     assert (last["per_hour"], last["so_far"]) == pool.cost
     # Whoever looks later sees the same.
-    pool.panel.attach(late := View())
+    pool._inner.panel.attach(late := View())
     until(lambda: late.shown, "it is shown")
-    assert late.shown == [last] == [pool.panel.snapshot()]
+    assert late.shown == [last] == [pool._inner.panel.snapshot()]
 
 
 def test_nodes_on_this_machine_are_free(pool: sky.ComputePool) -> None:
     assert pool.cost == (0.0, 0.0)
-    assert "$" not in Picture(pool.panel.snapshot(), None, 0.0).plain()
+    assert "$" not in Picture(pool._inner.panel.snapshot(), None, 0.0).plain()

@@ -34,7 +34,7 @@ def used():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 def waiting(pool):
-    while len(pool.hub.desk.tasks) < total:
+    while len(pool._inner.hub.desk.tasks) < total:
         time.sleep(0.02)
 
 with sky.ComputePool(nodes=2, panel="off") as pool:

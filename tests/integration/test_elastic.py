@@ -38,11 +38,11 @@ def test_it_starts_small_grows_with_the_queue_and_shrinks_when_idle(until: Until
         assert sky.gather(*(nap(0.5, n) for n in range(24))) >> pool == list(range(24))
         assert max(event.nodes for event in resized) == 4
         assert {event.why for event in resized if event.nodes > 1} == {"queue"}
-        until(lambda: pool.size == 1 and pool.ranks == (0,), "it is small again")
+        until(lambda: pool.size == 1 and pool._inner.ranks == (0,), "it is small again")
         until(lambda: resized[-1].nodes == 1, "it says so")
         assert [event.nodes for event in resized if event.why == "idle"] == [3, 2, 1]
         assert [found.total_nodes for found in info() @ pool] == [1]
-        snapshot = pool.panel.snapshot()
+        snapshot = pool._inner.panel.snapshot()
         assert (snapshot["smallest"], snapshot["largest"]) == (1, 4)
 
 
@@ -87,7 +87,7 @@ def test_a_broadcast_while_nodes_leave_names_those_that_stay(until: Until) -> No
         until(lambda: all(view.running for view in pool.nodes), "all are busy")
         shrink = threading.Thread(target=pool.scale, args=(2,))
         shrink.start()
-        until(lambda: pool.ranks == (0, 1), "one is about to go")
+        until(lambda: pool._inner.ranks == (0, 1), "one is about to go")
         assert [found.node for found in info() @ pool] == [0, 1]
         shrink.join(20)
         assert [future.result(20) for future in blocked] == [0, 1, 2]
@@ -106,7 +106,7 @@ def test_a_session_keeps_its_node(until: Until) -> None:
     with sky.ComputePool(nodes=sky.Nodes(desired=2, min=1, max=2, idle_after=0.2), name="session") as pool:
 
         async def cell() -> None:
-            await pool.launch(info(), [1], session=True).outcomes()
+            await pool._inner.launch(info(), [1], session=True).outcomes()
 
         wait(cell())
         deadline = time.monotonic() + 2.0

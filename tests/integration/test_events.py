@@ -170,7 +170,7 @@ def test_a_node_that_is_given_up_is_told(until: Until) -> None:
         os.kill(lost.nodes[1].pid, signal.SIGKILL)
         until(lambda: bool(told), "it is given up")
         assert (told[0].node, told[0].losses, told[0].why) == (1, 1, "signal 9")
-        assert lost.panel.snapshot()["note"] == told[0].sentence
+        assert lost._inner.panel.snapshot()["note"] == told[0].sentence
 
 
 def test_the_timeline_follows_the_clock(pool: sky.ComputePool) -> None:
@@ -194,7 +194,7 @@ def test_who_follows_hears_what_the_log_has(until: Until) -> None:
     with sky.ComputePool(nodes=1, name="followed") as pool:
         pool.on(E.LogLine, lambda line: told.append(line.text))
         pool.on(E.NodePhase, lambda event: told.append(f"{event.phase}\n"))
-        hub = pool.hub
+        hub = pool._inner.hub
         assert hub is not None
         for message in (Wrote("one"), Wrote("two"), Reach("no route"), Reach("still none"), Reach("")):
             runtime().call_soon(hub.node(0).tell, message)

@@ -152,7 +152,7 @@ def test_a_chunk_keeps_to_what_its_function_says(executor: sky.Executor, capsys:
 
 
 def test_calls_go_where_no_job_is(executor: sky.Executor, tmp_path: Path, until: Until) -> None:
-    path, hub = tmp_path / "go on", executor.pool._life.hub
+    path, hub = tmp_path / "go on", executor.pool._inner.life.hub
     assert hub is not None
     jobs = [executor.submit(wait_for, str(path)) for _ in range(2)]
     until(lambda: all(job.running() for job in jobs), "two of three nodes have a job")

@@ -785,7 +785,7 @@ def test_large_arguments_are_sent_once_to_each_node(
 
 
 def test_nothing_of_them_is_left(pool: sky.ComputePool, until: Until) -> None:
-    store = pool.hub.payloads.store
+    store = pool._inner.hub.payloads.store
     assert isinstance(store, BlobStore)
     with sky.Executor(pool) as executor:
         assert executor.submit(len, os.urandom(2_000_000)).result(30) == 2_000_000

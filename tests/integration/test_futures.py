@@ -92,8 +92,8 @@ def test_cancelling_what_waits_in_the_queue(pool: sky.ComputePool, tmp_path: Pat
     busy = [wait_for(str(path)) > pool for _ in range(3)]
     queued = stop_or(str(tmp_path / "ran"), str(tmp_path / "stopped")) > pool
     assert queued.cancel()
-    assert pool._hub is not None
-    tasks = pool._hub.desk.tasks
+    assert pool._inner.hub is not None
+    tasks = pool._inner.hub.desk.tasks
     until(lambda: len(tasks) == 3, "only three are left")
     path.touch()
     assert [future.result(20) for future in busy] == [str(path)] * 3

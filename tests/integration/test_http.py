@@ -107,7 +107,7 @@ def test_a_pool_that_has_not_started_has_none() -> None:
 def test_the_token_is_shown_nowhere(pool: sky.ComputePool) -> None:
     assert len(pool.token) >= 43
     assert pool.token not in repr(pool) + repr(pool.nodes) + repr(vars(pool))
-    hub = pool._hub
+    hub = pool._inner.hub
     assert hub is not None
     kept = Path(hub.fleet.certificates) / "token"
     assert kept.read_text() == pool.token

@@ -341,7 +341,7 @@ def test_large_items(where: str, request: pytest.FixtureRequest) -> None:
 @pytest.mark.parametrize("where", ["pool", "far"])
 def test_large_items_leave_nothing_behind(where: str, request: pytest.FixtureRequest, until: Until) -> None:
     target: sky.ComputePool = request.getfixturevalue(where)
-    hub: Any = target._hub
+    hub: Any = target._inner.hub
     files = Path(hub.fleet.store)
 
     def single() -> list[Path]:

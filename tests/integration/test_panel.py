@@ -59,32 +59,32 @@ class View:
 @pytest.fixture
 def view(pool: sky.ComputePool) -> Iterator[View]:
     made = View()
-    detach = pool.panel.attach(made)
+    detach = pool._inner.panel.attach(made)
     yield made
     detach()
 
 
 def ended(pool: sky.ComputePool) -> int:
     """How many tasks have ended so far."""
-    last = pool.panel.ended()
+    last = pool._inner.panel.ended()
     return last.first + len(last.times)
 
 
 def test_a_view_that_draws_tasks_gets_each_once(pool: sky.ComputePool, view: View, until: Until) -> None:
     before = ended(pool)
-    pool.panel.draw(view, before)
-    pool.panel.visible(view, True)
+    pool._inner.panel.draw(view, before)
+    pool._inner.panel.visible(view, True)
     for _ in range(3):
         assert sky.gather(*map(double, range(20))) >> pool == [2 * n for n in range(20)]
         until(lambda: view.places and view.places[-1] == ended(pool) - 1, "the last one came")
     assert view.places == list(range(before, before + 60))
-    assert pool.panel.ended().times[-1] == pool.timeline[-1]
+    assert pool._inner.panel.ended().times[-1] == pool.timeline[-1]
 
 
 def test_tasks_are_no_events_and_come_to_nobody_who_does_not_draw_them(
     pool: sky.ComputePool, view: View, until: Until
 ) -> None:
-    pool.panel.visible(view, True)
+    pool._inner.panel.visible(view, True)
     assert sky.gather(*map(double, range(20))) >> pool == [2 * n for n in range(20)]
     until(lambda: len(view.deltas) >= 2, "numbers came")
     assert view.places == []
@@ -93,26 +93,26 @@ def test_tasks_are_no_events_and_come_to_nobody_who_does_not_draw_them(
 
 def test_what_was_missed_while_out_of_sight_comes_later(pool: sky.ComputePool, view: View, until: Until) -> None:
     before = ended(pool)
-    pool.panel.draw(view, before)
+    pool._inner.panel.draw(view, before)
     assert sky.gather(*map(double, range(20))) >> pool == [2 * n for n in range(20)]
     assert view.deltas == []
-    pool.panel.visible(view, True)
+    pool._inner.panel.visible(view, True)
     until(lambda: view.places == list(range(before, before + 20)), "all of them came")
-    pool.panel.draw(view, before + 15)  # another page of the same view, which has fewer of them
+    pool._inner.panel.draw(view, before + 15)  # another page of the same view, which has fewer of them
     until(lambda: view.places[20:] == list(range(before + 15, before + 20)), "the last five came again")
 
 
 def test_a_listener_hears_until_the_pool_is_over(until: Until) -> None:
     heard: list[str] = []
     with sky.ComputePool(nodes=1, name="heard") as pool:
-        pool.panel.listen((E.PoolState,), lambda event: heard.append(event.state))
+        pool._inner.panel.listen((E.PoolState,), lambda event: heard.append(event.state))
         bus = pool._bus
     until(lambda: heard == ["stopping", "stopped"], "the end was heard")
     until(lambda: not bus.wants(E.PoolState), "nobody listens any more")
 
 
 def tally(pool: sky.ComputePool) -> tuple[int, int, int]:
-    return pool.panel.snapshot()["ended"]
+    return pool._inner.panel.snapshot()["ended"]
 
 
 def test_ends_are_counted_apart_whether_somebody_looks_or_not(pool: sky.ComputePool, view: View, until: Until) -> None:
@@ -128,7 +128,7 @@ def test_ends_are_counted_apart_whether_somebody_looks_or_not(pool: sky.ComputeP
     concurrent.futures.wait(stopped)
     until(lambda: sum(tally(pool)) == done + failed + cancelled + 41, "all have ended")
     assert tally(pool) == (done + 30, failed + 3, cancelled + 8)
-    pool.panel.visible(view, True)
+    pool._inner.panel.visible(view, True)
     until(lambda: bool(view.deltas) and view.deltas[-1].tally == tally(pool), "the numbers say the same")
     table = view.deltas[-1].table()
     assert sum(row[4] for row in table) <= tally(pool)[0]
@@ -155,7 +155,7 @@ def test_no_node_is_idle_beside_what_it_runs(pool: sky.ComputePool, view: View, 
         while not stop.is_set():
             sky.gather(*[rest(0.05) for _ in range(8)]) >> pool
 
-    pool.panel.visible(view, True)
+    pool._inner.panel.visible(view, True)
     worker = threading.Thread(target=work)
     worker.start()
     try:
@@ -170,12 +170,12 @@ def test_no_node_is_idle_beside_what_it_runs(pool: sky.ComputePool, view: View, 
 @pytest.mark.parametrize(("nodes", "most"), [((1, 3), 3), ((2, 16), 16)])
 def test_a_page_may_ask_for_as_many_nodes_as_the_pool_can_have(nodes: tuple[int, int], most: int) -> None:
     with sky.ComputePool(nodes=nodes, panel="off") as pool:
-        shown = pool.panel.snapshot()
+        shown = pool._inner.panel.snapshot()
         assert (shown["smallest"], shown["largest"]) == (*nodes[:1], most)
         assert shown["limit"] == f"it was started with nodes={nodes}"
 
 
 def test_a_local_pool_has_a_limit_that_makes_sense(pool: sky.ComputePool) -> None:
-    shown = pool.panel.snapshot()
+    shown = pool._inner.panel.snapshot()
     assert 16 <= shown["largest"] <= 250
     assert "processor" in shown["limit"]

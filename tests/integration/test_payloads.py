@@ -124,8 +124,8 @@ def test_large_yields(target: sky.ComputePool) -> None:
 
 
 def test_nothing_stays_behind_of_results(pool: sky.ComputePool, until: Until) -> None:
-    assert pool._hub is not None
-    shared = Path(pool._hub.fleet.shared or "")
+    assert pool._inner.hub is not None
+    shared = Path(pool._inner.hub.fleet.shared or "")
     before = set(os.listdir(shared))
     for _ in range(3):
         zeros(MIB) @ pool
@@ -135,38 +135,38 @@ def test_nothing_stays_behind_of_results(pool: sky.ComputePool, until: Until) ->
 
 def test_an_array_is_sent_once(far: sky.ComputePool) -> None:
     array = np.random.default_rng(2).integers(0, 255, 16 * MIB, dtype=np.uint8)
-    before = far.bytes_sent
+    before = far._inner.bytes_sent
     assert len(set(sky.gather(*[total(array)] * 6) >> far)) == 1
-    once_each = far.bytes_sent - before
+    once_each = far._inner.bytes_sent - before
     assert array.nbytes <= once_each < 2.2 * array.nbytes
-    before = far.bytes_sent
+    before = far._inner.bytes_sent
     total(array) @ far
-    assert far.bytes_sent - before < 0.1 * array.nbytes
+    assert far._inner.bytes_sent - before < 0.1 * array.nbytes
 
 
 def test_the_head_hands_a_broadcast_on(far: sky.ComputePool) -> None:
     array = np.random.default_rng(3).integers(0, 255, 16 * MIB, dtype=np.uint8)
-    before = far.bytes_sent
+    before = far._inner.bytes_sent
     assert len(set(total(array) @ far)) == 1
-    assert array.nbytes <= far.bytes_sent - before < 1.1 * array.nbytes
+    assert array.nbytes <= far._inner.bytes_sent - before < 1.1 * array.nbytes
 
 
 def test_the_head_hands_on_the_very_first_call_of_a_pool(large: np.ndarray) -> None:
     array = large[: 16 * MIB]
     with sky.ComputePool(nodes=3, name="fresh", _share=False) as fresh:
-        before = fresh.bytes_sent
+        before = fresh._inner.bytes_sent
         assert len(set(total(array) @ fresh)) == 1
-        assert array.nbytes <= fresh.bytes_sent - before < 1.1 * array.nbytes
+        assert array.nbytes <= fresh._inner.bytes_sent - before < 1.1 * array.nbytes
 
 
 def test_through_shared_memory_nothing_crosses_the_cluster(pool: sky.ComputePool, large: np.ndarray) -> None:
-    before = pool.bytes_sent
+    before = pool._inner.bytes_sent
     total(large) @ pool
-    assert pool.bytes_sent - before < 0.01 * large.nbytes
+    assert pool._inner.bytes_sent - before < 0.01 * large.nbytes
 
 
 def test_nodes_apart_share_no_files(far: sky.ComputePool) -> None:
-    assert far._hub is not None
-    assert far._hub.fleet.shared is None
+    assert far._inner.hub is not None
+    assert far._inner.hub.fleet.shared is None
     array = np.ones(MIB, dtype=np.uint8)
     assert total(array) @ far == [MIB, MIB]

@@ -217,7 +217,7 @@ async def test_a_crowd_that_another_kernel_takes(until: Until) -> None:
     async with asyncio.timeout(20):
         while not any(node.phase == "joined" for node in crowd.nodes):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-    hub = crowd.hub
+    hub = crowd._inner.hub
     assert hub is not None
     runtime().call_soon(hub.pool.tell, Taken("another"))
     with pytest.raises(ProvisioningFailed, match="taken over by another"):
@@ -294,11 +294,11 @@ def test_scaling() -> None:
 
 def test_late_answers_to_an_earlier_introduction_hold_nothing_up() -> None:
     with sky.ComputePool(nodes=1, name="late", timeout=10) as pool:
-        assert pool._hub is not None
-        runtime().call_soon(pool._hub.pool.tell, Introduced(0))
+        assert pool._inner.hub is not None
+        runtime().call_soon(pool._inner.hub.pool.tell, Introduced(0))
         assert len(info() @ pool) == 1
         pool.scale(2)
-        runtime().call_soon(pool._hub.pool.tell, Introduced(1))
+        runtime().call_soon(pool._inner.hub.pool.tell, Introduced(1))
         assert double(2) >> pool == 4
         assert len(info() @ pool) == 2
 

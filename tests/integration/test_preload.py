@@ -108,7 +108,7 @@ def test_sessions_are_born_with_it_as_slots_are(born_with: Callable[..., sky.Com
     pool = born_with("numpy", "pandas", nodes=2)
 
     async def in_sessions() -> list[Any]:
-        outcomes = await pool.launch(has("numpy", "pandas"), [0, 1], session=True).outcomes()
+        outcomes = await pool._inner.launch(has("numpy", "pandas"), [0, 1], session=True).outcomes()
         return [outcome.value for outcome in outcomes if isinstance(outcome, Success)]
 
     assert [found for _, found in wait(in_sessions(), "")] == [["numpy", "pandas"]] * 2

@@ -53,7 +53,7 @@ def test_three_at_a_time(wide: sky.ComputePool, tmp_path: Path) -> None:
     assert len(set(found)) == 3
     threads = wide.name.endswith("thread")
     assert len({pid for pid, _ in found}) == (1 if threads else 3)
-    assert wide.concurrency == 3
+    assert wide._inner.concurrency == 3
     assert [view.slots for view in wide.nodes] == [3]
 
 

@@ -57,7 +57,7 @@ def test_on_a_node_it_is_its_repr(nodes: Kernel) -> None:
 
 
 def test_nodes_that_do_not_answer_hold_nothing_up(nodes: Kernel) -> None:
-    pids = nodes.ok("print(*(view.pid for view in sky.pool().hub.desk.nodes.values()))").stdout.split()
+    pids = nodes.ok("print(*(view.pid for view in sky.pool()._inner.hub.desk.nodes.values()))").stdout.split()
     stopped = [int(pid) for pid in pids]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)

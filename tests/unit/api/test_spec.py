@@ -107,13 +107,13 @@ def test_an_environment_is_text(env: Any) -> None:
 
 def test_a_pool_before_it_starts() -> None:
     pool = sky.ComputePool(nodes=3, name="unborn", worker=sky.Worker(2))
-    assert (pool.state, pool.size, pool.nodes, pool.concurrency, pool.bytes_sent) == ("new", 3, (), 2, 0)
+    assert (pool.state, pool.size, pool.nodes, pool._inner.concurrency, pool._inner.bytes_sent) == ("new", 3, (), 2, 0)
     assert repr(pool) == "<ComputePool 'unborn': 3 local nodes, new>"
     assert repr(sky.ComputePool(name="one")) == "<ComputePool 'one': 1 local node, new>"
     assert pool._repr_mimebundle_() == {"text/plain": repr(pool)}
     pool.stop()
     pool.interrupt()
-    pool.close_now()
+    pool._inner.close_now()
     assert pool.state == "new"
 
 
@@ -132,7 +132,7 @@ def call() -> None: ...
         lambda pool: call() >> pool,
         lambda pool: call() @ pool,
         lambda pool: sky.gather(call()) >> pool,
-        lambda pool: pool.panel,
+        lambda pool: pool._inner.panel,
         lambda pool: pool.map(call, []),
         lambda pool: pool.stream(sky.gather(call())),
         lambda pool: (call() > pool).result(10),

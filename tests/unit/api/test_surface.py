@@ -1,0 +1,92 @@
+"""What Tab offers on a pool: what users need, typed, and told by the reference; the rest is out of sight."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import skyward as sky
+from skyward_jupyter.api.sharing import Sharing
+
+OFFERED = [
+    "bounds",
+    "broadcast",
+    "cost",
+    "endpoints",
+    "events",
+    "interrupt",
+    "logs",
+    "map",
+    "name",
+    "nodes",
+    "on",
+    "preloaded",
+    "provider",
+    "run",
+    "runs",
+    "scale",
+    "scale_async",
+    "size",
+    "ssh_command",
+    "start",
+    "start_async",
+    "state",
+    "stop",
+    "stop_async",
+    "stream",
+    "submit",
+    "timeline",
+    "token",
+    "worker",
+]
+#: Names of other libraries, which work and are not offered beside those they stand for.
+ALSO = ["Named", "barrier", "counter", "current_nodes", "dict", "lock", "queue", "resize", "run_async", "set"]
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "python.md"
+
+
+def visible(value: object) -> list[str]:
+    return [name for name in dir(value) if not name.startswith("_")]
+
+
+@pytest.fixture
+def pool() -> sky.ComputePool:
+    """One that has not started."""
+    return sky.ComputePool(nodes=2, name="surface")
+
+
+def test_tab_offers_these(pool: sky.ComputePool) -> None:
+    assert visible(pool) == OFFERED
+
+
+def test_other_names_are_there_all_the_same(pool: sky.ComputePool) -> None:
+    on_class = {name for name in vars(sky.ComputePool) | vars(Sharing) if not name.startswith("_")}
+    assert on_class - set(OFFERED) == set(ALSO)
+    assert all(inspect.getattr_static(pool, name) is not None for name in ALSO)
+
+
+@pytest.mark.parametrize("name", [name for name in (*OFFERED, *ALSO) if name != "name"])
+def test_each_is_typed_and_explained(name: str) -> None:
+    found: Any = inspect.getattr_static(sky.ComputePool, name)
+    function = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
+    signature = inspect.signature(function)
+    assert signature.return_annotation is not inspect.Signature.empty
+    assert all(
+        one.annotation is not one.empty for one in signature.parameters.values() if one.name not in ("self", "cls")
+    )
+    assert function.__doc__
+
+
+def test_the_reference_tells_of_each() -> None:
+    text = REFERENCE.read_text().partition("autoclass:: skyward.ComputePool")[2].partition("```")[0]
+    members = text.partition(":members:")[2].partition("..")[0].replace(",", " ").split()
+    assert set(members) >= set(OFFERED) - {"name"}
+    assert set(members) <= {*OFFERED, *ALSO}
+
+
+@pytest.mark.parametrize("name", ["hub", "panel", "launch", "ranks", "key", "close_now", "strange_sessions"])
+def test_what_is_ours_is_none_of_theirs(pool: Any, name: str) -> None:
+    with pytest.raises(AttributeError, match=f"object has no attribute '{name}'"):
+        getattr(pool, name)
