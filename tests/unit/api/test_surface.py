@@ -67,7 +67,7 @@ def test_other_names_are_there_all_the_same(pool: sky.ComputePool) -> None:
     assert all(inspect.getattr_static(pool, name) is not None for name in ALSO)
 
 
-@pytest.mark.parametrize("name", [name for name in (*OFFERED, *ALSO) if name != "name"])
+@pytest.mark.parametrize("name", [name for name in (*OFFERED, *ALSO)])
 def test_each_is_typed_and_explained(name: str) -> None:
     found: Any = inspect.getattr_static(sky.ComputePool, name)
     function = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
@@ -82,7 +82,7 @@ def test_each_is_typed_and_explained(name: str) -> None:
 def test_the_reference_tells_of_each() -> None:
     text = REFERENCE.read_text().partition("autoclass:: skyward.ComputePool")[2].partition("```")[0]
     members = text.partition(":members:")[2].partition("..")[0].replace(",", " ").split()
-    assert set(members) >= set(OFFERED) - {"name"}
+    assert set(members) >= set(OFFERED)
     assert set(members) <= {*OFFERED, *ALSO}
 
 
