@@ -168,6 +168,10 @@ class Inner:
         """
         return await bridge(self.running.renew_sessions([self.known(rank) for rank in nodes]))
 
+    async def renew_node(self, node: int) -> None:
+        """End a node, with all its processes, and have another in its place: what ``%sky restart --node`` does."""
+        await bridge(self.running.renew_node(self.known(node)))
+
     @property
     def strange_sessions(self) -> set[int]:
         """The nodes whose sessions another kernel filled, until somebody has asked them."""

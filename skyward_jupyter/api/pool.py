@@ -323,10 +323,6 @@ class ComputePool(Target, Sharing):
         """Interrupt everything that runs on the pool; it stays usable."""
         runtime().call_soon(self._inner.life.interrupt)
 
-    async def renew_node(self, node: int) -> None:
-        """End a node, with all its processes, and have another in its place: what ``%sky restart --node`` does."""
-        await bridge(self._running.renew_node(self._known(node)))
-
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Never:

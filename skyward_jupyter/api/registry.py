@@ -49,7 +49,7 @@ def _show() -> None:
     """Have each pool show anew whether it is the active one."""
     for made in _pools.values():
         if made.state in ("starting", "ready"):
-            runtime().call_soon(made.panel.changed)
+            runtime().call_soon(made._inner.panel.changed)
 
 
 def _forget() -> object:

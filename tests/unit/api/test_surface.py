@@ -67,7 +67,7 @@ def test_other_names_are_there_all_the_same(pool: sky.ComputePool) -> None:
     assert all(inspect.getattr_static(pool, name) is not None for name in ALSO)
 
 
-@pytest.mark.parametrize("name", [name for name in (*OFFERED, *ALSO)])
+@pytest.mark.parametrize("name", [*OFFERED, *ALSO])
 def test_each_is_typed_and_explained(name: str) -> None:
     found: Any = inspect.getattr_static(sky.ComputePool, name)
     function = found.fget if isinstance(found, property) else getattr(found, "__func__", found)
