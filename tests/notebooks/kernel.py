@@ -22,7 +22,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _TIMEOUT = 60
 
 
-type Places = dict[str, tuple[list[dict[str, Any]], int]]
+type Places = dict[str, list[tuple[list[dict[str, Any]], int]]]
 
 
 @dataclass
@@ -80,16 +80,16 @@ class Shown:
                 setattr(self, content["name"], getattr(self, content["name"]) + content["text"])
             case "display_data" | "execute_result":
                 if display_id := content.get("transient", {}).get("display_id"):
-                    self.ids[display_id] = self.displays, len(self.displays)
+                    self.ids.setdefault(display_id, []).append((self.displays, len(self.displays)))
                 self.displays.append(content["data"])
             case "update_display_data":
-                if found := self.ids.get(content["transient"]["display_id"]):
-                    found[0][found[1]] = content["data"]
+                for displays, place in self.ids.get(content["transient"]["display_id"], ()):
+                    displays[place] = content["data"]
             case "clear_output":
                 self.cleared += 1
                 if not content["wait"]:
-                    for name in [name for name, found in self.ids.items() if found[0] is self.displays]:
-                        del self.ids[name]
+                    for found in self.ids.values():
+                        found[:] = [each for each in found if each[0] is not self.displays]
                     self.displays, self.stdout, self.stderr = [], "", ""
             case "error":
                 self.ename, self.evalue = content["ename"], content["evalue"]
@@ -166,6 +166,11 @@ class Kernel:
         """Read what the cell shows until its streams have `text`."""
         while text not in shown.stdout + shown.stderr:
             assert not self._read(shown), f"the cell ended without {text!r}: {shown}"
+
+    def until_shown(self, shown: Shown, enough: Callable[[], bool]) -> None:
+        """Read what the cell shows until that is enough."""
+        while not enough():
+            assert not self._read(shown), f"the cell ended before that: {shown}"
 
     def until_text(self, shown: Shown, text: str) -> None:
         """Read what the cell shows until the text of its displays has `text`."""
