@@ -42,6 +42,12 @@ def is_mine(record: PoolRecord) -> bool:
     return record.holder.was_me
 
 
+def left_here() -> str:
+    """What this notebook has left that can be had again, for the end of a sentence; empty when there is nothing."""
+    found = [record.name for record in read()[0] if record.standing == "left" and is_mine(record)]
+    return f"; %sky attach {found[-1]} goes on with the one that this notebook left" if found else ""
+
+
 async def remove_remains() -> None:
     """Remove what pools may still have on other machines: what was left when they were stopped, or when they ended
     without their kernels."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 from typing import TYPE_CHECKING
 
-from skyward_jupyter.errors import NoPool
+from skyward_jupyter.errors import NoPool, SkywardError
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.forks import forget_in_child, forked
 from skyward_jupyter.runtime.restarts import restarting
@@ -82,8 +82,19 @@ def pool(name: str | None = None) -> ComputePool:
         return _pools[name]
     if not _pools:
         where = " in this process, and those of the process it was forked from stay there" if forked() else ""
-        raise NoPool(f"no pool is running{where}; start one with `%sky start --nodes 4` or `sky.ComputePool(nodes=4)`")
+        raise NoPool(
+            f"no pool is running{where}; start one with `%sky start --nodes 4` or `sky.ComputePool(nodes=4)`{_left()}"
+        )
     return next(reversed(_pools.values()))
+
+
+def _left() -> str:
+    from skyward_jupyter.api.others import left_here  # which needs what starts pools
+
+    try:
+        return left_here()
+    except SkywardError:
+        return ""  # no directory of records that can be used
 
 
 def _close_all() -> None:

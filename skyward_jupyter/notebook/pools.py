@@ -39,7 +39,9 @@ def find(name: str | None) -> Pool:
                 return pool
         raise NoPool(_no_such(name, [pool.name for pool in pools]))
     if not pools:
-        raise NoPool(f"there is no pool: start one with %sky start --nodes 4, or give --nodes 4 to the cell{_left()}")
+        raise NoPool(
+            f"there is no pool: start one with %sky start --nodes 4, or give --nodes 4 to the cell{others.left_here()}"
+        )
     return skyward.pool()
 
 
@@ -132,12 +134,6 @@ def _free(pool: Pool, present: list[int]) -> int:
     """The node that does least, then the one that did least."""
     nodes = [node for node in pool.nodes if node.rank in present]
     return int(min(nodes, key=lambda node: (bool(node.lacks), node.running, node.done, node.rank)).rank)
-
-
-def _left() -> str:
-    """What this notebook has left that can be had again, for the end of a sentence."""
-    found = [record.name for record in others.read()[0] if record.standing == "left" and others.is_mine(record)]
-    return f"; %sky attach {found[-1]} goes on with the one that this notebook left" if found else ""
 
 
 def _no_such(name: str, names: list[str]) -> str:

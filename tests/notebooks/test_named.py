@@ -145,6 +145,9 @@ def test_a_notebook_is_told_of_its_own_former_pools_only(opened: Open) -> None:
         told,
     )
     assert again.run("%%sky\n1").evalue.endswith("; %sky attach search goes on with the one that this notebook left")
+    refused = again.run("import skyward as sky\nsky.pool()").evalue
+    assert refused.startswith("no pool is running; start one with `%sky start --nodes 4`")
+    assert refused.endswith("; %sky attach search goes on with the one that this notebook left")
     assert again.ok("%sky attach").stdout.startswith("pool search: 1 node, attached\n")
     assert again.ok("%sky x\n").text == "41"
     again.ok("%sky stop")
