@@ -225,6 +225,8 @@ class TaskTimes:
         The type of the error it ended with; empty when it returned.
     tries
         On how many nodes it was begun: more than one when nodes were lost with it.
+    cell
+        The number of the notebook's cell that ran when it was called; 0 outside of a notebook.
     """
 
     task: int
@@ -237,6 +239,7 @@ class TaskTimes:
     received: float
     error: str = ""
     tries: int = 1
+    cell: int = 0
 
     @property
     def seconds(self) -> float:

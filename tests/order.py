@@ -20,6 +20,7 @@ LONG = (
     *("browser/test_dashboard_page.py", "browser/test_pool_lab.py", "browser/test_run_lab.py"),
     *("browser/test_run_page.py", "browser/test_ssh_lab.py", "browser/test_timeline_page.py"),
     *("browser/test_hearing_lab.py", "browser/test_hearing_page.py", "browser/test_stays_lab.py"),
+    "browser/test_timeline_lab.py",
     *("faults/test_attach.py", "faults/test_blocked.py", "faults/test_clocks.py", "faults/test_collections.py"),
     *("faults/test_doors.py", "faults/test_endings.py", "faults/test_kernel.py"),
     *("faults/test_link.py", "faults/test_partitions.py", "faults/test_retries.py", "faults/test_ssh_link.py"),

@@ -133,6 +133,7 @@ export class Pool {
     this.#count([finished, 0, 0]);
     this.#gpus.clear();
     this.tasks.take(last.tasks, last.tasks?.rows);
+    this.tasks.end();
     [this.queued, this.rate, this.known] = [0, 0, true];
     this.cells = this.cells.map((cell, place) => ({
       ...cell,
@@ -146,6 +147,7 @@ export class Pool {
     const delta = decodeDelta(content, buffers);
     if (delta !== undefined) this.#take(delta);
     this.tasks.take(content.tasks, buffers[1]);
+    this.tasks.go(content.live);
     this.refusal = decodeRefusal(content) ?? this.refusal;
     this.#changed();
   }

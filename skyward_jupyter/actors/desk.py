@@ -138,6 +138,8 @@ class TaskEntry:
         How often it may be begun again when its node is lost, and whether it has yielded something already.
     late
         Who hears what its threads and children write after its end, as long as there is somebody.
+    cell
+        The number of the notebook's cell that ran when it was called; 0 outside of a notebook.
     """
 
     id: int
@@ -169,6 +171,7 @@ class TaskEntry:
     retries: int = 0
     yielded: bool = False
     late: Late | None = None
+    cell: int = 0
 
     @property
     def function(self) -> str:
@@ -247,7 +250,7 @@ class Desk:
         ended = max(entry.sent, arrived - self.turnaround.get(rank, 0.0) / 2)
         began = max(entry.sent, ended - entry.seconds)
         name = "cell" if entry.session else entry.name
-        times = (entry.id, name, rank, entry.queued, entry.sent, began, ended, now, error, entry.tries)
+        times = (entry.id, name, rank, entry.queued, entry.sent, began, ended, now, error, entry.tries, entry.cell)
         self.times.append(times)
         return times
 

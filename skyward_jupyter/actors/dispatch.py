@@ -7,7 +7,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Buffer, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -22,6 +22,7 @@ from skyward_jupyter.actors.placing import enqueue
 from skyward_jupyter.actors.pulling import Source
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
 from skyward_jupyter.events import TaskQueued
+from skyward_jupyter.runtime.cells import current_cell
 from skyward_jupyter.tasks import Tasks, promise
 from skyward_jupyter.wire.blame import explain
 from skyward_jupyter.wire.blobs import INLINE_LIMIT, Blob
@@ -47,7 +48,8 @@ STOP_WITHIN = 8.0
 class Call:
     """A function and its arguments, and how they are to run.
 
-    `sources` are the arguments that are streams; in their places are `skyward_jupyter.wire.feeds.Fed`.
+    `sources` are the arguments that are streams; in their places are `skyward_jupyter.wire.feeds.Fed`. `cell` is the
+    number of the notebook's cell that runs when the call is made.
     """
 
     function: Callable[..., Any]
@@ -59,6 +61,7 @@ class Call:
     retries: int | None = None
     sources: tuple[Source, ...] = ()
     label: str = ""
+    cell: int = field(default_factory=current_cell)
 
 
 type _Packed = tuple[Code, tuple[Blob, ...]]
@@ -246,6 +249,7 @@ class Dispatch:
             blobs=blobs,
             label=(call.label or name or "call")[:LABEL],
             retries=self._hub.retries if call.retries is None else call.retries,
+            cell=call.cell,
         )
 
     def _with_feeds(self, entry: TaskEntry, call: Call) -> TaskEntry:
@@ -286,6 +290,7 @@ class Dispatch:
             yields=asyncio.Queue() if entry.yields is not None else None,
             blobs=entry.blobs,
             label=entry.label,
+            cell=entry.cell,
         )
         return self._with_feeds(copied, call)
 

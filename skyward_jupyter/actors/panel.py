@@ -27,6 +27,7 @@ from casty import Context, actor
 from skyward_jupyter.actors.desk import NodeState, NodeView
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
+from skyward_jupyter.actors.ongoing import Begun, ongoing
 from skyward_jupyter.actors.source import MOST, OVER, Delta, Ended, NodeRow, PanelView, Snapshot
 from skyward_jupyter.actors.tally import Jobs, Tally
 from skyward_jupyter.agent.accelerators import GpuLoad
@@ -83,6 +84,7 @@ class Panel:
         self._drawn: dict[PanelView, int] = {}
         self.seq = 0
         self._jobs = Jobs()
+        self._begun = Begun()
         hub.on_change = self.changed
         hub.events.on_listening = self._listening
         self._pending = False
@@ -177,6 +179,7 @@ class Panel:
         for rank, load in zip(ranks, loads, strict=True):
             if load is not _NOTHING:
                 self._jobs.heard(rank, load.jobs_ended)
+        self._begun.heard(dict(zip(ranks, loads, strict=True)), time.time(), self.hub.desk)
         self._jobs.running = {rank: load.jobs for rank, load in zip(ranks, loads, strict=True) if load.jobs}
         nodes = self.hub.desk.nodes
         rows = b"".join(
@@ -196,7 +199,8 @@ class Panel:
         )  # fmt: skip
         for view, visible in list(self.views.items()):
             if visible:
-                view.delta(replace(delta, ended=self._news(view)))
+                drawn = ongoing(desk, self._begun) if view in self._drawn else None
+                view.delta(replace(delta, ended=self._news(view), ongoing=drawn))
 
     def _cost(self) -> _Cost:
         now = self.hub.cost.now
@@ -229,9 +233,10 @@ class Panel:
         view = self.hub.desk.nodes.get(rank)
         if view is None or view.state in (NodeState.LOST, NodeState.WAITING):
             return _NOTHING
+        drawing = self.hub.key if self._drawn else ""
         try:
             async with asyncio.timeout(DELTA_EVERY):
-                load: Load = await self.hub.worker(rank).ask(Measure(gpus=True))
+                load: Load = await self.hub.worker(rank).ask(Measure(gpus=True, tasks_of=drawing))
                 return load
         except (casty.Unavailable, TimeoutError):
             return _NOTHING

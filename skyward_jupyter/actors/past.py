@@ -16,10 +16,10 @@ KEPT = 10_000
 #: Tasks that end within so many seconds are counted together, and how many such counts are kept.
 _STEP, _STEPS = 0.1, 100
 
-type Times = tuple[int, str, int, float, float, float, float, float, str, int]
+type Times = tuple[int, str, int, float, float, float, float, float, str, int, int]
 
 #: All of `Times` but the name of the task and of its error.
-_ROW = struct.Struct("<qidddddi")
+_ROW = struct.Struct("<qidddddiI")
 
 
 class Past:
@@ -34,8 +34,8 @@ class Past:
 
     def append(self, times: Times) -> None:
         """Remember one more."""
-        number, name, rank, queued, sent, began, ended, received, error, tries = times
-        row = number, rank, queued, sent, began, ended, received, tries
+        number, name, rank, queued, sent, began, ended, received, error, tries, cell = times
+        row = number, rank, queued, sent, began, ended, received, tries, cell
         place = self.recorded % self._most
         if place * _ROW.size == len(self._rows):
             self._rows += _ROW.pack(*row)
@@ -56,9 +56,11 @@ class Past:
         return [self._at(number % self._most) for number in range(self.recorded - count, self.recorded)]
 
     def _at(self, place: int) -> Times:
-        number, rank, queued, sent, began, ended, received, tries = _ROW.unpack_from(self._rows, place * _ROW.size)
+        number, rank, queued, sent, began, ended, received, tries, cell = _ROW.unpack_from(
+            self._rows, place * _ROW.size
+        )
         name, error = self._texts[2 * place : 2 * place + 2]
-        return number, name, rank, queued, sent, began, ended, received, error, tries
+        return number, name, rank, queued, sent, began, ended, received, error, tries, cell
 
 
 class Throughput:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, Protocol, TypedDict
 
+from skyward_jupyter.actors.ongoing import Ongoing
 from skyward_jupyter.agent.accelerators import GpuLoad
 from skyward_jupyter.events import Event, TaskTimes
 
@@ -95,7 +96,7 @@ class Delta:
     done, slots busy. `rate` is in tasks finished per second, `at` in seconds since the epoch, `so_far` what the pool
     has cost. `tally` is how tasks ended, as of `Snapshot.ended`, and `faults` those that failed and that were cancelled
     on the nodes that had any, by rank. `ended` are the tasks that ended since the last delta, for a view that wants
-    them. `gpus` has the GPUs of the nodes that have any, by rank.
+    them, and `ongoing` those that run or wait. `gpus` has the GPUs of the nodes that have any, by rank.
     """
 
     seq: int
@@ -107,6 +108,7 @@ class Delta:
     ended: Ended | None = None
     gpus: Mapping[int, Sequence[GpuLoad]] = field(default_factory=dict)
     tally: tuple[int, int, int] = (0, 0, 0)
+    ongoing: Sequence[Ongoing] | None = None
     faults: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
     def table(self) -> list[tuple[float, ...]]:

@@ -112,8 +112,10 @@ async def worker(ctx: Context[int, WorkerMessage]) -> None:
                 _tasks.start(_relay(agent, message), partial(_no_part, agent, message))
             case Own():
                 message.reply_to.tell(agent.own(message))
-            case Measure(gpus):
+            case Measure(gpus, tasks_of):
                 load = agent.load()
+                if tasks_of:
+                    load = replace(load, tasks=agent.running(tasks_of))
                 message.reply_to.tell(replace(load, gpus=agent.gpus.last()) if gpus else load)
             case PutPiece():
                 _tasks.start(_put(agent, others, message), partial(_refuse, message))

@@ -238,6 +238,11 @@ class Agent:
         cpu, memory = (meter or self._meter).read({slot.pid for slot in self.crew})
         return Load(cpu, memory, len(running), self.done, busy, jobs=jobs, jobs_ended=self._jobs_ended())
 
+    def running(self, client: str) -> tuple[tuple[int, float], ...]:
+        """The tasks of a client that run, and for how many seconds they have."""
+        now = time.monotonic()
+        return tuple((it.task.id, now - it.began) for _, it in self.crew.running if it.client == client)
+
     def _jobs_ended(self) -> tuple[int, int, int]:
         others = [client for client in self._clients.values() if client.follower is not None]
         return sum(it.done for it in others), sum(it.failed for it in others), sum(it.cancelled for it in others)

@@ -49,6 +49,7 @@ class Running:
     client: str
     task: Task
     stopping: str = ""
+    began: float = 0.0
     timer: asyncio.TimerHandle | None = None
     deadline: asyncio.TimerHandle | None = None
     credit: int = 0
@@ -146,6 +147,7 @@ class SlotLink(asyncio.Protocol):
             self._send(Order.PROJECT, 0, project.body)
         task = running.task
         self.running = running
+        running.began = time.monotonic()
         running.credit = task.credit
         known = task.code in self._codes
         self._codes[task.code] = None

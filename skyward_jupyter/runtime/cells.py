@@ -29,6 +29,15 @@ def kernel_shell() -> Any:
     return shell if getattr(shell, "kernel", None) is not None else None
 
 
+def current_cell() -> int:
+    """Return the number of the notebook's cell that runs or ran last, as in ``In [5]``; 0 outside of a kernel.
+
+    IPython's own count is one ahead while a cell runs in some versions, and not in others; its list of inputs never is.
+    """
+    history = getattr(kernel_shell(), "history_manager", None)
+    return max(0, len(history.input_hist_parsed) - 1) if history is not None else 0
+
+
 def suspend_cells() -> None:
     """Make the cells of this kernel suspendable, once; does nothing where there is no kernel."""
     shell = kernel_shell()

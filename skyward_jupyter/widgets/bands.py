@@ -50,6 +50,6 @@ def _drawn(tasks: Sequence[TaskTimes], busy: Sequence[float], most: float, scale
     bottom, width = y + _HEIGHT, (WIDTH - LEFT - RIGHT) / _PARTS
     steps = "".join(f"V{bottom - _HEIGHT * share / (most or 1):.1f}h{width:.3f}" for share in busy)
     yield f'<path class="g" d="M{LEFT} {bottom}H{WIDTH - RIGHT}"/>'
-    yield f'<path class="r" d="M{LEFT} {bottom}{steps}V{bottom}z"/>'
+    yield f'<g class="f0"><path class="r" d="M{LEFT} {bottom}{steps}V{bottom}z"/></g>'
     if marks := "".join(cross(scale.x(one.ended), y + _HEIGHT / 2) for one in tasks if one.error):
         yield f'<path class="m" d="{marks}"/>'

@@ -17,7 +17,7 @@ import traitlets
 
 from skyward_jupyter.actors.source import OVER, Delta, Ended, PanelSource, Snapshot
 from skyward_jupyter.widgets.static import Picture
-from skyward_jupyter.widgets.tasks import packed
+from skyward_jupyter.widgets.tasks import live, packed
 from skyward_jupyter.widgets.view import UNBUILT, Bundle, View, built, page
 from skyward_jupyter.widgets.view import present as display
 
@@ -108,6 +108,8 @@ class Dashboard(View):
                 str(rank): [[gpu.index, gpu.busy, gpu.memory, gpu.total] for gpu in gpus]
                 for rank, gpus in delta.gpus.items()
             }
+        if delta.ongoing is not None:
+            content["live"] = live(delta.ongoing)
         buffers = [delta.rows]
         if delta.ended is not None:
             content["tasks"], rows = packed(delta.ended)

@@ -18,7 +18,7 @@ from skyward_jupyter.actors.cost import Cost
 from skyward_jupyter.actors.source import OVER, STATES, Delta, NodeRow, Snapshot
 from skyward_jupyter.actors.tally import Tally
 from skyward_jupyter.events import TaskTimes
-from skyward_jupyter.widgets.timeline import picture, summary
+from skyward_jupyter.widgets.timeline import latest, picture, summary
 
 LISTED = 32
 """The most nodes that are listed one by one."""
@@ -156,6 +156,7 @@ def memory(mebibytes: float) -> str:
 
 def _drawn(times: Sequence[TaskTimes]) -> str:
     """The timeline as an image: whoever strips images leaves its text, not the words of a drawing in a row."""
+    times = latest(times)
     data = b64encode(picture(times, alone=True).encode()).decode()
     size = "display:block;max-width:100%;height:auto;margin:6px 0"
     return f'<img style="{size}" alt="{escape(summary(times))}" src="data:image/svg+xml;base64,{data}">'

@@ -1,19 +1,23 @@
 """The times of tasks as a picture and as text: both complete in themselves, with nothing to load.
 
 The picture has one lane per task that a node ran at the same time, under the node's number; of many nodes, how busy
-each group of them was. It brings its own background, light or dark as the reader's system is, so its text has contrast
-wherever it is shown.
+each group of them was. The axis is the local clock, a colour is a function. It brings its own background, light or dark
+as the reader's system is, so its text has contrast wherever it is shown.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from skyward_jupyter.actors.tally import CANCELLED
 from skyward_jupyter.events import TaskTimes
 from skyward_jupyter.widgets.bands import bands
+from skyward_jupyter.widgets.colours import DARK, LIGHT, colours
 from skyward_jupyter.widgets.lanes import lanes
 from skyward_jupyter.widgets.scale import BAR, LEFT, TOP, WIDTH, Scale, spent
+from skyward_jupyter.widgets.ticks import ticks
 
 #: The most tasks that are drawn, and that are listed: the last ones.
 DRAWN = 2000
@@ -21,13 +25,21 @@ LISTED = 20
 #: The most nodes that have lanes of their own.
 NODES = 50
 
+#: The most ticks, and the most functions that are named below.
+TICKS, NAMED = 6, 8
+
+
+def _fills(palette: Sequence[str]) -> str:
+    return "".join(f".f{place} .r,.f{place} .k{{fill:{colour}}}" for place, colour in enumerate(palette))
+
+
 _STYLE = (
-    "text{font:11px system-ui,sans-serif;fill:#333}.b{fill:#fff}.r{fill:#2a7ab0}.e{fill:#c0392b}"
-    ".w{stroke:#999;fill:none}.g{stroke:#ddd}.m{stroke:#111;stroke-width:1.6;fill:none}"
-    "@media(prefers-color-scheme:dark){text{fill:#ddd}.b{fill:#1b1b1b}.r{fill:#5aa9dc}.e{fill:#e57368}"
-    ".w{stroke:#888}.g{stroke:#3a3a3a}.m{stroke:#fff}}"
+    "text{font:11px system-ui,sans-serif;fill:#333}.b{fill:#fff}.e{fill:#c0392b}.c{fill:none;stroke:#777}"
+    f".w{{stroke:#999;fill:none}}.g{{stroke:#ddd}}.m{{stroke:#111;stroke-width:1.6;fill:none}}{_fills(LIGHT)}"
+    ".s{stroke:#333;stroke-dasharray:2 3}"
+    "@media(prefers-color-scheme:dark){text{fill:#ddd}.b{fill:#1b1b1b}.e{fill:#e57368}.c{stroke:#999}"
+    f".w{{stroke:#888}}.g{{stroke:#3a3a3a}}.m{{stroke:#fff}}.s{{stroke:#ddd}}{_fills(DARK)}}}"
 )
-_STEPS = (1, 2, 5)
 
 
 def picture(times: Sequence[TaskTimes], *, alone: bool = False) -> str:
@@ -47,20 +59,35 @@ def picture(times: Sequence[TaskTimes], *, alone: bool = False) -> str:
         parts += (_text(LEFT - 8, y + BAR + 1, row.label, "end"), *row.drawn(y))
         y += row.height
     title = summary(times)
-    axis = list(_axis(scale.span, scale.factor, y))
-    return _svg(y + 24, [f"<title>{escape(title)}</title>", _text(LEFT, 18, title), *axis, *parts])
+    day = time.strftime("%d %b %Y", time.localtime(scale.start)).lstrip("0")
+    axis = [*_axis(scale, y), *_cells(drawn, scale, y)]
+    names = list(_legend(drawn, y + 30))
+    return _svg(
+        y + 24 + 16 * bool(names),
+        [f"<title>{escape(title)}</title>", _text(LEFT, 18, f"{title} · {day}"), *axis, *parts, *names],
+    )
+
+
+def latest(times: Sequence[TaskTimes]) -> Sequence[TaskTimes]:
+    """Those that the cell called which called the last one; all, where no cell is known."""
+    cell = max(times, key=lambda one: one.queued).cell if times else 0
+    return [one for one in times if one.cell == cell] if cell else times
 
 
 def summary(times: Sequence[TaskTimes]) -> str:
     """What the picture shows, in a line."""
     drawn = times[-DRAWN:]
-    errors = sum(bool(one.error) for one in drawn)
+    cancelled = sum(one.error in CANCELLED for one in drawn)
+    errors = sum(bool(one.error) for one in drawn) - cancelled
+    cells = {one.cell for one in drawn} - {0}
+    which = f"In [{next(iter(cells))}]: " if len(cells) == 1 else ""
     nodes = len({one.node for one in drawn})
     tasks = f"{len(drawn)} task{'s' * (len(drawn) != 1)} in {spent(Scale.of(drawn).span)}"
     failed = f", {errors} with an error (×)" if errors else ""
+    stopped = f", {cancelled} cancelled" if cancelled else ""
     left_out = len(times) - len(drawn)
     earlier = f"; {left_out} earlier ones are not drawn" if left_out else ""
-    return f"{tasks} on {nodes} node{'s' * (nodes != 1)}{failed}{earlier}"
+    return f"{which}{tasks} on {nodes} node{'s' * (nodes != 1)}{failed}{stopped}{earlier}"
 
 
 def table(times: Sequence[TaskTimes]) -> str:
@@ -89,22 +116,35 @@ def _row(one: TaskTimes, start: float) -> tuple[str, ...]:
     return str(one.task), one.name, str(one.node), *(f"{moment - start:.4f}" for moment in moments), one.error
 
 
-def _axis(span: float, scale: float, y: float) -> Iterable[str]:
-    step = _step(span / 6)
-    for count in range(int(span / step) + 1):
-        x = LEFT + count * step * scale
+def _axis(scale: Scale, y: float) -> Iterable[str]:
+    for moment, label in ticks(scale.start, scale.span, TICKS):
+        x = scale.x(moment)
         yield f'<path class="g" d="M{x:.1f} {TOP - 4}V{y}"/>'
-        yield _text(x, y + 14, spent(count * step), "middle")
+        yield _text(min(x, WIDTH - 34), y + 14, label, "middle")
 
 
-def _step(least: float) -> float:
-    """A round number of seconds not below `least`."""
-    size = 1e-6
-    while True:
-        for step in _STEPS:
-            if step * size >= least:
-                return step * size
-        size *= 10
+def _cells(drawn: Iterable[TaskTimes], scale: Scale, y: float) -> Iterable[str]:
+    """Where each cell began, if there are several: what one ran is not taken for what another did."""
+    first: dict[int, float] = {}
+    for one in drawn:
+        first[one.cell] = min(first.get(one.cell, one.sent), one.sent)
+    if len(first) > 1:
+        for cell, moment in first.items():
+            if cell:
+                x = scale.x(max(moment, scale.start))
+                yield f'<path class="s" d="M{x:.1f} {TOP - 6}V{y}"><title>In [{cell}]</title></path>'
+
+
+def _legend(drawn: Iterable[TaskTimes], y: float) -> Iterable[str]:
+    """Which colour is which function."""
+    x = float(LEFT)
+    known = colours(one.name for one in drawn)
+    for name, colour in list(known.items())[:NAMED]:
+        short = name if len(name) <= 24 else f"{name[:23]}…"
+        if not name or x + 7 * len(short) > WIDTH - 40:
+            continue
+        yield f'<g class="f{colour}"><path class="k" d="M{x:.0f} {y - 8:g}h8v8h-8z"/></g>{_text(x + 12, y, short)}'
+        x += 28 + 7 * len(short)
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start") -> str:

@@ -426,7 +426,7 @@ class Load:
     """What a node measures of itself: CPU in percent of one core, memory in MiB, its tasks, and its GPUs.
 
     `jobs` and `jobs_ended` are those of its tasks that came over HTTP: how many run, and how many are done, have failed
-    and were cancelled.
+    and were cancelled. `tasks` has the numbers of the tasks that run, and for how many seconds each has.
     """
 
     cpu: float
@@ -437,13 +437,18 @@ class Load:
     gpus: tuple[GpuLoad, ...] = ()
     jobs: int = 0
     jobs_ended: tuple[int, int, int] = (0, 0, 0)
+    tasks: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Measure(Askable[Load]):
-    """Ask a node for its `Load` since the last time it was asked, with its GPUs for somebody who looks at them."""
+    """Ask a node for its `Load` since the last time it was asked, with its GPUs and tasks for who looks at them.
+
+    Only the tasks of this client are told of.
+    """
 
     gpus: bool = False
+    tasks_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -45,6 +46,26 @@ def show(stage: Stage, *tasks: TaskTimes, first: int = 0) -> Locator:
 def send(stage: Stage, tasks: Sequence[TaskTimes], first: int) -> None:
     header, rows = packed(Ended(first, tasks))
     stage.tasks(header, rows)
+
+
+def go(stage: Stage, *ongoing: tuple[int, str, int, float, float]) -> None:
+    """Tell of tasks that have not ended: number, name, node, when called and begun (seconds after `NOW`, 0 for not)."""
+    live = [
+        [number, name, node, NOW + queued, NOW + queued if node >= 0 else 0, NOW + began if began else 0, 7]
+        for number, name, node, queued, began in ongoing
+    ]
+    stage.seq += 1
+    stage.message({"kind": "delta", "seq": stage.seq, "at": stage.at, "queued": 0, "rate": 0, "live": live})
+
+
+def width(bar: Locator) -> float:
+    return float(bar.evaluate("path => path.getBBox().width"))
+
+
+def colour(timeline: Locator, name: str) -> str:
+    """The colour that the legend gives a function."""
+    swatch = timeline.locator(".legend li", has_text=name).locator(".swatch")
+    return str(swatch.evaluate("swatch => getComputedStyle(swatch).backgroundColor"))
 
 
 def shapes(timeline: Locator, kind: str) -> int:
@@ -204,3 +225,110 @@ def test_bars_stand_out_from_what_is_behind_them(
     timeline.screenshot(path=tmp_path / f"{scheme}.png")
     context.close()
     assert len(set(colours)) == 3
+
+
+def test_what_runs_grows_and_what_waits_has_a_line(stage: Stage) -> None:
+    stage.show(snapshot(*mixed(8)))
+    stage.at = NOW + 10
+    ongoing = (1, "train", 0, 0.0, 2.0), (2, "train", 1, 0.0, 9.0), (3, "train", 1, 1.0, 0), (4, "score", -1, 4.0, 0)
+    go(stage, *ongoing)
+    timeline = stage.panel.locator(".timeline")
+    expect(timeline.locator(".labels div")).to_have_text(["0", "1", "queue"])
+    expect(timeline.locator(".about")).to_contain_text("In [7] · ")
+    expect(timeline.locator(".about")).to_contain_text("2 running, 2 waiting")
+    assert str(timeline.locator("path.running").get_attribute("d")).count("z") == 2
+    assert str(timeline.locator("path.waits").get_attribute("d")).count("H") == 4
+    timeline.get_by_role("slider").press("Home")
+    expect(timeline.locator(".says")).to_contain_text(re.compile(r"train 1 on node 0 · waited 2 s · runs for \d"))
+    before = timeline.locator(".says").inner_text()
+    expect(timeline.locator(".says")).not_to_have_text(before)
+    timeline.get_by_role("slider").press("ArrowDown")
+    timeline.get_by_role("slider").press("ArrowDown")
+    expect(timeline.locator(".says")).to_contain_text(re.compile(r"score 4 waits for a free slot · for \d"))
+
+
+def test_what_ran_becomes_what_has_ended(stage: Stage) -> None:
+    stage.show(snapshot(*mixed(8)))
+    stage.at = NOW + 3
+    go(stage, (1, "train", 0, 0.0, 1.0))
+    timeline = stage.panel.locator(".timeline")
+    expect(timeline.locator("path.running")).to_have_count(1)
+    send(stage, [task(1, 0, 1, 2.0)], 0)
+    go(stage)
+    expect(timeline.locator("path.running")).to_have_count(0)
+    assert shapes(timeline, "runs") == 1
+    expect(timeline.locator(".about")).to_contain_text("· 1 done")
+
+
+def test_nothing_grows_while_the_kernel_cannot_be_heard(stage: Stage) -> None:
+    stage.show(snapshot(*mixed(8)))
+    stage.at = NOW + 3
+    go(stage, (1, "train", 0, 0.0, 1.0))
+    stage.page.evaluate("mock.silent = true")
+    expect(stage.panel.locator(".cut")).to_be_visible()
+    about = stage.panel.locator(".timeline .about")
+    before = about.inner_text()
+    stage.page.evaluate("() => new Promise(done => setTimeout(done, 1500))")
+    assert about.inner_text() == before
+
+
+def cells(*numbers: int) -> list[TaskTimes]:
+    """A task for each, which this cell called, a second after the one before."""
+    return [replace(task(at + 1, 0, float(at), 0.5), cell=number) for at, number in enumerate(numbers)]
+
+
+def test_bars_of_former_cells_are_not_those_of_the_last_one(stage: Stage) -> None:
+    timeline = show(stage, *cells(3, 3, 4))
+    expect(timeline.locator(".about")).to_have_text(re.compile(r"^In \[4\] · .* · 1 done$"))
+    assert shapes(timeline, "runs") == 1
+    timeline.get_by_role("button", name="All 3").click()
+    expect(timeline.locator(".about")).to_have_text(re.compile("^2 cells · .* · 3 done$"))
+    expect(timeline.locator(".cells span")).to_have_text(["[3]", "[4]"])
+    assert shapes(timeline, "runs") == 3
+
+
+def test_a_cell_that_has_just_begun_does_not_show_what_the_one_before_did(stage: Stage) -> None:
+    timeline = show(stage, *cells(5, 6))
+    stage.at = NOW + 10
+    go(stage, (9, "score", 2, 9.0, 9.5))
+    expect(timeline.locator(".about")).to_contain_text("In [7]")
+    expect(timeline.locator(".legend li")).to_have_text([re.compile("score")])
+    expect(timeline.locator(".labels div")).to_have_text(["2"])
+
+
+def test_colours_are_those_of_functions_and_stay(stage: Stage) -> None:
+    names = ("train", "score", "load", "merge")
+    times = [replace(task(at + 1, at % 2, at), name=name) for at, name in enumerate(names)]
+    timeline = show(stage, *times)
+    found = {name: colour(timeline, name) for name in names}
+    assert len(set(found.values())) == len(names)
+    expect(timeline.locator("path.runs")).to_have_count(len(names))
+    send(stage, [replace(task(9, 0, 9.0), name="later"), *times], 4)
+    assert {name: colour(timeline, name) for name in names} == found
+    assert colour(timeline, "later") not in found.values()
+
+
+def test_stopped_tasks_are_no_errors(stage: Stage) -> None:
+    timeline = show(stage, task(1, 0, 0), task(2, 0, 1, error="TaskInterrupted"), task(3, 0, 2, error="KeyError"))
+    assert (shapes(timeline, "runs"), shapes(timeline, "cancelled"), shapes(timeline, "errors")) == (1, 1, 1)
+    assert shapes(timeline, "crosses") == 1
+    expect(timeline.locator(".about")).to_contain_text("1 done, 1 failed, 1 cancelled")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "labels"),
+    [
+        (0.9, ["05:45:00.0", "05:45:00.2", "05:45:00.4", "05:45:00.6", "05:45:00.8"]),
+        (4.5, ["05:45:00", "05:45:01", "05:45:02", "05:45:03", "05:45:04"]),
+        (40, ["05:45:00", "05:45:10", "05:45:20", "05:45:30", "05:45:40"]),
+        (400, ["05:46", "05:48", "05:50"]),
+        (5 * 3600, ["06:00", "07:00", "08:00", "09:00", "10:00"]),
+    ],
+)
+def test_ticks_are_round_on_the_readers_clock(browser: Browser, seconds: float, labels: list[str]) -> None:
+    with browser.new_context(timezone_id="Asia/Kathmandu") as context:  # 5:45 ahead
+        stage = Stage(context.new_page())
+        midnight = 1_800_057_600.0
+        times = TaskTimes(1, "f", 0, midnight, midnight, midnight, midnight + seconds, midnight + seconds)
+        timeline = show(stage, times)
+        expect(timeline.locator(".ticks span")).to_have_text(labels)

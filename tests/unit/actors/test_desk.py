@@ -9,7 +9,7 @@ from skyward_jupyter.actors.past import KEPT, Times
 def desk(ended: int) -> Desk:
     made = Desk()
     for number in range(1, ended + 1):
-        times: Times = (number, "f", 0, 0.0, 0.0, 0.0, 0.0, 0.0, "", 1)
+        times: Times = (number, "f", 0, 0.0, 0.0, 0.0, 0.0, 0.0, "", 1, 0)
         made.times.append(times)
     return made
 

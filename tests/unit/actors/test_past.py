@@ -10,7 +10,7 @@ from skyward_jupyter.actors.past import Past, Throughput, Times
 
 
 def times(number: int, name: str = "f", error: str = "") -> Times:
-    return number, name, number % 3, 1.5, 2.5, 3.5, 4.5, 5.5, error, 2
+    return number, name, number % 3, 1.5, 2.5, 3.5, 4.5, 5.5, error, 2, 4
 
 
 def test_the_last_ones_as_they_were_given() -> None:

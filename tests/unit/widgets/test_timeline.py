@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.events import TaskTimes
-from skyward_jupyter.widgets.timeline import DRAWN, picture, summary, table
+from skyward_jupyter.widgets.timeline import DRAWN, latest, picture, summary, table
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -94,3 +96,43 @@ def test_a_timeline_is_a_tuple_that_shows_itself() -> None:
     assert timeline[0].seconds == 1.0
     assert timeline._repr_svg_().startswith("<svg")
     assert str(timeline).count("\n") == 2
+
+
+def cell(number: int, one: TaskTimes) -> TaskTimes:
+    return replace(one, cell=number)
+
+
+def test_a_colour_is_a_function_and_the_legend_says_which() -> None:
+    drawn = [times(1, 0, 100.0, 101.0, name="load"), times(2, 0, 101.0, 102.0), times(3, 1, 100.0, 101.0, name="load")]
+    for alone in (False, True):
+        root = ET.fromstring(picture(drawn, alone=alone))
+        fills = {
+            group.get("class") for group in root.iter(f"{SVG}g") if group.find(f"{SVG}path[@class='k']") is not None
+        }
+        bars = {group.get("class") for group in root.iter(f"{SVG}g") if group.find("*[@class='r']") is not None}
+        assert bars == fills
+        assert len(bars) == 2
+        assert {"load", "work"} <= {one.text for one in root.iter(f"{SVG}text")}
+
+
+def test_stopped_tasks_are_no_errors() -> None:
+    stopped = [times(1, 0, 100.0, 101.0, "TaskInterrupted"), times(2, 0, 101.0, 102.0, "KeyError")]
+    assert summary(stopped).endswith(", 1 with an error (×), 1 cancelled")
+    for alone in (False, True):
+        assert picture(stopped, alone=alone).count('class="c"') == 1
+
+
+def test_the_last_cell_is_apart_from_those_before() -> None:
+    first, second = cell(3, times(1, 0, 100.0, 101.0)), cell(4, times(2, 0, 102.0, 103.0))
+    assert list(latest([first, second])) == [second]
+    assert summary(latest([first, second])).startswith("In [4]: 1 task in ")
+    assert "In [" not in summary([first, second])
+    assert picture([first, second]).count('class="s"') == 2
+    assert picture([second]).count('class="s"') == 0
+    assert list(latest([times(1, 0, 100.0, 101.0)])) == [times(1, 0, 100.0, 101.0)]
+
+
+def test_the_axis_is_the_local_clock() -> None:
+    drawn = [times(1, 0, 1_800_057_600.0, 1_800_057_610.0)]
+    labels = [one.text for one in ET.fromstring(picture(drawn)).iter(f"{SVG}text")]
+    assert time.strftime("%H:%M:%S", time.localtime(1_800_057_602)) in labels
