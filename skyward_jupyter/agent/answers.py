@@ -6,16 +6,18 @@ that has run no cell yet says nothing.
 
 from __future__ import annotations
 
+from importlib import import_module
 from itertools import islice
 
-# What the completer imports when it is first used: the template has it then.
-import IPython.core.guarded_eval
-import IPython.core.latex_symbols  # noqa: F401
 from IPython.core.completer import provisionalcompleter, rectify_completions
 
 from skyward_jupyter.agent.questions import Answer, Completing, Inspecting, Offered, packed, question_in
 from skyward_jupyter.agent.session import current
 from skyward_jupyter.agent.shell import SessionShell
+
+# What completer and inspector import when they are first used: the template has it then.
+for _name in ("IPython.core.guarded_eval", "IPython.core.latex_symbols", "pygments.formatters.terminal256"):
+    import_module(_name)
 
 #: So many completions are sent.
 _MOST = 1_000
