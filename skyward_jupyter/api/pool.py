@@ -27,6 +27,7 @@ from skyward_jupyter.api.elsewhere import OPTIONS, of_pool
 from skyward_jupyter.api.events import EventStream
 from skyward_jupyter.api.future import PoolFuture
 from skyward_jupyter.api.inner import Inner
+from skyward_jupyter.api.joining import joined
 from skyward_jupyter.api.life import Life, Settings
 from skyward_jupyter.api.named import named
 from skyward_jupyter.api.runs import PoolRun, runs_of
@@ -304,6 +305,16 @@ class ComputePool(Target, Sharing):
         group = gather(*calls, return_exceptions=return_exceptions, progress=progress)
         results: list[Any] = self._inner.sending.run_blocking(group)
         return results
+
+    def gather_lists[R](self, pending: PendingCompute[R]) -> R:
+        """Run a call on every node, and give what they return as one, in node order. Blocks.
+
+        Lists and tuples are put end to end, NumPy arrays along their first axis, pandas frames and series by rows.
+        """
+        __tracebackhide__ = True
+        checked_call(pending, "pool.gather_lists(", ")")
+        whole: R = joined(self._inner.sending.broadcast_blocking(pending), "what the nodes returned")
+        return whole
 
     @overload
     def submit[R](self, pending: PendingCompute[R]) -> PoolFuture[R]: ...

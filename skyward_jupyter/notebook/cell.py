@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Source
+from skyward_jupyter.api.joining import joined
 from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, TaskFailed, UsageError
 from skyward_jupyter.notebook import pools, waits
@@ -22,7 +23,7 @@ from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.run import CellRun, remember
-from skyward_jupyter.notebook.scattering import Parts, scattered, told
+from skyward_jupyter.notebook.scattering import Parts, layouts, scattered, told
 from skyward_jupyter.notebook.sending import Parcel, Plan, check_here
 from skyward_jupyter.notebook.source import title_of
 from skyward_jupyter.notebook.state import Notebook
@@ -174,7 +175,8 @@ class Cell:
         self._ledger = self._notebook.ledger(self._pool)
         await learn(self._pool, self._ledger, self._ranks)
         self._run = CellRun(self._ranks, title_of(self._source.code), each=self._options.group == "node")
-        names = tuple(dict.fromkeys(self._options.scatter))
+        self._scattered = layouts(self._options.scatter)
+        names = tuple(self._scattered)
         self._parts = self._split(names) if names else {}
         notes = self._pool._inner.project_notes()
         plan = self._plan(self._ranks)
@@ -227,7 +229,7 @@ class Cell:
         check_here("--scatter", names, here)
         for name in set(names).intersection(self._options.send):
             raise UsageError(f"{name} goes either whole, with -i, or in parts, with --scatter; leave one of them out")
-        parts = scattered(names, here, self._ranks)
+        parts = scattered(names, here, self._ranks, cyclic=self._scattered[names[0]])
         for name in names:
             self._ledger.returned(name, here[name])
         return parts
@@ -243,7 +245,7 @@ class Cell:
         notebook = self._notebook
         limit = notebook.settings.value("size_limit")
         parts, cells = self._parts, notebook.cells
-        here = notebook.at_hand.unsent(notebook.names(), (*self._options.send, *self._options.scatter))
+        here = notebook.at_hand.unsent(notebook.names(), (*self._options.send, *self._scattered))
         plan = self._ledger.plan(self._names, self._options.send, here, ranks, limit, parts, cells)
         if NAME not in here and self._ledger.lacks(NAME, self._names, ranks):
             notebook.at_hand.read()
@@ -449,10 +451,10 @@ class Cell:
                 self._say(
                     [f"{name}: the values of the nodes, by -o, have taken the place of the one that was bound here"]
                 )
-            self._set(name, self._in_order({rank: done.outs[name] for rank, done in self.outcomes.items()}))
+            self._bring(name, self._in_order({rank: done.outs[name] for rank, done in self.outcomes.items()}))
         value = self._in_order({rank: done.value for rank, done in self.outcomes.items()})
         if self._options.into is not None and not self._options.bg:
-            self._set(self._options.into, value)
+            self._bring(self._options.into, value)
         return value if self._wants_value and (self._options.bg or self._options.into is None) else None
 
     def _bind_beside(self, errors: Mapping[int, BaseException]) -> None:
@@ -467,6 +469,12 @@ class Cell:
     def _in_order(self, values: Mapping[int, object]) -> object:
         ordered = [values[rank] for rank in sorted(values)]
         return ordered[0] if self._options.on.single and ordered else ordered
+
+    def _bring(self, name: str, value: object) -> None:
+        """Bind what nodes have; joined if that is asked for, and as a list if they cannot be."""
+        self._set(name, value)
+        if self._options.concat and isinstance(value, list) and not self._options.on.single:
+            self._set(name, joined(value, f"{name}, which is a list in node order now,"))
 
     def _set(self, name: str, value: object) -> None:
         self._notebook.bind(name, value)

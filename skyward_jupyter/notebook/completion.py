@@ -166,7 +166,7 @@ def _values(option: Option, names: Iterable[str]) -> list[tuple[str, str]]:
             return [(name, "host") for name in aliases.names()]
         case "choice":
             return [(choice, "choice") for choice in option.choices]
-        case "names":
+        case "names" | "parts":
             return [(name, "name") for name in sorted(names)]
         case _:
             return []

@@ -25,6 +25,7 @@ type Kind = Literal[
     "seconds",
     "name",
     "names",
+    "parts",
     "nodes",
     "pool",
     "new",
@@ -51,6 +52,8 @@ class Option:
     also: tuple[str, ...] = ()
 
 
+#: How a sequence may be split: into consecutive parts, or dealt out in turn.
+LAYOUTS = ("blocks", "cyclic")
 GROUPS = ("same", "node", "time")
 PROVIDERS = ("local", "ssh")
 #: What is only about machines that are not this one.
@@ -70,8 +73,9 @@ CELL = (
     Option("--nodes", "nodes", "count", "run on the first N nodes; starts a pool when there is none", "N"),
     ON,
     Option("-i", "send", "names", "send these names even if the nodes have their own", "a,b"),
-    Option("--scatter", "scatter", "names", "split these sequences over the nodes, a part to each", "x,y"),
+    Option("--scatter", "scatter", "parts", "split these over the nodes, a part each; x:cyclic deals in turn", "x,y"),
     Option("-o", "out", "names", "bring these names back, as a list in node order", "x,y"),
+    Option("--concat", "concat", "flag", "join what -o and --into bring: one list, array or frame of all nodes"),
     Option("--into", "into", "name", "bind the last expression's values to NAME", "NAME"),
     Option("--pool", "pool", "pool", "the pool to run on, when there are several", "NAME"),
     Option("--timeout", "timeout", "seconds", "stop the cell after S seconds", "S"),
@@ -159,6 +163,7 @@ class CellOptions:
     quiet: bool = False
     awaited: bool = False
     scatter: tuple[str, ...] = ()
+    concat: bool = False
     fail_fast: bool = False
     keep_going: bool = False
     local: bool = False
@@ -200,6 +205,8 @@ def cell_options(line: str, defaults: CellOptions, command: str = "%%sky") -> Ce
         raise UsageError(_stray(words[0], command, given))
     if given.get("local") and given.get("bg"):
         raise UsageError(f"{command}: --local runs the cell here too, which --bg cannot go on without; leave one out")
+    if given.get("concat") and not (given.get("out") or given.get("into")):
+        raise UsageError(f"{command}: --concat joins what -o or --into bring; add -o x")
     return CellOptions(**{**{f.name: getattr(defaults, f.name) for f in fields(CellOptions)}, **given})
 
 
@@ -256,7 +263,7 @@ def parse(line: str, options: Iterable[Option], command: str) -> tuple[dict[str,
         value: Any = True if option.kind == "flag" else _convert(option, _argument(option, attached, tokens))
         if option.kind == "flag" and attached is not None:
             raise UsageError(f"{option.flag} takes no value; write {option.flag} alone")
-        if option.kind in ("names", "hosts"):
+        if option.kind in ("names", "parts", "hosts"):
             value = given.get(option.field, ()) + value
         given[option.field] = value
     return given, words
@@ -349,6 +356,17 @@ def _modules(option: Option, text: str) -> bool | tuple[str, ...]:
         ) from None
 
 
+def _parts(option: Option, text: str) -> tuple[str, ...]:
+    """Names, each of which may say how it is split: ``x:cyclic``, or ``x:blocks``, which is the same as ``x``."""
+    found = []
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, colon, how = part.partition(":")
+        if colon and how not in LAYOUTS:
+            raise UsageError(f"{option.flag} {text}: {part} is split neither by blocks nor cyclic; write {name}:cyclic")
+        found.append(f"{_name(option, name)}:cyclic" if how == "cyclic" else _name(option, name))
+    return tuple(found)
+
+
 def _choice(option: Option, text: str) -> str:
     if text not in option.choices:
         raise UsageError(f"{option.flag} {text}: choose one of {', '.join(option.choices)}")
@@ -361,6 +379,7 @@ _CONVERT: dict[str, Callable[[Option, str], Any]] = {
     "seconds": _seconds,
     "name": _name,
     "names": _names,
+    "parts": _parts,
     "choice": _choice,
     "nodes": lambda option, text: ranks.parse(text),
     "pool": lambda option, text: text,
@@ -375,7 +394,7 @@ _CONVERT: dict[str, Callable[[Option, str], Any]] = {
 def _stray(word: str, command: str, given: dict[str, Any]) -> str:
     if word.isdecimal():
         return f"{command} takes no word {word!r}; did you mean --nodes {word} or --on {word}?"
-    lists = [option for option in CELL if option.kind == "names" and option.field in given]
+    lists = [option for option in CELL if option.kind in ("names", "parts") and option.field in given]
     if word.isidentifier() and lists:
         example = f"{lists[-1].flag} {given[lists[-1].field][-1]},{word}"
         return f"{command} takes no word {word!r}; separate names by commas, as in {example}"

@@ -1,7 +1,7 @@
-"""``--scatter``: a sequence split into consecutive parts, one for each node in node order.
+"""``--scatter``: a sequence split into parts, one for each node.
 
-Parts keep the type of the whole and differ in length by at most one, the longer ones first: put together in node order
-they are the whole again.
+Parts keep the type of the whole and differ in length by at most one, the longer ones first. They are consecutive, and
+put together in node order the whole again; or, ``cyclic``, dealt out in turn, so that what is slow is spread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,21 @@ from skyward_jupyter.notebook.ranks import spoken
 type Parts = Mapping[str, Mapping[int, object]]
 
 
-def scattered(names: Sequence[str], notebook: Mapping[str, object], ranks: Sequence[int]) -> Parts:
+def layouts(written: Sequence[str]) -> dict[str, bool]:
+    """The names that are written, and whether each is dealt out in turn; raises UsageError when they do not agree."""
+    found = {name: how == "cyclic" for name, _, how in (one.partition(":") for one in written)}
+    if len(set(found.values())) > 1:
+        mixed = ",".join(f"{name}:cyclic" for name in found)
+        raise UsageError(
+            f"--scatter {','.join(written)}: some are dealt out in turn and some are not, so their parts would not fit "
+            f"each other; write {mixed}, or scatter them in cells of their own"
+        )
+    return found
+
+
+def scattered(
+    names: Sequence[str], notebook: Mapping[str, object], ranks: Sequence[int], *, cyclic: bool = False
+) -> Parts:
     """The parts of each name; raises UsageError where there are none to give."""
     lengths = {name: _length(name, notebook[name]) for name in names}
     if len(set(lengths.values())) > 1:
@@ -25,7 +39,7 @@ def scattered(names: Sequence[str], notebook: Mapping[str, object], ranks: Seque
             f"--scatter {','.join(names)}: {said}, so their parts would not fit each other; make them as long as each "
             "other, or scatter them in cells of their own"
         )
-    return {name: _parts(name, notebook[name], lengths[name], ranks) for name in names}
+    return {name: _parts(name, notebook[name], lengths[name], ranks, cyclic=cyclic) for name in names}
 
 
 def told(names: Sequence[str], parts: Parts) -> list[str]:
@@ -55,7 +69,7 @@ def _length(name: str, value: Any) -> int:
         raise UsageError(f"--scatter {name}: {name} is of type {kind}, which is no sequence{advice}") from None
 
 
-def _parts(name: str, value: Any, length: int, ranks: Sequence[int]) -> dict[int, object]:
+def _parts(name: str, value: Any, length: int, ranks: Sequence[int], *, cyclic: bool) -> dict[int, object]:
     rows = getattr(value, "iloc", value)
     size, more = divmod(length, len(ranks))
     parts: dict[int, object] = {}
@@ -63,7 +77,7 @@ def _parts(name: str, value: Any, length: int, ranks: Sequence[int]) -> dict[int
     for place, rank in enumerate(ranks):
         stop = start + size + (place < more)
         try:
-            parts[rank] = rows[start:stop]
+            parts[rank] = rows[place :: len(ranks)] if cyclic else rows[start:stop]
         except (TypeError, KeyError, IndexError) as error:
             reason = f"{name} is of type {type(value).__name__}, which cannot be split by position ({error})"
             raise UsageError(f"--scatter {name}: {reason}; {_listed(name)}") from None

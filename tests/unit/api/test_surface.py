@@ -17,6 +17,7 @@ OFFERED = [
     "cost",
     "endpoints",
     "events",
+    "gather_lists",
     "interrupt",
     "logs",
     "map",
