@@ -161,6 +161,10 @@ def test_done_failed_and_cancelled_are_apart(stage: Stage) -> None:
         expect(figures.locator(".figure", has_text=name).locator(".value span").first).to_have_text(value)
     expect(stage.panel.locator(".tile").nth(1)).to_contain_text("10 done, 3 failed, 4 cancelled")
     expect(stage.panel.locator(".tile").first).not_to_contain_text("failed")
+    stage.delta([[2, 1, 1, 1, 30, 1], [2, 1, 1, 1, 133, 1]], ended=[163, 3, 5], faults={"1": [3, 4]})
+    tile = stage.panel.locator(".tile").nth(1)
+    expect(tile).to_contain_text("133 done, 3 failed, 4 cancelled")
+    assert tile.locator(".tasks").evaluate("tasks => tasks.scrollWidth <= tasks.clientWidth")
 
 
 def test_what_was_counted_stays_when_nodes_leave(stage: Stage) -> None:
