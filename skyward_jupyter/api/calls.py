@@ -171,7 +171,7 @@ class Calls:
             pending = replace(pending, progress=False)  # nobody waits here
         work = runtime().spawn(self.run(pending), awaited=True)
         future: PoolFuture[Any] = PoolFuture(lambda _: runtime().call_soon(work.cancel))
-        work.add_done_callback(future.take)
+        work.add_done_callback(future._take)
         return future
 
     def _begin(self, pending: PendingCompute[Any], echo: Echo) -> TaskEntry:

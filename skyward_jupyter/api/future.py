@@ -61,7 +61,7 @@ class PoolFuture[T](concurrent.futures.Future[T]):
             self.set_running_or_notify_cancel()  # `wait` and `as_completed` learn of it by this alone
         return stopped
 
-    def take(self, answer: asyncio.Future[T]) -> None:
+    def _take(self, answer: asyncio.Future[T]) -> None:
         """End as `answer` has, unless it was cancelled at this very moment."""
         if answer.cancelled():
             self.cancel()

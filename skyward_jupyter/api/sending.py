@@ -88,7 +88,7 @@ class Sending:
         except Exception as error:
             return _failed(error)
         future: PoolFuture[Any] = PoolFuture(answer.stop)
-        answer.add_done_callback(future.take)
+        answer.add_done_callback(future._take)
         if not answer.is_small:
             on_loop(lambda: answer.start(_unseen()))
             return future

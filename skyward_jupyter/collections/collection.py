@@ -54,11 +54,6 @@ class Collection:
         """The name of its pool."""
         return self._pool
 
-    @property
-    def address(self) -> Address:
-        """What it is known by in its pool."""
-        return self._address
-
     def __repr__(self) -> str:
         return f"<{self._address} of pool {self._pool!r}>"
 

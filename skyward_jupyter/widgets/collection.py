@@ -59,7 +59,7 @@ class CollectionView(View):
         self.hub = hub
         self._silent = 0.0
         super().__init__(about=about(collection), shown=first)
-        self._feed = Feed(collection.pool, hub, collection.address, _Screen(self))
+        self._feed = Feed(collection.pool, hub, collection._address, _Screen(self))
         self._attached = registry.pool(collection.pool)._inner.panel.attach(self._feed)
 
     @property
@@ -168,7 +168,7 @@ def forms(sketch: Sketch) -> Bundle:
 
 def about(collection: Collection) -> dict[str, Any]:
     """What a collection is, for a page."""
-    address = collection.address
+    address = collection._address
     return {
         "kind": address.kind,
         "name": address.name,
@@ -200,6 +200,6 @@ def _read(collection: Collection) -> tuple[Content, str]:
     if not here.may_block():
         return {}, ""
     try:
-        return wait(glance(collection.pool, collection.address)), ""
+        return wait(glance(collection.pool, collection._address)), ""
     except SkywardError as error:
         return {}, str(error)

@@ -25,7 +25,7 @@ class Told:
 
     def __init__(self, pool: sky.ComputePool, collection: Any) -> None:
         self.body: dict[str, Any] = {}
-        self.feed = Feed(pool.name, pool._inner.hub, collection.address, self)
+        self.feed = Feed(pool.name, pool._inner.hub, collection._address, self)
         self.feed.see("v", True)
         self.feed.look("v", Window())
 

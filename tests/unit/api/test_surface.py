@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import inspect
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 import skyward as sky
 from skyward_jupyter.api.sharing import Sharing
+from skyward_jupyter.collections.lock import SharedLock
+from skyward_jupyter.collections.mapping import SharedDict
 
 OFFERED = [
     "bounds",
@@ -91,3 +94,11 @@ def test_the_reference_tells_of_each() -> None:
 def test_what_is_ours_is_none_of_theirs(pool: Any, name: str) -> None:
     with pytest.raises(AttributeError, match=f"object has no attribute '{name}'"):
         getattr(pool, name)
+
+
+def test_a_future_offers_what_futures_do() -> None:
+    assert visible(sky.PoolFuture) == visible(concurrent.futures.Future)
+
+
+def test_a_collection_offers_nothing_of_how_it_is_kept() -> None:
+    assert "address" not in visible(SharedDict) + visible(SharedLock)
