@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.interactiveshell import InteractiveShell
 
 from skyward_jupyter.agent.cells import Bundle
-from skyward_jupyter.notebook import still
+from skyward_jupyter.notebook import still, tall
 from skyward_jupyter.notebook.ranks import label
 from skyward_jupyter.runtime.writing import fitting, put
 from skyward_jupyter.widgets import hosting, runs
@@ -56,6 +56,7 @@ class CellScreen:
         self._updates = hasattr(shell, "kernel")
         self._lives: dict[str, str] = {}
         self._raised = ""
+        self._height, self._bounded = 0, False
         self.wrote = False
         self.before: Callable[[], object] | None = None
         run.body = "" if self.raw else None  # what is in the cell is not shown twice
@@ -64,6 +65,9 @@ class CellScreen:
         """Write text to this process's stream."""
         self._begin()
         self._context.run(_write, stream, text)
+        self._height += tall.height(text) if self._height <= tall.LINES else 0
+        if time.monotonic() - self._run.started > AFTER:
+            self._bound()
 
     def say(self, stream: str, text: str) -> None:
         """Write what is not the nodes' output."""
@@ -110,6 +114,7 @@ class CellScreen:
         """Clear the cell's output."""
         self._lives.clear()
         self._raised = ""
+        self._height, self._bounded = 0, False
         self._context.run(self._shell.display_pub.clear_output, wait)
 
     def crowded(self) -> None:
@@ -121,12 +126,19 @@ class CellScreen:
         """Write what a terminal could not show while it changed; leave text and HTML where the run was shown live."""
         if self._raised:
             self._place(self._raised, self._final(), True)
+        self._bound()
         runs.drop(self._run)
         self._run.body = None
         if not self._updates:
             for text in self._lives.values():
                 self.write("stderr", text + "\n")
             self._lives.clear()
+
+    def _bound(self) -> None:
+        """Have the cell's output scroll, once, if there is much of it."""
+        if self._updates and not self._bounded and self._height > tall.LINES:
+            self._bounded = True
+            self.bundle(dict(tall.BUNDLE), {})
 
     def _begin(self) -> None:
         """Something is put into the cell."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from skyward_jupyter.notebook import logbook, pacing, still
+from skyward_jupyter.notebook import logbook, pacing, still, tall
 from tests.notebooks.kernel import Kernel
 
 pytestmark = pytest.mark.kernel
@@ -71,5 +71,6 @@ def test_what_the_docs_say_is_kept() -> None:
     assert f"its last {logbook.LINES:,} lines, of {logbook.CHARACTERS // 10**6} million characters at most" in said
     assert f"up to about {pacing.BURST / 10**6:g} MB is shown at once" in said
     assert f"{pacing.RATE // 1000} kB a second after that, {pacing.CELL_LIMIT // 10**6} MB in all" in said
+    assert f"More than {tall.LINES} lines of output scroll in a box" in said
     background = (DOCS / "background.md").read_text().replace("\n", " ")
     assert f"its last {still.LINES:,} lines, of {still.CHARACTERS:,} characters at most" in background
