@@ -16,21 +16,23 @@ SENTENCE = r"… ([\d,]+) lines left out here; %sky logs (r\d+) shows them\n"
 DOCS = Path(__file__).parents[2] / "docs/howto"
 
 
-@pytest.mark.parametrize(("options", "nodes_of_it"), [("", 3), ("--on 1", 1), ("--group node", 3)])
+@pytest.mark.parametrize(
+    ("options", "nodes_of_it", "count"), [("", 3, 30_000), ("--on 1", 1, 60_000), ("--group node", 3, 30_000)]
+)
 def test_what_is_left_out_is_told_in_its_place_and_the_log_has_every_line(
-    nodes: Kernel, options: str, nodes_of_it: int
+    nodes: Kernel, options: str, nodes_of_it: int, count: int
 ) -> None:
-    shown = nodes.ok(f"%%sky {options}\nfor i in range(30_000): print(f'line {{i}} of {{n}}', 'x' * 60)")
+    shown = nodes.ok(f"%%sky {options}\nfor i in range({count}): print(f'line {{i}} of {{n}}', 'x' * 60)")
     found = re.findall(SENTENCE, shown.stderr) or re.findall(SENTENCE.strip("\\n"), shown.text)
     assert found, shown.stderr
     assert nodes.ok("import skyward as sky\nlog = sky.last_run().log\nlen(log.tail(10**6)), log.missing").text == (
-        f"({30_000 * nodes_of_it}, 0)"
+        f"({count * nodes_of_it}, 0)"
     )
     lines = nodes.ok(f"%sky logs {found[0][1]}").stdout.splitlines()
-    assert len(lines) == 30_000 * nodes_of_it
+    assert len(lines) == count * nodes_of_it
     for node in range(3) if nodes_of_it == 3 else (1,):
         of_node = [line for line in lines if f" of {node} x" in line]
-        assert [re.search(r"line (\d+)", line)[1] for line in of_node] == [str(i) for i in range(30_000)]  # type: ignore[index]
+        assert [re.search(r"line (\d+)", line)[1] for line in of_node] == [str(i) for i in range(count)]  # type: ignore[index]
     messages, streamed = nodes.ok(f"%sky logs {found[0][1]}").busiest()
     assert (messages < 3_000, streamed < 3_000_000) == (True, True)
 
