@@ -84,7 +84,7 @@ class Picture:
         if self._unlisted():
             parts.append(f"<div>… and {self._unlisted()} more</div>")
         if self.times:
-            parts.append(_drawn(self.times))
+            parts.append(_drawn(self.times if self.over else latest(self.times)))
         moment = datetime.fromtimestamp(self.moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         parts.append(f'<div style="{_QUIET};font-size:85%">As of {moment}. {escape(note)}</div>')
         return f'<div style="line-height:1.5;font-variant-numeric:tabular-nums">{"".join(parts)}</div>'
@@ -156,7 +156,6 @@ def memory(mebibytes: float) -> str:
 
 def _drawn(times: Sequence[TaskTimes]) -> str:
     """The timeline as an image: whoever strips images leaves its text, not the words of a drawing in a row."""
-    times = latest(times)
     data = b64encode(picture(times, alone=True).encode()).decode()
     size = "display:block;max-width:100%;height:auto;margin:6px 0"
     return f'<img style="{size}" alt="{escape(summary(times))}" src="data:image/svg+xml;base64,{data}">'
