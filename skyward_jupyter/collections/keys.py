@@ -148,12 +148,14 @@ def _object(key: object) -> Term:
         return "global", kind.__module__, reduced
     if kind.__eq__ is object.__eq__:
         raise KeyRefused(
-            f"a {kind.__qualname__} is only equal to itself, so no other node could find it again; use a value that "
-            "stands for it, such as its name or number"
+            f"a value of class {kind.__qualname__} is only equal to itself, so no other node could find it again; use "
+            "a value that stands for it, such as its name or number"
         )
     make, args, state, items, pairs = (*reduced, None, None, None)[:5]
     if items is not None or pairs is not None:
-        raise KeyRefused(f"a {kind.__qualname__} cannot be a key; make a tuple or a frozenset of what is in it")
+        raise KeyRefused(
+            f"a value of class {kind.__qualname__} cannot be a key; make a tuple or a frozenset of what is in it"
+        )
     return "object", _function(make), tuple(map(_part, args)), _part(state)
 
 

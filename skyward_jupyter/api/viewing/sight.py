@@ -13,9 +13,9 @@ LEASE = 60.0
 
 
 class Sights:
-    """The views that are seen, by their names; each counts for `lease` seconds after it last said so."""
+    """The views that are seen, by their names; each counts for `lease` seconds, or `LEASE`, after it last said so."""
 
-    def __init__(self, lease: float = LEASE) -> None:
+    def __init__(self, lease: float | None = None) -> None:
         self._seen: dict[str, float] = {}
         self._lease = lease
 
@@ -41,4 +41,5 @@ class Sights:
     def silent(self) -> list[str]:
         """The views that have not said for too long that they are seen."""
         now = time.monotonic()
-        return [view for view, seen in self._seen.copy().items() if now - seen > self._lease]
+        lease = LEASE if self._lease is None else self._lease
+        return [view for view, seen in self._seen.copy().items() if now - seen > lease]

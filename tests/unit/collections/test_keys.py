@@ -118,7 +118,7 @@ def test_what_a_dict_refuses_is_refused_alike(key: object) -> None:
 @pytest.mark.parametrize(
     ("key", "why"),
     [
-        (Plain(), "a Plain is only equal to itself"),
+        (Plain(), "a value of class Plain is only equal to itself"),
         (float("nan"), "nan is not equal to itself"),
         ((1, float("nan")), "nan is not equal to itself"),
         (lambda: 1, "has no name that other nodes know it by"),
