@@ -71,6 +71,7 @@ def test_a_run_in_the_background_stays_folded_with_what_is_missing_in_its_place(
 def test_what_the_docs_say_is_kept() -> None:
     said = (DOCS / "output.md").read_text().replace("\n", " ")
     assert f"its last {logbook.LINES:,} lines, of {logbook.CHARACTERS // 10**6} million characters at most" in said
+    assert f"of a line longer than {logbook.LONGEST:,} characters it keeps the beginning" in said
     assert f"up to about {pacing.BURST / 10**6:g} MB is shown at once" in said
     assert f"{pacing.RATE // 1000} kB a second after that, {pacing.CELL_LIMIT // 10**6} MB in all" in said
     assert f"More than {tall.LINES} lines of output scroll in a box" in said
