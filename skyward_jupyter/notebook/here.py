@@ -23,6 +23,7 @@ from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.notebook.tracebacks import shown_as
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.interrupts import on_sigint, raising_sigint
+from skyward_jupyter.tasks import promise
 
 #: The label of what is shown of it.
 LABEL = "[here]"
@@ -92,8 +93,12 @@ class Here:
             value = eval(code, self._shell.user_global_ns, self._shell.user_ns)
         if not code.co_flags & inspect.CO_COROUTINE:
             return value
-        work = asyncio.ensure_future(value)
-        with on_sigint(lambda: work.get_loop().call_soon_threadsafe(work.cancel) and None):
+        work = promise(value)
+
+        def stop() -> None:
+            work.get_loop().call_soon_threadsafe(work.cancel)
+
+        with on_sigint(stop):
             return await work
 
     def _show(self, value: object) -> None:
