@@ -20,7 +20,7 @@ from tests.pages import ROOT, Block, blocks
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(300)]
 
-PAGES = ("install", "first-notebook", "several-pools", "testing")
+PAGES = ("install", "first-notebook", "several-pools", "testing", "errors")
 KINDS = {"python", "sh", "text"}
 
 
