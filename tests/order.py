@@ -27,7 +27,8 @@ LONG = (
     *("faults/test_ssh_machines.py", "faults/test_ssh_pool.py", "faults/test_ssh_start.py"),
     *("integration/ssh/test_bootstrap.py", "integration/ssh/test_bootstrap_bare.py"),
     *("integration/test_executor_contract.py", "integration/test_projects.py", "integration/test_ssh_projects.py"),
-    *("notebooks/test_blocking.py", "notebooks/test_notebooks_dir.py", "notebooks/test_projects.py"),
+    *("notebooks/test_blocking.py", "notebooks/test_notebooks_dir.py", "notebooks/test_pages.py"),
+    "notebooks/test_projects.py",
 )
 
 
