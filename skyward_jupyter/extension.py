@@ -21,6 +21,7 @@ from skyward_jupyter.notebook.autoreload import has_taken_in
 from skyward_jupyter.notebook.awaiting import AwaitTransformer
 from skyward_jupyter.notebook.broadcasts import show_group
 from skyward_jupyter.notebook.completion import matcher
+from skyward_jupyter.notebook.docking import undock
 from skyward_jupyter.notebook.inspecting import Inspection
 from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
@@ -57,6 +58,7 @@ class Loaded:
         self._undo.append(show_unawaited(shell))
         record()
         self._undo.append(self.notebook.forget_notice)
+        self._undo.append(lambda: undock(self.notebook))
         self._undo.append(ask_of_edits(partial(has_taken_in, shell)))
         if self.notebook.in_kernel:
             self._await_cells(shell)

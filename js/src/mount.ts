@@ -11,6 +11,9 @@ const RENEW_S = 20;
 /** How often a kernel that says nothing is told so all the same: it may have forgotten the view. */
 const ASK_S = 5;
 
+/** What JupyterLab's side area is known by. */
+const DOCK = ".jupyterlab-sidecar";
+
 /** Tells the kernel whether a view is on screen. `view` is the view's own name. */
 export interface Sight {
   kind: "visible";
@@ -58,6 +61,7 @@ export function mount({ model, el }: RenderProps, family: string, make: (host: H
   const host = { model, signal, changed, view, hearing };
   const face = make(host);
   draw(face.draw(), root);
+  if (root.closest(DOCK) !== null) tellDocked(host);
   const again = tellSight(root, host, face);
   const heard = (standing: Standing) => {
     root.classList.toggle("is-cut", hearing.cut);
@@ -70,6 +74,15 @@ export function mount({ model, el }: RenderProps, family: string, make: (host: H
     draw(null, root);
     root.remove();
   };
+}
+
+/** Tell the kernel that this view is in the side area. */
+function tellDocked({ model, hearing }: Host): void {
+  try {
+    model.send({ kind: "docked" });
+  } catch {
+    hearing.failed();
+  }
 }
 
 /** Tell the kernel when this view is seen, and now and then that it still is; the returned function tells it at once. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from skyward_jupyter.errors import NoPool, SkywardError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
 
 _pools: dict[str, ComputePool] = {}
+_watchers: list[Callable[[], None]] = []
 
 
 def add(made: ComputePool) -> None:
@@ -45,8 +47,22 @@ def standing(name: str) -> bool | None:
     return names[-1] == name if len(names) > 1 and name in names else None
 
 
+def watch(told: Callable[[], None]) -> None:
+    """Have `told` called on the runtime's loop whenever another pool may be the active one."""
+    if told not in _watchers:
+        _watchers.append(told)
+
+
+def unwatch(told: Callable[[], None]) -> None:
+    """Call it no longer."""
+    if told in _watchers:
+        _watchers.remove(told)
+
+
 def _show() -> None:
     """Have each pool show anew whether it is the active one."""
+    for told in _watchers:
+        runtime().call_soon(told)
     for made in _pools.values():
         if made.state in ("starting", "ready"):
             runtime().call_soon(made._inner.panel.changed)
@@ -56,6 +72,7 @@ def _forget() -> object:
     """A forked child has none of its parent's."""
     left = dict(_pools)
     _pools.clear()
+    _watchers.clear()
     return left
 
 

@@ -12,6 +12,7 @@ from skyward_jupyter.actors.tally import Tally
 from skyward_jupyter.api import registry
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import help, listing, logs, plan, pools, runlogs, switching
+from skyward_jupyter.notebook.docking import dock
 from skyward_jupyter.notebook.expressions import on_every_node
 from skyward_jupyter.notebook.interrupting import interrupt
 from skyward_jupyter.notebook.moving import pull, push
@@ -258,6 +259,7 @@ _COMMANDS: dict[str, Callable[[Notebook, str], None]] = {
     "logs": _logs,
     "attach": _attach,
     "pools": _pools,
+    "dock": dock,
     "interrupt": interrupt,
     "on": switching.on,
     "off": switching.off,

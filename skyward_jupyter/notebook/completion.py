@@ -122,6 +122,8 @@ def completions(magic: str, rest: str, names: Iterable[str], theirs: Iterable[st
         return [*_option_words(ATTACH, done[1:], last, names), *((name, "pool") for name in _left_names())]
     if command == "on":
         return _option_words(CELL, done[1:], last, names, theirs)
+    if command == "dock":
+        return [("off", "choice")] if len(done) == 1 else []
     if command == "help":
         return [(word, "command") for word in COMMANDS]
     if command == "restart" and last.startswith("-"):

@@ -26,6 +26,7 @@ _TAKES = {
     "restart": ("[NODES]", RESTART),
     "on": ("", CELL),
     "use": ("POOL", ()),
+    "dock": ("[off]", ()),
     "help": ("[COMMAND]", ()),
 }
 _EXAMPLES = """
@@ -52,6 +53,8 @@ _EXAMPLES = """
     %sky restart
     %sky restart 0,2-3
     %sky restart 3 --node
+    %sky dock
+    %sky dock off
     %sky on --on 0,1
     %sky off
     %sky help logs

@@ -139,6 +139,7 @@ COMMANDS = {
     "logs": "what the nodes said and wrote last, or all that one run wrote",
     "attach": "go on with a pool whose kernel has ended",
     "pools": "the pools of this notebook: those that run, and those that can be attached to",
+    "dock": "the dashboard in JupyterLab's side area, where it does not scroll away; dock off closes it",
     "on": "plain cells run on the nodes from now on, with options as of %%sky",
     "off": "plain cells run here again",
     "interrupt": "interrupt what runs on the pool, or one run of it",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
     from skyward_jupyter.notebook.notice import Notice
     from skyward_jupyter.notebook.switching import Remote
+    from skyward_jupyter.widgets.dock import Dock
 
 #: Names that IPython keeps in every namespace, with values of its own.
 _IPYTHONS = re.compile(r"_+|_i+|_ih|_oh|_dh|_i?\d+|_exit_code|In|Out|get_ipython|exit|quit|__\w+__")
@@ -45,6 +46,8 @@ class Notebook:
         The name `pool` in it.
     notice
         What is shown below a cell until the next one.
+    dock
+        The open side area.
     """
 
     def __init__(self, shell: InteractiveShell) -> None:
@@ -57,6 +60,7 @@ class Notebook:
         self.cells = cell_names(shell)
         self.at_hand = AtHand(shell)
         self.notice: Notice | None = None
+        self.dock: Dock | None = None
         self._ledgers: WeakKeyDictionary[ComputePool, Ledger] = WeakKeyDictionary()
         self._queues: WeakKeyDictionary[ComputePool, Queues] = WeakKeyDictionary()
 
@@ -124,6 +128,12 @@ class Notebook:
             count = int(self.shell.execution_count)
             self.raw = info.raw_cell or ""
             self.number = count - 1 if info.store_history else count
+
+    def follow_active(self) -> None:
+        """Have the side area show the active pool."""
+        running = registry.pools()
+        if self.dock is not None:
+            self.dock.follow(running[-1]._inner.panel if running else None)
 
     def forget_notice(self) -> None:
         """Take back what was shown until now."""

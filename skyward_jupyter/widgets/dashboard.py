@@ -62,6 +62,11 @@ class Dashboard(View):
         self._attached = source.attach(self._screen)
 
     @property
+    def source(self) -> PanelSource:
+        """The pool it shows."""
+        return self._source
+
+    @property
     def over(self) -> bool:
         """Whether the pool is."""
         return bool(self.ended)
@@ -194,8 +199,14 @@ def show(source: PanelSource) -> Bundle:
         return static(picture)
     if not built(FAMILY):
         return static(picture, UNBUILT)
-    _dashboards[id(source)] = dashboard = Dashboard(source)
-    return dashboard.bundle()
+    return of(source).bundle()
+
+
+def of(source: PanelSource) -> Dashboard:
+    """Return the one widget model of a pool."""
+    if id(source) not in _dashboards:
+        _dashboards[id(source)] = Dashboard(source)
+    return _dashboards[id(source)]
 
 
 def present(source: PanelSource) -> None:

@@ -38,6 +38,12 @@ def joined(still: Bundle, place: str, model: str) -> Bundle:
     return {**still, "text/html": f'<div {ATTRIBUTE}="{place}">{still["text/html"]}</div>'}
 
 
+def has_areas() -> bool:
+    """Whether the front end may have areas beside the notebook, as JupyterLab has."""
+    shell = kernel_shell()
+    return shell is not None and watched() and not _names_widgets(shell)
+
+
 def redraws() -> bool:
     """Whether a widget that is displayed is drawn anew whenever its output is replaced."""
     return _names_widgets(kernel_shell())

@@ -61,6 +61,9 @@ class View(AnyWidget):
     _attached: Detach | None = None
     """Ends following the subject."""
 
+    docked: Callable[[], None] | None = None
+    """Called whenever a page draws it in the side area; any thread."""
+
     def __init__(self, **traits: object) -> None:
         self._sights = Sights()
         self._beats = Beats(lambda: self.send({"kind": "beat"}), lambda: self.ended_there)
@@ -187,6 +190,9 @@ class View(AnyWidget):
             case {"kind": "visible", "visible": bool(visible), "view": str(view)}:
                 self._beats.see(view, visible)
                 self._see(view, visible)
+            case {"kind": "docked"}:
+                if (told := self.docked) is not None:
+                    told()
             case _:
                 self._hear(content)
 
