@@ -95,6 +95,7 @@ def test_one_that_was_closed_by_hand_opens_again_and_says_when_its_kernel_is_gon
 
 
 def test_notebook_seven_has_it_in_the_cell(lab: Lab, page: Page) -> None:
+    pytest.importorskip("notebook")
     book = nbformat.v4.new_notebook(
         cells=[
             nbformat.v4.new_code_cell("%load_ext skyward\n%sky start --nodes 1 --name seventh"),
