@@ -176,7 +176,7 @@ def test_an_elastic_pool_stays_elastic_and_what_it_was_told_holds(another: Anoth
     second.ok("pool = sky.pool()")
     assert second.ok("print(pool.bounds, pool._inner.life.settings.terms)").stdout == (
         "(1, 4) Terms(first=3, smallest=1, largest=4, idle_after=1.0, retries=0, max_retries=1, patience=60.0, "
-        "panel='lines')\n"
+        "panel='lines', preload=True)\n"
     )
     second.ok("import asyncio\nasync def until(condition):\n    while not condition(): await asyncio.sleep(0.05)")
     second.ok("await asyncio.wait_for(until(lambda: pool.size == 2), 30)")
