@@ -341,6 +341,8 @@ class _Node:
             entry.yielded = True
         if kind is Kind.BACK:
             self.courier.following.pop(event.task, None)
+            if entry is not None and entry.rank == self.rank:
+                entry.rank, entry.sent = None, 0.0  # the node may leave now, before another one has it
             self._returned.append(event.task)
         elif kind is Kind.OUTPUT and (entry is None or entry.outcome.done()):
             results.late(self.hub, self.rank, event)

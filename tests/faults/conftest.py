@@ -71,6 +71,12 @@ class World:
                 script.kill()
 
 
+@pytest.fixture(autouse=True)
+def nothing_preloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What other tests of this process have imported is not preloaded: slots are there at once, and none else."""
+    monkeypatch.setattr("skyward_jupyter.fleets.preloading.imported", dict)
+
+
 @pytest.fixture
 def world() -> Iterator[World]:
     made = World()

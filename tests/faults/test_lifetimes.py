@@ -38,7 +38,7 @@ def _script(world: World, name: str, then: str, ttl: float = 1.0) -> subprocess.
     made = world.script(SCRIPT.format(name=name, ttl=ttl, then=then))
     assert made.stdin is not None
     assert heard(made) == "ready\n"
-    assert len(world.processes(name)) == 4
+    world.until(lambda: len(world.processes(name)) == 4, "both nodes have their slots")
     made.stdin.write("go on\n")
     made.stdin.flush()
     return made
@@ -47,7 +47,7 @@ def _script(world: World, name: str, then: str, ttl: float = 1.0) -> subprocess.
 def test_stop_leaves_nothing(world: World) -> None:
     name = f"stop-{os.getpid()}"
     pool = sky.ComputePool(nodes=2, name=name).start()
-    assert len(world.processes(name)) == 4
+    world.until(lambda: len(world.processes(name)) == 4, "both nodes have their slots")
     pool.stop()
     world.until(lambda: world.gone(name), "nothing is left after stop")
     pool.stop()
@@ -84,7 +84,7 @@ def test_nodes_live_through_their_ttl(world: World) -> None:
     killed = time.monotonic()
     os.kill(script.pid, signal.SIGKILL)
     script.wait(20)
-    assert len(world.processes(name)) == 4
+    world.until(lambda: len(world.processes(name)) == 4, "both nodes have their slots")
     world.until(lambda: world.gone(name), "nothing is left after the ttl", within=30)
     assert time.monotonic() - killed > 2.0
 
