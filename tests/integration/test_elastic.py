@@ -29,7 +29,7 @@ def info() -> Any:
 
 
 def test_it_starts_small_grows_with_the_queue_and_shrinks_when_idle(until: Until) -> None:
-    pool = sky.ComputePool(nodes=sky.Nodes(min=1, max=4, idle_after=0.5), name="elastic")
+    pool = sky.ComputePool(nodes=sky.Nodes(min=1, max=4, idle_after=1.5), name="elastic")
     resized: list[E.PoolResized] = []
     pool.on(E.PoolResized, resized.append)
     with pool:
