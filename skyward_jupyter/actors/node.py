@@ -60,6 +60,8 @@ _KINDS = frozenset(Kind)
 log = logging.getLogger("skyward")
 #: Seconds that a node may take to leave in order; then it is ended.
 _LEAVE_WITHIN = 8.0
+#: Seconds between two looks whether it has nothing left to do.
+_LOOK = 0.1
 
 type NodeMessage = (
     Assign
@@ -92,6 +94,7 @@ class _Node:
         self._seconds = 0.0
         self._draining = False
         self._leaving: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
         self._connected = False
         self.vigil = Vigil(hub, rank, lambda: bool(self.courier.following), lambda why: me.tell(Gone(why)))
         self._returned: list[int] = []
@@ -341,8 +344,6 @@ class _Node:
             entry.yielded = True
         if kind is Kind.BACK:
             self.courier.following.pop(event.task, None)
-            if entry is not None and entry.rank == self.rank:
-                entry.rank, entry.sent = None, 0.0  # the node may leave now, before another one has it
             self._returned.append(event.task)
         elif kind is Kind.OUTPUT and (entry is None or entry.outcome.done()):
             results.late(self.hub, self.rank, event)
@@ -389,8 +390,9 @@ class _Node:
         if self.hub.takers.get(self.rank) == self.assign:
             del self.hub.takers[self.rank]
             self.hub.hearers.pop(self.rank, None)
-        if self._leaving is not None:
-            self._leaving.cancel()
+        for timer in (self._leaving, self._looking):
+            if timer is not None:
+                timer.cancel()
         self.vigil.close()
         if self.hub.detours is not None:
             self.hub.detours.drop(self.rank)
@@ -417,11 +419,23 @@ class _Node:
         self.hub.pool.tell(Lost(self.rank, why, final))
 
     def _maybe_leave(self) -> None:
-        if not self._draining or self.courier.following or self._supplying:
+        """Leave once nothing is left to do here. It is looked again until then: not all that ends a task says so here.
+
+        A broadcast may come through the head, a result may be fetched, a task that came back be placed anew.
+        """
+        if not self._draining or self._leaving is not None:
             return
-        # A broadcast that comes through the head may not have got here yet.
-        if not any(entry.rank == self.rank for entry in self.hub.desk.tasks.values()):
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._is_done():
             self._leave()
+        else:
+            self._looking = asyncio.get_running_loop().call_later(_LOOK, self._maybe_leave)
+
+    def _is_done(self) -> bool:
+        if self.courier.following or self._supplying:
+            return False
+        return not any(entry.rank == self.rank for entry in self.hub.desk.tasks.values())
 
     def _leave(self) -> None:
         """Have the node leave: what collections keep on it goes to others first, within a time."""
