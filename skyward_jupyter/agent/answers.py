@@ -11,7 +11,7 @@ from itertools import islice
 
 from IPython.core.completer import provisionalcompleter, rectify_completions
 
-from skyward_jupyter.agent.questions import Answer, Completing, Inspecting, Offered, packed, question_in
+from skyward_jupyter.agent.questions import Answer, Completing, Inspecting, Offered, answered, question_in
 from skyward_jupyter.agent.session import current
 from skyward_jupyter.agent.shell import SessionShell
 
@@ -26,7 +26,7 @@ _MOST = 1_000
 def answer(question: bytes) -> bytes:
     """The answer to a question."""
     session = current()
-    return packed(None if session is None else _answer(session.shell, question))
+    return answered(None if session is None else _answer(session.shell, question))
 
 
 def _answer(shell: SessionShell, question: bytes) -> Answer:
