@@ -15,7 +15,7 @@ from skyward_jupyter.runtime.origin import Origin
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SKYWARD_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr(naming, "origin", lambda: Origin("search.ipynb", "search", "/work/search.ipynb"))
+    monkeypatch.setattr(naming, "origin", lambda: Origin("search.ipynb", "search", "/home/me/search.ipynb"))
     gc.collect()  # pools of tests before that were never started
 
 

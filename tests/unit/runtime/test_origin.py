@@ -33,10 +33,10 @@ def said(code: str, folder: Path, *args: str, **env: str) -> Origin:
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("/work/a/search.ipynb", Origin("search.ipynb", "search", "/work/a/search.ipynb")),
-        ("/work/My search 2.ipynb", Origin("My search 2.ipynb", "My search 2", "/work/My search 2.ipynb")),
-        ("/work/RTC:shared.ipynb", Origin("shared.ipynb", "shared", "/work/RTC:shared.ipynb")),
-        ("/work/paired.py", Origin("paired.py", "paired", "/work/paired.py")),
+        ("/home/me/a/search.ipynb", Origin("search.ipynb", "search", "/home/me/a/search.ipynb")),
+        ("/home/me/My search 2.ipynb", Origin("My search 2.ipynb", "My search 2", "/home/me/My search 2.ipynb")),
+        ("/home/me/RTC:shared.ipynb", Origin("shared.ipynb", "shared", "/home/me/RTC:shared.ipynb")),
+        ("/home/me/paired.py", Origin("paired.py", "paired", "/home/me/paired.py")),
     ],
 )
 def test_the_file_of_a_notebook_is_its_name(path: str, expected: Origin) -> None:
@@ -48,7 +48,7 @@ def test_programs_and_prompts(tmp_path: Path) -> None:
     package = tmp_path / "trains"
     package.mkdir()
     (package / "__main__.py").write_text(ASK)
-    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), JUPYTER: "/work/outer.ipynb"}
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), JUPYTER: "/home/me/outer.ipynb"}
     script = said("", tmp_path, "train.py", **env)
     assert (script.stem, script.notebook) == ("train", "")
     assert script.name.startswith("train.py (process ")
@@ -71,4 +71,4 @@ def test_a_process_that_may_not_be_looked_at_is_no_error(monkeypatch: pytest.Mon
         raise psutil.AccessDenied(pid)
 
     monkeypatch.setattr(psutil, "Process", refuse)
-    assert not module._is_inherited(-1, "/work/mine.ipynb")
+    assert not module._is_inherited(-1, "/home/me/mine.ipynb")
