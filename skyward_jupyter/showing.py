@@ -21,6 +21,8 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any
 
+from skyward_jupyter.runtime.shells import ipython_shell
+
 SWITCH = "SKYWARD_TRACEBACKS"
 _HERE = Path(__file__).parent
 _OURS = (str(_HERE) + os.sep, str(_HERE.with_name("skyward")) + os.sep)
@@ -96,8 +98,7 @@ def install() -> None:
         former_of_thread(args)
 
     sys.excepthook, threading.excepthook = hook, hook_of_thread
-    ipython: Any = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    shell = ipython_shell()
     if shell is not None:
         install_in(shell)
 

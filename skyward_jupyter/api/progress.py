@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -16,6 +15,7 @@ from typing import Any, Protocol
 from skyward_jupyter.errors import TaskInterrupted, UsageError
 from skyward_jupyter.runtime import telling
 from skyward_jupyter.runtime.cells import kernel_shell
+from skyward_jupyter.runtime.shells import ipython_shell
 from skyward_jupyter.wire.events import Failure, Outcome
 from skyward_jupyter.wire.progress import Bar, State
 
@@ -150,9 +150,7 @@ def label_of(functions: Sequence[Callable[..., Any]]) -> str:
 
 def automatic() -> bool:
     """Whether progress is shown without being asked for: `%config Skyward.progress`."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    loaded = getattr(shell, "_skyward_loaded", None)
+    loaded = getattr(ipython_shell(), "_skyward_loaded", None)
     return bool(loaded is None or loaded.notebook.settings.progress)
 
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import sys
 import threading
 from collections.abc import Coroutine
 from typing import Any
 from weakref import WeakSet
 
 from skyward_jupyter.runtime import suspension
+from skyward_jupyter.runtime.shells import ipython_shell
 from skyward_jupyter.runtime.suspension import suspendable
 
 _suspending: WeakSet[Any] = WeakSet()
@@ -24,8 +24,7 @@ _suspending: WeakSet[Any] = WeakSet()
 
 def kernel_shell() -> Any:
     """IPython's shell if this process is a kernel, else None."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = ipython_shell()
     return shell if getattr(shell, "kernel", None) is not None else None
 
 

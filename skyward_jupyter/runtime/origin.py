@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from skyward_jupyter.runtime.shells import ipython_shell
+
 #: What Jupyter Server says (the file's path, since version 2.0), and the variable that VS Code sets in the namespace.
 JUPYTER, VSCODE = "JPY_SESSION_NAME", "__vsc_ipynb_file__"
 _LAUNCHER = "JPY_PARENT_PID"
@@ -68,7 +70,7 @@ def _origin(pid: int, session: str) -> Origin:
 
 def _session() -> str:
     """Return the path of this kernel's notebook, or what its front end calls it; empty outside kernels."""
-    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    shell: Any = ipython_shell()
     if not hasattr(shell, "kernel"):
         return ""
     told = shell.user_ns.get(VSCODE)
@@ -97,7 +99,7 @@ def _folder() -> str:
 
 
 def _program(pid: int) -> Origin:
-    if getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)() is not None:
+    if ipython_shell() is not None:
         return Origin(f"IPython {pid}", "ipython")
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     file = PurePath(sys.argv[0] if sys.argv and sys.argv[0] != "-c" else "")

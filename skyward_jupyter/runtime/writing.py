@@ -14,7 +14,9 @@ import select
 import sys
 import threading
 from types import TracebackType
-from typing import Any, TextIO
+from typing import TextIO
+
+from skyward_jupyter.runtime.shells import ipython_shell
 
 #: What a program ends with when nobody reads what it writes.
 UNREAD_STATUS = 1
@@ -109,8 +111,7 @@ def _may_end() -> bool:
 
 def _is_program() -> bool:
     """Whether there is no notebook and no prompt that goes on whatever becomes of a cell."""
-    ipython: Any = sys.modules.get("IPython")
-    return not hasattr(sys, "ps1") and (ipython is None or ipython.get_ipython() is None)
+    return not hasattr(sys, "ps1") and ipython_shell() is None
 
 
 def _lost_reader(stream: TextIO) -> bool:

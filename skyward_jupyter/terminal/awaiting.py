@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from skyward_jupyter.runtime.shells import ipython_shell
 
 
 def end_interrupted() -> None:
     """Have the shell of this process cancel what a cell awaits when it is interrupted, if nobody runs it otherwise."""
-    ipython = sys.modules.get("IPython")
-    shell: Any = ipython.get_ipython() if ipython is not None else None
+    shell = ipython_shell()
     if shell is None or hasattr(shell, "kernel"):
         return
     from skyward_jupyter.agent.awaited import Awaiting

@@ -8,6 +8,7 @@ import sys
 from typing import Literal, TextIO, cast, get_args
 
 from skyward_jupyter.errors import UsageError
+from skyward_jupyter.runtime.shells import ipython_shell
 
 type Mode = Literal["auto", "live", "lines", "off"]
 
@@ -47,8 +48,7 @@ def on_terminal(stream: TextIO | None) -> bool:
 
 def interactive() -> bool:
     """Whether a prompt is on the screen while no code runs."""
-    ipython = sys.modules.get("IPython")
-    return hasattr(sys, "ps1") or (ipython is not None and ipython.get_ipython() is not None)
+    return hasattr(sys, "ps1") or ipython_shell() is not None
 
 
 def _piped(stream: TextIO | None) -> bool:

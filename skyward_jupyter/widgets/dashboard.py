@@ -9,13 +9,13 @@ HTML forms only.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 
 import traitlets
 
 from skyward_jupyter.actors.source import OVER, Delta, Ended, PanelSource, Snapshot
+from skyward_jupyter.runtime.cells import kernel_shell
 from skyward_jupyter.widgets.static import Picture
 from skyward_jupyter.widgets.tasks import live, packed
 from skyward_jupyter.widgets.view import UNBUILT, Bundle, View, built, page
@@ -195,7 +195,7 @@ def show(source: PanelSource) -> Bundle:
         return known.bundle()
     snapshot = source.snapshot()
     picture = Picture(snapshot, None, time.time(), source.ended().times)
-    if snapshot["state"] in OVER or not _in_kernel():
+    if snapshot["state"] in OVER or kernel_shell() is None:
         return static(picture)
     if not built(FAMILY):
         return static(picture, UNBUILT)
@@ -225,12 +225,6 @@ def static(picture: Picture, note: str = "") -> Bundle:
     """Return the forms of a pool that need no kernel; `note` is a sentence to add."""
     plain = picture.plain()
     return {"text/plain": f"{plain}\n{note}" if note else plain, "text/html": picture.html(note)}
-
-
-def _in_kernel() -> bool:
-    """Tell whether there is a front end that could show a widget."""
-    shell = sys.modules.get("IPython")
-    return shell is not None and getattr(shell.get_ipython(), "kernel", None) is not None
 
 
 def _slim(snapshot: Snapshot) -> dict[str, object]:

@@ -46,7 +46,7 @@ def sent(dashboard: Dashboard, monkeypatch: pytest.MonkeyPatch) -> list[tuple[An
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A kernel with a built widget."""
-    monkeypatch.setattr(module, "_in_kernel", lambda: True)
+    monkeypatch.setattr(module, "kernel_shell", object)
     monkeypatch.setattr(module, "built", lambda family: True)
     yield
     for known in list(module._dashboards.values()):
