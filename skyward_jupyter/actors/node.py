@@ -13,6 +13,7 @@ from casty import Context, actor
 
 from skyward_jupyter.actors import placing, results, retrying
 from skyward_jupyter.actors.adoption import adopt
+from skyward_jupyter.actors.answered import answered
 from skyward_jupyter.actors.courier import CREDIT, Courier
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.ending import end
@@ -53,7 +54,6 @@ from skyward_jupyter.tasks import Tasks, begin
 from skyward_jupyter.wire.events import Failure, Kind
 from skyward_jupyter.wire.messages import Control, Event, Owned
 
-_CONNECT_RETRY = 0.01
 _SUPPLY_RETRY = 0.25
 _NEVER = timedelta(days=365)
 _KINDS = frozenset(Kind)
@@ -236,12 +236,10 @@ class _Node:
 
     async def _connect(self) -> None:
         """Wait until the node answers this kernel."""
-        while True:
-            try:
-                owned: Owned = await self.hub.worker(self.rank).ask(self.hub.own())
-                break
-            except casty.Unavailable:
-                await asyncio.sleep(_CONNECT_RETRY)
+        owned: Owned = await answered(
+            lambda: self.hub.worker(self.rank).ask(self.hub.own()),
+            lambda: self.shown.wrote("does not answer yet; it is asked again"),
+        )
         if owned.taken:
             self.hub.pool.tell(Taken(owned.taken))
             return
