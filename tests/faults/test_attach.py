@@ -325,8 +325,8 @@ def test_a_living_kernel_keeps_its_pool_unless_it_is_forced(another: Another, wo
     first, second = another(), another()
     first.ok(f"pool = sky.ComputePool(nodes=2, name={name!r}, ttl=30).start()")
     first.ok("%%sky\nx = 1")
-    first.ok("waiting = count(600) > pool")
     template, pid = _template(first), _pid(first)
+    first.ok("waiting = count(600) > pool")
     refused = second.run(f"%sky attach {name}")
     assert refused.ename == "PoolHeld"
     assert f"pool {name} is driven by kernel {pid} in {first.folder.name}, which is alive" in refused.evalue
