@@ -543,9 +543,12 @@ class CellFailed(SkywardError):
     Attributes
     ----------
     errors
-        The error of each failed node, by rank.
+        The error of each failed node, by rank, with the frames and their variables there as its traceback.
+    nodes
+        The ranks of the nodes that failed.
     """
 
     def __init__(self, message: str, errors: dict[int, BaseException]) -> None:
         self.errors = errors
+        self.nodes = tuple(sorted(errors))
         super().__init__(message)

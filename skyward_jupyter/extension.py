@@ -25,6 +25,7 @@ from skyward_jupyter.notebook.docking import undock
 from skyward_jupyter.notebook.inspecting import Inspection
 from skyward_jupyter.notebook.interrupts import CellInterrupts
 from skyward_jupyter.notebook.magics import SkyMagics
+from skyward_jupyter.notebook.postmortem import PostMortem
 from skyward_jupyter.notebook.preloading import Imported
 from skyward_jupyter.notebook.reading import CellReader
 from skyward_jupyter.notebook.state import Notebook
@@ -55,6 +56,7 @@ class Loaded:
         self._completion(shell)
         self._groups(shell)
         self._undo.append(install_in(shell))
+        self._debugging(shell)
         self._undo.append(show_unawaited(shell))
         record()
         self._undo.append(self.notebook.forget_notice)
@@ -112,6 +114,12 @@ class Loaded:
                 shell.set_custom_exc((), None)
 
         self._undo.append(undo)
+
+    def _debugging(self, shell: InteractiveShell) -> None:
+        """Have ``%debug`` look at what failed on nodes."""
+        debugger = PostMortem(shell)
+        debugger.install()
+        self._undo.append(debugger.remove)
 
     def _await_cells(self, shell: InteractiveShell) -> None:
         transformer = AwaitTransformer(self.notebook)

@@ -111,10 +111,15 @@ def install_in(shell: Any) -> Callable[[], None]:
 
     def showtraceback(exc_tuple: Any = None, *args: Any, **kwargs: Any) -> Any:
         kind, error, tb = exc_tuple or sys.exc_info()
+        if error is None and isinstance(last := getattr(sys, "last_value", None), shell.custom_exceptions):
+            shell.CustomTB(type(last), last, last.__traceback__)  # which IPython itself forgets
+            return None
         if error is not None and error.__traceback__ is not None:
             whole = error.__traceback__
             trim(error)
             tb = error.__traceback__ if tb is whole or exc_tuple is None else without_ours(tb) or tb
+            if (theirs := getattr(error, "_debugged_as_", None)) is not None:
+                error.__traceback__ = tb = theirs
             exc_tuple = (kind, error, tb)
         return former(exc_tuple, *args, **kwargs)
 

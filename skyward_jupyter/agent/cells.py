@@ -1,6 +1,6 @@
 """What a ``%%sky`` cell is on its way to a session, and what comes back.
 
-Both sides import this module; it imports nothing of either. Line numbers everywhere are those of the cell as it was
+Both sides import this module. Line numbers everywhere are those of the cell as it was
 written, where the ``%%sky`` line is line 1.
 """
 
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+from skyward_jupyter.agent.stack import StackFrame
+from skyward_jupyter.agent.variables import Row
 from skyward_jupyter.errors import TaskTimeout
 from skyward_jupyter.wire.codec import dumps
 
@@ -108,10 +110,14 @@ class CellError:
         Of the exception: its type's name and its message.
     traceback
         As the notebook would show it, with colours.
-    frames
-        ``(file, line, function)`` of the user's frames, outermost first.
     pickled
         The exception itself, when it can travel.
+    stacks
+        The user's frames, of its traceback and of those of the errors behind it, as plain data.
+    variables
+        Those of the frames, as of `skyward_jupyter.agent.variables`.
+    sources
+        Cells that frames are in: what each is called, and its text, by the name of its code.
     interrupted
         Whether it is the KeyboardInterrupt of an interrupted cell.
     """
@@ -119,9 +125,16 @@ class CellError:
     name: str
     text: str
     traceback: str
-    frames: tuple[tuple[str, int, str], ...] = ()
     pickled: bytes | None = None
+    stacks: tuple[tuple[StackFrame, ...], ...] = ()
+    variables: list[Row] = field(default_factory=list)
+    sources: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     interrupted: bool = False
+
+    @property
+    def places(self) -> tuple[tuple[str, int, str], ...]:
+        """File, line and function of the frames of its own traceback, outermost first."""
+        return tuple((frame.file, frame.line, frame.function) for frame in self.stacks[0]) if self.stacks else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +197,9 @@ def overdue(outcome: CellOutcome, limit: float, rank: int) -> CellOutcome:
     if outcome.missing:
         return outcome
     text = f"the cell ran longer than its {limit:g} s"
-    shown, frames = (outcome.error.traceback, outcome.error.frames) if outcome.error is not None else ("", ())
-    error = CellError("TaskTimeout", text, shown, frames, dumps(TaskTimeout(text, rank)))
-    return replace(outcome, shown=None, value=None, outs={}, error=error)
+    raised = outcome.error or CellError("", "", "")
+    raised = replace(raised, name="TaskTimeout", text=text, pickled=dumps(TaskTimeout(text, rank)), interrupted=False)
+    return replace(outcome, shown=None, value=None, outs={}, error=raised)
 
 
 class LineKeepingTransformer(TransformerManager):

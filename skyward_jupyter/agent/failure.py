@@ -8,6 +8,7 @@ else is no `Exception`, and StopIteration.
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from types import TracebackType
 from typing import Any
@@ -132,14 +133,19 @@ def rebuild(failed: Failed, node: int) -> BaseException:
             raise TypeError
     except BaseException:  # whatever code of it raised
         error = RemoteError(failed.type_name, failed.text, node)
-    known = received(failed.facts.get("variables"))
-    for place, (link, frames) in enumerate(zip(chain(error), failed.frames, strict=False)):
-        if frames:
-            assign(link, "__traceback__", traceback_of(frames, known.get(place)))
+    retrace(error, failed.frames, failed.facts.get("variables"))
     by = f" by {call}" if (call := failed.facts.get("call")) else ""
     assign(error, "__notes__", [*getattr(error, "__notes__", ()), f"raised{by} on node {node}"])
     assign(error, "remote_traceback", failed.formatted)
     return error
+
+
+def retrace(error: BaseException, stacks: Sequence[tuple[StackFrame, ...]], rows: object) -> None:
+    """Give an error, its parts and those behind it the tracebacks that they had, with the variables of the frames."""
+    known = received(rows)
+    for place, (link, frames) in enumerate(zip(chain(error), stacks, strict=False)):
+        if frames:
+            assign(link, "__traceback__", traceback_of(frames, known.get(place)))
 
 
 def _user_part(tb: TracebackType | None) -> TracebackType | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dis
 import io
-import traceback
 import types
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,16 +15,14 @@ from functools import cache
 from typing import Any
 
 from skyward_jupyter.agent import outlet
-from skyward_jupyter.agent.cells import CellError, CellOutcome, CellRequest, Holdings, fingerprint
+from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Holdings, fingerprint
 from skyward_jupyter.agent.forks import end, forked
-from skyward_jupyter.agent.imports import imports
 from skyward_jupyter.agent.progress import Bars
-from skyward_jupyter.agent.shell import SessionShell, make_shell, user_part
-from skyward_jupyter.agent.showable import showable
+from skyward_jupyter.agent.raised import described
+from skyward_jupyter.agent.shell import SessionShell, make_shell
 from skyward_jupyter.agent.tqdm_bars import watch
 from skyward_jupyter.wire.attributes import with_attributes
 from skyward_jupyter.wire.blame import explain
-from skyward_jupyter.wire.exceptions import portable
 
 _IPYTHONS = ("In", "Out", "exit", "quit", "get_ipython", "_exit_code")
 
@@ -72,7 +69,7 @@ class Session:
             refused=refused,
             bound={name: fingerprint(names[name]) for name in bound},
             deleted=tuple(name for name in before if name not in names),
-            error=self._error(error) if error is not None else None,
+            error=described(error, self.shell) if error is not None else None,
         )
 
     def holdings(self) -> Holdings:
@@ -141,19 +138,6 @@ class Session:
             return None
         return value
 
-    def _error(self, error: BaseException) -> CellError:
-        shown = self.shell.failure
-        text = shown[1] if shown is not None else "".join(traceback.format_exception_only(error))
-        tb = None if isinstance(error, SyntaxError) else user_part(error.__traceback__)
-        return CellError(
-            name=type(error).__name__,
-            text=_text(error),
-            traceback=imports.as_called(text),
-            frames=tuple((imports.as_called(f.filename), f.lineno or 0, f.name) for f in traceback.extract_tb(tb)),
-            pickled=portable(error),
-            interrupted=isinstance(error, KeyboardInterrupt),
-        )
-
 
 class _Nowhere(io.RawIOBase):
     """A file that keeps nothing: for finding out whether something can be pickled."""
@@ -173,13 +157,6 @@ def unpicklable(name: str, value: object) -> str | None:
         error = explain(name, value)
         return f"{error.path} (a {error.kind}) cannot leave the node: {error.reason}"
     return None
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return showable(error.msg if isinstance(error, SyntaxError) and error.msg else str(error))
-    except Exception:
-        return "(its text cannot be shown)"
 
 
 def _globals_of(code: types.CodeType) -> Iterator[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from types import CodeType, TracebackType
 from typing import Any
@@ -42,6 +43,11 @@ class StackFrame:
     column: int | None
     end_column: int | None
 
+    @property
+    def is_module(self) -> bool:
+        """Whether it is of the code of a module, or of a cell, outside its functions."""
+        return self.function == "<module>"
+
     @classmethod
     def checked(cls, parts: list[Any]) -> StackFrame:
         """Return the frame of these parts, in the order of the attributes; `TypeError` where they are of none."""
@@ -72,10 +78,15 @@ def links_of(tb: TracebackType | None) -> list[TracebackType]:
 def traceback_of(
     frames: tuple[StackFrame, ...], variables: Mapping[int, dict[str, object]] | None = None
 ) -> TracebackType | None:
-    """A traceback with these frames, and with the local variables of those that are known, by their place."""
+    """A traceback with these frames, and with the variables of those that are known, by their place.
+
+    What a module's own frame has, functions of that module see as their globals.
+    """
+    known = variables or {}
+    spaces = {frame.module: known[place] for place, frame in enumerate(frames) if place in known and frame.is_module}
     tb: TracebackType | None = None
     for place, frame in reversed(list(enumerate(frames))):
-        made = _made(frame, variables.get(place) if variables is not None else None)
+        made = _made(frame, None if frame.is_module else known.get(place), spaces.get(frame.module, {}))
         made.tb_next, tb = tb, made
     return tb
 
@@ -97,9 +108,9 @@ def _taken(tb: TracebackType) -> StackFrame:
     )
 
 
-def _made(frame: StackFrame, variables: dict[str, object] | None) -> TracebackType:
+def _made(frame: StackFrame, variables: dict[str, object] | None, space: Mapping[str, object]) -> TracebackType:
     """A traceback of one frame: code that fails where that one did is run."""
-    names: dict[str, Any] = {"__name__": frame.module, "__file__": frame.file}
+    names: dict[str, Any] = {**space, "__name__": frame.module, "__file__": frame.file}
     made: TracebackType | None = None
     try:
         exec(_code(frame), names, names if variables is None else variables)
@@ -109,6 +120,7 @@ def _made(frame: StackFrame, variables: dict[str, object] | None) -> TracebackTy
     return made
 
 
+@lru_cache(maxsize=512)
 def _code(frame: StackFrame) -> CodeType:
     try:
         code = _compiled(frame, frame.column or 0, frame.end_column or 0)

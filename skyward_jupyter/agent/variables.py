@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from types import FrameType, ModuleType, TracebackType
+from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import Any
 
 from skyward_jupyter.agent.stack import links_of
@@ -30,6 +30,10 @@ _PLAIN = (bool, int, float, str, type(None))
 #: A number that JSON and other machines have exactly.
 _EXACT = 2**53
 
+#: What the code of a cell is called, and what IPython has in each session.
+_CELL = "<ipython-input-"
+_SHELL = frozenset({"In", "Out", "exit", "quit", "get_ipython"})
+
 #: Which error of the chain, which of its frames, the name, what it is, and whether that is the value, or a literal that
 #: makes it, or only its text.
 type Row = list[Any]
@@ -40,12 +44,16 @@ def wanted() -> bool:
     return os.environ.get(SWITCH, "").lower() not in ("off", "0", "no", "false")
 
 
-def variables_of(chain: Sequence[BaseException]) -> list[Row]:
-    """The variables of the user's frames of errors, those of the innermost frames first, as far as there is room."""
+def variables_of(chain: Sequence[BaseException], *, cells: bool = False) -> list[Row]:
+    """The variables of the user's frames of errors, those of the innermost frames first, as far as there is room.
+
+    With `cells`, those of the code of cells outside of functions too: the names that it reads, then the session's other
+    ones.
+    """
     rows: list[Row] = []
     left = ALL
     for part, error in enumerate(islice(chain, _PARTS)):
-        for place, frame in _frames(error.__traceback__):
+        for place, frame in _frames(error.__traceback__, cells):
             taken = _of_frame(part, place, frame)
             left -= sum(len(str(row[3])) + len(row[2]) for row in taken)
             if left < 0:
@@ -88,17 +96,21 @@ def _value(sent: object, kind: str) -> object:
         return Text(text)
 
 
-def _frames(tb: TracebackType | None) -> Iterator[tuple[int, FrameType]]:
-    """The frames of functions that the user wrote, innermost first, with their places among those that are sent."""
+def _frames(tb: TracebackType | None, cells: bool) -> Iterator[tuple[int, FrameType]]:
+    """The frames that the user wrote, innermost first, with their places among those that are sent."""
     for place, link in reversed(list(enumerate(links_of(tb)))):
         frame = link.tb_frame
-        if frame.f_locals is not frame.f_globals and _is_users(frame.f_code.co_filename):
+        file = frame.f_code.co_filename
+        is_module = frame.f_locals is frame.f_globals
+        if (cells and file.startswith(_CELL)) if is_module else _is_users(file):
             yield place, frame
 
 
 def _of_frame(part: int, place: int, frame: FrameType) -> list[Row]:
-    names = [name for name, value in frame.f_locals.items() if _is_shown(name, value)][:MOST]
-    values = [frame.f_locals[name] for name in names]
+    held = frame.f_locals
+    names = _names_in_cell(frame) if held is frame.f_globals else [name for name in held if _is_shown(name, held[name])]
+    del names[MOST:]
+    values = [held[name] for name in names]
     rows: list[Row] = []
     foreign: list[int] = []
     for name, value in zip(names, values, strict=True):
@@ -109,6 +121,22 @@ def _of_frame(part: int, place: int, frame: FrameType) -> list[Row]:
     for at, text in zip(foreign, shown([(values[at], VALUE) for at in foreign]), strict=True):
         rows[at][3] = text
     return rows
+
+
+def _names_in_cell(frame: FrameType) -> list[str]:
+    """The names of a session, those first that its cell reads or binds."""
+    held = frame.f_globals
+    others = (name for name, value in held.items() if not callable(value) and not name.startswith("_"))
+    names = dict.fromkeys([*_names_of(frame.f_code), *others])
+    return [name for name in names if name in held and name not in _SHELL and _is_shown(name, held[name])]
+
+
+def _names_of(code: CodeType) -> Iterator[str]:
+    """The global names that code reads or binds, with the functions inside it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_of(constant)
 
 
 def _is_shown(name: str, value: object) -> bool:

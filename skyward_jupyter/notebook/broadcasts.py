@@ -31,6 +31,8 @@ def show_group(
     here = shown.InteractiveTB.structured_traceback(kind, group, _up_to_us(tb), tb_offset=tb_offset)
     found = causes(shown, dict(zip(nodes, group.exceptions, strict=True)))
     shown._showtraceback(kind, group, [*here, "", *rendered(found)])
+    if shown.call_pdb:
+        shown.debugger(force=True)
 
 
 def _up_to_us(tb: TracebackType | None) -> TracebackType | None:

@@ -22,6 +22,7 @@ from skyward_jupyter.notebook.here import Here
 from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
 from skyward_jupyter.notebook.options import CellOptions
+from skyward_jupyter.notebook.postmortem import debuggable
 from skyward_jupyter.notebook.run import CellRun, remember
 from skyward_jupyter.notebook.scattering import Parts, layouts, scattered, told
 from skyward_jupyter.notebook.sending import Parcel, Plan, check_here
@@ -420,11 +421,11 @@ class Cell:
             shown = {rank: done.shown for rank, done in self.outcomes.items() if done.shown is not None}
             show_values(self._on_page, shown, len(self._ranks) > 1)
         if self._run.interrupted:
-            return Verdict(error=interrupted(failed, self._ranks))
+            return Verdict(error=debuggable(self._notebook.shell, interrupted(failed, self._ranks), failed))
         if failed:
             stopped = [rank for rank in self._siblings.stopped if rank in failed and stopped_by(failed[rank])]
             first = {rank: error for rank, error in failed.items() if rank not in stopped}
-            error = cell_failed(first, len(self._ranks), stopped)
+            error = debuggable(self._notebook.shell, cell_failed(first, len(self._ranks), stopped), first)
             if self._options.keep_going:
                 self._bind_beside(error.errors)
             return Verdict(error=error)

@@ -24,6 +24,7 @@ from skyward_jupyter.notebook.options import (
     parse,
     start_options,
 )
+from skyward_jupyter.notebook.postmortem import debug
 from skyward_jupyter.notebook.ranks import ALL
 from skyward_jupyter.notebook.restarting import restart
 from skyward_jupyter.notebook.state import Notebook
@@ -261,6 +262,7 @@ _COMMANDS: dict[str, Callable[[Notebook, str], None]] = {
     "pools": _pools,
     "dock": dock,
     "interrupt": interrupt,
+    "debug": debug,
     "on": switching.on,
     "off": switching.off,
     "restart": restart,

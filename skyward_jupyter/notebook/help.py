@@ -23,6 +23,7 @@ _TAKES = {
     "attach": ("[POOL]", ATTACH),
     "pools": ("", POOLS),
     "interrupt": ("[RUN]", POOL),
+    "debug": ("[NODE]", ()),
     "restart": ("[NODES]", RESTART),
     "on": ("", CELL),
     "use": ("POOL", ()),
@@ -50,6 +51,7 @@ _EXAMPLES = """
     %sky pools --all
     %sky interrupt
     %sky interrupt run
+    %sky debug 2
     %sky restart
     %sky restart 0,2-3
     %sky restart 3 --node

@@ -143,6 +143,7 @@ COMMANDS = {
     "on": "plain cells run on the nodes from now on, with options as of %%sky",
     "off": "plain cells run here again",
     "interrupt": "interrupt what runs on the pool, or one run of it",
+    "debug": "look at the frames of a node that failed; %debug looks at the first",
     "restart": "fresh sessions on all nodes, or on those that are named",
     "help": "this, or more about one command",
 }

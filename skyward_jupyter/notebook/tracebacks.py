@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from skyward_jupyter.agent.cells import CellError
+from skyward_jupyter.agent.failure import retrace
 from skyward_jupyter.errors import CellFailed, RemoteError, SkywardError, TaskInterrupted
 from skyward_jupyter.notebook.ranks import label, spoken
 from skyward_jupyter.wire.codec import loads
@@ -52,7 +53,7 @@ def causes_of(failed: Mapping[int, Failed]) -> list[Cause]:
     for rank, error in sorted(failed.items()):
         if isinstance(error, CellError):
             name, text, shown = error.name, error.text, error.traceback
-            key: object = (name, error.frames)
+            key: object = (name, error.places)
         else:
             name, text = type(error).__name__, _text_of(error)
             shown = _remote(error)
@@ -98,7 +99,9 @@ def interrupted(failed: Mapping[int, Failed], ranks: list[int]) -> KeyboardInter
     lines = [f"KeyboardInterrupt: {sentence}"]
     if failed:
         lines += ["", *rendered(causes_of(failed))]
-    return shown_as(KeyboardInterrupt(sentence), lines)
+    error = shown_as(KeyboardInterrupt(sentence), lines)
+    error.nodes = {rank: _exception(rank, one) for rank, one in failed.items()}  # type: ignore[attr-defined]
+    return error
 
 
 def in_a_sentence(error: SkywardError) -> SkywardError:
@@ -141,8 +144,8 @@ def _exception(rank: int, error: Failed) -> BaseException:
         loaded = None
     if not isinstance(loaded, BaseException):
         loaded = RemoteError(error.name, error.text, rank)
-    notes = [*getattr(loaded, "__notes__", ()), f"on node {rank}:\n{plain(error.traceback)}"]
-    assign(loaded, "__notes__", notes)
+    retrace(loaded, error.stacks, error.variables)
+    assign(loaded, "__notes__", [*getattr(loaded, "__notes__", ()), f"raised on node {rank}"])
     return loaded
 
 

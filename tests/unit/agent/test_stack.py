@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from skyward_jupyter.agent.stack import frames_of, traceback_of
+from skyward_jupyter.agent.stack import StackFrame, frames_of, traceback_of
 
 
 def _fails(depth: int) -> int:
@@ -52,6 +52,18 @@ def test_code_that_has_no_columns() -> None:
         exec(compile(tree, "<made>", "exec"), {})
     frames = traceback.extract_tb(traceback_of(frames_of(caught.value.__traceback__)))
     assert (frames[-1].filename, frames[-1].lineno) == ("<made>", 2)
+
+
+def test_functions_see_the_variables_of_their_module() -> None:
+    frames = (
+        StackFrame("cell", "<module>", "<module>", "__main__", 1, 2, 2, None, None),
+        StackFrame("cell", "inner", "inner", "__main__", 1, 1, 1, None, None),
+        StackFrame("other.py", "apart", "apart", "other", 1, 1, 1, None, None),
+    )
+    links = traceback_of(frames, {0: {"n": 5, "x": 1}, 1: {"x": 2}})
+    found = [frame for frame, _ in traceback.walk_tb(links)]
+    assert [eval("x", frame.f_globals, frame.f_locals) for frame in found[:2]] == [1, 2]
+    assert [frame.f_globals.get("n") for frame in found] == [5, 5, None]
 
 
 def test_nothing_gives_nothing() -> None:

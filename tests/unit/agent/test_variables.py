@@ -46,6 +46,24 @@ def test_others_arrive_as_text() -> None:
     assert repr(arrived["password"]) == "<hidden>"
 
 
+def test_those_of_a_cell_begin_with_what_it_reads() -> None:
+    space: dict[str, Any] = {f"n{place}": place for place in range(200)} | {
+        "In": [],
+        "_hidden": 1,
+        "late": 7,
+        "json": json,
+    }
+    code = compile("mine = late\nraise ValueError", "<ipython-input-3-abc>", "exec")
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        exec(code, space)
+    rows = variables_of([caught.value], cells=True)
+    names = [row[2] for row in rows if row[1] == 1]
+    assert len(names) == MOST
+    assert names[:2] == ["late", "mine"]
+    assert not {"In", "_hidden", "json", "ValueError"}.intersection(names)
+    assert {row[1] for row in variables_of([caught.value])} == {0}
+
+
 def test_there_is_an_end_to_them() -> None:
     assert len(sent(**{f"n{place}": place for place in range(200)})) == MOST
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from skyward_jupyter.agent.cells import CellError
+from skyward_jupyter.agent.stack import StackFrame
 from skyward_jupyter.errors import CellFailed, NotPicklable, SlotDied, TaskFailed, UsageError
 from skyward_jupyter.notebook.tracebacks import (
     CAUSES,
@@ -20,9 +21,10 @@ from skyward_jupyter.notebook.tracebacks import (
 
 
 def error(text: str = "division by zero", line: int = 2, **more: Any) -> CellError:
-    frames = (("<ipython-input-1>", line, "<module>"),)
+    frame = StackFrame("<ipython-input-1>", "<module>", "<module>", "__main__", 1, line, line, None, None)
     name = more.pop("name", "ZeroDivisionError")
-    return CellError(name, text, f"\x1b[31m----> {line}\x1b[39m 1/0\n{name}: {text}", frames, **more)
+    traceback = f"\x1b[31m----> {line}\x1b[39m 1/0\n{name}: {text}"
+    return CellError(name, text, traceback, **{"stacks": ((frame,),), **more})
 
 
 def shown(raised: BaseException) -> str:
@@ -65,12 +67,23 @@ def test_many_causes_are_shown_short() -> None:
     assert "[11] ZeroDivisionError" in text
 
 
-def test_the_errors_are_the_users_own_with_their_traceback_as_a_note() -> None:
-    failed = cell_failed({1: error(pickled=pickle.dumps(KeyError("k"))), 2: error()}, 3)
+def test_the_errors_are_the_users_own_with_their_frames() -> None:
+    rows = [[0, 0, "x", 3, "value"]]
+    failed = cell_failed({1: error(pickled=pickle.dumps(KeyError("k")), variables=rows), 2: error()}, 3)
     assert isinstance(failed, CellFailed)
+    assert failed.nodes == (1, 2)
     assert isinstance(failed.errors[1], KeyError)
-    assert "on node 1" in failed.errors[1].__notes__[0]
+    assert failed.errors[1].__notes__ == ["raised on node 1"]
     assert isinstance(failed.errors[2], TaskFailed)
+    tb = failed.errors[1].__traceback__
+    assert tb is not None
+    assert (tb.tb_lineno, tb.tb_frame.f_locals["x"]) == (2, 3)
+
+
+@pytest.mark.parametrize("rows", [None, [1], [[0, 0, "x"]], [["a", 0, "x", 3, "value"]], [[0, 9, "x", 3, "value"]]])
+def test_variables_that_are_none_do_no_harm(rows: Any) -> None:
+    failed = cell_failed({0: error(variables=rows)}, 1)
+    assert "x" not in failed.errors[0].__traceback__.tb_frame.f_locals  # type: ignore[union-attr]
 
 
 def test_an_exception_that_cannot_be_loaded_arrives_by_name() -> None:
