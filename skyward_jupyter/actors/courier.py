@@ -299,6 +299,7 @@ class Courier:
         self._codes.clear()
         self.project = ""
         self._tasks[:0] = [entry for entry in entries if not entry.outcome.done()]
+        self._tasks.sort(key=lambda entry: entry.id)  # several exchanges may have failed: as they were called
         self._controls[:0] = exchange.controls
         self._feeds[:0] = exchange.feeds
         if self._alive():

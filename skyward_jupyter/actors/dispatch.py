@@ -20,6 +20,7 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Arrived, Direct, Follow, Give, Withdraw
 from skyward_jupyter.actors.placing import enqueue
 from skyward_jupyter.actors.pulling import Source
+from skyward_jupyter.actors.session_order import SessionOrder
 from skyward_jupyter.errors import NoRoom, NotPicklable, PoolHeld, PoolStopped
 from skyward_jupyter.events import TaskQueued
 from skyward_jupyter.runtime.cells import current_cell
@@ -99,6 +100,7 @@ class Dispatch:
         self._hub = hub
         self._working = Tasks("a broadcast")
         self._codes: WeakKeyDictionary[Callable[..., Any], tuple[tuple[object, ...], Code]] = WeakKeyDictionary()
+        self._sessions = SessionOrder()
 
     def pooled(self, calls: Iterable[Call], on_event: Callable[[TaskEvent], None] | None) -> list[TaskEntry]:
         """Put calls into the queue, in order; each runs on any node. Nothing is queued when one cannot be packed."""
@@ -162,7 +164,12 @@ class Dispatch:
             entry.rank, entry.session = rank, session
             entry.flags = call.keep(rank, rank == head, len(self._hub.desk.nodes)) if call.keep is not None else ""
         self._admit(entries)
-        if len(calls) == 1 and len(ranks) > 1 and not calls[0].sources:
+        if session and self._sessions.add(entries):
+            # What was broadcast before these must not come after them.
+            self._direct([*self._sessions.not_sent_directly(ranks), *entries])
+        elif len(calls) == 1 and len(ranks) > 1 and not calls[0].sources:
+            if session:
+                self._sessions.goes_by_head(entries)
             self._working.start(
                 self._broadcast(entries),
                 partial(self._not_broadcast, entries),

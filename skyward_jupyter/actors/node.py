@@ -98,6 +98,8 @@ class _Node:
         self._connected = False
         self.vigil = Vigil(hub, rank, lambda: bool(self.courier.following), lambda why: me.tell(Gone(why)))
         self._returned: list[int] = []
+        self._session_turn = asyncio.Lock()
+        self._sessions_waiting = 0
         self._supplying = Tasks(f"sending node {rank} what its tasks need")
         self._connecting: asyncio.Task[None] | None = None
         self._importing: asyncio.Task[None] | None = None
@@ -282,12 +284,28 @@ class _Node:
         entry.rank = self.rank
         if entry.session:
             self.hub.desk.sessions.add(self.rank)
-        if entry.blobs and not self.hub.payloads.shared:
-            self._supplying.start(
-                self._supply(entry), lambda error: end(self.hub, entry, Failure(self.rank, error, 0.0))
-            )
+        if self._lacks(entry) or (entry.session and self._sessions_waiting):
+            self._sessions_waiting += entry.session
+            work = self._in_turn(entry) if entry.session else self._supply(entry)
+            self._supplying.start(work, lambda error: end(self.hub, entry, Failure(self.rank, error, 0.0)))
             return
         self._add(entry)
+
+    def _lacks(self, entry: TaskEntry) -> bool:
+        """Return whether a task needs what must be brought to the node."""
+        return bool(entry.blobs) and not self.hub.payloads.shared
+
+    async def _in_turn(self, entry: TaskEntry) -> None:
+        """Supply a session task, and send it after those that were called before it."""
+        async with self._session_turn:
+            try:
+                if self._lacks(entry):
+                    await self._supply(entry)
+                else:
+                    self._add(entry)
+                    self._flush()
+            finally:
+                self._sessions_waiting -= 1
 
     async def _supply(self, entry: TaskEntry) -> None:
         """Bring what a task needs to the node, then the task."""

@@ -92,6 +92,10 @@ class Cell:
         self._sent = asyncio.Event()
         self._ended_here = asyncio.Event()
         self._found = self._launched = False
+        self._started: list[Launched] = []
+        self._missing: set[int] = set()
+        self._refused: dict[int, Outcome] = {}
+        self._lost = asyncio.Event()
         self._blank: Callable[[], bool] = lambda: True
         self._waits = Waits(self._waits_for, self._shows_nothing)
         self.sizes: dict[str, int] = {}
@@ -201,8 +205,8 @@ class Cell:
         self._siblings = Siblings[Failed](self._ranks, self._tell_failed, stop)
         self._plans = dict.fromkeys(self._ranks, plan)
         try:
-            self._started: list[Launched] = []
             self._launch(plan, self._ranks)
+            self._run.stop_with(self._stop_all, self._kill_all)
         except BaseException as error:
             self._run.end(None, error)
             screen.end()
@@ -290,7 +294,6 @@ class Cell:
         self._run.ids.add(launched.run)
         self._launched = True
         self._waits.begin()
-        self._run.stop_with(launched.interrupt, launched.kill)
         launched.outlive(self._run.outlived)
         launched.each(lambda place, outcome: self._part_ended(ranks[place], outcome))
         self._started.append(launched)
@@ -301,6 +304,11 @@ class Cell:
         for launched in self._started:
             launched.interrupt()
 
+    def _kill_all(self) -> None:
+        """End the processes of what still runs."""
+        for launched in self._started:
+            launched.kill()
+
     def _tell_failed(self, failed: Mapping[int, Failed], running: list[int]) -> None:
         """Say what has failed and for whom it is waited, after what was written before."""
         self._grouped.flush()
@@ -309,7 +317,9 @@ class Cell:
     def _part_ended(self, rank: int, outcome: Outcome) -> None:
         """One node is through, unless its session turned out to be another and it shall begin anew."""
         match outcome:
-            case Success(_, CellOutcome(missing=missing)) if missing:
+            case _ if _is_missing(outcome):
+                self._missing.add(rank)
+                self._lost.set()
                 return
             case Success(_, CellOutcome() as done):
                 self._run.mark(rank, shown=done.shown, error=done.error)
@@ -342,14 +352,7 @@ class Cell:
             self._grouped.take(event)
 
     async def _finish(self) -> Verdict:
-        outcomes = await self._outcomes(self._started[0])
-        again = self._missing(outcomes)
-        if again:
-            plan = self._plan(again)
-            self._warn(self._gone.of_plan(plan, again))
-            self._plans.update(dict.fromkeys(again, plan))
-            outcomes = [one for one in outcomes if one.node not in again]
-            outcomes += await self._outcomes(self._launch(plan, again))
+        outcomes = await self._until_ended()
         if self.here is not None:
             await self._until_ended_here()
         self._siblings.close()
@@ -374,26 +377,45 @@ class Cell:
         if not self._options.quiet and (line := self._traffic.line()):
             self._on_page.bundle(*quiet_line(line))
 
-    async def _outcomes(self, launched: Launched) -> list[Outcome]:
-        """Wait for every node's part; each cancelling on the way stops the cell harder."""
-        waiting = promise(launched.outcomes())
-        while True:
-            try:
-                return list(await asyncio.shield(waiting))
-            except asyncio.CancelledError:
-                if waiting.cancelled():
-                    raise
-                self._run.stop()
+    async def _until_ended(self) -> list[Outcome]:
+        """Wait for every node's part; each cancelling on the way stops the cell harder.
 
-    def _missing(self, outcomes: Sequence[Outcome]) -> list[int]:
-        """Nodes whose session is another one than before, so that the cell did not run there yet."""
-        again = [
-            outcome.node
-            for outcome in outcomes
-            if isinstance(outcome, Success) and isinstance(outcome.value, CellOutcome) and outcome.value.missing
-        ]
-        self._tell_gone(again)
-        return [] if self._run.interrupted or self._siblings.stopping else again
+        A node whose session is another one than before begins anew at once: the others may wait for it.
+        """
+        ended: dict[int, Outcome] = {}
+        waiting = {promise(self._started[0].outcomes())}
+        while waiting:
+            lost = promise(self._lost.wait())
+            try:
+                await asyncio.wait([*waiting, lost], return_when=asyncio.FIRST_COMPLETED)
+            except asyncio.CancelledError:
+                self._run.stop()
+                continue
+            finally:
+                lost.cancel()
+            waiting |= {promise(launched.outcomes()) for launched in self._begin_anew()}
+            for done in [one for one in waiting if one.done()]:
+                waiting.remove(done)
+                ended |= {one.node: one for one in done.result() if one.node not in ended or not _is_missing(one)}
+        return list((ended | self._refused).values())
+
+    def _begin_anew(self) -> list[Launched]:
+        """Send the cell again to the nodes whose session turned out to be another, unless it was stopped."""
+        ranks, self._missing = sorted(self._missing), set()
+        self._lost.clear()
+        self._tell_gone(ranks)
+        if not ranks or self._run.interrupted or self._siblings.stopping:
+            return []
+        try:
+            plan = self._plan(ranks)
+            self._warn(self._gone.of_plan(plan, ranks))
+            self._plans.update(dict.fromkeys(ranks, plan))
+            return [self._launch(plan, ranks)]
+        except SkywardError as error:
+            self._refused.update((rank, Failure(rank, error, 0.0)) for rank in ranks)
+            for rank in ranks:
+                self._part_ended(rank, self._refused[rank])
+            return []
 
     def _is_new(self, outcome: Outcome) -> bool:
         """Whether the session that the ledger knows is gone."""
@@ -498,3 +520,8 @@ class Cell:
             render = getattr(verdict.error, "_render_traceback_", lambda: [repr(verdict.error)])
             self._on_page.say("stderr", plain("\n".join(render())) + "\n")
         self._run.end(verdict.value, verdict.error)
+
+
+def _is_missing(outcome: Outcome) -> bool:
+    """Return whether the cell did not run there yet: the session is another than before and lacks what it expects."""
+    return isinstance(outcome, Success) and isinstance(outcome.value, CellOutcome) and bool(outcome.value.missing)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.notebooks.conftest import ABOUT
@@ -94,3 +96,39 @@ def test_by_node_each_nodes_lines_stay_together(nodes: Kernel) -> None:
     nodes.ok("await run")
     lines = shown.displays[0]["text/plain"].splitlines()[1:]
     assert lines == ["[0]", "  a", "  b", "[1]", "  a", "  b", "[2]", "  a", "  b", "[0] 0", "[1] 1", "[2] 2"]
+
+
+@pytest.fixture
+def slow_head(nodes: Kernel) -> Iterator[None]:
+    """Stop the agent of node 0, which hands on what goes to several nodes."""
+    nodes.ok("%%sky\nseen = []")
+    nodes.ok("import os, signal\nhead = pool.nodes[0].pid\nos.kill(head, signal.SIGSTOP)")
+    yield
+    nodes.ok("os.kill(head, signal.SIGCONT)\nawait first")
+
+
+@pytest.mark.usefixtures("slow_head")
+def test_a_cell_for_one_node_comes_after_a_run_for_all(nodes: Kernel) -> None:
+    nodes.ok("%%sky --bg --into first\nseen.append('first')")
+    assert nodes.ok("%%sky --on 1\nseen.append('second'); seen").text == "['first', 'second']"
+
+
+@pytest.mark.usefixtures("slow_head")
+def test_runs_for_several_nodes_come_in_order(nodes: Kernel) -> None:
+    nodes.ok("%%sky --bg --into first\nseen.append('first')")
+    nodes.ok("%%sky --bg --on 1,2 --into second\nseen.append('second')")
+    nodes.ok("%%sky --bg --on 1,2 --into third\nseen.append('third')\nseen")
+    assert nodes.ok("await third").text == "[['first', 'second', 'third'], ['first', 'second', 'third']]"
+
+
+def test_a_cell_waits_for_the_values_of_the_run_before_it(kernel: Kernel) -> None:
+    """The pool sends payloads as to far machines."""
+    kernel.ok("import skyward as sky, numpy\nfar = sky.ComputePool(nodes=2, name='far', _share=False)\nfar.start()")
+    try:
+        kernel.ok("big = numpy.zeros(30_000_000)\ncount = 0")
+        kernel.ok("%%sky --pool far\ncount = 0")
+        kernel.ok("%%sky --pool far --bg --on 1 -i big --into first\ncount += len(big)")
+        assert kernel.ok("%%sky --pool far --on 1\ncount").text == "30000000"
+        kernel.ok("await first")
+    finally:
+        kernel.ok("far.stop()")

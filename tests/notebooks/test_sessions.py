@@ -118,3 +118,27 @@ def test_of_values_that_were_sent_it_is_said_too(nodes: Kernel) -> None:
     assert shown.text == "1"
     assert shown.stderr == "node 3: the process that ran earlier cells there has ended, with what they changed there\n"
     nodes.ok("%sky scale 3")
+
+
+def test_a_node_that_lost_its_session_begins_while_others_wait_for_it(nodes: Kernel) -> None:
+    nodes.ok("def same(x): return x")
+    nodes.ok("%%sky\nsame(1)")
+    kill(nodes, 1)
+    meet = "import skyward as sky\nsky.barrier('all', 3).wait()"
+    shown = nodes.ok(f"%%sky\n{meet}\nsame(2)")
+    assert shown.text == "[0-2] 2"
+    assert f"node 1: {WENT}" in shown.stderr
+
+
+def test_one_that_begins_anew_is_interrupted_with_the_others(nodes: Kernel) -> None:
+    nodes.ok("def same(x): return x")
+    nodes.ok("%%sky\nsame(1)")
+    kill(nodes, 1)
+    nodes.ok("%%sky --bg --into run\nimport time\nprint('here')\ntime.sleep(same(60))")
+    nodes.ok("import asyncio\nwhile run.nodes[1].output != 'here\\n': await asyncio.sleep(.01)")
+    nodes.ok("run.cancel()")
+    shown = nodes.run("await run")
+    assert shown.ename == "TaskInterrupted"
+    assert shown.seconds < 30
+    assert nodes.ok("run.state").text == "'cancelled'"
+    nodes.ok(ABOUT)

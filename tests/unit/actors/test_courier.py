@@ -430,3 +430,13 @@ async def test_an_answer_that_never_comes_is_asked_for_again(monkeypatch: pytest
     await kernel.until(2)
     kernel.check([1])
     assert node.ran == [1]
+
+
+async def test_what_failed_together_goes_again_as_it_was_called() -> None:
+    node = Node()
+    node.lose.extend(["request", "request", "request"])
+    kernel = Kernel(node)
+    for number in (1, 2, 3):
+        kernel.send(entry(number))
+    await kernel.until(6)
+    assert node.ran == [1, 2, 3]
