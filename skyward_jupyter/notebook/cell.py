@@ -186,7 +186,7 @@ class Cell:
         notes = self._pool._inner.project_notes()
         plan = self._plan(self._ranks)
         loop = asyncio.get_running_loop()
-        screen = (RunScreen if self._options.bg else CellScreen)(self._notebook.shell, self._pool.name, self._run)
+        screen = (RunScreen if self._options.bg else CellScreen)(self._notebook, self._pool, self._run)
         self._on_page = screen
         screen.before, self._blank = self._waits.look, lambda: not screen.wrote
         how, run = self._options.group, self._run
@@ -441,7 +441,7 @@ class Cell:
                 self._run.mark(outcome.node, error=error)
         if not self._options.quiet:
             shown = {rank: done.shown for rank, done in self.outcomes.items() if done.shown is not None}
-            show_values(self._on_page, shown, len(self._ranks) > 1)
+            show_values(self._on_page, shown, len(self._ranks) > 1, beside=self._options.group != "time")
         if self._run.interrupted:
             return Verdict(error=debuggable(self._notebook.shell, interrupted(failed, self._ranks), failed))
         if failed:

@@ -12,19 +12,21 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.interactiveshell import InteractiveShell
-
 from skyward_jupyter.agent.cells import Bundle
-from skyward_jupyter.notebook import still, tall
+from skyward_jupyter.notebook import rowpage, still, tall
 from skyward_jupyter.notebook.ranks import label
+from skyward_jupyter.notebook.rows import Places, Row
 from skyward_jupyter.runtime.writing import fitting, put
 from skyward_jupyter.widgets import hosting, runs
 from skyward_jupyter.wire.events import Display
 
 if TYPE_CHECKING:
+    from skyward_jupyter.api.pool import ComputePool
     from skyward_jupyter.notebook.run import CellRun
+    from skyward_jupyter.notebook.state import Notebook
 
 #: Seconds that a cell runs before it may show itself live.
 AFTER = 2.0
@@ -47,19 +49,23 @@ class CellScreen:
 
     raw = True
 
-    def __init__(self, shell: InteractiveShell, pool: str, run: CellRun) -> None:
-        self._shell = shell
-        self._pool = pool
+    def __init__(self, notebook: Notebook, pool: ComputePool, run: CellRun) -> None:
+        self._shell = shell = notebook.shell
+        self._pool = pool.name
         self._run = run
         self._id = uuid.uuid4().hex
         self._context = contextvars.copy_context()
         self._updates = hasattr(shell, "kernel")
+        self.places = self._places(notebook, pool) if self._updates else None
         self._lives: dict[str, str] = {}
         self._raised = ""
         self._height, self._bounded = 0, False
         self.wrote = False
         self.before: Callable[[], object] | None = None
         run.body = "" if self.raw else None  # what is in the cell is not shown twice
+
+    def _places(self, notebook: Notebook, pool: ComputePool) -> Places:
+        return notebook.places(pool)
 
     def write(self, stream: str, text: str) -> None:
         """Write text to this process's stream."""
@@ -82,6 +88,19 @@ class CellScreen:
         if display_id := transient.get("display_id"):
             transient["display_id"] = f"sky-{self._pool}-{ranks[0]}-{display_id}"
         self._send(dict(event.data), dict(event.metadata), transient, event.update)
+
+    def row(self, row: Row) -> None:
+        """Display a row; one node's display alone stays what it is, under its label."""
+        former, row.drawn = row.drawn, "row" if len(row.figures) > 1 or row.drawn == "row" else "alone"
+        heading, body = ({"display_id": f"sky-row-{row.id}{part}"} for part in ("-label", ""))
+        if row.drawn == "alone":
+            (figure,) = row.figures
+            self._send(*_labels(figure.ranks), heading, bool(former))
+            self._send(dict(figure.data), dict(figure.metadata), body, bool(former))
+            return
+        if former == "alone":
+            self._send({"text/plain": "", "text/html": ""}, {}, heading, True)
+        self._send(_row_bundle(row), {}, body, bool(former))
 
     def bundle(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Display a MIME bundle of this side."""
@@ -192,8 +211,9 @@ class RunScreen(CellScreen):
 
     raw = False
 
-    def __init__(self, shell: InteractiveShell, pool: str, run: CellRun) -> None:
-        super().__init__(shell, pool, run)
+    def __init__(self, notebook: Notebook, pool: ComputePool, run: CellRun) -> None:
+        super().__init__(notebook, pool, run)
+        shell = notebook.shell
         self._said: list[str] = []
         self._sections = ""
         self._drawn = time.monotonic()
@@ -203,6 +223,9 @@ class RunScreen(CellScreen):
             self._place("run", bundle or run.still(), False)
         run.at_end(self._settle)
         run.shown_in = shell.execution_count
+
+    def _places(self, notebook: Notebook, pool: ComputePool) -> Places:
+        return Places()  # no other cell updates what is in its display
 
     def write(self, stream: str, text: str) -> None:
         """The run has it in its log already."""
@@ -220,6 +243,12 @@ class RunScreen(CellScreen):
         display_id = event.transient.get("display_id")
         key = f"{ranks[0]}-{display_id}" if display_id else ""
         self._run.displays.add(label(ranks) if labelled else "", event.data, key, update=event.update)
+        self._redraw()
+
+    def row(self, row: Row) -> None:
+        """Add a row, or have it as it is now."""
+        self._run.displays.add("", _row_bundle(row), row.id, update=bool(row.drawn))
+        row.drawn = "row"
         self._redraw()
 
     def bundle(self, data: dict[str, Any], metadata: dict[str, Any]) -> None:
@@ -266,20 +295,31 @@ class RunScreen(CellScreen):
         runs.drop(self._run)
 
 
-def show_values(screen: CellScreen, shown: dict[int, Bundle], labelled: bool) -> None:
-    """Show last expressions: plain ones as labelled lines together, rich ones each with its label; equal ones once."""
-    plain: list[str] = []
-    for ranks, bundle in equal_bundles(shown):
-        text = bundle.data.get("text/plain")
-        if set(bundle.data) == {"text/plain"} and isinstance(text, str) and (labelled or not screen.raw):
-            plain.append(_labelled(ranks, text) if labelled else text)
-            continue
-        if plain:
-            screen.text("\n".join(plain))
-            plain = []
-        screen.publish(ranks, Display(ranks[0], bundle.data, bundle.metadata, {}), labelled)
-    if plain:
-        screen.text("\n".join(plain))
+def show_values(screen: CellScreen, shown: dict[int, Bundle], labelled: bool, *, beside: bool) -> None:
+    """Show last expressions, equal ones once: plain ones as labelled lines together, rich ones `beside` each other."""
+    groups = equal_bundles(shown)
+    for kind, some in groupby(groups, lambda group: _kind_of_value(screen, group[1], labelled, beside=beside)):
+        found = list(some)
+        if kind == "line":
+            screen.text("\n".join(_labelled(ranks, _plain(one)) if labelled else _plain(one) for ranks, one in found))
+        elif kind == "row" and len(found) > 1:
+            row = Row()
+            for ranks, one in found:
+                row.add(ranks, Display(ranks[0], one.data, one.metadata, {}))
+            screen.row(row)
+        else:
+            for ranks, one in found:
+                screen.publish(ranks, Display(ranks[0], one.data, one.metadata, {}), labelled)
+
+
+def _kind_of_value(screen: CellScreen, bundle: Bundle, labelled: bool, *, beside: bool) -> str:
+    if set(bundle.data) == {"text/plain"} and isinstance(bundle.data["text/plain"], str):
+        return "line" if labelled or not screen.raw else "alone"
+    return "row" if beside and labelled and screen.places is not None and rowpage.fits(bundle.data) else "alone"
+
+
+def _plain(bundle: Bundle) -> str:
+    return str(bundle.data["text/plain"])
 
 
 def equal_bundles(shown: dict[int, Bundle]) -> list[tuple[list[int], Bundle]]:
@@ -292,6 +332,10 @@ def equal_bundles(shown: dict[int, Bundle]) -> list[tuple[list[int], Bundle]]:
         else:
             groups.append(([rank], bundle))
     return groups
+
+
+def _row_bundle(row: Row) -> dict[str, Any]:
+    return {"text/plain": rowpage.plain(row.figures), "text/html": rowpage.page(row.figures)}
 
 
 def _labelled(ranks: list[int], text: str) -> str:

@@ -1,9 +1,10 @@
 """Output of many nodes, merged and labelled while it comes.
 
 Events are gathered for a tick and written together. With ``same``, equal lines that several nodes wrote within a tick
-become one with the nodes before it; with ``time`` every line stands alone, in the order it came; with ``node`` each
-node's lines and displays stay together, in node order: as text while they come, as what they are at the end. Memory and
-the amount shown are bounded: what is left out is counted, and the count shown.
+become one with the nodes before it, and what several nodes display stands side by side; with ``time`` every line and
+display stands alone, in the order it came; with ``node`` each node's lines and displays stay together, in node order:
+as text while they come, as what they are at the end. Memory and the amount shown are bounded: what is left out is
+counted, and the count shown.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from skyward_jupyter.notebook.lines import LineReader
 from skyward_jupyter.notebook.logbook import LINES, LogBook
 from skyward_jupyter.notebook.pacing import CELL_LIMIT, Entry, Pace, Skipped, in_few_turns
 from skyward_jupyter.notebook.ranks import label
+from skyward_jupyter.notebook.rowpage import fits
+from skyward_jupyter.notebook.rows import Places, Row, Rows
 from skyward_jupyter.notebook.screen import Screen
 from skyward_jupyter.notebook.sections import Sections
 from skyward_jupyter.wire.events import Clear, Display, Dropped, Output, TaskEvent
@@ -86,6 +89,8 @@ class Grouped:
         self._skipped = Skipped.for_a_moment()
         self._left_out = Skipped()
         self._sections = Sections(self._ranks, name)
+        self._rows = Rows(screen.places or Places())
+        self._beside = how == "same" and not self._alone and screen.places is not None
         self._drawn: dict[str, str] = {}
         self._cleared: set[int] = set()
 
@@ -112,6 +117,7 @@ class Grouped:
         self._bars.end()
         self.flush()
         self._write(self._pace.rest())
+        self._draw_rows(last=True)
         self._write_skipped(self._left_out)
         self._settle_sections()
         if self._pace.late:
@@ -125,6 +131,8 @@ class Grouped:
             self._bars.clear()
             self._cleared.clear()
             self._drawn.clear()
+            for row in self._rows.restart():
+                self._draw_row(row)
         entries, self._pending, self._gathered = list(self._pending.values()), {}, 0
         if self._how == "same":
             entries.sort(key=lambda entry: (entry.place, min(entry.ranks)))
@@ -133,6 +141,7 @@ class Grouped:
         self._record(entries)
         self._record_flood()
         self._write(self._pace.let_through(entries, self._skipped, self._left_out))
+        self._draw_rows()
         self._write_skipped(self._skipped)
         self._write_skipped(self._flood)
         self._draw()
@@ -144,7 +153,7 @@ class Grouped:
             return
         self._ticking = False
         self.flush()
-        if self._pace.holds:
+        if self._pace.holds or self._rows.waiting:
             self._tick_later()
 
     def _tick_later(self) -> None:
@@ -231,6 +240,7 @@ class Grouped:
             if not entry.ranks:
                 del self._pending[key]
         self._sections.clear(node)
+        self._rows.clear(node)
         if node not in self._cleared:
             self._cleared.add(node)
 
@@ -251,17 +261,39 @@ class Grouped:
                 self._log.add(entry.ranks, entry.stream, entry.text)
 
     def _write(self, entries: Iterable[Entry]) -> None:
+        entries = in_few_turns(list(entries))
+        placed = {id(entry): self._in_row(entry.ranks, entry.event) for entry in entries if entry.event is not None}
         text: list[str] = []
         stream = "stdout"
-        for entry in in_few_turns(list(entries)):
+        for entry in entries:
+            row = placed.get(id(entry))
+            if row is not None and row.drawn:
+                continue
             if entry.event is not None or entry.stream != stream:
                 self._put(stream, text)
                 stream = entry.stream or stream
-            if entry.event is not None:
+            if row is not None:
+                self._draw_row(row)
+            elif entry.event is not None:
                 self._screen.publish(entry.ranks, entry.event, not self._alone)
             else:
                 text.append(f"{self._label(entry.ranks)}{entry.text}")
         self._put(stream, text)
+
+    def _in_row(self, ranks: list[int], event: Display) -> Row | None:
+        """The row that has what these nodes display, or that had what it updates; None for what stands alone."""
+        if event.update:
+            return self._rows.update(event)
+        return self._rows.add(ranks, event) if self._beside and fits(event.data) else None
+
+    def _draw_row(self, row: Row) -> None:
+        self._screen.row(row)
+        self._rows.drew(row)
+
+    def _draw_rows(self, *, last: bool = False) -> None:
+        """Draw rows that have changed, as often as their size allows."""
+        for row in self._rows.due(last=last):
+            self._draw_row(row)
 
     def _label(self, ranks: list[int]) -> str:
         return "" if self._alone else f"{label(ranks)} "

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 #: How many displays are kept, and how many characters of HTML.
 MOST = 40
 CHARACTERS = 8_000_000
+#: Images that HTML can hold, the first choice first.
+IMAGES = ("image/png", "image/jpeg", "image/gif", "image/svg+xml")
 
 
 class Pictures:
@@ -34,9 +36,13 @@ class Pictures:
         """Keep a display; one that updates an earlier one takes its place."""
         picture = name, as_html(data)
         place = self._places.get(key) if update else None
+        size = sum(len(page) for _, page in self.shown) + len(picture[1])
         if place is not None:
-            self.shown[place] = picture[0] or self.shown[place][0], picture[1]
-        elif len(self.shown) >= MOST or sum(len(page) for _, page in self.shown) + len(picture[1]) > CHARACTERS:
+            if size - len(self.shown[place][1]) > CHARACTERS:
+                self.hidden += 1
+            else:
+                self.shown[place] = picture[0] or self.shown[place][0], picture[1]
+        elif len(self.shown) >= MOST or size > CHARACTERS:
             self.hidden += 1
         else:
             if key:
@@ -50,15 +56,28 @@ class Pictures:
         self.hidden = 0
 
 
-def as_html(data: Mapping[str, object]) -> str:
-    """The richest form of a MIME bundle that is HTML, or can be put into it."""
+def as_html(data: Mapping[str, object], metadata: Mapping[str, object] | None = None, name: str = "") -> str:
+    """The richest form of a MIME bundle that is HTML, or can be put into it; an image is spoken of as `name`."""
     text = str(data.get("text/plain", ""))
     if isinstance(page := data.get("text/html"), str):
         return page
-    for kind in ("image/png", "image/jpeg", "image/gif", "image/svg+xml"):
+    for kind in IMAGES:
         if kind in data:
-            return f'<img alt="{html.escape(text)}" src="data:{kind};base64,{_base64(kind, data[kind])}">'
+            alt = html.escape(f"{name} {text}".strip())
+            style = _image_style((metadata or {}).get(kind))
+            return f'<img alt="{alt}" style="{style}" src="data:{kind};base64,{_base64(kind, data[kind])}">'
     return f'<pre style="margin:0;white-space:pre-wrap">{html.escape(text)}</pre>'
+
+
+def _image_style(said: object) -> str:
+    """How an image is drawn by what its metadata say: as wide as told, and legible where it is transparent."""
+    style = "max-width:100%;height:auto"
+    if isinstance(said, Mapping):
+        if isinstance(width := said.get("width"), int | float):
+            style += f";width:{int(width)}px"
+        if (background := said.get("needs_background")) in ("light", "dark"):
+            style += f";background:{'#fff' if background == 'light' else '#111'}"
+    return style
 
 
 def _base64(kind: str, value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from skyward_jupyter.notebook.rows import Places, Row
 from skyward_jupyter.wire.events import Display
 
 
@@ -15,9 +16,12 @@ class Screen(Protocol):
     ----------
     raw
         Whether text of a single node may go there as it is, carriage returns included.
+    places
+        Where its displays are that can be updated; None where nothing can change once it is shown.
     """
 
     raw: bool
+    places: Places | None
 
     def write(self, stream: str, text: str) -> None:
         """Text of a stream."""
@@ -25,6 +29,10 @@ class Screen(Protocol):
 
     def publish(self, ranks: Iterable[int], event: Display, labelled: bool) -> None:
         """A MIME bundle that these nodes displayed."""
+        ...
+
+    def row(self, row: Row) -> None:
+        """Displays side by side, in the place where the row was before."""
         ...
 
     def live(self, key: str, text: str) -> None:

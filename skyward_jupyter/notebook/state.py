@@ -15,6 +15,7 @@ from skyward_jupyter.config import Skyward
 from skyward_jupyter.notebook.at_hand import AtHand
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.queues import Queues
+from skyward_jupyter.notebook.rows import Places
 from skyward_jupyter.notebook.sending import Ledger
 from skyward_jupyter.notebook.weighing import cell_names
 from skyward_jupyter.project.tracker import cell_begins
@@ -63,6 +64,7 @@ class Notebook:
         self.dock: Dock | None = None
         self._ledgers: WeakKeyDictionary[ComputePool, Ledger] = WeakKeyDictionary()
         self._queues: WeakKeyDictionary[ComputePool, Queues] = WeakKeyDictionary()
+        self._places: WeakKeyDictionary[ComputePool, Places] = WeakKeyDictionary()
 
     @property
     def in_kernel(self) -> bool:
@@ -78,6 +80,10 @@ class Notebook:
     def ledger(self, pool: ComputePool) -> Ledger:
         """What the nodes of `pool` have."""
         return self._ledgers.setdefault(pool, Ledger())
+
+    def places(self, pool: ComputePool) -> Places:
+        """Where what the nodes of `pool` display can be updated."""
+        return self._places.setdefault(pool, Places())
 
     def queue(self, pool: ComputePool) -> Queues:
         """Which cells the nodes of `pool` run, and which wait."""

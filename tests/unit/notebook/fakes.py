@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable
 
 from skyward_jupyter.notebook.grouping import Grouped
 from skyward_jupyter.notebook.logbook import LogBook
+from skyward_jupyter.notebook.rowpage import plain
+from skyward_jupyter.notebook.rows import Places, Row
 from skyward_jupyter.wire.events import Display, Output
 
 
 class Screen:
     def __init__(self, *, raw: bool = True) -> None:
         self.raw = raw
+        self.places: Places | None = Places()
         self.log: list[tuple[str, str]] = []
         self.lives: dict[str, str] = {}
 
@@ -24,6 +27,10 @@ class Screen:
 
     def publish(self, ranks: Iterable[int], event: Display, labelled: bool) -> None:
         self.log.append(("display", f"{sorted(ranks)} {dict(event.data)}{' labelled' if labelled else ''}"))
+
+    def row(self, row: Row) -> None:
+        self.log.append(("row again" if row.drawn else "row", plain(row.figures)))
+        row.drawn = "row"
 
     def live(self, key: str, text: str) -> None:
         self.lives[key] = text
