@@ -13,7 +13,7 @@ from skyward_jupyter.api import progress
 from skyward_jupyter.collections.data_nodes import DATA_NODES
 from skyward_jupyter.config import Skyward
 from skyward_jupyter.fleets.base import NodeSpec
-from skyward_jupyter.notebook import displays, leftout, noderun, pictures, sections, still, tracebacks
+from skyward_jupyter.notebook import displays, leftout, noderun, pictures, rowpage, sections, still, tracebacks
 from skyward_jupyter.wire import envelope, feeds
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -36,6 +36,8 @@ SAID = [
     ("howto/background.md", f"the last {noderun._OUTPUT:,} characters of it"),
     ("howto/background.md", f"Of more than {still.NODES} nodes, the others are counted"),
     ("howto/output.md", f"in its own view, {pictures.MOST} of them at most"),
+    ("howto/output.md", f"{rowpage.IN_SIGHT} of 8 nodes; show the others"),
+    ("howto/output.md", f"that is longer than {rowpage.LONGEST:,} characters"),
     ("howto/output.md", f"that take longer than {WORDS[progress.AFTER]} seconds"),
     ("howto/output.md", f"that has run for {WORDS[displays.AFTER]} seconds and draws progress bars"),
     ("howto/output.md", f"the last {leftout.RUNS} runs, of {leftout.CHARACTERS // 10**6} million characters together"),
