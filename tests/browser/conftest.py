@@ -51,11 +51,20 @@ def desk(browser: Browser) -> Iterator[Page]:
         yield context.new_page()
 
 
+@pytest.fixture(scope="module")
+def window(browser: Browser) -> Iterator[BrowserContext]:
+    """The window in which each test of a module has a page of its own: a new window costs more than most tests."""
+    with _context(browser) as context:
+        context.new_page()  # with no page at all its processes would end, and start with the next one
+        yield context
+
+
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """An empty page, whose last picture is kept; an error that no script caught fails the test.
 
-    Tests of JupyterLab get the one of their module, in which no notebook is open.
+    Tests of JupyterLab get the one of their module, in which no notebook is open. One that sets the clock takes
+    ``apart`` too: a clock is the window's.
     """
     errors: list[str] = []
 
@@ -66,8 +75,11 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         if in_lab := "lab" in request.fixturenames:
             page: Page = request.getfixturevalue("desk")
             stack.callback(page.remove_listener, "pageerror", caught)
-        else:
+        elif "apart" in request.fixturenames:
             page = stack.enter_context(_context(browser)).new_page()
+        else:
+            page = request.getfixturevalue("window").new_page()
+            stack.callback(page.close)
         page.on("pageerror", caught)
         yield page
         PICTURES.mkdir(parents=True, exist_ok=True)
@@ -76,6 +88,11 @@ def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
         if in_lab:
             clear(page)
     assert not [error for error in errors if not any(known in error for known in NOT_OURS)]
+
+
+@pytest.fixture
+def apart() -> None:
+    """Says that the test's page has a window of its own."""
 
 
 @pytest.fixture

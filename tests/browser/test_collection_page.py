@@ -123,6 +123,7 @@ def test_too_many_are_not_ordered_by_value(view: CollectionPage) -> None:
     assert view.shelf.read == 15
 
 
+@pytest.mark.usefixtures("apart")
 def test_rows_that_changed_are_marked_for_a_moment(view: CollectionPage) -> None:
     begun = time.time()
     view.page.clock.set_fixed_time(begun)
