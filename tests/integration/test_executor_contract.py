@@ -464,11 +464,18 @@ def test_a_job_that_is_cancelled_right_before_shutdown(pool: sky.ComputePool) ->
 def test_threads_that_submit_while_it_shuts_down_hear_of_it(pool: sky.ComputePool) -> None:
     executor = sky.Executor(pool)
     futures: list[Future[int]] = []
+    under_way = threading.Event()
+    # Without a bound they would submit faster than anything can be run, for as long as the shutdown waits for its turn.
+    room = threading.BoundedSemaphore(50)
 
     def submit() -> None:
         try:
-            while True:
-                futures.append(executor.submit(abs, -1))
+            while room.acquire(timeout=30):
+                future = executor.submit(abs, -1)
+                future.add_done_callback(lambda _: room.release())
+                futures.append(future)
+                if len(futures) >= 100:
+                    under_way.set()
         except RuntimeError as error:
             refused.append(str(error))
 
@@ -476,7 +483,7 @@ def test_threads_that_submit_while_it_shuts_down_hear_of_it(pool: sky.ComputePoo
     threads = [threading.Thread(target=submit) for _ in range(4)]
     for thread in threads:
         thread.start()
-    time.sleep(0.05)
+    assert under_way.wait(30)
     executor.shutdown()
     for thread in threads:
         thread.join(30)
