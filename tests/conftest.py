@@ -10,12 +10,17 @@ import os
 import shutil
 import signal
 import tempfile
+from typing import TYPE_CHECKING
 
 import cloudpickle
 import pytest
 
 import tests
 from tests.order import spread
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
 
 # What tests define goes by value, so that no node has to import pytest and all that a test's module does.
 cloudpickle.register_pickle_by_value(tests)
@@ -37,3 +42,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Have those that run several files at a time hand them out in another order."""
     if hasattr(config, "workerinput"):
         items[:] = spread(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    """Have whole files handed out so that only a few compute at a time."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.handing import Handing
+
+    return Handing(config, log)
