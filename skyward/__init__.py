@@ -77,7 +77,7 @@ if TYPE_CHECKING:
         ValueTooLarge,
     )
     from skyward_jupyter.extension import load_ipython_extension, unload_ipython_extension
-    from skyward_jupyter.notebook.run import CellRun, last_run
+    from skyward_jupyter.notebook.held import CellRun, last_run
     from skyward_jupyter.providers.ssh import SSH
     from skyward_jupyter.ssh.image import Image
 
@@ -157,7 +157,7 @@ _HOMES = {
         "UsageError",
         "ValueTooLarge",
     ),
-    "skyward_jupyter.notebook.run": ("CellRun", "last_run"),
+    "skyward_jupyter.notebook.held": ("CellRun", "last_run"),
     "skyward_jupyter.extension": ("load_ipython_extension", "unload_ipython_extension"),
     "skyward_jupyter.providers.ssh": ("SSH",),
     "skyward_jupyter.ssh.image": ("Image",),
@@ -272,7 +272,7 @@ def _other(name: str) -> str:
         from skyward_jupyter.api.elsewhere import of_module
 
         text += of_module(name, __all__)
-    raise AttributeError(text)
+    raise AttributeError(text, name=name)
 
 
 def __dir__() -> list[str]:

@@ -71,7 +71,7 @@ class NoPool(UsageError):
 
 
 class UnknownNode(UsageError):
-    """A node number that the pool does not have."""
+    """There is no such `node` in the pool, which has `size` of them."""
 
     def __init__(self, node: int, size: int) -> None:
         self.node = node
@@ -97,6 +97,8 @@ class ValueTooLarge(UsageError):
 
     Attributes
     ----------
+    what
+        Which key or value.
     size, limit
         Its size, and the largest there may be, in bytes as pickled.
     """
@@ -129,6 +131,8 @@ class NotPicklable(SkywardError, TypeError, pickle.PicklingError):
         Where the part at fault is, written as Python would reach it (``model.callbacks[2].lock``).
     kind
         The type of that part, as ``module.qualname``.
+    reason
+        Why that cannot be sent.
     """
 
     def __init__(self, path: str, kind: str, reason: str, advice: str = "") -> None:
@@ -264,8 +268,8 @@ class BootstrapFailed(ProvisioningFailed):
 
     Attributes
     ----------
-    machine, step
-        Which machine, and which step of it.
+    machine, step, why
+        Which machine, which step of it, and what was wrong.
     command
         What was run there, or what was done.
     last
@@ -372,8 +376,8 @@ class NodeLost(SkywardError, concurrent.futures.BrokenExecutor):
 
     Attributes
     ----------
-    node
-        Rank of the node in its pool.
+    node, why
+        Rank of the node in its pool, and what ended it, as far as that is known.
     tries
         On how many nodes the task was begun, each lost with it.
     """
@@ -478,6 +482,8 @@ class BarrierTimeout(SkywardError, TimeoutError):
 
     Attributes
     ----------
+    name, seconds
+        The barrier, and how long was waited.
     missing
         The nodes nobody of which waited at the barrier.
     arrived, parties
@@ -502,7 +508,7 @@ class BarrierTimeout(SkywardError, TimeoutError):
 
 
 class LockTimeout(SkywardError, TimeoutError):
-    """``with`` did not have a lock within the time that the lock was made with; nothing in it has run."""
+    """``with`` did not have the lock `name` within the `seconds` it was made with; nothing in it has run."""
 
     def __init__(self, name: str, seconds: float) -> None:
         self.name = name
@@ -521,6 +527,8 @@ class LockLost(SkywardError):
 
     Attributes
     ----------
+    name
+        The lock.
     token
         The fencing token it was held with: a later holder has a larger one.
     """

@@ -10,6 +10,31 @@ from dataclasses import dataclass
 
 from skyward_jupyter.agent.accelerators import GpuLoad
 
+__all__ = [
+    "CostChanged",
+    "Event",
+    "EventsDropped",
+    "LogLine",
+    "Metric",
+    "NodeEvent",
+    "NodeGivenUp",
+    "NodeLost",
+    "NodePhase",
+    "NodeReady",
+    "NodeReplaced",
+    "NodeStarting",
+    "NodeStopped",
+    "PoolResized",
+    "PoolState",
+    "RunProgress",
+    "TaskDone",
+    "TaskEvent",
+    "TaskQueued",
+    "TaskRetried",
+    "TaskSent",
+    "TaskTimes",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -29,7 +54,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class PoolState(Event):
-    """The pool as a whole: ``starting``, ``ready``, ``stopping``, ``stopped`` or ``failed``, with a sentence if any."""
+    """The pool as a whole: its `state` is ``starting``, ``ready``, ``stopping``, ``stopped`` or ``failed``.
+
+    `note` is a sentence about it, or empty.
+    """
 
     state: str
     note: str
@@ -45,7 +73,7 @@ class PoolResized(Event):
 
 @dataclass(frozen=True, slots=True)
 class CostChanged(Event):
-    """What the pool costs per hour, and has cost so far, in US dollars.
+    """What the pool costs `per_hour`, and has cost `so_far`, in US dollars.
 
     It comes when nodes come or go, and once a minute meanwhile. Nodes on this machine cost nothing and never say so.
     """
@@ -84,14 +112,14 @@ class EventsDropped(Event):
 
 @dataclass(frozen=True, slots=True)
 class NodeEvent(Event):
-    """Something about the node of this number."""
+    """Something about one node, whose number is `node`."""
 
     node: int
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStarting(NodeEvent):
-    """A machine, or a process, was asked for; it will have this address."""
+    """A machine, or a process, was asked for; it will have this `address`."""
 
     address: str
 
@@ -111,14 +139,14 @@ class NodePhase(NodeEvent):
 
 @dataclass(frozen=True, slots=True)
 class NodeReady(NodeEvent):
-    """It takes tasks."""
+    """It takes tasks, at this `address`."""
 
     address: str
 
 
 @dataclass(frozen=True, slots=True)
 class NodeLost(NodeEvent):
-    """It is gone though nobody asked it to go; tasks that may be repeated go to other nodes."""
+    """It is gone though nobody asked it to go, and `why`; tasks that may be repeated go to other nodes."""
 
     why: str
 
@@ -249,7 +277,7 @@ class TaskTimes:
 
 @dataclass(frozen=True, slots=True)
 class TaskEvent(Event):
-    """Something about the task of this number; `name` is its function's."""
+    """Something about one task: `task` is its number, `name` its function's."""
 
     task: int
     name: str
@@ -262,14 +290,14 @@ class TaskQueued(TaskEvent):
 
 @dataclass(frozen=True, slots=True)
 class TaskSent(TaskEvent):
-    """It goes to a node, where it runs as soon as a slot is free."""
+    """It goes to this `node`, where it runs as soon as a slot is free."""
 
     node: int
 
 
 @dataclass(frozen=True, slots=True)
 class TaskDone(TaskEvent):
-    """It ended, on this node (-1: on none); `error` is the type of its error, or empty; `times` is None on none."""
+    """It ended, on this `node` (-1: on none); `error` is the type of its error, or empty; `times` is None on none."""
 
     node: int
     error: str
@@ -278,8 +306,12 @@ class TaskDone(TaskEvent):
 
 @dataclass(frozen=True, slots=True)
 class TaskRetried(TaskEvent):
-    """The node was lost with it, and it waits for another one: it was begun on `tries` nodes so far."""
+    """The `node` was lost with it, and `why`; it waits for another one, and was begun on `tries` nodes so far."""
 
     node: int
     tries: int
     why: str
+
+
+def __dir__() -> list[str]:
+    return __all__

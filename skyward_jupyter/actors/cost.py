@@ -16,7 +16,7 @@ _HOUR = 3600.0
 
 
 class Cost(NamedTuple):
-    """What a pool costs, in US dollars: at this moment per hour, and from its start until now."""
+    """What a pool costs, in US dollars: `per_hour` at this moment, and `so_far` from its start until now."""
 
     per_hour: float
     so_far: float

@@ -53,10 +53,12 @@ class NodeView:
         Of its agent; the pid is 0 until the agent runs.
     slots, running, done
         Slots it has, tasks it runs, and tasks that have ended on the nodes that had this rank.
-    boot
-        What its start said.
     link
         Why it cannot be reached just now; empty while it can.
+    doing
+        The phase, for people: of a node that cannot be reached, that, and since when.
+    log
+        The steps of its start, and the lines that they wrote; oldest first, the last ones.
     lacks
         What keeps it, or slots of it, from starting just now; empty where nothing does.
     """
@@ -69,26 +71,31 @@ class NodeView:
     slots: int
     running: int = 0
     done: int = 0
-    boot: Boot = field(default_factory=Boot, repr=False)
     link: str = ""
     lacks: str = ""
+    _boot: Boot = field(default_factory=Boot, repr=False)
 
     @property
     def log(self) -> tuple[str, ...]:
         """The steps of its start, and the lines that they wrote; oldest first, the last ones."""
-        return tuple(entry.text for entry in self.boot.entries)
-
-    @property
-    def now(self) -> str:
-        """What it is at, in a line, for views that show for how long."""
-        return (f"not reachable ({self.link})" if self.link else self.lacks or self.phase).partition("\n")[0]
+        return tuple(entry.text for entry in self._boot.entries)
 
     @property
     def doing(self) -> str:
         """The phase, for people: of a node that cannot be reached, that, and since when."""
         if not self.link:
             return self.lacks or self.phase
-        return f"not reachable since {time.strftime('%H:%M:%S', time.localtime(self.boot.since))} ({self.link})"
+        return f"not reachable since {time.strftime('%H:%M:%S', time.localtime(self._boot.since))} ({self.link})"
+
+
+def boot_of(view: NodeView) -> Boot:
+    """What the start of a node said."""
+    return view._boot
+
+
+def at_now(view: NodeView) -> str:
+    """What a node is at, in a line, for views that show for how long."""
+    return (f"not reachable ({view.link})" if view.link else view.lacks or view.phase).partition("\n")[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from typing import Any, TypedDict
 import casty
 from casty import Context, actor
 
-from skyward_jupyter.actors.desk import NodeState, NodeView
+from skyward_jupyter.actors.desk import NodeState, NodeView, at_now, boot_of
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Changed, Tick, Watch
 from skyward_jupyter.actors.ongoing import Begun, ongoing
@@ -316,14 +316,14 @@ def _row(view: NodeView, jobs: int) -> NodeRow:
     return NodeRow(
         rank=view.rank,
         state=state.value,
-        phase=view.now,
-        since=view.boot.since,
-        said=view.boot.said,
+        phase=at_now(view),
+        since=boot_of(view).since,
+        said=boot_of(view).said,
         reachable=not (view.link or view.lacks),
         address=view.address,
         pid=view.pid,
         slots=view.slots,
-        log=view.boot.lines(),
+        log=boot_of(view).lines(),
     )
 
 

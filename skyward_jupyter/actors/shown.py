@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from skyward_jupyter.actors.boot import Boot
-from skyward_jupyter.actors.desk import NodeState, NodeView
+from skyward_jupyter.actors.desk import NodeState, NodeView, at_now, boot_of
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.events import LogLine, NodePhase, NodeStarting
 
@@ -38,7 +38,7 @@ class Shown:
         self._running = running
         self._publishing: asyncio.TimerHandle | None = None
         address, boot = hub.fleet.address(rank), Boot(since=time.time())
-        self.view = NodeView(rank, NodeState.WAITING, "starting", address, 0, hub.spec.concurrency, boot=boot)
+        self.view = NodeView(rank, NodeState.WAITING, "starting", address, 0, hub.spec.concurrency, _boot=boot)
         self._show(self.view)
         hub.events.emit(NodeStarting, rank, address)
 
@@ -46,8 +46,8 @@ class Shown:
         """It has got to a step of its start."""
         # Which machine it is on is not known from the start.
         address = self.view.address or self._hub.fleet.address(self._rank)
-        boot, lacks = self.view.boot.step(phase), "" if pid else self.view.lacks
-        self._show(replace(self.view, phase=phase, pid=pid or self.view.pid, address=address, boot=boot, lacks=lacks))
+        boot, lacks = boot_of(self.view).step(phase), "" if pid else self.view.lacks
+        self._show(replace(self.view, phase=phase, pid=pid or self.view.pid, address=address, _boot=boot, lacks=lacks))
         self._tell(phase)
 
     def wrote(self, text: str) -> None:
@@ -55,7 +55,7 @@ class Shown:
         self._log(text)
         self._hub.events.emit(LogLine, self._rank, 0, "node", f"{text}\n")
         if len(self._hub.desk.nodes) <= _TALKATIVE:
-            self._show(replace(self.view, boot=self.view.boot.line(text)))
+            self._show(replace(self.view, _boot=boot_of(self.view).line(text)))
 
     def reach(self, why: str) -> bool:
         """Its link is broken, for this reason, or mended when there is none; returns whether that was not known."""
@@ -66,8 +66,8 @@ class Shown:
             # Another reason why it is not reachable yet: since when is what it was.
             self._show(view)
             return False
-        what = view.now if why else "reachable again"
-        self._show(replace(view, boot=view.boot.step(what)))
+        what = at_now(view) if why else "reachable again"
+        self._show(replace(view, _boot=boot_of(view).step(what)))
         self._tell(what)
         return True
 
@@ -76,13 +76,13 @@ class Shown:
         if why == self.view.lacks or self.view.state is NodeState.LOST:
             return
         step = why or "has all its slots again"
-        self._show(replace(self.view, lacks=why, boot=self.view.boot.step(step)))
+        self._show(replace(self.view, lacks=why, _boot=boot_of(self.view).step(step)))
         self._tell(step)
 
     def ready(self) -> None:
         """It takes tasks."""
-        boot, address = self.view.boot.step("ready"), self._hub.fleet.address(self._rank)
-        self._show(replace(self.view, state=NodeState.IDLE, phase="ready", address=address, boot=boot))
+        boot, address = boot_of(self.view).step("ready"), self._hub.fleet.address(self._rank)
+        self._show(replace(self.view, state=NodeState.IDLE, phase="ready", address=address, _boot=boot))
 
     def work(self) -> None:
         """Show what it is doing, shortly: many tasks may come and go meanwhile.
@@ -97,9 +97,9 @@ class Shown:
     def lost(self, why: str) -> None:
         """It is gone; nothing more is shown of it."""
         self._unpublish()
-        boot = self.view.boot.step(f"gone: {why}")
+        boot = boot_of(self.view).step(f"gone: {why}")
         self._log(f"gone: {why}")
-        self._show(replace(self.view, state=NodeState.LOST, phase=why, running=0, boot=boot, link=""))
+        self._show(replace(self.view, state=NodeState.LOST, phase=why, running=0, _boot=boot, link=""))
 
     def _publish(self) -> None:
         self._unpublish()

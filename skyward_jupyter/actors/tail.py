@@ -15,7 +15,7 @@ _PIECES = 5_000
 
 @dataclass(frozen=True, slots=True)
 class TailLine:
-    """One line.
+    """One line: its `text`, when it came, and from whom.
 
     Attributes
     ----------

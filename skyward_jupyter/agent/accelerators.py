@@ -48,6 +48,8 @@ class GpuLoad:
 
     Attributes
     ----------
+    index
+        Which GPU of the node.
     memory, total
         In use and there, in MiB.
     busy

@@ -94,7 +94,7 @@ class CellRequest:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """How a value shows: a MIME bundle and its metadata."""
+    """How a value shows: a MIME bundle (`data`) and its `metadata`."""
 
     data: Mapping[str, object]
     metadata: Mapping[str, object]

@@ -29,6 +29,8 @@ class InstanceInfo:
         Addresses of the other nodes, in rank order.
     job_id
         Name of the pool.
+    ranks
+        The numbers of all nodes, in order; where one has left, they have gaps.
     """
 
     node: int
@@ -42,32 +44,28 @@ class InstanceInfo:
     total_accelerators: int = 0
     ranks: tuple[int, ...] = field(default=(), repr=False)
 
-    @classmethod
-    def of(cls, config: AgentConfig, peers: tuple[Peer, ...]) -> InstanceInfo:
-        """The info for the node of `config` among `peers`, itself included."""
-        ordered = sorted(peers, key=lambda peer: peer.rank)
-        host, _, port = ordered[0].address.rpartition(":")
-        return cls(
-            node=config.rank,
-            total_nodes=len(ordered),
-            is_head=config.rank == ordered[0].rank,
-            head_addr=host,
-            head_port=int(port),
-            peers=tuple(peer.address for peer in ordered if peer.rank != config.rank),
-            job_id=config.pool,
-            accelerators=tuple(gpu.name for gpu in config.accelerators),
-            total_accelerators=sum(peer.accelerators for peer in ordered),
-            ranks=tuple(peer.rank for peer in ordered),
-        )
 
-    @classmethod
-    def outside(cls) -> InstanceInfo:
-        """The info of code that runs in no pool: one node, which is the head."""
-        return cls(node=0, total_nodes=1, is_head=True, head_addr="127.0.0.1", head_port=0, peers=(), job_id="")
+def info_of(config: AgentConfig, peers: tuple[Peer, ...]) -> InstanceInfo:
+    """Where code on the node of `config` runs, among `peers`, itself included."""
+    ordered = sorted(peers, key=lambda peer: peer.rank)
+    host, _, port = ordered[0].address.rpartition(":")
+    return InstanceInfo(
+        node=config.rank,
+        total_nodes=len(ordered),
+        is_head=config.rank == ordered[0].rank,
+        head_addr=host,
+        head_port=int(port),
+        peers=tuple(peer.address for peer in ordered if peer.rank != config.rank),
+        job_id=config.pool,
+        accelerators=tuple(gpu.name for gpu in config.accelerators),
+        total_accelerators=sum(peer.accelerators for peer in ordered),
+        ranks=tuple(peer.rank for peer in ordered),
+    )
 
-    def among(self, config: AgentConfig, peers: tuple[Peer, ...]) -> InstanceInfo:
-        """The same node after the pool's nodes changed."""
-        return InstanceInfo.of(config, peers)
+
+def outside() -> InstanceInfo:
+    """Where code runs that is in no pool: on one node, which is the head."""
+    return InstanceInfo(node=0, total_nodes=1, is_head=True, head_addr="127.0.0.1", head_port=0, peers=(), job_id="")
 
 
 _current: InstanceInfo | None = None
@@ -97,4 +95,4 @@ def instance_info() -> InstanceInfo:
 
     In a notebook, outside any node, it describes a pool of one.
     """
-    return _current or InstanceInfo.outside()
+    return _current or outside()

@@ -27,7 +27,7 @@ from skyward_jupyter.agent.accelerators import DEVICES, ORDER, visible
 from skyward_jupyter.agent.ahead import Ahead
 from skyward_jupyter.agent.captured import Loaded
 from skyward_jupyter.agent.config import AgentConfig, Peer
-from skyward_jupyter.agent.context import InstanceInfo, enter, instance_info
+from skyward_jupyter.agent.context import enter, info_of
 from skyward_jupyter.agent.coroutines import settled
 from skyward_jupyter.agent.failure import Failed, describe
 from skyward_jupyter.agent.forks import ending_children, keep_from_children
@@ -105,7 +105,7 @@ class Slot:
 
     def _know(self, body: bytes) -> None:
         peers = tuple(Peer(*peer) for peer in pickle.loads(body))
-        enter(instance_info().among(self._config, peers))
+        enter(info_of(self._config, peers))
         divide(self._config, peers)
 
     def _next(self) -> Frame | None:
@@ -358,7 +358,7 @@ def _prepare(config: AgentConfig, slot: str) -> None:
         os.environ.setdefault(*ORDER)
         os.environ[DEVICES] = _devices(config, slot)
     peers = config.peers or (Peer(config.rank, config.address, len(config.accelerators)),)
-    enter(InstanceInfo.of(config, peers))
+    enter(info_of(config, peers))
     divide(config, peers)
     imports.enter(config)
 

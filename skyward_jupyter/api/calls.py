@@ -62,20 +62,20 @@ class Calls:
     async def run(self, pending: Pending) -> Any:
         """Run a call, or several side by side; what streams is returned at once."""
         if isinstance(pending, PendingGroup):
-            return self.stream(pending) if pending.stream else await self._gather(pending)
-        if pending.streams:
+            return self.stream(pending) if pending._stream else await self._gather(pending)
+        if pending._streams:
             return self.stream(pending)
-        if pending.return_exceptions:
+        if pending._return_exceptions:
             return await _either(self.answer(pending))
         return await self.answer(pending)
 
     def gather(self, group: PendingGroup, started: list[Parts]) -> Work[Any]:
         """`run` of a group; `started` gets its parts, for what is left of them when the wait for them ends early."""
-        return self.run(group) if group.stream else self._gather(group, started)
+        return self.run(group) if group._stream else self._gather(group, started)
 
     def work(self, pending: Pending) -> Work[Any]:
         """`run`, for whoever waits for it anywhere."""
-        if isinstance(pending, PendingGroup) or pending.streams or pending.return_exceptions:
+        if isinstance(pending, PendingGroup) or pending._streams or pending._return_exceptions:
             return self.run(pending)
         return partial(self.answer, pending)
 
@@ -88,7 +88,7 @@ class Calls:
 
     def pickled(self, pending: PendingCompute[Any]) -> Answer:
         """The same of a call that is pickled now, in any thread; `start` begins it."""
-        pickled = self.dispatch.pickled(pending.call())
+        pickled = self.dispatch.pickled(pending._call())
         return Answer(runtime().loop, self.dispatch, partial(self._queue, pickled), is_small=pickled.is_small)
 
     async def broadcast(self, pending: PendingCompute[Any]) -> list[Any]:
@@ -99,13 +99,13 @@ class Calls:
         """
         if not isinstance(pending, PendingCompute):
             raise UsageError("@ sends one call to every node; send a group with >>")
-        refuse_iterators(pending.sources)
+        refuse_iterators(pending._sources)
         ranks = await self._everyone()
         echo = Echo()
-        entries = self.dispatch.placed([pending.call()], ranks, echo)
-        siblings = self._siblings(entries, echo, pending.fail_fast)
+        entries = self.dispatch.placed([pending._call()], ranks, echo)
+        siblings = self._siblings(entries, echo, pending._fail_fast)
         self._shown(entries, echo, siblings)
-        if pending.streams:
+        if pending._streams:
             return [yields_of(self.hub, self.dispatch, entry) for entry in entries]
         try:
             outcomes = await self.dispatch.ended(entries)
@@ -114,7 +114,7 @@ class Calls:
         errors = {outcome.node: outcome.error for outcome in outcomes if isinstance(outcome, Failure)}
         if siblings.stopped:
             _leave_stopped(errors, siblings.stopped)
-        if errors and not pending.return_exceptions:
+        if errors and not pending._return_exceptions:
             error = _together(errors, len(outcomes)) if len(errors) > 1 else next(iter(errors.values()))
             raise carry(error, gathered({outcome.node: outcome for outcome in outcomes}, first=error))
         return [_given(outcome) for outcome in outcomes]
@@ -156,26 +156,28 @@ class Calls:
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
         """Start calls and return their results, or what a generator yields, as they come."""
-        if isinstance(pending, PendingCompute) and pending.streams:
+        if isinstance(pending, PendingCompute) and pending._streams:
             (entry,) = self._queued((pending,))
             return yields_of(self.hub, self.dispatch, entry)
         parts = self._parts(pending)
-        ordered = pending.ordered if isinstance(pending, PendingGroup) else True
-        give = not pending.return_exceptions
+        ordered = pending._ordered if isinstance(pending, PendingGroup) else True
+        give = not pending._return_exceptions
         followed = self._followed(pending, parts, streamed=True)
-        return outcomes_of(parts, ordered=ordered, raises=give, fail_fast=pending.fail_fast and give, followed=followed)
+        return outcomes_of(
+            parts, ordered=ordered, raises=give, fail_fast=pending._fail_fast and give, followed=followed
+        )
 
     def submit(self, pending: Pending) -> PoolFuture[Any]:
         """Start a group, or what streams, and return its future."""
-        if isinstance(pending, PendingGroup) and not pending.stream:
-            pending = replace(pending, progress=False)  # nobody waits here
+        if isinstance(pending, PendingGroup) and not pending._stream:
+            pending = replace(pending, _progress=False)  # nobody waits here
         work = runtime().spawn(self.run(pending), awaited=True)
         future: PoolFuture[Any] = PoolFuture(lambda _: runtime().call_soon(work.cancel))
         work.add_done_callback(future._take)
         return future
 
     def _begin(self, pending: PendingCompute[Any], echo: Echo) -> TaskEntry:
-        (entry,) = self.dispatch.pooled([pending.call()], echo)
+        (entry,) = self.dispatch.pooled([pending._call()], echo)
         self._say_notes(echo)
         return entry
 
@@ -244,15 +246,15 @@ class Calls:
 
     def _queued(self, calls: Sequence[PendingCompute[Any]]) -> list[TaskEntry]:
         echo = Echo()
-        return self._shown(self.dispatch.pooled([call.call() for call in calls], echo), echo)
+        return self._shown(self.dispatch.pooled([call._call() for call in calls], echo), echo)
 
     def _parts(self, pending: Pending) -> Parts:
         """Start the calls of a group; where errors are given, one that cannot be sent is one of them."""
-        calls = pending.calls if isinstance(pending, PendingGroup) else (pending,)
+        calls = pending._calls if isinstance(pending, PendingGroup) else (pending,)
         try:
             return Parts(self.dispatch, self._queued(calls))
         except NotPicklable:
-            if not pending.return_exceptions:
+            if not pending._return_exceptions:
                 raise
         parts = Parts(self.dispatch, [])
         for call in calls:
@@ -288,20 +290,20 @@ class Calls:
         parts = self._parts(group)
         if started is not None:
             started.append(parts)
-        failed = parts.stop_at_failure() if not group.return_exceptions else []
+        failed = parts.stop_at_failure() if not group._return_exceptions else []
         with self._followed(group, parts):
             outcomes = await parts.ended()
         if failed:
             raise carry(failed[0], gathered(dict(enumerate(outcomes)), first=failed[0]))
-        return group.form([_given(outcome) for outcome in outcomes])
+        return group._form([_given(outcome) for outcome in outcomes])
 
     def _followed(self, pending: Pending, parts: Parts, *, streamed: bool = False) -> AbstractContextManager[None]:
         """Have whoever waits see how far calls are; whoever reads them one by one, if it is asked for."""
         group = pending if isinstance(pending, PendingGroup) else PendingGroup((pending,))
         return followed(
             parts.outcomes,
-            lambda: label_of([call.function for call in group.calls]),
-            group.progress or False if streamed else group.progress,
+            lambda: label_of([call._function for call in group._calls]),
+            group._progress or False if streamed else group._progress,
             shown=self._shows,
         )
 

@@ -50,45 +50,45 @@ class PendingCompute[R](NotRun):
     Send it with ``>> pool`` (any node), ``@ pool`` (every node) or ``> pool`` (a future).
     """
 
-    function: Callable[..., R]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    timeout: float = 0.0
+    _function: Callable[..., R]
+    _args: tuple[Any, ...]
+    _kwargs: dict[str, Any]
+    _timeout: float = 0.0
     #: Whether it yields its results one by one.
-    streams: bool = False
+    _streams: bool = False
     #: How often it may be repeated when its node is lost; None for as often as the pool says.
-    retries: int | None = None
+    _retries: int | None = None
     #: Its arguments that are streams.
-    sources: tuple[Source, ...] = ()
+    _sources: tuple[Source, ...] = ()
     #: Whether, on every node, the first error interrupts it on the others.
-    fail_fast: bool = False
+    _fail_fast: bool = False
     #: Whether an error is given in place of a result, and not raised.
-    return_exceptions: bool = False
+    _return_exceptions: bool = False
 
     def with_timeout(self, seconds: float) -> PendingCompute[R]:
         """The same call, stopped with `TaskTimeout` when it runs longer than `seconds` on a node."""
-        return replace(self, timeout=_checked_timeout(seconds))
+        return replace(self, _timeout=_checked_timeout(seconds))
 
     def with_retries(self, retries: int) -> PendingCompute[R]:
         """The same call, run again on another node up to `retries` times when its node is lost."""
-        return replace(self, retries=checked_retries(retries))
+        return replace(self, _retries=checked_retries(retries))
 
     def with_fail_fast(self) -> PendingCompute[R]:
         """The same call; sent to every node with ``@``, the first error interrupts it on the others and is raised."""
-        return replace(self, fail_fast=True)
+        return replace(self, _fail_fast=True)
 
     def with_return_exceptions(self) -> PendingCompute[R | Exception]:
         """The same call; what it raises is given in place of a result, on every node with ``@``."""
-        return replace(self, return_exceptions=True)  # type: ignore[return-value]
+        return replace(self, _return_exceptions=True)  # type: ignore[return-value]
 
-    def call(self) -> Call:
+    def _call(self) -> Call:
         """It, as the pool takes it."""
-        keep = keeper(self.function)
-        how = self.timeout, keep, self.streams, self.retries
-        if not self.sources:
-            return Call(self.function, self.args, self.kwargs, *how)
-        args, kwargs = placed(inspect.signature(self.function), self.args, self.kwargs, self.sources)
-        return Call(self.function, args, kwargs, *how, self.sources)
+        keep = keeper(self._function)
+        how = self._timeout, keep, self._streams, self._retries
+        if not self._sources:
+            return Call(self._function, self._args, self._kwargs, *how)
+        args, kwargs = placed(inspect.signature(self._function), self._args, self._kwargs, self._sources)
+        return Call(self._function, args, kwargs, *how, self._sources)
 
     def __rshift__(self, target: Target) -> R:
         __tracebackhide__ = True
@@ -103,7 +103,7 @@ class PendingCompute[R](NotRun):
         return pool_of(target).submit(self)
 
     def __and__[S](self, other: PendingCompute[S] | PendingGroup) -> PendingGroup:
-        return PendingGroup((self, *_calls_of(other)), form=tuple)
+        return PendingGroup((self, *_calls_of(other)), _form=tuple)
 
     def __reduce__(self) -> Any:
         raise Stays(self, "it is a call that has not run", f"run it first: result = {self._text()} >> pool")
@@ -111,13 +111,9 @@ class PendingCompute[R](NotRun):
     def __bool__(self) -> bool:
         raise UsageError("a call that has not run has no truth value; run it first, with `call >> pool`")
 
-    @property
-    def text(self) -> str:
-        """It, in one short line."""
-        return called(self.function, self.args, self.kwargs)
-
     def _text(self) -> str:
-        return self.text
+        """It, in one short line."""
+        return called(self._function, self._args, self._kwargs)
 
     def __repr__(self) -> str:
         return f"<{self._text()}, not run yet; send it with `>> pool`>"
@@ -130,43 +126,43 @@ class PendingGroup(NotRun):
     Those of generator functions are refused: they stream, each by itself.
     """
 
-    calls: tuple[PendingCompute[Any], ...]
-    form: Callable[[list[Any]], Any] = list
-    stream: bool = False
-    ordered: bool = True
-    fail_fast: bool = False
-    return_exceptions: bool = False
+    _calls: tuple[PendingCompute[Any], ...]
+    _form: Callable[[list[Any]], Any] = list
+    _stream: bool = False
+    _ordered: bool = True
+    _fail_fast: bool = False
+    _return_exceptions: bool = False
     #: Whether a bar says how far they are; None for one when it takes long.
-    progress: bool | None = None
+    _progress: bool | None = None
 
     def __post_init__(self) -> None:
-        for call in self.calls:
-            if call.streams:
-                name = getattr(call.function, "__name__", "a call")
+        for call in self._calls:
+            if call._streams:
+                name = getattr(call._function, "__name__", "a call")
                 raise UsageError(
                     f"{name} yields its results one by one, and calls side by side give one each: read it alone, with "
                     f"`for x in {name}(...) >> pool`, or send a function that returns list({name}(...))"
                 )
-        refuse_shared(source for call in self.calls for source in call.sources)
+        refuse_shared(source for call in self._calls for source in call._sources)
 
     def __and__(self, other: PendingCompute[Any] | PendingGroup) -> PendingGroup:
-        return replace(self, calls=self.calls + _calls_of(other))
+        return replace(self, _calls=self._calls + _calls_of(other))
 
     def with_timeout(self, seconds: float) -> PendingGroup:
         """The same calls, each with this timeout."""
-        return replace(self, calls=tuple(call.with_timeout(seconds) for call in self.calls))
+        return replace(self, _calls=tuple(call.with_timeout(seconds) for call in self._calls))
 
     def with_retries(self, retries: int) -> PendingGroup:
         """The same calls, each with these retries."""
-        return replace(self, calls=tuple(call.with_retries(retries) for call in self.calls))
+        return replace(self, _calls=tuple(call.with_retries(retries) for call in self._calls))
 
     def with_fail_fast(self) -> PendingGroup:
         """The same calls; in a stream, the first error ends it when it comes, and not in its turn."""
-        return replace(self, fail_fast=True)
+        return replace(self, _fail_fast=True)
 
     def with_return_exceptions(self) -> PendingGroup:
         """The same calls, each to its end; what one raises is given in place of its result."""
-        return replace(self, return_exceptions=True)
+        return replace(self, _return_exceptions=True)
 
     def __rshift__(self, target: Target) -> Any:
         __tracebackhide__ = True
@@ -176,19 +172,19 @@ class PendingGroup(NotRun):
         return pool_of(target).submit(self)
 
     def __len__(self) -> int:
-        return len(self.calls)
+        return len(self._calls)
 
     def __iter__(self) -> Iterator[PendingCompute[Any]]:
-        return iter(self.calls)
+        return iter(self._calls)
 
     def __reduce__(self) -> Any:
         raise Stays(self, "these are calls that have not run", "run them first: results = sky.gather(*calls) >> pool")
 
     def _text(self) -> str:
-        return "sky.gather(*calls)" if self.form is list else "(a() & b())"
+        return "sky.gather(*calls)" if self._form is list else "(a() & b())"
 
     def __repr__(self) -> str:
-        return f"<{len(self.calls)} calls, not run yet; send them with `>> pool`>"
+        return f"<{len(self._calls)} calls, not run yet; send them with `>> pool`>"
 
 
 def _calls_of(value: object) -> tuple[PendingCompute[Any], ...]:
@@ -196,7 +192,7 @@ def _calls_of(value: object) -> tuple[PendingCompute[Any], ...]:
         case PendingCompute():
             return (value,)
         case PendingGroup():
-            return value.calls
+            return value._calls
         case _:
             raise UsageError(f"& joins calls that have not run, as in (a() & b()) >> pool: {no_call(value, '&')}")
 
@@ -248,22 +244,28 @@ def gather(
             raise UsageError(f"gather takes calls of @sky.compute functions: {no_call(call)}")
     return PendingGroup(
         calls,
-        stream=stream,
-        ordered=ordered,
-        fail_fast=fail_fast,
-        return_exceptions=return_exceptions,
-        progress=progress,
+        _stream=stream,
+        _ordered=ordered,
+        _fail_fast=fail_fast,
+        _return_exceptions=return_exceptions,
+        _progress=progress,
     )
 
 
 class ComputeFunction[**P, R](NotCalled):
-    """A function whose calls are values to send to a pool; made by `compute`."""
+    """A function whose calls are values to send to a pool; made by `compute`.
+
+    Attributes
+    ----------
+    function
+        What it was made of, as an executor takes it.
+    """
 
     def __init__(self, function: Callable[P, R], timeout: float = 0.0, retries: int | None = None) -> None:
         functools.update_wrapper(self, function)
         self.function = function
-        self.timeout = timeout
-        self.retries = retries
+        self._timeout = timeout
+        self._retries = retries
         try:
             self._signature: inspect.Signature | None = inspect.signature(function)
         except (TypeError, ValueError):
@@ -283,7 +285,7 @@ class ComputeFunction[**P, R](NotCalled):
                 text = f"{getattr(self.function, '__name__', self.function)}(): {error}"
                 raise TypeError(f"{text}; {asked}" if asked else text) from None
         sources = self._sources(args, kwargs) if self._inputs else ()
-        return PendingCompute(self.function, args, kwargs, self.timeout, self._streams, self.retries, sources)
+        return PendingCompute(self.function, args, kwargs, self._timeout, self._streams, self._retries, sources)
 
     def _sources(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Source, ...]:
         """The arguments that are streams; read in the context of this call."""
@@ -299,10 +301,10 @@ class ComputeFunction[**P, R](NotCalled):
         if instance is None:
             return self
         bound = functools.partial(self.function, instance)  # type: ignore[arg-type]
-        return ComputeFunction(bound, self.timeout, self.retries)
+        return ComputeFunction(bound, self._timeout, self._retries)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return ComputeFunction, (self.function, self.timeout, self.retries)
+        return ComputeFunction, (self.function, self._timeout, self._retries)
 
     def __repr__(self) -> str:
         return f"<compute function {getattr(self.function, '__qualname__', self.function)!s}>"

@@ -76,7 +76,7 @@ class EventStream:
             return EventsDropped(time.time(), self._bus.pool, count)
         return self._kept.popleft() if self._kept else None
 
-    def take(self, event: Event) -> None:
+    def _take(self, event: Event) -> None:
         """Keep an event for the reader."""
         if len(self._kept) >= self._buffer:
             self._kept.popleft()
@@ -84,7 +84,7 @@ class EventStream:
         self._kept.append(event)
         self._news.set()
 
-    def end(self) -> None:
+    def _end(self) -> None:
         """Nothing comes any more."""
         self._over = True
         self._news.set()
@@ -92,19 +92,19 @@ class EventStream:
     def _close(self) -> None:
         if self._listener is not None:
             self._bus.remove(self._listener)
-        self.end()
+        self._end()
 
 
 def _weakly(stream: EventStream) -> tuple[Callable[[Event], None], Callable[[], None]]:
-    """`take` and `end` of a stream that is still read: the bus alone does not keep it."""
+    """What gives events to a stream, and ends one, that is still read: the bus alone does not keep it."""
     kept = weakref.ref(stream)
 
     def take(event: Event) -> None:
         if (found := kept()) is not None:
-            found.take(event)
+            found._take(event)
 
     def end() -> None:
         if (found := kept()) is not None:
-            found.end()
+            found._end()
 
     return take, end

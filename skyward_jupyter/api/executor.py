@@ -318,4 +318,4 @@ def _name_of(function: _Function) -> str:
 
 def _plain(fn: _Function) -> tuple[_Function, float]:
     """The function itself, and how long a call of it may take; 0 for any time."""
-    return (fn.function, fn.timeout) if isinstance(fn, ComputeFunction) else (fn, 0.0)
+    return (fn.function, fn._timeout) if isinstance(fn, ComputeFunction) else (fn, 0.0)

@@ -39,22 +39,15 @@ class Gathered:
         return len(self.results) + len(self.errors) + len(self.cancelled) + self.given
 
     def __repr__(self) -> str:
-        return f"<{self.counts()}>"
+        return f"<{self}>"
 
-    def counts(self) -> str:
-        """How many succeeded, failed and were cancelled, in words."""
+    def __str__(self) -> str:
         said = [f"{len(self.results) + self.given} of {len(self)} calls succeeded"]
         if self.errors:
             said.append(f"{len(self.errors)} failed ({_places(self.errors)})")
         if self.cancelled:
             said.append(f"{len(self.cancelled)} {'was' if len(self.cancelled) == 1 else 'were'} cancelled")
         return ", ".join(said)
-
-    def note(self) -> str:
-        """What is said of them below the message of the error."""
-        which = "those that were not given yet" if self.given else "their results"
-        kept = f"; {which} are in .gathered.results of this error, by place" if self.results else ""
-        return f"{self.counts()}{kept}"
 
 
 def gathered(outcomes: Mapping[int, Outcome | None], *, first: BaseException | None = None) -> Gathered:
@@ -84,8 +77,15 @@ def carry[E: BaseException](error: E, found: Gathered) -> E:
     if len(found.errors) == len(found):
         return error
     notes = getattr(error, "__notes__", None)
-    assign(error, "__notes__", [*(notes if isinstance(notes, list) else ()), found.note()])
+    assign(error, "__notes__", [*(notes if isinstance(notes, list) else ()), _note(found)])
     return error
+
+
+def _note(found: Gathered) -> str:
+    """What is said of them below the message of the error."""
+    which = "those that were not given yet" if found.given else "their results"
+    kept = f"; {which} are in .gathered.results of this error, by place" if found.results else ""
+    return f"{found}{kept}"
 
 
 def _places(places: Iterable[int]) -> str:

@@ -153,11 +153,11 @@ class Inner:
         calls = [pending] if isinstance(pending, PendingCompute) else list(pending)
         ranks = [self.known(rank) for rank in nodes]
         if len(calls) < len(ranks):
-            refuse_iterators(calls[0].sources)
+            refuse_iterators(calls[0]._sources)
         if timeout:
             calls = [call.with_timeout(timeout) for call in calls]
         sender = self.running.dispatch
-        made = [replace(call.call(), label=label) for call in calls]
+        made = [replace(call._call(), label=label) for call in calls]
         entries = sender.placed(made, ranks, on_event, session=session)
         return Launched(sender, entries)
 

@@ -261,7 +261,7 @@ class ComputePool(Target, Sharing):
         checked_call(pending, "await pool.broadcast(", ")")
         with heard:
             pending = pending.with_fail_fast() if fail_fast else pending
-            pending = replace(pending, return_exceptions=True) if return_exceptions else pending
+            pending = replace(pending, _return_exceptions=True) if return_exceptions else pending
             return await bridge(self._inner.running.broadcast(pending), calls=self.size)
 
     def stream(self, pending: Pending) -> ResultStream[Any]:
@@ -338,7 +338,8 @@ class ComputePool(Target, Sharing):
 
         def __getattr__(self, name: str) -> Never:
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(text if name.startswith("_") else text + of_pool(name, dir(self)))
+            # With its name alone, as Python would suggest what is ours.
+            raise AttributeError(text if name.startswith("_") else text + of_pool(name, dir(self)), name=name)
 
     # -- what happens ----------------------------------------------------------------------------------------------
 

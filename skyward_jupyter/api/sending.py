@@ -48,7 +48,7 @@ class Sending:
         """Run a call on any free slot, or several side by side; blocks."""
         __tracebackhide__ = True
         calls = calls_of(pending)
-        refuse_own_loop(source for call in calls for source in call.sources)
+        refuse_own_loop(source for call in calls for source in call._sources)
         with heard:
             if isinstance(pending, PendingGroup):
                 return self._gather_blocking(pending)
@@ -62,7 +62,7 @@ class Sending:
         __tracebackhide__ = True
         started: list[Parts] = []
         try:
-            return wait(self._calls().gather(group, started), "await pool.run(...)", calls=len(group.calls))
+            return wait(self._calls().gather(group, started), "await pool.run(...)", calls=len(group._calls))
         except KeyboardInterrupt as error:
             if started:
                 carry(error, started[0].so_far())
@@ -70,7 +70,7 @@ class Sending:
         except (NodeLost, SlotDied) as error:
             found = getattr(error, "gathered", None)
             places = [place for place, one in found.errors.items() if one is error] if found is not None else [0]
-            raise _of_call(error, group.calls[places[0]])  # noqa: B904
+            raise _of_call(error, group._calls[places[0]])  # noqa: B904
 
     def broadcast_blocking(self, pending: PendingCompute[Any]) -> list[Any]:
         """Run a call on every node; blocks."""
@@ -81,7 +81,7 @@ class Sending:
     def submit(self, pending: Pending) -> PoolFuture[Any]:
         """Start a call and return its future; it is pickled when this returns."""
         calls, here = self._calls(), runtime()
-        if isinstance(pending, PendingGroup) or pending.streams or pending.sources:
+        if isinstance(pending, PendingGroup) or pending._streams or pending._sources:
             return on_loop(lambda: calls.submit(pending))
         try:
             answer = calls.pickled(pending)
@@ -110,7 +110,7 @@ class Sending:
 
 def calls_of(pending: Pending) -> Sequence[PendingCompute[Any]]:
     """The calls of a group, or the one that it is."""
-    return pending.calls if isinstance(pending, PendingGroup) else (pending,)
+    return pending._calls if isinstance(pending, PendingGroup) else (pending,)
 
 
 def on_loop[T](work: Callable[[], T]) -> T:
@@ -126,7 +126,7 @@ def on_loop[T](work: Callable[[], T]) -> T:
 
 def _of_call[E: BaseException](error: E, call: PendingCompute[Any]) -> E:
     """`error` with a note of the call, which the process that knew it can no longer tell."""
-    error.add_note(f"the call was {call.text}")
+    error.add_note(f"the call was {call._text()}")
     return error
 
 

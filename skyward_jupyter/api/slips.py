@@ -54,10 +54,11 @@ class NotRun(Reversed):
 
         def __getattr__(self, name: str) -> NoReturn:
             if name.startswith("_"):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name)
             text = self._text()
             why = f"{text} has not run, so there is no {name!r} of its result"
-            raise AttributeError(f"{why}; run it first: result = {text} >> pool")
+            # With its name alone, as Python would suggest what is ours.
+            raise AttributeError(f"{why}; run it first: result = {text} >> pool", name=name)
 
 
 #: What other libraries have on a function, and how it is written here.
@@ -84,7 +85,7 @@ class NotCalled(Reversed):
         def __getattr__(self, name: str) -> NoReturn:
             instead = _OF_FUNCTION.get(name, "").format(call=self._text(), name=name_of(self))
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(f"{text}; write {instead}" if instead else text)
+            raise AttributeError(f"{text}; write {instead}" if instead else text, name=name)
 
     def _not_called(self, operator: str) -> NoReturn:
         raise UsageError(f"{name_of(self)} is a function, not a call: write {self._text()} {operator} pool")

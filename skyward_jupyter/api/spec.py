@@ -58,6 +58,8 @@ class Nodes:
     the queue for longer than more nodes would take to start, and fewer again once nodes are idle. With ``min=0`` the
     pool starts with none, and the first call brings the first one.
 
+    `elastic` says whether the number may change by itself.
+
     Parameters
     ----------
     desired

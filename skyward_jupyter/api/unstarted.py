@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from skyward_jupyter.actors.desk import NodeState, NodeView
+from skyward_jupyter.actors.desk import NodeState, NodeView, boot_of
 
 #: So many nodes with the same cause are named, and so many causes are told.
 _NAMED, _CAUSES = 8, 5
@@ -38,7 +38,7 @@ def late(pool: str, nodes: Mapping[int, NodeView], patience: float) -> str:
 
 
 def _at(view: NodeView) -> str:
-    said = f" ({view.boot.said})" if view.boot.said else ""
+    said = f" ({boot_of(view).said})" if boot_of(view).said else ""
     where = f" ({view.address})" if view.address else ""
     return f"node {view.rank}{where} was at: {view.doing}{said}"
 

@@ -21,7 +21,8 @@ class SharedLock(Collection):
 
     It is free again at once when the process that holds it ends, or the call on a node that it was taken in; when the
     node is lost, within some seconds. What it guards is safe even from a holder that was only taken for lost, when it
-    refuses a smaller `token` than it has seen.
+    refuses a smaller `token` than it has seen. `timeout` is how long `acquire` and ``with`` wait when nothing else is
+    said.
     """
 
     #: Seconds that `acquire` and ``with`` wait when nothing else is said; None for as long as it takes.

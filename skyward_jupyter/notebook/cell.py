@@ -18,12 +18,14 @@ from skyward_jupyter.notebook.displays import CellScreen, RunScreen, quiet_line,
 from skyward_jupyter.notebook.early import Early
 from skyward_jupyter.notebook.gone import Gone
 from skyward_jupyter.notebook.grouping import Grouped
+from skyward_jupyter.notebook.held import remember
 from skyward_jupyter.notebook.here import Here
 from skyward_jupyter.notebook.learning import learn
 from skyward_jupyter.notebook.names import names_in
+from skyward_jupyter.notebook.noderun import take
 from skyward_jupyter.notebook.options import CellOptions
 from skyward_jupyter.notebook.postmortem import debuggable
-from skyward_jupyter.notebook.run import CellRun, remember
+from skyward_jupyter.notebook.run import CellCourse
 from skyward_jupyter.notebook.scattering import Parts, layouts, scattered, told
 from skyward_jupyter.notebook.sending import Parcel, Plan, check_here
 from skyward_jupyter.notebook.source import title_of
@@ -122,7 +124,7 @@ class Cell:
             return Verdict(error=in_a_sentence(error))
         if self._options.bg:
             self._go_on()
-            return Verdict(self._run)
+            return Verdict(self._held)
         return await self._to_its_end()
 
     async def begin(self) -> asyncio.Task[Verdict]:
@@ -179,7 +181,7 @@ class Cell:
         self._ranks = pools.select(self._pool, self._options)
         self._ledger = self._notebook.ledger(self._pool)
         await learn(self._pool, self._ledger, self._ranks)
-        self._run = CellRun(self._ranks, title_of(self._source.code), each=self._options.group == "node")
+        self._run = CellCourse(self._ranks, title_of(self._source.code), each=self._options.group == "node")
         self._scattered = layouts(self._options.scatter)
         names = tuple(self._scattered)
         self._parts = self._split(names) if names else {}
@@ -244,7 +246,7 @@ class Cell:
         self._queue = self._notebook.queue(self._pool)
         self._queue.enter(self._run, self._ranks)
         self._run.at_end(lambda: self._queue.leave_all(self._run))
-        remember(self._run)
+        self._held = remember(self._run)
 
     def _plan(self, ranks: Sequence[int]) -> Plan:
         notebook = self._notebook
@@ -347,7 +349,7 @@ class Cell:
         )
 
     def _take(self, event: TaskEvent) -> None:
-        self._run.nodes[event.node].take(event)
+        take(self._run.nodes[event.node], event)
         if self._expression or not self._options.quiet:
             self._grouped.take(event)
 
@@ -508,7 +510,7 @@ class Cell:
         from skyward_jupyter.runtime.bridge import runtime
 
         if self._options.into is not None:
-            self._notebook.bind(self._options.into, self._run)
+            self._notebook.bind(self._options.into, self._held)
         self._behind = runtime().spawn(self._in_background())
 
     async def _in_background(self) -> None:

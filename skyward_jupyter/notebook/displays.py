@@ -25,7 +25,7 @@ from skyward_jupyter.wire.events import Display
 
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
-    from skyward_jupyter.notebook.run import CellRun
+    from skyward_jupyter.notebook.run import CellCourse
     from skyward_jupyter.notebook.state import Notebook
 
 #: Seconds that a cell runs before it may show itself live.
@@ -49,7 +49,7 @@ class CellScreen:
 
     raw = True
 
-    def __init__(self, notebook: Notebook, pool: ComputePool, run: CellRun) -> None:
+    def __init__(self, notebook: Notebook, pool: ComputePool, run: CellCourse) -> None:
         self._shell = shell = notebook.shell
         self._pool = pool.name
         self._run = run
@@ -211,7 +211,7 @@ class RunScreen(CellScreen):
 
     raw = False
 
-    def __init__(self, notebook: Notebook, pool: ComputePool, run: CellRun) -> None:
+    def __init__(self, notebook: Notebook, pool: ComputePool, run: CellCourse) -> None:
         super().__init__(notebook, pool, run)
         shell = notebook.shell
         self._said: list[str] = []

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from skyward_jupyter.errors import NodeLost, SlotDied, TaskFailed, UsageError
 from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook.held import CellRun
 from skyward_jupyter.notebook.options import POOL, parse
 from skyward_jupyter.notebook.ranks import spoken
-from skyward_jupyter.notebook.run import CellRun
+from skyward_jupyter.notebook.run import CellCourse
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.runtime.bridge import wait
 from skyward_jupyter.runtime.writing import put
@@ -42,7 +43,7 @@ async def _interrupt(notebook: Notebook, pool: pools.Pool, which: str | None) ->
     chosen = running if which is None else [_named(notebook, running, pool, which)]
     if not chosen:
         return [f"pool {pool.name}: nothing runs"]
-    cells = [run for run in notebook.queue(pool).runs if isinstance(run, CellRun)]
+    cells = [run for run in notebook.queue(pool).runs if isinstance(run, CellCourse)]
     for run in chosen:
         mine = [cell for cell in cells if run.id in cell.ids]
         for cell in mine:

@@ -20,7 +20,7 @@ _BEGUN = 64_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line.
+    """One line: its `text`, and who wrote it.
 
     Attributes
     ----------

@@ -26,8 +26,8 @@ class NodeRun:
         What it wrote, both streams together; of more than a million characters, the last.
     shown
         How its last expression shows.
-    error
-        What ended it, when that was an error.
+    error, reason
+        What ended it, when that was an error, and what that says.
     dropped
         Bytes of output that the node could not keep until they were read.
     """
@@ -47,16 +47,6 @@ class NodeRun:
         self._size = len(self._text[0])
         return self._text[0]
 
-    def take(self, event: object) -> None:
-        """Keep what it writes."""
-        if isinstance(event, Dropped):
-            self.dropped += event.size
-        if isinstance(event, Output):
-            self._text.append(event.text)
-            self._size += len(event.text)
-            if self._size > 2 * _OUTPUT:
-                _ = self.output
-
     @property
     def reason(self) -> str:
         """What its error says; empty when there is none."""
@@ -66,3 +56,14 @@ class NodeRun:
 
     def __repr__(self) -> str:
         return f"<node {self.rank}: {self.state}{f': {self.reason}' if self.reason else ''}>"
+
+
+def take(node: NodeRun, event: object) -> None:
+    """Keep what a node writes, as it comes."""
+    if isinstance(event, Dropped):
+        node.dropped += event.size
+    if isinstance(event, Output):
+        node._text.append(event.text)
+        node._size += len(event.text)
+        if node._size > 2 * _OUTPUT:
+            _ = node.output

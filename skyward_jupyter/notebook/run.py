@@ -1,4 +1,7 @@
-"""A ``%%sky`` cell while it runs and after: what it wrote and gave on each node, and how to stop it."""
+"""A ``%%sky`` cell while it runs and after: what it wrote and gave on each node, and how to stop it.
+
+What users hold of one is in `held`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,12 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from skyward_jupyter.agent.cells import Bundle, CellError
-from skyward_jupyter.errors import TaskInterrupted, UnknownNode, UsageError
+from skyward_jupyter.errors import TaskInterrupted
 from skyward_jupyter.notebook import still
 from skyward_jupyter.notebook.bars import Bars, facts
-from skyward_jupyter.notebook.leftout import RunLog, keep, name_of
+from skyward_jupyter.notebook.leftout import name_of
 from skyward_jupyter.notebook.logbook import LogBook
-from skyward_jupyter.notebook.noderun import NodeRun
+from skyward_jupyter.notebook.noderun import NodeRun, take
 from skyward_jupyter.notebook.pictures import Pictures
 from skyward_jupyter.notebook.ranks import label, spoken
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
@@ -26,22 +29,19 @@ _BARS = 30
 _BARS_BY_NODE = 6
 
 
-class CellRun:
-    """A cell that runs on nodes.
-
-    ``await run`` and ``run.result()`` give what the cell gives: the values of its last expression in node order, or
-    one value where it runs on one node by its ``--on``. They raise what the cell raises.
+class CellCourse:
+    """How a cell goes on its nodes, and what is left of it.
 
     Attributes
     ----------
     nodes
-        Each node's part, by its number; ``run[3]`` is the same.
+        Each node's part, by its number.
     state
         ``running``, ``done``, ``failed`` or ``cancelled``.
     ids
         Its numbers among the runs of the pool: one, or two where it began anew on nodes that had lost their sessions.
     log
-        The last lines it wrote, of all nodes: ``run.log.tail(100)``.
+        The last lines it wrote, of all nodes.
     """
 
     def __init__(self, ranks: Iterable[int], title: str = "", *, each: bool = False) -> None:
@@ -80,12 +80,6 @@ class CellRun:
     def interrupted(self) -> bool:
         """Whether it was asked to stop from here."""
         return self._stopped > 0
-
-    def __getitem__(self, rank: int) -> NodeRun:
-        """One node's part; raises UnknownNode for a node it does not run on."""
-        if rank not in self.nodes:
-            raise UnknownNode(rank, max(self.nodes, default=-1) + 1)
-        return self.nodes[rank]
 
     def __await__(self) -> Generator[Any, None, object]:
         return bridge(self._finished()).__await__()
@@ -135,7 +129,7 @@ class CellRun:
         if self.shows is not None:
             self.shows(event)  # the cell still runs on other nodes
             return
-        self.nodes[event.node].take(event)
+        take(self.nodes[event.node], event)
         if isinstance(event, Output):
             self.log.feed(event.node, event.stream, event.text)
         self._changed()
@@ -234,37 +228,3 @@ class CellRun:
 
     def __repr__(self) -> str:
         return f"<{self.head()}>"
-
-    def _ipython_display_(self) -> None:
-        """Show it live while it goes on; what stays is text and HTML. In the cell that made it, it is shown already."""
-        from IPython import get_ipython
-
-        from skyward_jupyter.widgets.runs import present
-
-        shell = get_ipython()
-        if shell is None or shell.execution_count != self.shown_in:
-            present(self)
-
-
-_last: list[CellRun] = []
-
-
-def remember(run: CellRun) -> None:
-    """This is the last run."""
-    _last[:] = [run]
-    keep(RunLog(run.ids, run.log, len(run.nodes) > 1))
-
-
-def last_run() -> CellRun:
-    """The run of the last ``%%sky`` cell, whether it goes on or not: its nodes, its log; shown when displayed.
-
-    Its values are the cell's own: only a run in the background gives them again.
-
-    Raises
-    ------
-    UsageError
-        When there was none.
-    """
-    if not _last:
-        raise UsageError("no %%sky cell has run yet")
-    return _last[0]

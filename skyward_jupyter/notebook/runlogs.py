@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from skyward_jupyter.api.runs import PoolRun
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import pools
+from skyward_jupyter.notebook.held import CellRun
 from skyward_jupyter.notebook.leftout import RunLog, kept_runs, log_of
 from skyward_jupyter.notebook.logbook import LINES
 from skyward_jupyter.notebook.options import LOGS, parse
 from skyward_jupyter.notebook.pacing import BURST, RATE
-from skyward_jupyter.notebook.run import CellRun
 from skyward_jupyter.notebook.state import Notebook
 from skyward_jupyter.runtime.bridge import wait
 from skyward_jupyter.runtime.writing import put
@@ -46,7 +46,7 @@ def show(notebook: Notebook, line: str) -> bool:
 
 def _text_of(run: CellRun | PoolRun, lines: int) -> str:
     if isinstance(run, CellRun):
-        return RunLog(run.ids, run.log, len(run.nodes) > 1).text(lines)
+        return RunLog(run._inner.ids, run._inner.log, len(run.nodes) > 1).text(lines)
     return "".join(run.output.splitlines(keepends=True)[-lines:])
 
 

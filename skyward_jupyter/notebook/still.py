@@ -15,7 +15,7 @@ from skyward_jupyter.notebook.leftout import sentence
 from skyward_jupyter.notebook.logbook import Line
 
 if TYPE_CHECKING:
-    from skyward_jupyter.notebook.run import CellRun
+    from skyward_jupyter.notebook.run import CellCourse
 
 #: Of the output, so many of the last characters and lines stay,
 CHARACTERS = 200_000
@@ -32,14 +32,14 @@ _ERR = "border-left:3px solid rgba(200,80,80,.7);padding-left:6px"
 _CELL = "padding:1px 12px 1px 0;border:0;background:none;text-align:left"
 
 
-def plain(run: CellRun, output: str | None = None) -> str:
+def plain(run: CellCourse, output: str | None = None) -> str:
     """The run as text: a line about it, its bars, its output (`output` in place of what the log has)."""
     parts = [run.head(), *_bars(run)]
     body = output if output is not None else "\n".join([*_before(run), *(_text(line, run) for line in _shown(run))])
     return "\n".join([*parts, *([body.rstrip("\n")] if body.strip() else []), *_counts(run)])
 
 
-def page(run: CellRun, output: str | None = None, *, folded: bool = False) -> str:
+def page(run: CellCourse, output: str | None = None, *, folded: bool = False) -> str:
     """The run as one HTML element; `folded` puts the output away behind a line that opens it."""
     parts = [f'<div style="{_QUIET}">{escape(run.head())}</div>']
     if bars := _bars(run):
@@ -57,7 +57,7 @@ def page(run: CellRun, output: str | None = None, *, folded: bool = False) -> st
     return f'<div style="line-height:1.4">{"".join(parts)}</div>'
 
 
-def _output(run: CellRun, output: str | None, *, folded: bool) -> str:
+def _output(run: CellCourse, output: str | None, *, folded: bool) -> str:
     """What it wrote, in a box of bounded height: the text given in its place, or what the log has."""
     if output is None:
         count = len(_shown(run))
@@ -74,17 +74,17 @@ def _output(run: CellRun, output: str | None, *, folded: bool) -> str:
     return f'<details{opened}><summary style="{_QUIET}">{said}</summary><div style="{_BOX}">{body}</div></details>'
 
 
-def _before(run: CellRun) -> list[str]:
+def _before(run: CellCourse) -> list[str]:
     """What is said in the place of the lines before those that stay."""
     hidden = run.log.end - len(_shown(run)) - run.cleared
     return [sentence(hidden, run.name)] if hidden > 0 else []
 
 
-def _bars(run: CellRun) -> list[str]:
+def _bars(run: CellCourse) -> list[str]:
     return run.bars.lines(each=run.each, labelled=len(run.nodes) > 1) if run.bars else []
 
 
-def _shown(run: CellRun) -> list[Line]:
+def _shown(run: CellCourse) -> list[Line]:
     """The last lines that stay."""
     lines = run.log.tail(LINES)
     size = 0
@@ -95,7 +95,7 @@ def _shown(run: CellRun) -> list[Line]:
     return lines
 
 
-def _counts(run: CellRun) -> list[str]:
+def _counts(run: CellCourse) -> list[str]:
     """What is nowhere, in sentences."""
     lines: list[str] = []
     if run.log.missing:
@@ -105,11 +105,11 @@ def _counts(run: CellRun) -> list[str]:
     return lines
 
 
-def _text(line: Line, run: CellRun) -> str:
+def _text(line: Line, run: CellCourse) -> str:
     return f"[{line.ranks}] {line.text}" if line.ranks and len(run.nodes) > 1 else line.text
 
 
-def _blocks(run: CellRun) -> list[tuple[bool, str]]:
+def _blocks(run: CellCourse) -> list[tuple[bool, str]]:
     """Lines of one stream together: whether it is the one for errors, and their text."""
     blocks: list[tuple[bool, list[str]]] = []
     for line in _shown(run):
@@ -124,7 +124,7 @@ def _pre(blocks: Iterable[tuple[bool, str]]) -> str:
     return "".join(f'<pre style="{_PRE};{_ERR if wrong else ""}">{escape(text)}</pre>' for wrong, text in blocks)
 
 
-def _nodes(run: CellRun) -> str:
+def _nodes(run: CellCourse) -> str:
     """A row for each node, behind a line that opens it."""
     listed = list(run.nodes.values())[:NODES]
     rows: Sequence[tuple[str, ...]] = [(str(node.rank), node.state, node.reason) for node in listed]

@@ -178,3 +178,8 @@ class Provider(Protocol):
     async def teardown(self, cluster: Cluster) -> None:
         """Remove what was made before the first machine."""
         ...
+
+
+def for_users(provider: Provider) -> list[str]:
+    """What ``dir()`` and Tab offer on a provider: its name and what it was made with, not what pools ask it for."""
+    return [name for name in object.__dir__(provider) if name == "name" or name not in vars(Provider)]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skyward_jupyter.fleets.base import LARGEST
-from skyward_jupyter.providers.base import Cluster, Instance, Offer
+from skyward_jupyter.providers.base import Cluster, Instance, Offer, for_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +55,6 @@ class Local:
 
     async def teardown(self, cluster: Cluster) -> None:
         """There was nothing made."""
+
+    def __dir__(self) -> list[str]:
+        return for_users(self)

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from skyward_jupyter.errors import ProvisioningFailed, UsageError
 from skyward_jupyter.hints import suggesting
-from skyward_jupyter.providers.base import Cluster, Instance, Offer, check_path
+from skyward_jupyter.providers.base import Cluster, Instance, Offer, check_path, for_users
 
 
 @suggesting
 @dataclass(frozen=True, slots=True, init=False)
 class SSH:
-    """Machines that you can log in to with ssh: one node each.
+    """Machines that you can log in to with ssh: one node each. `name` is ``ssh``.
 
     Parameters
     ----------
@@ -115,6 +115,9 @@ class SSH:
 
     async def teardown(self, cluster: Cluster) -> None:
         """There was nothing made."""
+
+    def __dir__(self) -> list[str]:
+        return for_users(self)
 
     def _instance(self, host: str) -> Instance:
         from skyward_jupyter.ssh.hosts import parse

@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 from skyward_jupyter.agent.accelerators import Accelerator, accelerators
 from skyward_jupyter.errors import ConnectionLost, MachineError, UsageError
-from skyward_jupyter.ssh.image import Image, digest_of, redacted
+from skyward_jupyter.ssh.image import Image, digest_of, is_exact, redacted, version_of
 from skyward_jupyter.ssh.journal import Journal
 from skyward_jupyter.ssh.machine import Machine
 from skyward_jupyter.ssh.project import Included, included, manifest, name_of, pack
@@ -159,10 +159,10 @@ class _Preparation:
             key=key,
             digest=digest_of(image, wheel.name),
             wheel=wheel.name,
-            python=image.version,
+            python=version_of(image),
             apt=tuple(image.apt),
             requirements=(*requirements(), *EXTRA, *image.pip),
-            exact=image.exact,
+            exact=is_exact(image),
             env=image.env,
             manifest=manifest(files),
             patience=patience,

@@ -98,21 +98,21 @@ class Image:
         for pattern in self.includes:
             _check_include(pattern)
 
-    @property
-    def version(self) -> str:
-        """The version of Python to look for: ``3.12``, or ``3.12.4`` where one release was asked for."""
-        return here() if self.python == "auto" else self.python
 
-    @property
-    def exact(self) -> bool:
-        """Whether every package is asked for in one version."""
-        return all(_EXACT.fullmatch(requirement) for requirement in self.pip)
+def version_of(image: Image) -> str:
+    """The version of Python to look for: ``3.12``, or ``3.12.4`` where one release was asked for."""
+    return here() if image.python == "auto" else image.python
+
+
+def is_exact(image: Image) -> bool:
+    """Whether every package is asked for in one version."""
+    return all(_EXACT.fullmatch(requirement) for requirement in image.pip)
 
 
 def digest_of(image: Image, wheel: str) -> str:
     """What names an image on a machine: all that decides what is installed, our own wheel included."""
     deciding = {name: value for name, value in image.env.items() if name.startswith(_DECIDING)}
-    parts = (FORMAT, wheel, image.version, sorted(image.pip), sorted(image.apt), sorted(deciding.items()))
+    parts = (FORMAT, wheel, version_of(image), sorted(image.pip), sorted(image.apt), sorted(deciding.items()))
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 
 import skyward as sky
+from skyward_jupyter.actors.desk import boot_of
 from skyward_jupyter.fleets.site import STEPS
 
 
@@ -29,7 +30,7 @@ def phase(pool: sky.ComputePool, number: int) -> str:
 
 def said(pool: sky.ComputePool, number: int) -> str:
     """What came last of what a node is at."""
-    return next((view.boot.said for view in pool.nodes if view.rank == number), "")
+    return next((boot_of(view).said for view in pool.nodes if view.rank == number), "")
 
 
 def steps(pool: sky.ComputePool, number: int) -> list[str]:

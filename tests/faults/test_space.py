@@ -108,7 +108,7 @@ def test_what_has_no_room_in_memory_goes_to_the_disk(small: Path, disk: Path, sh
 def test_many_calls_that_wait_keep_what_they_need(small: Path, disk: Path) -> None:
     with sky.ComputePool(nodes=1, _share=False) as pool:
         calls = [same(bytearray(os.urandom(1_000_000))) for _ in range(12)]
-        given = [call.args[0] for call in calls]
+        given = [call._args[0] for call in calls]
         assert list(sky.gather(*calls) >> pool) == given
 
 

@@ -9,7 +9,7 @@ import pytest
 from skyward_jupyter.agent import context
 from skyward_jupyter.agent.accelerators import Accelerator
 from skyward_jupyter.agent.config import AgentConfig, Peer
-from skyward_jupyter.agent.context import InstanceInfo, instance_info
+from skyward_jupyter.agent.context import info_of, instance_info
 
 
 def config(rank: int) -> AgentConfig:
@@ -26,7 +26,7 @@ def test_outside_any_node_there_is_a_pool_of_one() -> None:
 
 
 def test_a_node_among_others() -> None:
-    info = InstanceInfo.of(config(1), peers(2, 0, 1))
+    info = info_of(config(1), peers(2, 0, 1))
     assert (info.node, info.total_nodes, info.is_head, info.job_id) == (1, 3, False, "lab")
     assert (info.head_addr, info.head_port) == ("127.0.0.1", 25520)
     assert info.peers == ("127.0.0.1:25520", "127.0.0.3:25520")
@@ -37,26 +37,26 @@ def test_a_node_among_others() -> None:
 def test_the_gpus_of_a_node_and_of_all() -> None:
     gpus = tuple(Accelerator(index, f"GPU-{index}", "H100", 81559) for index in range(2))
     among = (Peer(0, "a:1", 2), Peer(1, "b:1", 8))
-    info = InstanceInfo.of(replace(config(0), accelerators=gpus), among)
+    info = info_of(replace(config(0), accelerators=gpus), among)
     assert (info.accelerators, info.total_accelerators) == (("H100", "H100"), 10)
-    assert info.among(replace(config(0), accelerators=gpus), among[:1]).total_accelerators == 2
+    assert info_of(replace(config(0), accelerators=gpus), among[:1]).total_accelerators == 2
 
 
 def test_the_head_is_the_lowest_rank() -> None:
-    info = InstanceInfo.of(config(2), peers(2, 5))
+    info = info_of(config(2), peers(2, 5))
     assert info.is_head
     assert info.head_addr == "127.0.0.3"
 
 
 def test_nodes_come_and_go() -> None:
-    info = InstanceInfo.of(config(1), peers(0, 1)).among(config(1), peers(1, 2, 3))
+    info = info_of(config(1), peers(1, 2, 3))
     assert (info.node, info.total_nodes, info.is_head) == (1, 3, True)
     assert info.peers == ("127.0.0.3:25520", "127.0.0.4:25520")
 
 
 def test_entering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(context, "_current", None)
-    info = InstanceInfo.of(config(0), peers(0))
+    info = info_of(config(0), peers(0))
     context.enter(info)
     assert instance_info() is info
 

@@ -48,8 +48,8 @@ def test_calling_runs_nothing() -> None:
 
 def test_a_call_keeps_what_it_was_given() -> None:
     pending = add(1, c=5)
-    assert pending.function is add.function
-    assert (pending.args, pending.kwargs, pending.timeout) == ((1,), {"c": 5}, 0.0)
+    assert pending._function is add.function
+    assert (pending._args, pending._kwargs, pending._timeout) == ((1,), {"c": 5}, 0.0)
 
 
 def test_types_are_kept_for_the_checker() -> None:
@@ -86,7 +86,7 @@ def test_arguments_that_do_not_fit_are_refused_here(call: Any, words: str) -> No
 
 def test_builtins_without_a_signature_can_be_called() -> None:
     pending = sky.compute(dict)(a=1)
-    assert pending.kwargs == {"a": 1}
+    assert pending._kwargs == {"a": 1}
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), True, False, "5", None, [1]])
@@ -101,10 +101,10 @@ def test_timeouts_that_cannot_be_kept(seconds: Any) -> None:
 def test_a_timeout_makes_another_call() -> None:
     first = add(1)
     second = first.with_timeout(3)
-    assert (first.timeout, second.timeout, second.args) == (0.0, 3.0, (1,))
-    assert quick().timeout == 2.5
-    assert quick().with_timeout(0.5).timeout == 0.5
-    assert [call.timeout for call in sky.gather(first, quick()).with_timeout(4)] == [4.0, 4.0]
+    assert (first._timeout, second._timeout, second._args) == (0.0, 3.0, (1,))
+    assert quick()._timeout == 2.5
+    assert quick().with_timeout(0.5)._timeout == 0.5
+    assert [call._timeout for call in sky.gather(first, quick()).with_timeout(4)] == [4.0, 4.0]
 
 
 def test_a_call_has_no_truth_value() -> None:
@@ -136,7 +136,7 @@ def test_methods() -> None:
     model = Model(3)
     assert model.scaled.local(4) == 12
     pending = model.scaled(5)
-    assert pending.function(*pending.args) == 15
+    assert pending._function(*pending._args) == 15
     assert isinstance(Model.scaled, ComputeFunction)
     assert Model.scaled.local(model, 2) == 6
     with pytest.raises(TypeError, match="too many"):
@@ -151,13 +151,13 @@ def test_a_decorator_within() -> None:
             return x
 
     assert Other.static.local(2) == 2
-    assert Other().static(3).args == (3,)
+    assert Other().static(3)._args == (3,)
 
 
 def test_generators_are_recognised() -> None:
-    assert count(3).streams
-    assert not add(1).streams
-    assert sky.compute(count.function)(1).streams
+    assert count(3)._streams
+    assert not add(1)._streams
+    assert sky.compute(count.function)(1)._streams
 
 
 @pytest.mark.parametrize("thing", [3, "f", None, [len]])
@@ -171,14 +171,14 @@ def test_only_functions(thing: Any) -> None:
 def test_compute_functions_travel() -> None:
     back = pickle.loads(cloudpickle.dumps(quick))
     assert back.local() == "quick"
-    assert back.timeout == 2.5
+    assert back._timeout == 2.5
 
 
 def test_joining_calls() -> None:
     group = add(1) & add(2) & quick()
-    assert [call.args for call in group] == [(1,), (2,), ()]
+    assert [call._args for call in group] == [(1,), (2,), ()]
     assert len(group) == 3
-    assert group.form is tuple
+    assert group._form is tuple
     assert len(add(1) & (add(2) & add(3))) == 3
     assert len((add(1) & add(2)) & (add(3) & add(4))) == 4
     assert repr(group) == "<3 calls, not run yet; send them with `>> pool`>"
@@ -193,7 +193,7 @@ def test_joining_something_else_hints_at_the_precedence(other: Any) -> None:
 
 def test_gather() -> None:
     group = sky.gather(*map(add, range(4)), stream=True, ordered=False)
-    assert ([call.args for call in group], group.form, group.stream, group.ordered) == (
+    assert ([call._args for call in group], group._form, group._stream, group._ordered) == (
         [(n,) for n in range(4)],
         list,
         True,
@@ -253,7 +253,7 @@ def test_no_pool_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_failing_fast_is_said_of_calls_and_groups() -> None:
     call = add(1)
-    assert (call.fail_fast, call.with_fail_fast().fail_fast) == (False, True)
-    assert call.with_fail_fast().with_timeout(3).with_retries(1).fail_fast
-    assert sky.gather(call, call, stream=True, fail_fast=True).fail_fast
-    assert (call & call).with_fail_fast().fail_fast
+    assert (call._fail_fast, call.with_fail_fast()._fail_fast) == (False, True)
+    assert call.with_fail_fast().with_timeout(3).with_retries(1)._fail_fast
+    assert sky.gather(call, call, stream=True, fail_fast=True)._fail_fast
+    assert (call & call).with_fail_fast()._fail_fast

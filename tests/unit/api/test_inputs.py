@@ -92,9 +92,9 @@ def test_nothing_is_read_when_the_call_is_made() -> None:
 
     values = iter([1, 2])
     call = total(values, factor=2)
-    assert [source.name for source in call.sources] == ["xs"]
+    assert [source.name for source in call._sources] == ["xs"]
     assert "not run yet" in repr(call)
-    sent = call.call()
+    sent = call._call()
     assert sent.args[0] == Fed(0)
     assert list(values) == [1, 2]
     assert total.local(iter([3])) == 3

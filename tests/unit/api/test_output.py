@@ -58,7 +58,7 @@ def test_above_and_below_compute() -> None:
 
     assert kept(above) == kept(below) == ["stdout,stderr", "stderr", "stderr"]
     assert kept(silent) == ["none"] * 3
-    assert silent().call().keep is not None
+    assert silent()._call().keep is not None
 
 
 def test_without_arguments() -> None:

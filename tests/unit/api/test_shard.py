@@ -15,7 +15,7 @@ import pytest
 import skyward as sky
 from skyward_jupyter.agent import context
 from skyward_jupyter.agent.config import AgentConfig, Peer
-from skyward_jupyter.agent.context import InstanceInfo
+from skyward_jupyter.agent.context import info_of
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def on_node(rank: int, ranks: tuple[int, ...]) -> Iterator[None]:
     """Run the block as on one of these nodes."""
     before = context._current
     peers = tuple(Peer(rank, f"127.0.0.{rank + 1}:25520") for rank in ranks)
-    context.enter(InstanceInfo.of(AgentConfig("unit", rank, "", (), "", ""), peers))
+    context.enter(info_of(AgentConfig("unit", rank, "", (), "", ""), peers))
     try:
         yield
     finally:

@@ -1,9 +1,10 @@
-"""What Tab offers on a pool: what users need, typed, and told by the reference; the rest is out of sight."""
+"""What Tab offers on a pool, typed and told by the reference; of other objects see `tests.unit.test_surface`."""
 
 from __future__ import annotations
 
 import concurrent.futures
 import inspect
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,6 @@ import pytest
 
 import skyward as sky
 from skyward_jupyter.api.sharing import Sharing
-from skyward_jupyter.collections.lock import SharedLock
-from skyward_jupyter.collections.mapping import SharedDict
 
 OFFERED = [
     "bounds",
@@ -96,9 +95,13 @@ def test_what_is_ours_is_none_of_theirs(pool: Any, name: str) -> None:
         getattr(pool, name)
 
 
+@pytest.mark.parametrize("code", ["pool.inner", "pool.specc", "call.timeout", "call.text", "f.timeout", "sky.gathr"])
+def test_python_suggests_nothing_of_ours(pool: sky.ComputePool, code: str) -> None:
+    f = sky.compute(len)
+    with pytest.raises(AttributeError) as raised:
+        eval(code, {"pool": pool, "f": f, "call": f([]), "sky": sky})
+    assert "Did you mean" not in "".join(traceback.format_exception(raised.value))
+
+
 def test_a_future_offers_what_futures_do() -> None:
     assert visible(sky.PoolFuture) == visible(concurrent.futures.Future)
-
-
-def test_a_collection_offers_nothing_of_how_it_is_kept() -> None:
-    assert "address" not in visible(SharedDict) + visible(SharedLock)
