@@ -26,8 +26,8 @@ class NodeRun:
         What it wrote, both streams together; of more than a million characters, the last.
     shown
         How its last expression shows.
-    error, reason
-        What ended it, when that was an error, and what that says.
+    reason
+        What the error says that ended it; empty when there was none.
     dropped
         Bytes of output that the node could not keep until they were read.
     """
@@ -35,8 +35,8 @@ class NodeRun:
     rank: int
     state: NodeState = "queued"
     shown: Bundle | None = None
-    error: CellError | BaseException | None = None
     dropped: int = 0
+    _error: CellError | BaseException | None = None
     _text: list[str] = field(default_factory=list)
     _size: int = 0
 
@@ -50,9 +50,9 @@ class NodeRun:
     @property
     def reason(self) -> str:
         """What its error says; empty when there is none."""
-        if isinstance(self.error, CellError):
-            return f"{self.error.name}: {plain(self.error.text)}"
-        return "" if self.error is None else str(self.error)
+        if isinstance(self._error, CellError):
+            return f"{self._error.name}: {plain(self._error.text)}"
+        return "" if self._error is None else str(self._error)
 
     def __repr__(self) -> str:
         return f"<node {self.rank}: {self.state}{f': {self.reason}' if self.reason else ''}>"

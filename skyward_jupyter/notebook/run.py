@@ -120,7 +120,7 @@ class CellCourse:
     def mark(self, rank: int, *, shown: Bundle | None = None, error: CellError | BaseException | None = None) -> None:
         """A node has ended its part."""
         node = self.nodes[rank]
-        node.shown, node.error = shown, error
+        node.shown, node._error = shown, error
         node.state = "done" if error is None else "failed"
         self._changed()
 
