@@ -11,6 +11,7 @@ import base64
 import binascii
 import struct
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from html.parser import HTMLParser
 
 from skyward_jupyter.notebook.pictures import IMAGES, as_html
@@ -22,7 +23,7 @@ IN_SIGHT = 4
 #: how wide one is at least, in pixels, where there is more than one on a line,
 WIDTH = 240
 #: and how long HTML may be that goes into a row, in characters.
-LONGEST = 400_000
+LONGEST = 200_000
 _FONT = "font-family:var(--jp-code-font-family,monospace);font-size:13px"
 _QUIET = f"opacity:.7;{_FONT}"
 _GAP = "gap:10px 16px"
@@ -117,6 +118,7 @@ def _png_width(value: object) -> int:
         return 0
 
 
+@lru_cache(maxsize=32)
 def _whole(page: str) -> bool:
     """Whether HTML ends what it begins, and nothing else."""
     reader = _Tags()

@@ -17,7 +17,7 @@ from skyward_jupyter.wire.events import Display
 #: How many rows of a cell may still grow.
 GROWING = 20
 #: How many displays of a pool that can be updated are known.
-UPDATABLE = 1000
+UPDATABLE = 200
 #: Bytes a second that drawing one row anew may send.
 RATE = 2_000_000
 

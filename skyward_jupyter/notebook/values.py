@@ -8,12 +8,14 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from skyward_jupyter.agent.cells import Bundle
+from skyward_jupyter.notebook import rowpage
 from skyward_jupyter.notebook.displays import equal_bundles
 from skyward_jupyter.notebook.ranks import label
+from skyward_jupyter.notebook.rows import Figure
 
 
 class NodeValues(list[Any]):
-    """An expression's values in node order; shows equal ones once, with their nodes.
+    """An expression's values in node order; shows equal ones once, with their nodes, rich ones side by side.
 
     In the cell that asked, values that are all None show as nothing, as one does: `made_in` is its number.
     """
@@ -33,6 +35,11 @@ class NodeValues(list[Any]):
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("..." if cycle else self._text())
+
+    def _repr_html_(self) -> str | None:
+        if not any(rowpage.fits(bundle.data) for bundle in self._shown.values()):
+            return None
+        return rowpage.page([Figure(ranks, one.data, one.metadata) for ranks, one in equal_bundles(self._shown)])
 
     def _text(self) -> str:
         lines: list[str] = []

@@ -30,6 +30,15 @@ def test_what_it_displays_is_shown(nodes: Kernel) -> None:
     assert [data["text/plain"] for data in shown.displays] == ["[0-2]", "'a'", "[0-2]", "7"]
 
 
+def test_tables_are_side_by_side_and_plain_values_are_text(nodes: Kernel) -> None:
+    nodes.ok("%%sky\nclass Table:\n    def _repr_html_(self): return f'<table><tr><td>{n}</table>'")
+    (data,) = nodes.ok("%sky Table() if n else 'none'").displays
+    assert data["text/html"].count("<table>") == 2
+    assert "&#x27;none&#x27;</pre>" in data["text/html"]
+    assert data["text/plain"].startswith("[0] 'none'\n[1] <")
+    assert set(nodes.ok("%sky n").displays[0]) == {"text/plain"}
+
+
 def test_a_bar_of_its_is_shown(nodes: Kernel) -> None:
     nodes.ok("%%sky\nfrom tqdm.auto import tqdm")
     assert "30/30" in nodes.ok("%sky [i for i in tqdm(range(10))] and None").text
