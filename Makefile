@@ -48,9 +48,12 @@ lab: $(DEMO)
 $(DEMO): notebooks/01_quickstart.ipynb | $(READY)
 	@$(RUN) -m tools.demo notebooks/01_quickstart.ipynb $(BUILD)/demo
 
-# Tests start Python some thousand times: where it may not keep what it compiled, it would compile all of it each time.
-test: check
+# Tests start Python some thousand times, and each worker loads all tests: where Python may not keep what it compiled, it
+# would compile all of it each time. What pytest makes of the tests is kept too, which takes no longer than the checks.
+test: $(READY)
 	@$(RUN) -m compileall -q -x tests/projects skyward skyward_jupyter tests tools
+	@PYTHONDONTWRITEBYTECODE= $(RUN) -m pytest -qq --collect-only -p no:cacheprovider $(QUICK) $(REST) >/dev/null 2>&1 & \
+	$(MAKE) --no-print-directory check; passed=$$?; wait; exit $$passed
 	$(PYTEST) $(QUICK) $(REST) $(ARGS)
 
 test-quick: check
