@@ -24,6 +24,7 @@ from skyward_jupyter.notebook.completion import matcher
 from skyward_jupyter.notebook.docking import undock
 from skyward_jupyter.notebook.inspecting import Inspection
 from skyward_jupyter.notebook.interrupts import CellInterrupts
+from skyward_jupyter.notebook.loading import Jedi
 from skyward_jupyter.notebook.magics import SkyMagics
 from skyward_jupyter.notebook.postmortem import PostMortem
 from skyward_jupyter.notebook.preloading import Imported
@@ -97,10 +98,12 @@ class Loaded:
         self._undo.append(lambda: shell.input_transformers_cleanup.remove(reader))
 
     def _completion(self, shell: InteractiveShell) -> None:
-        complete = matcher(self.notebook)
+        jedi = Jedi(shell.Completer)
+        complete = matcher(self.notebook, jedi)
         matchers = shell.Completer.custom_matchers
         matchers.append(complete)
         self._undo.append(lambda: matchers.remove(complete))
+        self._undo.append(jedi.let_in)
 
     def _groups(self, shell: InteractiveShell) -> None:
         """Show what a broadcast raised by cause; IPython itself prints groups and leaves the error empty."""

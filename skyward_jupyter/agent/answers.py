@@ -1,13 +1,14 @@
-"""What a session says of the names in it: IPython's own completer and inspector, asked between two cells.
+"""What a session says of the names in it: IPython's own completer and inspector, between two cells and beside one.
 
 Imported in a session process only. Nothing is evaluated that they do not evaluate in any IPython, and a session
-that has run no cell yet says nothing.
+that has run no cell yet says nothing. Beside a cell no object is asked for its text, which may change while it is told.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 from itertools import islice
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from IPython.core.completer import provisionalcompleter, rectify_completions
 
@@ -19,21 +20,25 @@ from skyward_jupyter.agent.shell import SessionShell
 for _name in ("IPython.core.guarded_eval", "IPython.core.latex_symbols", "pygments.formatters.terminal256"):
     import_module(_name)
 
+#: What is told of without a text of its own.
+_STILL = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
 #: So many completions are sent.
 _MOST = 1_000
 
 
-def answer(question: bytes) -> bytes:
-    """The answer to a question."""
+def answer(question: bytes, *, busy: bool = False) -> bytes:
+    """The answer to a question; `busy` while a cell runs in the session."""
     session = current()
-    return answered(None if session is None else _answer(session.shell, question))
+    return answered(None if session is None else _answer(session.shell, question, busy))
 
 
-def _answer(shell: SessionShell, question: bytes) -> Answer:
+def _answer(shell: SessionShell, question: bytes, busy: bool) -> Answer:
     match question_in(question):
         case Completing(code, cursor):
             return _completed(shell, code, cursor)
         case Inspecting(name, detail):
+            if busy and not isinstance(shell._ofind(name).obj, _STILL):
+                return None
             return _inspected(shell, name, detail)
 
 

@@ -108,9 +108,9 @@ class Crew:
             self._send({"op": "slot", "slot": SESSION, "sockets": 1})
 
     async def consult(self, question: bytes) -> bytes:
-        """What the session answers; nothing where there is none, or none that is free and answers soon."""
+        """What the session answers, beside the cell that it may run; nothing where there is none, or no answer soon."""
         session = self._slots.get(SESSION)
-        if session is None or not session.free or self._asked is not None:
+        if session is None or not session.alive or session.retired or self._asked is not None:
             return b""
         self._question += 1
         asked = self._asked = self._question, asyncio.get_running_loop().create_future()

@@ -293,6 +293,29 @@ def use(outlet: Outlet) -> None:
         _outlets.append(outlet)
 
 
+class _Nowhere(Outlet):
+    """The outlet of a thread whose words are for nobody."""
+
+    def __init__(self) -> None:
+        self.task, self.active = -1, False
+
+    owner = -1
+
+    def send(self, kind: int, body: bytes) -> None:
+        """Send nothing."""
+
+    def write(self, stream: str, text: str) -> None:
+        """Take nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def hush() -> None:
+    """Have what this thread writes and displays go nowhere."""
+    _current.set(_Nowhere())
+
+
 def current() -> Outlet:
     """The outlet of the code that asks."""
     found = _current.get(None)

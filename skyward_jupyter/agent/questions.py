@@ -1,4 +1,4 @@
-"""What a session is asked between two cells, by Tab and Shift+Tab in a ``%%sky`` cell, and what it answers.
+"""What a session is asked, by Tab and Shift+Tab in a ``%%sky`` cell, and what it answers.
 
 Both sides import this module; it imports nothing of either.
 """

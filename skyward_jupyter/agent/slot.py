@@ -25,6 +25,7 @@ from typing import Any
 from skyward_jupyter.agent import keyboard
 from skyward_jupyter.agent.accelerators import DEVICES, ORDER, visible
 from skyward_jupyter.agent.ahead import Ahead
+from skyward_jupyter.agent.attending import Attended
 from skyward_jupyter.agent.captured import Loaded
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.context import enter, info_of
@@ -62,10 +63,18 @@ class Slot:
     """Runs the tasks that come over one socket: where it is served, or, given a name, in a thread of that name."""
 
     def __init__(
-        self, sock: socket.socket, config: AgentConfig, pipes: Pipes, link: Link, thread: str = "", number: int = 0
+        self,
+        sock: socket.socket,
+        config: AgentConfig,
+        pipes: Pipes,
+        link: Link,
+        thread: str = "",
+        number: int = 0,
+        *,
+        session: bool = False,
     ) -> None:
         self._link = link
-        self._reader = Reader(sock)
+        self._reader = Attended(sock, self._answered, self._answer) if session else Reader(sock)
         self._config = config
         self._pipes = pipes
         self._store = BlobStore(Path(config.store))
@@ -90,8 +99,19 @@ class Slot:
                     imports.take(body)
                 case Order.CALM:
                     self._outlet.end(Kind.CALM, b"")
-                case Order.ASK:
-                    self._outlet.answer(task, _answered(body))
+
+    def _answered(self, question: bytes) -> bytes:
+        """What the session says to a question; nothing when it cannot say, whatever code of the user's does then."""
+        from skyward_jupyter.agent.answers import answer
+
+        try:
+            return answer(question, busy=self._outlet.active)
+        except Exception:
+            return b""
+
+    def _answer(self, number: int, body: bytes) -> None:
+        with contextlib.suppress(OSError):  # the agent is gone
+            self._outlet.answer(number, body)
 
     def serve_beside(self) -> None:
         """`serve`, in a thread that nobody waits for while it does."""
@@ -270,16 +290,6 @@ class Slot:
             raise
 
 
-def _answered(question: bytes) -> bytes:
-    """What the session says to a question; nothing when it cannot say, whatever code of the user's does then."""
-    from skyward_jupyter.agent.answers import answer
-
-    try:
-        return answer(question)
-    except BaseException:
-        return b""
-
-
 def _described(error: BaseException, how: str = "raised", call: Given | None = None) -> Failed:
     """What failed, with the files of the user's project called what they are called at the kernel."""
     text = text_of(call, error.__traceback__) if call is not None else ""
@@ -295,8 +305,8 @@ def _described(error: BaseException, how: str = "raised", call: Given | None = N
 def run_process(config: AgentConfig, sockets: list[socket.socket], label: str, ends: Ends) -> None:
     """Be a slot process: one socket is served by the main thread, several by a thread each.
 
-    With several, the last socket carries the orders to interrupt a thread. `label` is its number after a dot, or else
-    it is the session. What it writes goes to `ends`.
+    With several, the last socket carries the orders to interrupt a thread. `label` is its number, or ``session``, after
+    a dot. What it writes goes to `ends`.
     """
     _prepare(config, label.removeprefix("."))
     pipes = capture(ends)
@@ -307,7 +317,7 @@ def run_process(config: AgentConfig, sockets: list[socket.socket], label: str, e
     try:
         if len(sockets) == 1:
             interrupts.install()
-            Slot(sockets[0], config, pipes, link).serve()
+            Slot(sockets[0], config, pipes, link, session=label == ".session").serve()
         else:
             _serve_threads(config, sockets, pipes, link)
     except (KeyboardInterrupt, OSError):

@@ -7,7 +7,9 @@ nothing of this is done before something fails. ``SKYWARD_LOCALS=off`` in a node
 from __future__ import annotations
 
 import ast
+import linecache
 import os
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
@@ -32,6 +34,8 @@ _EXACT = 2**53
 
 #: What the code of a cell is called, and what IPython has in each session.
 _CELL = "<ipython-input-"
+#: Characters of a cell that are read for names.
+_TEXT = 20_000
 _SHELL = frozenset({"In", "Out", "exit", "quit", "get_ipython"})
 
 #: Which error of the chain, which of its frames, the name, what it is, and whether that is the value, or a literal that
@@ -48,7 +52,7 @@ def variables_of(chain: Sequence[BaseException], *, cells: bool = False) -> list
     """The variables of the user's frames of errors, those of the innermost frames first, as far as there is room.
 
     With `cells`, those of the code of cells outside of functions too: the names that it reads, then the session's other
-    ones.
+    ones that are plain data.
     """
     rows: list[Row] = []
     left = ALL
@@ -124,10 +128,11 @@ def _of_frame(part: int, place: int, frame: FrameType) -> list[Row]:
 
 
 def _names_in_cell(frame: FrameType) -> list[str]:
-    """The names of a session, those first that its cell reads or binds."""
+    """The names of a session, those first that the failing statement and its cell read or bind."""
     held = frame.f_globals
-    others = (name for name, value in held.items() if not callable(value) and not name.startswith("_"))
-    names = dict.fromkeys([*_names_of(frame.f_code), *others])
+    written = re.findall(r"[^\W\d]\w*", "".join(linecache.getlines(frame.f_code.co_filename))[:_TEXT])
+    others = (name for name, value in held.items() if not name.startswith("_") and plain(value, VALUE) is not None)
+    names = dict.fromkeys([*_names_of(frame.f_code), *written, *others])
     return [name for name in names if name in held and name not in _SHELL and _is_shown(name, held[name])]
 
 

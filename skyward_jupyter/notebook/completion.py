@@ -13,6 +13,7 @@ from skyward_jupyter.api import others
 from skyward_jupyter.notebook import pools
 from skyward_jupyter.notebook.consulting import consult, place_in
 from skyward_jupyter.notebook.leftout import kept_runs
+from skyward_jupyter.notebook.loading import Jedi
 from skyward_jupyter.notebook.names import names_of
 from skyward_jupyter.notebook.options import (
     ATTACH,
@@ -35,14 +36,15 @@ _IDENTIFIER = re.compile(r"[A-Za-z_]\w*")
 _LINE = re.compile(r"^\s*(?P<magic>%%?sky)\s(?P<rest>.*)$", re.DOTALL)
 
 
-def matcher(notebook: Notebook) -> Callable[[CompletionContext], Any]:
-    """A matcher for IPython's completer, which answers for our lines and leaves others alone."""
+def matcher(notebook: Notebook, jedi: Jedi) -> Callable[[CompletionContext], Any]:
+    """A matcher for IPython's completer, which answers for our lines and leaves others alone once `jedi` is there."""
 
     def sky(context: CompletionContext) -> Any:
-        offered = _of_nodes(notebook, context)
+        is_there = jedi.is_there()
+        offered = _of_nodes(notebook, context, jedi)
         found = _LINE.match(context.text_until_cursor)
         if found is None or (found["magic"] == "%%sky" and context.cursor_line != _first(context.full_text)):
-            return offered or {"completions": [], "suppress": False}
+            return offered or ({"completions": [], "suppress": False} if is_there else jedi.instead(context))
         theirs = _bound_by(context.full_text) | notebook.theirs()
         words = completions(found["magic"], found["rest"], notebook.names(), theirs)
         token = context.token
@@ -56,7 +58,7 @@ def matcher(notebook: Notebook) -> Callable[[CompletionContext], Any]:
     return marked
 
 
-def _of_nodes(notebook: Notebook, context: CompletionContext) -> Any:
+def _of_nodes(notebook: Notebook, context: CompletionContext, jedi: Jedi) -> Any:
     """What a node offers for code of its own; None where it is not asked, or does not answer in time.
 
     Attributes and keys are those of the node's object. Names are offered beside those of the notebook, which go there
@@ -64,8 +66,10 @@ def _of_nodes(notebook: Notebook, context: CompletionContext) -> Any:
     """
     above = context.full_text.split("\n")[: context.cursor_line]
     place = place_in(notebook, context.full_text, sum(len(line) + 1 for line in above) + context.cursor_position)
-    answer = consult(place, Completing(place.code, place.cursor)) if place is not None else None
-    if place is None or not isinstance(answer, Offered) or not answer.texts:
+    if place is None:
+        return None
+    answer = consult(place, Completing(place.code, place.cursor), lambda: not any(jedi.instead(context)["completions"]))
+    if not isinstance(answer, Offered) or not answer.texts:
         return None
     fragment, before = place.code[answer.start : place.cursor], place.code[: answer.start]
     texts = dict(answer.texts)

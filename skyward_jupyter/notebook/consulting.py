@@ -1,12 +1,14 @@
 """Asking a node's session about the code of a ``%%sky`` cell, for Tab and Shift+Tab.
 
-A node is asked that runs no cell, and only for a moment: the kernel waits for none that is busy or far away.
+A node is asked that runs no cell, where there is one, and only for a moment: the kernel waits for none that is far away
+or has other things to do.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,8 +25,9 @@ from skyward_jupyter.wire.messages import Consult
 if TYPE_CHECKING:
     from skyward_jupyter.notebook.state import Notebook
 
-#: How long an answer may take (seconds).
+#: How long an answer may take (seconds), and how long where nothing else is known.
 WITHIN = 0.12
+PATIENTLY = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +56,20 @@ def place_in(notebook: Notebook, text: str, cursor: int) -> Place | None:
     return Place(text, cursor, _options(notebook, notebook.remote.line))
 
 
-def consult(place: Place, question: Question) -> Answer:
-    """What a node answers; None when none can, or none does in time."""
+def consult(place: Place, question: Question, is_worth_more: Callable[[], bool] = lambda: False) -> Answer:
+    """What a node answers; None when none can, or none does in time, which is longer if it is worth more."""
     if not pools.running():
         return None
     here = runtime()
     asked = asyncio.run_coroutine_threadsafe(_ask(place.options, question), here.loop)
     with here.needed():
-        try:
+        with contextlib.suppress(TimeoutError):
             return asked.result(WITHIN)
-        except TimeoutError:
-            asked.cancel()
-            return None
+        with contextlib.suppress(TimeoutError):
+            if is_worth_more():
+                return asked.result(PATIENTLY - WITHIN)
+    asked.cancel()
+    return None
 
 
 async def _ask(options: CellOptions, question: Question) -> Answer:
@@ -79,9 +84,9 @@ async def _ask(options: CellOptions, question: Question) -> Answer:
 
 
 def _idle(pool: pools.Pool, ranks: Sequence[int]) -> int | None:
-    """The first of these nodes whose session runs nothing for this kernel."""
+    """The first of these nodes whose session runs nothing for this kernel, or else the first."""
     busy = {entry.rank for entry in pool._inner.hub.desk.tasks.values() if entry.session}
-    return next((rank for rank in ranks if rank not in busy), None)
+    return next((rank for rank in ranks if rank not in busy), next(iter(ranks), None))
 
 
 def _options(notebook: Notebook, line: str) -> CellOptions:
