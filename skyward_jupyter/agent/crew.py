@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.slots import Heard, Running, Said, SlotLink, connect
+from skyward_jupyter.agent.successors import Successors
 from skyward_jupyter.tasks import Tasks
+from skyward_jupyter.wire.messages import Code, Task
 
 #: The slot index of the session.
 SESSION = -1
@@ -66,6 +68,8 @@ class Crew:
         self._lacks = lacks
         self._log = log
         self._peers = config.peers
+        self._successors = Successors(send, SESSION)
+        self._gone: set[int] = set()
         self._slots: dict[int, SlotLink] = {}
         self._since: dict[int, float] = {}
         self._session_asked = False
@@ -143,12 +147,27 @@ class Crew:
         *sockets, out, err, page = fds
         pid = message["pid"]
         # One that cannot be connected is ended, and replaced as any other.
+        self._successors.await_for(message["awaited"])
         self._starting.start(
-            self.connect(message["slot"], pid, tuple(sockets), (out, err, page)), lambda _: os.kill(pid, signal.SIGKILL)
+            self.connect(message["slot"], pid, tuple(sockets), (out, err, page), message["stock"]),
+            lambda _: os.kill(pid, signal.SIGKILL),
         )
+
+    def stocked(self, message: Message) -> None:
+        """Have slots that have run nothing be replaced by ones that are born with more."""
+        self._successors.learn(message, self)
+        self._free()
+
+    def waits(self, slot: SlotLink, task: Task, code: bytes, project: Code) -> bool:
+        """Return whether a task is to wait for what takes the place of a slot that could run it now."""
+        return self._successors.waits(slot, task, code, project)
 
     def failed(self, slot: int, why: str) -> None:
         """The template could not start one, and tries it again."""
+        if (link := self._slots.get(slot)) is not None:
+            self._successors.failed(link.pid)
+            self._free()
+            return
         self._lacking[slot] = why
         self._say_lacking()
 
@@ -162,15 +181,20 @@ class Crew:
 
     def ended(self, slot: int, pid: int, code: int) -> None:
         """A slot's process ended; another takes its place, but for the session, which is asked for when needed."""
-        links = [link for link in self._slots.values() if link.pid == pid]
-        if links and (piped := links[0].piped) is not None:
-            piped.end()
-            piped.close()
+        links = self._of_process(pid)
+        self._let_go(links)
         for link in links:
-            link.close()
             del self._slots[link.index]
             if link.running is not None:
                 self._died(link.running, code)
+        if self._successors.was_dismissed(pid):
+            return
+        if not links:
+            self._gone.add(pid)
+        if slot in self._slots:  # it was to follow one that stays then
+            self._successors.failed(self._slots[slot].pid)
+            self._free()
+            return
         if self._lacking:
             self._say_lacking()
         if slot == SESSION:
@@ -182,13 +206,21 @@ class Crew:
         else:
             self._replace(slot, code, any(link.retired for link in links))
 
-    async def connect(self, index: int, pid: int, fds: tuple[int, ...], ends: tuple[int, int, int]) -> None:
+    async def connect(
+        self, index: int, pid: int, fds: tuple[int, ...], ends: tuple[int, int, int], stock: int = 0
+    ) -> None:
         """Have the slots of a process, at the other ends of `fds`, with its pipes."""
-        for link in await connect(index, pid, fds, self._heard, ends, self._said):
+        links = await connect(index, pid, fds, self._heard, ends, self._said, stock)
+        if not self._has_room(links):
+            self._let_go(links)
+            self._free()  # what has waited for it
+            return
+        for link in links:
             self._slots[link.index] = link
             self._since[link.index] = asyncio.get_running_loop().time()
             if self._peers != self._config.peers:
                 link.peers(self._peers)
+        self._successors.ask(links)
         if index == SESSION:
             for there in self._awaiting_session:
                 if not there.done():
@@ -198,6 +230,34 @@ class Crew:
         self._session_asked = SESSION in self._slots or SESSION in self._lacking
         self._say_lacking()
         self._free()
+
+    def _has_room(self, links: list[SlotLink]) -> bool:
+        """Return whether slots that have just started are wanted, and end those whose place they take."""
+        pid = links[0].pid
+        if pid in self._gone:
+            self._gone.discard(pid)
+            return False
+        former = [self._slots[link.index] for link in links if link.index in self._slots]
+        wanted = not former or self._successors.may_follow(links[0], former)
+        if former:
+            leaving = former if wanted else links
+            self._successors.dismiss(leaving[0].pid)
+            leaving[0].kill()
+        if wanted:
+            self._let_go(former)
+        return wanted
+
+    def _of_process(self, pid: int) -> list[SlotLink]:
+        return [link for link in self._slots.values() if link.pid == pid]
+
+    @staticmethod
+    def _let_go(links: list[SlotLink]) -> None:
+        """Drop the connections to a process and its pipes."""
+        if links and (piped := links[0].piped) is not None:
+            piped.end()
+            piped.close()
+        for link in links:
+            link.close()
 
     def _replace(self, slot: int, code: int, retired: bool) -> None:
         """Ask for another slot: at once, or later and later when it keeps ending as soon as it starts."""

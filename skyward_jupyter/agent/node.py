@@ -293,8 +293,11 @@ class Agent:
     def _dispatch(self) -> None:
         for slot in self.crew:
             queue = self._session_queue if slot.index == SESSION else self._queue
-            if slot.free and queue:
+            if slot.free and queue and not self._waits(slot, queue[0].task):
                 self._start(slot, queue.popleft())
+
+    def _waits(self, slot: SlotLink, task: Task) -> bool:
+        return self.crew.waits(slot, task, self._codes.get(task.code, b"p"), self.modules.project)
 
     def _start(self, slot: SlotLink, running: Running) -> None:
         client = self.client(running.client)
@@ -486,6 +489,8 @@ class Agent:
                     self._slot_ended(message["pid"])
                     if self._session_queue:
                         self.crew.ask_session()
+                case "stocked":
+                    self.crew.stocked(message)
                 case "slot_failed":
                     self.crew.failed(message["slot"], message["why"])
                 case "renew":

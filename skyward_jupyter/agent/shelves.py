@@ -25,6 +25,8 @@ class Shelves:
         Called with the process id of a preloader that has just started.
     tell
         Takes a message for whoever has the pool that it names.
+    changed
+        Called with a shelf whose slots are born with something else now, or that is worth waiting for or not any more.
     over
         Called with the process id of a preloader that has ended.
     """
@@ -34,10 +36,12 @@ class Shelves:
         selector: BaseSelector,
         mark: Callable[[int], None],
         tell: Callable[[Message], None],
+        changed: Callable[[Shelf], None],
         over: Callable[[int], None],
     ) -> None:
         self.stock = Stock(selector, mark, self._changed, over)
         self._tell = tell
+        self._told = changed
         self._of: dict[str, Shelf] = {}
         self._waiting: dict[Key, tuple[Shelf, Callable[[], object]]] = {}
 
@@ -63,10 +67,12 @@ class Shelves:
         if shelf is not None and self._of.get(pool.key) is not shelf:
             self._of[pool.key] = shelf
             self._tell_of(pool.key, shelf)
+        if shelf is not None:
+            self._told(shelf)
 
     def when_ready(self, pool: Pool | None, config: AgentConfig, key: Key, go: Callable[[], object]) -> None:
-        """Call `go` once what slots of a node are born with is there, or has taken too long; at once without any."""
-        shelf = self._shelf(pool, config)
+        """Call `go` once what a session is born with is there, or has taken too long; at once without any."""
+        shelf = self.shelf(pool, config)
         if shelf is not None:
             self.stock.freshen(shelf)
         if shelf is None or not shelf.holds_up:
@@ -76,17 +82,29 @@ class Shelves:
 
     def launch(
         self, pool: Pool | None, config: AgentConfig, label: str, sockets: Sequence[socket.socket], ends: Sequence[int]
-    ) -> int:
-        """Fork a slot of a node that has its libraries; returns its process id, 0 where there is nothing to fork from.
+    ) -> tuple[int, int]:
+        """Fork a slot of a node that has its libraries; returns its process id and that of what it was forked from.
+
+        Both are 0 where there is nothing to fork from.
 
         Raises
         ------
         OSError
             The system has no room for it.
         """
-        shelf = self._shelf(pool, config)
+        shelf = self.shelf(pool, config)
+        if shelf is None:
+            return 0, 0
+        self.stock.freshen(shelf)
         fds = [sock.fileno() for sock in sockets]
-        return self.stock.launch(shelf, config, label, (*fds, *ends), len(fds)) if shelf is not None else 0
+        stock = shelf.serving.pid if shelf.serving is not None else 0
+        pid = self.stock.launch(shelf, config, label, (*fds, *ends), len(fds))
+        return pid, stock if pid else 0
+
+    def awaited(self, pool: Pool | None, config: AgentConfig) -> tuple[str, ...]:
+        """Return the libraries that tasks of a node should wait for instead of importing them."""
+        shelf = self.shelf(pool, config)
+        return shelf.awaited if shelf is not None else ()
 
     def drop(self, *first: object) -> None:
         """Start nothing more whose key begins with `first`."""
@@ -107,8 +125,8 @@ class Shelves:
         ready = [key for key, (shelf, _) in self._waiting.items() if not shelf.holds_up]
         return [self._waiting.pop(key)[1] for key in ready]
 
-    def _shelf(self, pool: Pool | None, config: AgentConfig) -> Shelf | None:
-        """What slots of a node are born with: nothing that was imported in other surroundings than theirs."""
+    def shelf(self, pool: Pool | None, config: AgentConfig) -> Shelf | None:
+        """Return what slots of a node are born with: nothing that was imported in other surroundings than theirs."""
         if pool is None or not pool.preload:
             return None
         return self.stock.shelf(Surroundings.of(config), pool.chosen)
@@ -116,6 +134,7 @@ class Shelves:
     def _changed(self, shelf: Shelf) -> None:
         for key in [key for key, its in self._of.items() if its is shelf]:
             self._tell_of(key, shelf)
+        self._told(shelf)
 
     def _tell_of(self, key: str, shelf: Shelf) -> None:
         self._tell({"op": "preloaded", "pool": key, "libraries": list(shelf.loaded), "refused": shelf.refused})

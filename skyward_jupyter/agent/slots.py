@@ -77,9 +77,10 @@ class Running:
 class SlotLink(asyncio.Protocol):
     """The connection to one slot."""
 
-    def __init__(self, index: int, pid: int, thread: int | None, heard: Heard) -> None:
+    def __init__(self, index: int, pid: int, thread: int | None, heard: Heard, stock: int = 0) -> None:
         self.index = index
         self.pid = pid
+        self.stock = stock
         self.running: Running | None = None
         self._past: OrderedDict[int, Running] = OrderedDict()
         self.alive = True
@@ -100,6 +101,11 @@ class SlotLink(asyncio.Protocol):
     def free(self) -> bool:
         """Whether it can be given a task."""
         return self.alive and not self.retired and self.running is None and self._calm
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it has run no task."""
+        return self.alive and not self.retired and self.running is None and not self._past
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio's callback."""
@@ -255,18 +261,19 @@ def _kind_of(number: int, body: bytes) -> Kind | None:
 
 
 async def connect(
-    index: int, pid: int, fds: tuple[int, ...], heard: Heard, ends: tuple[int, int, int], said: Said
+    index: int, pid: int, fds: tuple[int, ...], heard: Heard, ends: tuple[int, int, int], said: Said, stock: int = 0
 ) -> list[SlotLink]:
     """The links to a slot process: one, or one per thread when the last descriptor is for control.
 
-    `ends` are what its pipes are read by; `said` takes what comes by them, with the slot it may be of.
+    `ends` are what its pipes are read by; `said` takes what comes by them, with the slot it may be of. `stock` is the
+    process id of the preloader that it was forked from; 0 for none.
     """
     loop = asyncio.get_running_loop()
     sockets = [socket.socket(fileno=fd) for fd in fds]
     threads = len(sockets) > 1
     links: list[SlotLink] = []
     for number, sock in enumerate(sockets[:-1] if threads else sockets):
-        link = SlotLink(index + number, pid, number if threads else None, heard)
+        link = SlotLink(index + number, pid, number if threads else None, heard, stock)
         sock.setblocking(False)
         await loop.create_unix_connection(lambda link=link: link, sock=sock)  # type: ignore[misc]
         links.append(link)

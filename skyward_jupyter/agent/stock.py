@@ -82,8 +82,16 @@ class Shelf:
 
     @property
     def holds_up(self) -> bool:
-        """Whether slots should wait for it."""
+        """Whether sessions, and tasks that use what is imported, should wait for it."""
         return self.candidate is not None and self.until > 0
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The libraries that are worth waiting for: not those that slots are born with now."""
+        if self.candidate is None or not self.holds_up:
+            return ()
+        has = self.serving.libraries if self.serving is not None else {}
+        return tuple(name for name in self.candidate.libraries if name not in has)
 
 
 class Stock:
@@ -137,7 +145,7 @@ class Stock:
         return shelf
 
     def launch(self, shelf: Shelf, config: AgentConfig, label: str, fds: Sequence[int], sockets: int) -> int:
-        """Fork a slot that has the libraries of a shelf; returns its process id, 0 where there is no preloader.
+        """Fork a slot from what serves a shelf; returns its process id, 0 where there is no preloader.
 
         Raises
         ------
@@ -202,6 +210,8 @@ class Stock:
                 self._ended(shelf, candidate)
             elif shelf.until and now >= shelf.until:
                 shelf.until = now + _LOOK if _works(candidate.pid) else 0.0
+                if not shelf.until:
+                    self._changed(shelf)
 
     def _restock(self, shelf: Shelf) -> None:
         """Start a preloader where something is wanted that slots are not born with yet."""

@@ -38,7 +38,7 @@ from skyward_jupyter.agent.launch import kill, kill_group, launch
 from skyward_jupyter.agent.marks import Marks
 from skyward_jupyter.agent.pipes import Ends
 from skyward_jupyter.agent.shelves import Shelves
-from skyward_jupyter.agent.stock import Preloader
+from skyward_jupyter.agent.stock import Preloader, Shelf
 from skyward_jupyter.wire.remnants import remove_partial, remove_results
 
 #: Imported before the first request, and while there is nothing else to do.
@@ -97,7 +97,9 @@ class Template:
         self._endings = Endings(self._marks)
         self._again = Again()
         self._selector = selectors.DefaultSelector()
-        self._shelves = Shelves(self._selector, self._marks.put, self._tell_kernel, self._endings.exited)
+        self._shelves = Shelves(
+            self._selector, self._marks.put, self._tell_kernel, self._tell_agents, self._endings.exited
+        )
         self._later = list(LATER)
         self._wake_read, self._wake_write = os.pipe()
         self._linger = linger
@@ -342,10 +344,15 @@ class Template:
         )
 
     def _start_slot(self, agent: _Agent, slot: int, count: int) -> None:
-        """Start a slot of an agent: at once, or when what it is to be born with is there."""
-        key = ("slot", agent.pid, slot)
+        """Start a slot of an agent at once, its session when what that is to be born with is there.
+
+        A slot that has run nothing is replaced then, a session lasts.
+        """
         fork = partial(self._fork_slot, agent, slot, count)
-        self._shelves.when_ready(self._pools.get(agent.config.key), agent.config, key, fork)
+        if slot >= 0:
+            fork()
+        else:
+            self._shelves.when_ready(self._pools.get(agent.config.key), agent.config, ("slot", agent.pid, slot), fork)
 
     def _fork_slot(self, agent: _Agent, slot: int, count: int) -> None:
         label = f".{slot}" if slot >= 0 else ".session"
@@ -356,7 +363,7 @@ class Template:
             pairs += [socket.socketpair() for _ in range(count)]
             sockets = [theirs for _, theirs in pairs]
             pool = self._pools.get(agent.config.key)
-            pid = self._shelves.launch(pool, agent.config, label, sockets, ends.fds)
+            pid, stock = self._shelves.launch(pool, agent.config, label, sockets, ends.fds)
             pid = pid or launch("slot", agent.config, label, sockets, ends.fds)
             self._marks.put(pid)
             agent.slots[pid] = slot
@@ -364,7 +371,8 @@ class Template:
             fds = (*(ours.fileno() for ours, _ in pairs), *ends.for_agent)
             self._again.done(("slot", agent.pid, slot))
             try:
-                agent.channel.send({"op": "slot", "slot": slot, "pid": pid}, fds)
+                awaited = self._shelves.awaited(pool, agent.config)
+                agent.channel.send({"op": "slot", "slot": slot, "pid": pid, "stock": stock, "awaited": awaited}, fds)
             except OSError:
                 kill(pid)  # its agent has ended, or does not get what it needs to have it
         except OSError as error:
@@ -500,6 +508,15 @@ class Template:
         pool = self._pools.get(message["pool"])
         if pool is not None and pool.control is not None:
             self._tell(pool.control, message)
+
+    def _tell_agents(self, shelf: Shelf) -> None:
+        """Tell the agents whose slots are of this kind what these are born with now."""
+        stock = shelf.serving.pid if shelf.serving is not None else 0
+        message = {"op": "stocked", "stock": stock, "libraries": shelf.loaded, "awaited": shelf.awaited}
+        for agent in self._agents.values():
+            if self._shelves.shelf(self._pools.get(agent.config.key), agent.config) is shelf:
+                with contextlib.suppress(OSError):
+                    agent.channel.send(message)
 
     def _tell(self, control: Control, message: Message) -> None:
         control.tell(message)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ SOURCES = {
     "exiting_lib": "import os\nos._exit(7)\n",
     "crashing_lib": "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
     "sleeping_lib": "import time\ntime.sleep(600)\n",
+    # It works meanwhile: an import that does nothing is not waited for as long.
+    "gated_lib": "import os\nwhile not os.path.exists(os.environ['GATE']):\n    sum(range(10000))\n",
     "printing_lib": "import sys\nOUT, ERR = sys.stdout, sys.stderr\n",
 }
 
@@ -162,6 +165,49 @@ def test_a_library_that_cannot_be_preloaded_is_named_once_and_keeps_no_other_fro
     assert [found for _, found in has("quiet_lib", library) @ pool] == [["quiet_lib"]] * 2
     said = [record.getMessage() for record in caplog.records if "preload" in record.getMessage()]
     assert said == [f"pool picky does not preload {library}: {why}; its nodes import it when they use it"]
+
+
+@sky.compute
+def where() -> int:
+    return os.getpid()
+
+
+def test_a_call_that_uses_nothing_of_it_does_not_wait_for_an_import_and_one_that_does_gets_a_slot_that_has_it(
+    libraries: Path, tmp_path: Path, until: Until
+) -> None:
+    gate = tmp_path / "gate"
+    with sky.ComputePool(nodes=2, preload=["gated_lib"], env={"GATE": str(gate)}) as pool:
+        first = where() >> pool  # while the import goes on
+        assert pool.preloaded.libraries == ()
+        with ThreadPoolExecutor(1) as thread:
+            later = thread.submit(lambda: has("gated_lib") @ pool)
+            gate.touch()
+            slots = later.result()
+        until(lambda: pool.preloaded.libraries == ("gated_lib",), "it is preloaded")
+        assert [found for pid, found in slots if pid != first] == [["gated_lib"]]
+        assert first in {pid for pid, _ in slots}  # what has run something stays
+        before = {pid for pid, _ in slots}
+        assert {pid for pid, _ in has() @ pool} == before
+
+
+def test_idle_slots_of_a_pool_that_runs_are_replaced_by_ones_that_have_it(
+    libraries: Path, tmp_path: Path, until: Until
+) -> None:
+    gate = tmp_path / "gate"
+    with sky.ComputePool(nodes=2, preload=["gated_lib"], env={"GATE": str(gate)}) as pool:
+        until(lambda: len(_slots()) == 2, "the slots are there")
+        before = _slots()
+        gate.touch()
+        until(lambda: len(_slots()) == 2 and not before & _slots(), "other slots have taken their places")
+        assert [found for _, found in has("gated_lib") @ pool] == [["gated_lib"]] * 2
+        assert {pid for pid, _ in has() @ pool} == _slots()
+
+
+def _slots() -> set[int]:
+    """The slots of pools of this process."""
+    template = next(it for it in psutil.Process().children() if it.name().startswith("skyward: temp"))
+    living = [it for it in template.children() if it.status() != psutil.STATUS_ZOMBIE]
+    return {it.pid for it in living if it.name().startswith("skyward: slot")}
 
 
 def test_an_import_without_end_holds_up_neither_the_start_nor_calls_for_ever(libraries: Path) -> None:

@@ -107,7 +107,7 @@ async def a_slot_that_cannot_be_connected_is_ended(monkeypatch: pytest.MonkeyPat
     process = await asyncio.create_subprocess_exec("sleep", "600")
     config = AgentConfig.from_json(AgentConfig("p", 0, "127.0.0.1:1", (), "c", "s", "certs", 1, "process", 0).to_json())
     made = Crew(config, lambda _: None, *[lambda *_: None] * 6)  # type: ignore[arg-type]
-    made.began({"slot": 0, "pid": process.pid}, (0, 1, 2, 3))
+    made.began({"slot": 0, "pid": process.pid, "stock": 0, "awaited": []}, (0, 1, 2, 3))
     assert await process.wait() == -signal.SIGKILL
 
 
