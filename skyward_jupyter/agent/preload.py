@@ -8,19 +8,22 @@ or memory that is shared with other processes would be half there in a slot, so 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import select
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
+from skyward_jupyter.agent.again import lack
 from skyward_jupyter.wire.own import is_own_path
 
 #: What is preloaded without being named, once the notebook has imported it.
@@ -37,10 +40,32 @@ UNSAFE: Mapping[str, str] = dict.fromkeys(("polars",), "its threads do not survi
 _HARMLESS = frozenset({"jemalloc_bg_thd"})
 #: Devices whose open contexts do not survive a fork.
 _DEVICES = ("/dev/nvidia", "/dev/dri", "/dev/kfd", "/dev/shm", "/dev/accel")
-#: Seconds that a thread which is about to end may take, and that the trial in a child may.
-_SETTLED_WITHIN, TRIED_WITHIN = 0.5, 20.0
+#: Seconds that a thread which is about to end may take, on a busy machine as long as it works, and that the trial in a
+#: child may.
+_SETTLED_WITHIN, _WORKS_WITHIN, TRIED_WITHIN = 0.5, 10.0, 20.0
+#: An import that fails where so much memory cannot be had has failed for want of it (bytes).
+_ROOM = 64 * 2**20
 
 type Libraries = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a library is not preloaded.
+
+    Attributes
+    ----------
+    why
+        The end of a sentence.
+    passing
+        Whether another try may go well: there was no room, or no time.
+    missing
+        Whether an installation may mend it.
+    """
+
+    why: str
+    passing: bool = False
+    missing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +131,69 @@ def why_not(library: str) -> str:
     return ""
 
 
-def tried(library: str, within: float = TRIED_WITHIN) -> str:
-    """Fork, and use the library in the child; return what went wrong, empty for nothing.
+def failed(error: BaseException) -> Refusal:
+    """Return why a library is refused whose import raised this."""
+    lacks = lack(error) or _lacking_memory()
+    said = f"{type(error).__name__}: {error}".strip().partition("\n")[0]
+    return Refusal(f"its import failed: {lacks or said}", passing=bool(lacks), missing=isinstance(error, ImportError))
+
+
+def _lacking_memory() -> str:
+    """Return that there is no room for what an import takes: a linker that has none says so in words only."""
+    try:
+        mmap.mmap(-1, _ROOM, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError as error:
+        return lack(error)
+    return ""
+
+
+def tried(library: str, within: float = TRIED_WITHIN) -> Refusal | None:
+    """Fork, and use the library in the child; return what went wrong, None for nothing.
 
     A library that stops its threads at a fork, as OpenBLAS does, has none in this process afterwards.
     """
     _stop_threads()
     ended, child = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(ended)
+        os.close(child)
+        return Refusal(f"it could not be tried: {lack(error) or error}", passing=True)
     if pid == 0:
         _try(library)
     os.close(child)
     try:
         if not select.select([ended], [], [], within)[0]:
+            busy = _works(pid)
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-            return f"it hangs in a forked process: a first use did not end within {within:g} s"
+            how = "is slow" if busy else "hangs"
+            return Refusal(f"it {how} in a forked process: a first use did not end within {within:g} s", passing=busy)
     finally:
         os.close(ended)
     _, status = os.waitpid(pid, 0)
-    return "it does not work in a forked process" if status else ""
+    if not status:
+        return None
+    return Refusal("it does not work in a forked process", passing=bool(_lacking_memory()) or _was_killed(status))
+
+
+def _was_killed(status: int) -> bool:
+    """Return whether a process was killed, as by a system that has no memory left."""
+    return os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+
+def _works(pid: int) -> bool:
+    """Return whether a thread of a process would run, or reads a disk."""
+    with contextlib.suppress(OSError):
+        return any(_would_run(pid, int(number)) for number in os.listdir(f"/proc/{pid}/task"))
+    return False
+
+
+def _would_run(pid: int, thread: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(") ")[2][0] in "RD"
+    return False
 
 
 def _try(library: str) -> None:
@@ -142,10 +210,42 @@ def _try(library: str) -> None:
 
 def settled(before: Footprint) -> str:
     """Return what is left since `before`; threads that are about to end have a moment for it."""
-    until = time.monotonic() + _SETTLED_WITHIN
-    while (left := (now := Footprint.take()).left_since(before)) and now.threads and time.monotonic() < until:
+    began = time.monotonic()
+    while (left := (now := Footprint.take()).left_since(before)) and now.threads:
+        elapsed = time.monotonic() - began
+        works = any(_would_run(os.getpid(), thread) for thread in now.threads.keys() - before.threads.keys())
+        if elapsed > (_WORKS_WITHIN if works else _SETTLED_WITHIN):
+            break
         time.sleep(0.01)
     return left
+
+
+@contextlib.contextmanager
+def temporary() -> Iterator[list[str]]:
+    """Gather the temporary files and directories that are made meanwhile."""
+    made: list[str] = []
+    mkdtemp, mkstemp = tempfile.mkdtemp, tempfile.mkstemp
+
+    def directory(*args: Any, **kwargs: Any) -> Any:
+        made.append(path := mkdtemp(*args, **kwargs))
+        return path
+
+    def file(*args: Any, **kwargs: Any) -> Any:
+        found = mkstemp(*args, **kwargs)
+        made.append(found[1])
+        return found
+
+    tempfile.mkdtemp, tempfile.mkstemp = directory, file
+    try:
+        yield made
+    finally:
+        tempfile.mkdtemp, tempfile.mkstemp = mkdtemp, mkstemp
+
+
+def left_behind(made: list[str]) -> str:
+    """Return which of these is still there: slots would share it, and the first that ends would remove it."""
+    left = [os.fsdecode(path) for path in made if os.path.exists(path)]
+    return f"it leaves a temporary file that all would share ({left[0]})" if left else ""
 
 
 def _numpy() -> None:

@@ -18,8 +18,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
 
 from setproctitle import setproctitle
 
@@ -28,7 +27,19 @@ from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.child import become, die_with_parent
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.launch import leave
-from skyward_jupyter.agent.preload import Footprint, Libraries, be_born, settled, tried, why_not
+from skyward_jupyter.agent.preload import (
+    Footprint,
+    Libraries,
+    Refusal,
+    be_born,
+    failed,
+    left_behind,
+    settled,
+    temporary,
+    tried,
+    why_not,
+)
+from skyward_jupyter.agent.stamps import stamps
 from skyward_jupyter.agent.surroundings import Surroundings
 
 #: What sessions need as well, imported while nothing else is to be done.
@@ -86,16 +97,17 @@ class Preloader:
 
     def run(self, surroundings: Surroundings, libraries: Libraries) -> None:
         """Import the libraries, say so, and fork slots until the template is gone."""
+        ours_already = frozenset(sys.modules)
         surroundings.enter()
         for stream in (sys.stdout, sys.stderr):
             stream.reconfigure(write_through=True)  # type: ignore[union-attr]
         for library, modules in libraries.items():
             self._channel.send({"op": "begin", "library": library})
-            if why := _imported(library, modules):
-                self._channel.send({"op": "refused", "library": library, "why": why})
+            if refusal := _imported(library, modules):
+                self._channel.send({"op": "refused", "library": library, **asdict(refusal)})
                 return
         gc.freeze()
-        self._channel.send({"op": "ready", "stamps": {name: stamp(name) for name in libraries}})
+        self._channel.send({"op": "ready", "stamps": stamps(sys.modules.keys() - ours_already | libraries.keys())})
         ours = list(OURS)
         while True:
             if ours and not select.select([self._channel], [], [], 0)[0]:
@@ -171,42 +183,28 @@ def _import_ours(name: str) -> None:
     gc.freeze()
 
 
-def _imported(library: str, modules: Sequence[str]) -> str:
-    """Import a library and those of its modules that are there; return what is wrong with it, empty for nothing."""
+def _imported(library: str, modules: Sequence[str]) -> Refusal | None:
+    """Import a library and those of its modules that are there; return what is wrong with it, None for nothing."""
     if why := why_not(library):
-        return why
+        return Refusal(why)
     me, before = os.getpid(), Footprint.take()
-    try:
-        importlib.import_module(library)
-    except BaseException as error:
-        _end_copy(me)
-        return f"its import failed: {type(error).__name__}: {error}".strip().partition("\n")[0]
-    for name in modules:
-        with contextlib.suppress(Exception):  # that is left to the code that needs it
-            importlib.import_module(name)
+    with temporary() as made:
+        try:
+            importlib.import_module(library)
+        except BaseException as error:
+            _end_copy(me)
+            return failed(error)
+        for name in modules:
+            with contextlib.suppress(Exception):  # that is left to the code that needs it
+                importlib.import_module(name)
     _end_copy(me)
-    return tried(library) or settled(before)
+    if refusal := tried(library):
+        return refusal
+    why = settled(before) or left_behind(made)
+    return Refusal(why) if why else None
 
 
 def _end_copy(me: int) -> None:
     """End a child that an import has forked, and that goes on with this code: only the process `me` is a preloader."""
     if os.getpid() != me:
         os._exit(0)
-
-
-def stamp(library: str) -> list[Any]:
-    """Return the file of a library that is loaded, with its time and size: another one after an upgrade."""
-    file = getattr(sys.modules.get(library), "__file__", None)
-    return [file, *_stat(file)] if file else []
-
-
-def is_current(stamp: Sequence[Any]) -> bool:
-    """Return whether the library of a stamp is still the one that was loaded."""
-    return not stamp or list(stamp[1:]) == _stat(stamp[0])
-
-
-def _stat(file: str) -> list[int]:
-    with contextlib.suppress(OSError):
-        about = Path(file).stat()
-        return [about.st_mtime_ns, about.st_size]
-    return []

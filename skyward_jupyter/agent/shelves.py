@@ -137,7 +137,9 @@ class Shelves:
         self._told(shelf)
 
     def _tell_of(self, key: str, shelf: Shelf) -> None:
-        self._tell({"op": "preloaded", "pool": key, "libraries": list(shelf.loaded), "refused": shelf.refused})
+        again = [name for name in shelf.refused if name in shelf.again]
+        told = {"libraries": list(shelf.loaded), "refused": shelf.refused, "again": again}
+        self._tell({"op": "preloaded", "pool": key, **told})
 
 
 def _chosen(preload: Message) -> tuple[str, ...] | None:

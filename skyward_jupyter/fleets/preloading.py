@@ -111,10 +111,12 @@ class Preload:
         _following.discard(self)
 
     def told(self, message: Message) -> Preloaded:
-        """Take what the template says there is; what it refused is said once."""
-        preloaded = Preloaded(tuple(message["libraries"]), dict(message["refused"]))
-        for name, why in preloaded.refused.items():
-            if name not in self._said:
+        """Take what the template says there is; what it refused is said once, when it is not tried again."""
+        again = dict.fromkeys(message["again"], "; it is tried again")
+        refused = {name: f"{why}{again.get(name, '')}" for name, why in message["refused"].items()}
+        preloaded = Preloaded(tuple(message["libraries"]), refused)
+        for name, why in refused.items():
+            if name not in self._said and name not in again:
                 self._said.add(name)
                 log.warning(
                     "pool %s does not preload %s: %s; its nodes import it when they use it", self._pool, name, why

@@ -23,6 +23,7 @@ type Until = Callable[[Callable[[], object], str], None]
 
 SOURCES = {
     "quiet_lib": "import os\nMARK = os.environ.get('MARK')\nSTATE = []\n",
+    "using_lib": "import quiet_lib\n",
     "beating_lib": "from threading import Event, Thread\nThread(None, Event().wait, 'beat', daemon=True).start()\n",
     "raising_lib": "raise RuntimeError('no licence')\n",
     "exiting_lib": "import os\nos._exit(7)\n",
@@ -245,6 +246,43 @@ def test_an_upgrade_is_there_in_the_slots_that_start_after_it(
     (libraries / "quiet_lib.py").write_text("MARK = 'the newer one'\n")
     pool.scale(2)
     assert mark() @ pool == [(True, None), (True, "the newer one")]
+
+
+def test_an_upgrade_of_what_a_library_uses_is_there_in_the_slots_that_start_after_it(
+    libraries: Path, born_with: Callable[..., sky.ComputePool]
+) -> None:
+    pool = born_with("using_lib", nodes=1)
+    assert mark() >> pool == (True, None)
+    (libraries / "quiet_lib.py").write_text("MARK = 'the newer one'\n")
+    pool.scale(2)
+    assert mark() @ pool == [(True, None), (True, "the newer one")]
+
+
+def test_a_session_that_starts_after_an_upgrade_has_the_newer_one(
+    libraries: Path, born_with: Callable[..., sky.ComputePool]
+) -> None:
+    pool = born_with("quiet_lib", nodes=1)
+
+    async def in_session() -> object:
+        (outcome,) = await pool._inner.launch(mark(), [0], session=True).outcomes()
+        return outcome.value if isinstance(outcome, Success) else outcome
+
+    assert wait(in_session(), "") == (True, None)
+    (libraries / "quiet_lib.py").write_text("MARK = 'the newer one'\n")
+    assert wait(in_session(), "") == (True, None)  # as in any program that runs
+    pool.restart()
+    assert wait(in_session(), "") == (True, "the newer one")
+
+
+def test_a_library_that_was_missing_is_preloaded_once_it_is_installed(
+    libraries: Path, born_with: Callable[..., sky.ComputePool], until: Until
+) -> None:
+    pool = born_with("quiet_lib", "later_lib", nodes=1)
+    assert pool.preloaded.libraries == ("quiet_lib",)
+    (libraries / "later_lib.py").write_text("")
+    pool.scale(2)
+    until(lambda: pool.preloaded.libraries == ("quiet_lib", "later_lib"), "it is preloaded")
+    assert pool.preloaded.refused == {}
 
 
 def test_what_a_slot_does_to_a_library_is_not_there_in_the_others(
