@@ -8,12 +8,14 @@ with whatever that has left in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.slots import SlotLink
 from skyward_jupyter.wire.messages import Code, Task
-from skyward_jupyter.wire.project import Project
+from skyward_jupyter.wire.project import Loaded, Project
 
 #: What packed values begin with whose names can be read in them.
 _READABLE = b"p"
@@ -41,7 +43,7 @@ class Successors:
         self._asked: set[int] = set()
         self._dismissed: set[int] = set()
         self._project = Code("", b"")
-        self._own: Names = ()
+        self._own: Mapping[bytes, bytes] = {}
 
     def await_for(self, libraries: Iterable[str]) -> None:
         """Take in which libraries are still imported for slots that are to come."""
@@ -94,14 +96,26 @@ class Successors:
         names = self._libraries if slot.pid in self._asked else self._awaited
         if not names or not slot.untouched or slot.index == self._session:
             return False
-        return _names_any((*names, *self._own_of(project)), code, task.args)
+        if _names_any(names, code, task.args):
+            return True
+        own = self._own_of(project)
+        return _names_any(tuple(own), code, task.args) and any(_names_any(names, source) for source in own.values())
 
-    def _own_of(self, project: Code) -> Names:
-        """Return the user's own modules, which may import anything."""
+    def _own_of(self, project: Code) -> Mapping[bytes, bytes]:
+        """Return the user's own modules, which may import what they name, with their sources."""
         if project.digest != self._project.digest:
             self._project = project
-            self._own = tuple(name.encode() for name in Project.from_bytes(project.body).loaded)
+            own = Project.from_bytes(project.body)
+            self._own = {name.encode(): _source(own.modules.get(name)) for name in own.loaded}
         return self._own
+
+
+def _source(module: Loaded | None) -> bytes:
+    """Return the source of a module as something packed that can be read, or as nothing that can."""
+    with contextlib.suppress(OSError):
+        if module is not None:
+            return _READABLE + Path(module.path).read_bytes()
+    return b""
 
 
 def _names(libraries: Iterable[str]) -> Names:

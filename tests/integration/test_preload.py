@@ -168,17 +168,12 @@ def test_a_library_that_cannot_be_preloaded_is_named_once_and_keeps_no_other_fro
     assert said == [f"pool picky does not preload {library}: {why}; its nodes import it when they use it"]
 
 
-@sky.compute
-def where() -> int:
-    return os.getpid()
-
-
 def test_a_call_that_uses_nothing_of_it_does_not_wait_for_an_import_and_one_that_does_gets_a_slot_that_has_it(
     libraries: Path, tmp_path: Path, until: Until
 ) -> None:
     gate = tmp_path / "gate"
     with sky.ComputePool(nodes=2, preload=["gated_lib"], env={"GATE": str(gate)}) as pool:
-        first = where() >> pool  # while the import goes on
+        first = sky.compute(os.getpid)() >> pool  # while the import goes on; functions of this module may use it
         assert pool.preloaded.libraries == ()
         with ThreadPoolExecutor(1) as thread:
             later = thread.submit(lambda: has("gated_lib") @ pool)
@@ -270,7 +265,7 @@ def test_a_session_that_starts_after_an_upgrade_has_the_newer_one(
     assert wait(in_session(), "") == (True, None)
     (libraries / "quiet_lib.py").write_text("MARK = 'the newer one'\n")
     assert wait(in_session(), "") == (True, None)  # as in any program that runs
-    pool.restart()
+    wait(pool._inner.renew_sessions([0]), "")
     assert wait(in_session(), "") == (True, "the newer one")
 
 

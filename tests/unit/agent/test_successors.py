@@ -18,7 +18,7 @@ from skyward_jupyter.agent.crew import SESSION, Crew
 from skyward_jupyter.agent.pipes import Ends
 from skyward_jupyter.agent.slots import Running
 from skyward_jupyter.wire.messages import Code, Task
-from skyward_jupyter.wire.project import Project
+from skyward_jupyter.wire.project import Loaded, Project
 
 NO_PROJECT = Code("", b"")
 SUCCESSOR = {"op": "slot", "slot": 0, "sockets": 1}
@@ -97,6 +97,15 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
 
 def code(*names: str) -> bytes:
     return b"p" + pickle.dumps(names, 5)
+
+
+def project_of(folder: Path, **sources: str) -> Code:
+    """A project of these modules, as a kernel that shares its files tells of it."""
+    modules = {}
+    for name, source in sources.items():
+        (file := folder / f"{name}.py").write_text(source)
+        modules[name] = Loaded(str(file), name, (0, 0))
+    return Code("1", Project(shared=True, modules=modules, loaded=tuple(modules)).to_bytes())
 
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked there")
@@ -191,12 +200,13 @@ async def test_a_successor_that_the_system_has_no_room_for_holds_up_no_task(node
         (code("sum"), code("os"), False),
         (code("sum"), b"xcompressed", True),
         (code("my_part"), b"p", True),
+        (code("my_other"), b"p", True),
     ],
 )
 async def test_a_task_waits_for_what_it_names_while_that_is_imported_and_until_the_successor_is_there(
-    body: bytes, args: bytes, waits: bool, node: Node
+    body: bytes, args: bytes, waits: bool, node: Node, tmp_path: Path
 ) -> None:
-    project = Code("1", Project(shared=True, loaded=("my_part",)).to_bytes())
+    project = project_of(tmp_path, my_part="import numpy", my_other="import my_part")
     await node.slot()
     assert not node.waits(body, args, project)
     node.stocked(0, awaited=("numpy",))
@@ -222,3 +232,11 @@ async def test_a_task_waits_for_no_successor_of_a_slot_that_stays(node: Node) ->
     node.run()
     node.stocked(0, awaited=("numpy",))
     assert not node.waits(code("numpy"))
+
+
+async def test_a_task_of_an_own_module_waits_only_where_own_modules_name_what_is_imported(
+    node: Node, tmp_path: Path
+) -> None:
+    await node.slot()
+    node.stocked(0, awaited=("numpy",))
+    assert not node.waits(code("my_part"), project=project_of(tmp_path, my_part="import os"))
