@@ -1,5 +1,9 @@
 """The kernel's connections to templates: to its own, which is started once and shared by its pools, and to those of
-kernels that ended, one for each pool that was taken over."""
+kernels that ended, one for each pool that was taken over.
+
+A template that does not read, as one that starts a hundred nodes on a busy machine, holds up nobody: what it is told
+waits here, in order. Only the end of this process waits for it, for a moment.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,20 @@ import asyncio
 import atexit
 import contextlib
 import os
+import select
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from skyward_jupyter.agent.channel import Channel, Message, short
 from skyward_jupyter.agent.config import AgentConfig
-from skyward_jupyter.agent.controls import DOOR
+from skyward_jupyter.agent.controls import DOOR, Control
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.forks import forget_in_child
 from skyward_jupyter.runtime.restarts import restarting
@@ -26,6 +33,8 @@ type Heard = Callable[[Message], None]
 
 #: How long a template may take to answer who has a pool (seconds); it does nothing else that takes long.
 ANSWER_WITHIN = 10.0
+#: How long a template may take to read what it was told, and then to end, when this process ends (seconds).
+END_WITHIN = 2.0
 
 _launcher: Launcher | None = None
 
@@ -41,6 +50,9 @@ class Link:
 
     def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._channel = Channel(sock)
+        self._control = Control(self._channel)
+        # The end of this process is told by its main thread, whatever the loop does meanwhile.
+        self._sending = threading.Lock()
         self._heard: dict[str, Heard] = {}
         self._loop = loop
         self._lent = False
@@ -57,18 +69,45 @@ class Link:
         self.drop()
 
     def send(self, message: Message) -> None:
-        """Tell the template something; when it is gone, every pool hears that its nodes are."""
-        with contextlib.suppress(OSError):
-            self._channel.send(message)
+        """Tell the template something, from any thread; when it is gone, every pool hears that its nodes are."""
+        with self._sending:
+            self._control.tell(message)
+        if self._flush():
+            with contextlib.suppress(RuntimeError):  # the loop is closed: this process ends
+                self._loop.call_soon_threadsafe(self._flush_later)
 
     def drop(self) -> None:
-        """Close the connection; nothing more is heard."""
+        """Close the connection, once what was sent is read; nothing more is heard."""
         if not self.alive:
             return
         self.alive = False
         with contextlib.suppress(RuntimeError):
             self._loop.remove_reader(self._channel.sock)
-        self._channel.close()
+        self._write()
+
+    def _flush(self) -> bool:
+        """Send what the template has room for; returns whether something is left."""
+        with self._sending:
+            return self._channel.fileno() >= 0 and self._control.flush()
+
+    def _flush_later(self) -> None:
+        """Send the rest as the template reads."""
+        if self._channel.fileno() >= 0:
+            self._loop.add_writer(self._channel.sock, self._write)
+
+    def _write(self) -> None:
+        if self._flush():
+            return
+        with contextlib.suppress(RuntimeError):
+            self._loop.remove_writer(self._channel.sock)
+        if not self.alive:
+            self._channel.close()
+
+    def _flush_now(self, within: float) -> None:
+        """Wait until everything is sent, but not for long."""
+        until = time.monotonic() + within
+        while self._flush() and (left := until - time.monotonic()) > 0:
+            select.select([], [self._channel.sock], [], left)
 
     def _read(self) -> None:
         received = self._channel.receive()
@@ -124,11 +163,12 @@ class Launcher(Link):
         """End the template and everything it started; in a restart of the kernel it goes on for as long as they do."""
         if self.alive and not restarting():
             self.send({"op": "end"})
+            self._flush_now(END_WITHIN)
             self.drop()
             # One that works for another kernel too goes on, and removes its log itself.
             if not self._lent:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(2.0)
+                    self._process.wait(END_WITHIN)
 
     def forget(self, pool: str) -> None:
         """Nobody listens for `pool` any more."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
 import skyward as sky
@@ -46,3 +48,23 @@ def test_a_start_that_dies_says_why_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(sky.ProvisioningFailed, match="LookupError: no way in"):
         sky.ComputePool(nodes=2, name=f"fault-{os.getpid()}-unheard").start()
     assert time.monotonic() - began < 20
+
+
+def test_calls_go_on_while_the_template_does_not_read_what_is_to_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with sky.ComputePool(nodes=1, name=f"fault-{os.getpid()}-unread") as pool, ThreadPoolExecutor(2) as threads:
+        monkeypatch.setenv("FILLER", "x" * 100_000)  # each node gets the environment; no socket has room for twelve
+        template = psutil.Process(wait(_template(), ""))
+        template.suspend()
+        try:
+            scaling = threads.submit(pool.scale, 12)
+            world.until(lambda: phase(pool, 11) == "starting", "all nodes are to start")
+            calls = threads.submit(lambda: [double(number) >> pool for number in range(100)])
+            assert calls.result(20) == [2 * number for number in range(100)]
+            assert not scaling.done()
+        finally:
+            template.resume()
+        scaling.result(90)
+        assert double(1) @ pool == [2] * 12
+    world.until(lambda: world.gone(pool.name), "everything of the pool is gone")
