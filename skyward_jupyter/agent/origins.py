@@ -11,7 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 _HOME = "_skyward_home"
-_SHARED = ("concurrent.futures.thread", "multiprocessing.pool", "skyward_jupyter.agent.helpers")
+_SHARED = (
+    *("concurrent.futures.thread", "multiprocessing.pool"),
+    *("skyward_jupyter.agent.helpers", "skyward_jupyter.wire.called"),
+)
 
 
 def home() -> Any:

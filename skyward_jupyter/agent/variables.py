@@ -26,6 +26,8 @@ SWITCH = "SKYWARD_LOCALS"
 MOST = 50
 VALUE = 1000
 ALL = 32_000
+#: Variables after which no more frames are looked at.
+_ASKED = 500
 #: Errors of a chain or group whose frames are looked at.
 _PARTS = 5
 _PLAIN = (bool, int, float, str, type(None))
@@ -55,15 +57,27 @@ def variables_of(chain: Sequence[BaseException], *, cells: bool = False) -> list
     ones that are plain data.
     """
     rows: list[Row] = []
-    left = ALL
+    foreign: list[tuple[int, object]] = []
     for part, error in enumerate(islice(chain, _PARTS)):
         for place, frame in _frames(error.__traceback__, cells):
-            taken = _of_frame(part, place, frame)
-            left -= sum(len(str(row[3])) + len(row[2]) for row in taken)
-            if left < 0:
-                return rows
-            rows += taken
-    return rows
+            if len(rows) < _ASKED:
+                _of_frame(part, place, frame, rows, foreign)
+    for (at, _), text in zip(foreign, shown([(value, VALUE) for _, value in foreign]), strict=True):
+        rows[at][3] = text
+    return _fitting(rows)
+
+
+def _fitting(rows: list[Row]) -> list[Row]:
+    """Whole frames, as many as there is room for."""
+    left = ALL
+    kept = 0
+    for at, row in enumerate(rows):
+        left -= len(str(row[3])) + len(row[2])
+        if left < 0:
+            break
+        if at + 1 == len(rows) or rows[at + 1][:2] != row[:2]:
+            kept = at + 1
+    return rows[:kept]
 
 
 class Text:
@@ -110,21 +124,15 @@ def _frames(tb: TracebackType | None, cells: bool) -> Iterator[tuple[int, FrameT
             yield place, frame
 
 
-def _of_frame(part: int, place: int, frame: FrameType) -> list[Row]:
+def _of_frame(part: int, place: int, frame: FrameType, rows: list[Row], foreign: list[tuple[int, object]]) -> None:
+    """Add a frame's variables; those that must be asked for their texts to `foreign` too, with their places."""
     held = frame.f_locals
     names = _names_in_cell(frame) if held is frame.f_globals else [name for name in held if _is_shown(name, held[name])]
-    del names[MOST:]
-    values = [held[name] for name in names]
-    rows: list[Row] = []
-    foreign: list[int] = []
-    for name, value in zip(names, values, strict=True):
-        kind, sent = _sent(name, value)
+    for name in names[:MOST]:
+        kind, sent = _sent(name, held[name])
         if kind == "text" and sent is None:
-            foreign.append(len(rows))
+            foreign.append((len(rows), held[name]))
         rows.append([part, place, name, sent, kind])
-    for at, text in zip(foreign, shown([(values[at], VALUE) for at in foreign]), strict=True):
-        rows[at][3] = text
-    return rows
 
 
 def _names_in_cell(frame: FrameType) -> list[str]:

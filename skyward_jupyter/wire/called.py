@@ -6,15 +6,18 @@ waited for a second at most. Values of names that sound like a secret are not sh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import re
+import signal
 import threading
 import types
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from queue import Empty, SimpleQueue
+from typing import Any, ClassVar
 
 #: Characters of a call, and of one value of it.
 CALL = 80
@@ -94,6 +97,8 @@ class _Foreign(Exception):
 
 
 def _refuse(value: object, room: int) -> str:
+    if type(value).__repr__ is object.__repr__ and not hasattr(type(value), "shape"):
+        return _by_type(value)
     raise _Foreign
 
 
@@ -195,16 +200,53 @@ def _patiently(values: Sequence[tuple[object, int]]) -> list[str]:
         for value, room in values:
             found.append(_safely(value, room, own))
 
-    thread = threading.Thread(target=work, name="skyward-texts", daemon=True)
     try:
-        thread.start()
-        thread.join(PATIENCE)
+        asker = _Asker.free()
     except RuntimeError:  # no thread is to be had: the interpreter ends, or the machine has no room
         return [_safely(value, room, _by_type) for value, room in values]
+    asker.within(PATIENCE, work)
     done = list(found)
     if len(done) < len(values):
         _slow.update(asked[-1:])
     return done + [_safely(value, room, _by_type) for value, room in values[len(done) :]]
+
+
+class _Asker:
+    """A thread that asks objects for their texts, kept for the next ones unless it takes too long."""
+
+    _idle: ClassVar[deque[_Asker]] = deque()
+
+    def __init__(self) -> None:
+        self._work: SimpleQueue[tuple[Callable[[], None], SimpleQueue[None]]] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="skyward-texts", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def free(cls) -> _Asker:
+        """One that does nothing; RuntimeError where none can be started."""
+        while cls._idle:
+            with contextlib.suppress(IndexError):  # another thread took the last
+                found = cls._idle.pop()
+                if found._thread.is_alive():  # which those of the parent of a fork are not
+                    return found
+        return cls()
+
+    def within(self, seconds: float, work: Callable[[], None]) -> None:
+        """Wait for work to be done, but no longer."""
+        done: SimpleQueue[None] = SimpleQueue()
+        self._work.put((work, done))
+        with contextlib.suppress(Empty):
+            done.get(timeout=seconds)
+            self._idle.append(self)
+
+    def _run(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):  # the main thread is to have it, and soon
+            signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
+        while True:
+            work, done = self._work.get()
+            work()
+            done.put(None)
+            del work, done
 
 
 def _safely(value: object, room: int, own: Own) -> str:

@@ -101,6 +101,6 @@ def test_a_repr_that_blocks_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) 
         assert called(f, (1, Blocks(), Bare()), {}) == "f(1, <Blocks>, <Bare>)"
         assert called(f, (Blocks(), [Blocks()]), {}) == "f(<Blocks>, [<Blocks>])"
         assert time.monotonic() - started < 30
-        assert sum(thread.name == "skyward-texts" for thread in threading.enumerate()) == 1
+        assert sum(thread.name == "skyward-texts" for thread in threading.enumerate()) <= 2  # one blocks, one is kept
     finally:
         end.set()
