@@ -16,19 +16,21 @@ import pytest
 HERE = Path(__file__).parent
 #: Files that take a minute or more; one that begins late would be waited for by all.
 LONG = (
-    *("browser/test_collection_lab.py", "browser/test_collection_page.py", "browser/test_dashboard_lab.py"),
-    *("browser/test_dashboard_page.py", "browser/test_pool_lab.py", "browser/test_run_lab.py"),
-    *("browser/test_run_page.py", "browser/test_ssh_lab.py", "browser/test_timeline_page.py"),
-    *("browser/test_hearing_lab.py", "browser/test_hearing_page.py", "browser/test_stays_lab.py"),
-    "browser/test_timeline_lab.py",
-    *("faults/test_attach.py", "faults/test_blocked.py", "faults/test_clocks.py", "faults/test_collections.py"),
-    *("faults/test_doors.py", "faults/test_endings.py", "faults/test_kernel.py"),
-    *("faults/test_link.py", "faults/test_partitions.py", "faults/test_retries.py", "faults/test_ssh_link.py"),
-    *("faults/test_ssh_machines.py", "faults/test_ssh_pool.py", "faults/test_ssh_start.py"),
+    *("browser/test_at_hand_lab.py", "browser/test_collection_lab.py", "browser/test_collection_page.py"),
+    *("browser/test_dashboard_lab.py", "browser/test_dashboard_page.py", "browser/test_dock_lab.py"),
+    *("browser/test_hearing_lab.py", "browser/test_pool_lab.py", "browser/test_run_lab.py"),
+    *("browser/test_ssh_lab.py", "browser/test_stays_lab.py", "browser/test_timeline_lab.py"),
+    *("faults/test_attach.py", "faults/test_blocked.py", "faults/test_chaos.py", "faults/test_clocks.py"),
+    *("faults/test_collections.py", "faults/test_data_nodes.py", "faults/test_doors.py", "faults/test_endings.py"),
+    *("faults/test_http.py", "faults/test_kernel.py", "faults/test_link.py", "faults/test_locks.py"),
+    *("faults/test_partitions.py", "faults/test_retries.py", "faults/test_ssh_link.py", "faults/test_ssh_machines.py"),
+    *("faults/test_ssh_pool.py", "faults/test_ssh_start.py", "faults/test_streams.py"),
     *("integration/ssh/test_bootstrap.py", "integration/ssh/test_bootstrap_bare.py"),
-    *("integration/test_executor_contract.py", "integration/test_projects.py", "integration/test_ssh_projects.py"),
-    *("notebooks/test_blocking.py", "notebooks/test_notebooks_dir.py", "notebooks/test_pages.py"),
-    "notebooks/test_projects.py",
+    *("integration/test_executor_contract.py", "integration/test_projects.py", "integration/test_ssh_pool.py"),
+    "integration/test_ssh_projects.py",
+    *("notebooks/test_at_hand.py", "notebooks/test_blocking.py", "notebooks/test_cells.py"),
+    *("notebooks/test_left_out.py", "notebooks/test_notebooks_dir.py", "notebooks/test_odd_projects.py"),
+    *("notebooks/test_pages.py", "notebooks/test_projects.py", "notebooks/test_verbs.py"),
 )
 
 
