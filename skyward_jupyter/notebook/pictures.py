@@ -31,28 +31,32 @@ class Pictures:
         self.shown: list[tuple[str, str]] = []
         self.hidden = 0
         self._places: dict[str, int] = {}
+        self._refused: set[str] = set()
 
     def add(self, name: str, data: Mapping[str, object], key: str = "", *, update: bool = False) -> None:
         """Keep a display; one that updates an earlier one takes its place."""
         picture = name, as_html(data)
         place = self._places.get(key) if update else None
-        size = sum(len(page) for _, page in self.shown) + len(picture[1])
-        if place is not None:
-            if size - len(self.shown[place][1]) > CHARACTERS:
-                self.hidden += 1
-            else:
-                self.shown[place] = picture[0] or self.shown[place][0], picture[1]
-        elif len(self.shown) >= MOST or size > CHARACTERS:
-            self.hidden += 1
+        room = CHARACTERS - sum(len(page) for _, page in self.shown) - len(picture[1])
+        if place is not None and room + len(self.shown[place][1]) >= 0:
+            self.shown[place] = picture[0] or self.shown[place][0], picture[1]
+        elif place is not None or len(self.shown) >= MOST or room < 0:
+            self._refuse(key)
         else:
             if key:
                 self._places[key] = len(self.shown)
             self.shown.append(picture)
 
+    def _refuse(self, key: str) -> None:
+        """Count what has no room; one that is told of again and again counts once."""
+        self.hidden += key not in self._refused
+        self._refused.update([key] if key else [])
+
     def clear(self) -> None:
         """Forget them."""
         self.shown.clear()
         self._places.clear()
+        self._refused.clear()
         self.hidden = 0
 
 

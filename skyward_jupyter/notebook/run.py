@@ -163,6 +163,7 @@ class CellCourse:
         """Forget what was written so far."""
         self.log.clear()
         self.bars.clear()
+        self.displays.clear()
         self.cleared = self.log.end
         self.body = None
 

@@ -113,8 +113,14 @@ def test_what_a_front_end_draws_itself_stands_alone(nodes: Kernel) -> None:
 def test_a_run_in_the_background_has_rows_too(nodes: Kernel) -> None:
     shown = nodes.ok(f"{IMPORTS.replace('%%sky', '%%sky --bg --into run')}display(HTML(f'<b>{{n}}</b>'))\nHTML(str(n))")
     nodes.ok("run.result(60)")
-    nodes.until_shown(shown, lambda: "</b>" in shown.displays[0]["text/html"]) if "</b>" not in str(shown) else None
     assert told({"text/html": shown.displays[0]["text/html"]}) == [f"[{n}] {n}" for n in range(3)] * 2
+
+
+def test_a_run_in_the_background_that_clears_keeps_the_last_row(nodes: Kernel) -> None:
+    loop = "for i in range(4):\n    time.sleep(.1)\n    clear_output(wait=True)\n    display(HTML(f'{n} {i}'))"
+    shown = nodes.ok(f"{IMPORTS.replace('%%sky', '%%sky --bg --into run')}{loop}")
+    nodes.ok("run.result(60)")
+    assert told({"text/html": shown.displays[0]["text/html"]}) == ["[0] 0 3", "[1] 1 3", "[2] 2 3"]
 
 
 def test_captured_output_has_rows_when_it_is_shown(nodes: Kernel) -> None:

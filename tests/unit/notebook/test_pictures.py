@@ -38,3 +38,11 @@ def test_only_so_many_are_kept() -> None:
     made.add("", {"text/html": "x" * pictures.CHARACTERS})
     made.add("", {"text/html": "x"})
     assert (len(made.shown), made.hidden) == (1, 1)
+
+
+def test_one_that_has_grown_too_large_is_counted_once_and_keeps_what_it_had() -> None:
+    made = Pictures()
+    made.add("", {"text/html": "row"}, "r")
+    for _ in range(3):
+        made.add("", {"text/html": "x" * (pictures.CHARACTERS + 1)}, "r", update=True)
+    assert (made.shown, made.hidden) == ([("", "row")], 1)
