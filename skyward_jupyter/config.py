@@ -52,7 +52,7 @@ class Skyward(Configurable):
     quiet = Bool(False, help="Whether %%sky shows neither output nor values.").tag(config=True)
     keep_going = Bool(False, help="Whether Run All goes on after a %%sky cell that failed.").tag(config=True)
     full_tracebacks = Bool(False, help="Whether errors are shown with the frames of Skyward itself.").tag(config=True)
-    progress = Bool(True, help="Whether a bar shows how far gather and map are when they take long.").tag(config=True)
+    progress = Bool(True, help="Whether cells that wait say for what, and show how far they are.").tag(config=True)
     profile = Unicode("", help="The profile of a skyward.toml that says what is not set here.").tag(config=True)
 
     def __init__(self, **given: Any) -> None:

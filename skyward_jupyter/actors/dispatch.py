@@ -94,10 +94,16 @@ class Pickled:
 
 
 class Dispatch:
-    """Sends calls to the nodes of one pool."""
+    """Sends calls to the nodes of one pool.
+
+    Attributes
+    ----------
+    hub
+        The pool's.
+    """
 
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+        self.hub = hub
         self._working = Tasks("a broadcast")
         self._codes: WeakKeyDictionary[Callable[..., Any], tuple[tuple[object, ...], Code]] = WeakKeyDictionary()
         self._sessions = SessionOrder()
@@ -109,7 +115,7 @@ class Dispatch:
         for entry in entries:
             entry.pooled = True
         self._admit(entries)
-        enqueue(self._hub, [entry.id for entry in entries])
+        enqueue(self.hub, [entry.id for entry in entries])
         return entries
 
     def pickled(self, call: Call) -> Pickled:
@@ -132,17 +138,17 @@ class Dispatch:
     def queued(self, pickled: Pickled, on_event: Callable[[TaskEvent], None] | None) -> TaskEntry:
         """Put a call into the queue that is pickled already."""
         self._check()
-        self._hub.project.current()
+        self.hub.project.current()
         code, code_blobs = self._code(pickled.call.function, pickled.code, pickled.reads)
         try:
             args, blobs = self._kept(pickled.args)
         except BaseException:
-            self._hub.payloads.release(code_blobs)
+            self.hub.payloads.release(code_blobs)
             raise
         entry = self._made(pickled.call, code, args, code_blobs + blobs, on_event)
         entry.pooled = True
         self._admit([entry])
-        enqueue(self._hub, (entry.id,))
+        enqueue(self.hub, (entry.id,))
         return entry
 
     def placed(
@@ -158,11 +164,11 @@ class Dispatch:
         entries = self._entries(calls, on_event)
         while len(entries) < len(ranks):
             entries.append(self._copy(entries[0], calls[0]))
-        head = min(self._hub.desk.nodes, default=0)
+        head = min(self.hub.desk.nodes, default=0)
         for entry, rank in zip(entries, ranks, strict=True):
             call = calls[0] if len(calls) == 1 else calls[entries.index(entry)]
             entry.rank, entry.session = rank, session
-            entry.flags = call.keep(rank, rank == head, len(self._hub.desk.nodes)) if call.keep is not None else ""
+            entry.flags = call.keep(rank, rank == head, len(self.hub.desk.nodes)) if call.keep is not None else ""
         self._admit(entries)
         if session and self._sessions.add(entries):
             # What was broadcast before these must not come after them.
@@ -198,24 +204,24 @@ class Dispatch:
     def stop(self, entries: Iterable[TaskEntry], action: str) -> None:
         """Interrupt tasks that have not ended, or ``kill`` their slots; those that wait here end at once."""
         for entry in entries:
-            if not entry.outcome.done() and not withdraw(self._hub, entry, action):
-                self._hub.placer.tell(Withdraw(entry.id, action))
+            if not entry.outcome.done() and not withdraw(self.hub, entry, action):
+                self.hub.placer.tell(Withdraw(entry.id, action))
 
     def _check(self) -> None:
-        if self._hub.state == "taken":
-            raise PoolHeld(self._hub.note)
-        if self._hub.state in ("stopping", "stopped", "failed"):
-            raise PoolStopped(f"pool {self._hub.name!r} is {self._hub.state}; start another one")
+        if self.hub.state == "taken":
+            raise PoolHeld(self.hub.note)
+        if self.hub.state in ("stopping", "stopped", "failed"):
+            raise PoolStopped(f"pool {self.hub.name!r} is {self.hub.state}; start another one")
 
     def _entries(self, calls: Iterable[Call], on_event: Callable[[TaskEvent], None] | None) -> list[TaskEntry]:
         codes: dict[int, _Packed] = {}
         entries: list[TaskEntry] = []
-        self._hub.project.current()
+        self.hub.project.current()
         try:
             entries.extend(self._entry(call, codes, on_event) for call in calls)
         except BaseException:
             for entry in entries:
-                self._hub.payloads.release(entry.blobs)
+                self.hub.payloads.release(entry.blobs)
             raise
         return entries
 
@@ -225,12 +231,12 @@ class Dispatch:
             known, now = self._known(call.function)
             packed = codes[id(call.function)] = self._code(call.function, known, now)
         else:
-            self._hub.payloads.hold(packed[1])
+            self.hub.payloads.hold(packed[1])
         code, code_blobs = packed
         try:
-            args, blobs = self._hub.payloads.pack((call.args, dict(call.kwargs)))
+            args, blobs = self.hub.payloads.pack((call.args, dict(call.kwargs)))
         except Exception as error:
-            self._hub.payloads.release(code_blobs)
+            self.hub.payloads.release(code_blobs)
             raise error if isinstance(error, NoRoom) else blame(call, error) from None
         return self._with_feeds(self._made(call, code, args, code_blobs + blobs, on_event), call)
 
@@ -244,7 +250,7 @@ class Dispatch:
     ) -> TaskEntry:
         name = getattr(call.function, "__name__", "")
         return TaskEntry(
-            id=self._hub.desk.next_id(),
+            id=self.hub.desk.next_id(),
             code=code,
             args=args,
             outcome=asyncio.get_running_loop().create_future(),
@@ -255,7 +261,7 @@ class Dispatch:
             yields=asyncio.Queue() if call.stream else None,
             blobs=blobs,
             label=(call.label or name or "call")[:LABEL],
-            retries=self._hub.retries if call.retries is None else call.retries,
+            retries=self.hub.retries if call.retries is None else call.retries,
             cell=call.cell,
         )
 
@@ -263,7 +269,7 @@ class Dispatch:
         """Give a task what brings the streams of its call to it."""
         if not call.sources:
             return entry
-        hub = self._hub
+        hub = self.hub
 
         def give(feed: Feed) -> None:
             if entry.rank is not None:
@@ -285,9 +291,9 @@ class Dispatch:
         return entry
 
     def _copy(self, entry: TaskEntry, call: Call) -> TaskEntry:
-        self._hub.payloads.hold(entry.blobs)
+        self.hub.payloads.hold(entry.blobs)
         copied = TaskEntry(
-            id=self._hub.desk.next_id(),
+            id=self.hub.desk.next_id(),
             code=entry.code,
             args=entry.args,
             outcome=asyncio.get_running_loop().create_future(),
@@ -314,7 +320,7 @@ class Dispatch:
         if isinstance(given, Code):
             return given, ()
         try:
-            body, blobs = self._hub.payloads.pack(function) if given is None else self._kept(given)
+            body, blobs = self.hub.payloads.pack(function) if given is None else self._kept(given)
         except NoRoom:
             raise
         except Exception:
@@ -325,30 +331,30 @@ class Dispatch:
         return code, blobs
 
     def _kept(self, body: _Body) -> tuple[bytes, tuple[Blob, ...]]:
-        return (body, ()) if isinstance(body, bytes) else self._hub.payloads.keep(body)
+        return (body, ()) if isinstance(body, bytes) else self.hub.payloads.keep(body)
 
     def _admit(self, entries: Sequence[TaskEntry]) -> None:
         for entry in entries:
             entry.run, entry.parts = entries[0].id, len(entries)
-            self._hub.desk.tasks[entry.id] = entry
-        if self._hub.events.tasks:
+            self.hub.desk.tasks[entry.id] = entry
+        if self.hub.events.tasks:
             for entry in entries:
-                self._hub.events.emit(TaskQueued, entry.id, entry.name)
+                self.hub.events.emit(TaskQueued, entry.id, entry.name)
         if entries:
-            self._hub.progress.begun(entries[0])
+            self.hub.progress.begun(entries[0])
 
     def _direct(self, entries: Sequence[TaskEntry]) -> None:
         for entry in entries:
             assert entry.rank is not None
-            self._hub.node(entry.rank).tell(Direct(entry.id))
+            self.hub.node(entry.rank).tell(Direct(entry.id))
 
     def _not_broadcast(self, entries: Sequence[TaskEntry], error: BaseException) -> None:
         for entry in entries:
-            end(self._hub, entry, Failure(entry.rank or 0, error, 0.0))
+            end(self.hub, entry, Failure(entry.rank or 0, error, 0.0))
 
     async def _broadcast(self, entries: Sequence[TaskEntry]) -> None:
         """Let the head hand the task on; whatever does not come that way goes to the node itself."""
-        hub = self._hub
+        hub = self.hub
         by_rank = {entry.rank: entry for entry in entries if entry.rank is not None}
         if hub.fleet.alone or not await self._informed(by_rank, bool(entries[0].blobs)):
             self._direct(entries)  # the user's project goes with exchanges
@@ -384,7 +390,7 @@ class Dispatch:
 
     async def _informed(self, ranks: Iterable[int], inform: bool) -> bool:
         """Whether nodes know the user's project; to `inform` them first is worth it where large arguments follow."""
-        hub = self._hub
+        hub = self.hub
 
         def lacking() -> list[int]:
             return [rank for rank in ranks if hub.informed.get(rank) != hub.project.code.digest]
@@ -396,14 +402,14 @@ class Dispatch:
     def _send_too(self, keys: Mapping[int, str], by_rank: Mapping[int, TaskEntry]) -> None:
         """Send the task to the nodes themselves that have not ended it and are still those that were meant."""
         for rank, entry in by_rank.items():
-            if self._hub.is_current(keys[rank]) and not entry.outcome.done():
-                self._hub.node(rank).tell(Direct(entry.id))
+            if self.hub.is_current(keys[rank]) and not entry.outcome.done():
+                self.hub.node(rank).tell(Direct(entry.id))
 
     def _follow(self, entries: Sequence[TaskEntry]) -> None:
         """The broadcast takes longer than a short call: have its output pulled."""
         for entry in entries:
             if entry.rank is not None and not entry.outcome.done():
-                self._hub.node(entry.rank).tell(Follow(entry.id))
+                self.hub.node(entry.rank).tell(Follow(entry.id))
 
 
 async def _unless_over(asked: Awaitable[tuple[Part, ...]], entries: Sequence[TaskEntry]) -> tuple[Part, ...]:

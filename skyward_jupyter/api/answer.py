@@ -6,13 +6,16 @@ A crowd may wait at once, so one costs little: it is no task of the loop, and it
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.dispatch import STOP_WITHIN, Dispatch
+from skyward_jupyter.api import reasons
 from skyward_jupyter.api.echo import Echo
-from skyward_jupyter.runtime.bridge import runtime
+from skyward_jupyter.api.waiting import Wait, begin
+from skyward_jupyter.runtime.bridge import LONG, runtime
 from skyward_jupyter.wire.events import Failure, Outcome
 
 #: Puts a call into the queue; what it writes goes to the echo.
@@ -30,7 +33,7 @@ class Answer(asyncio.Future[Any]):
         Whether nothing of the call is so large that it has to be put somewhere as it begins.
     """
 
-    __slots__ = ("_begin", "_dispatch", "_echo", "_entry", "_stopping", "is_small")
+    __slots__ = ("_begin", "_dispatch", "_echo", "_entry", "_stopping", "_wait", "is_small")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, dispatch: Dispatch, begin: Begin, *, is_small: bool = True
@@ -42,6 +45,7 @@ class Answer(asyncio.Future[Any]):
         self._echo: Echo | None = None
         self._entry: TaskEntry | None = None
         self._stopping = False
+        self._wait: Wait | None = None
 
     def start(self, echo: Echo | None = None) -> None:
         """Begin, on the loop; one that was cancelled before never does."""
@@ -65,6 +69,7 @@ class Answer(asyncio.Future[Any]):
             return super().cancel(msg)
         if self._stopping:
             self._dispatch.stop([self._entry], "kill")
+            self._said()
             return super().cancel(msg)
         self._stopping = True
         self._dispatch.stop([self._entry], "interrupt")
@@ -73,12 +78,28 @@ class Answer(asyncio.Future[Any]):
             self.add_done_callback(lambda _: late.cancel())
         return True
 
+    def say(self) -> None:
+        """Say in the cell that awaits it for what it waits."""
+        if self._wait is None and not self.done():
+            self._wait = begin(self.waits_for, time.monotonic() - LONG, stops=True)
+
+    def waits_for(self) -> str:
+        """For what it waits now; empty when for nothing."""
+        return reasons.of_call(self._dispatch.hub, self._entry) if self._entry is not None else ""
+
     def stop(self, _: object = None) -> None:
         """`cancel`, from any thread."""
         runtime().call_soon(self.cancel)
 
     def _give_up(self) -> None:
+        self._said()
         super().cancel()
+
+    def _said(self) -> None:
+        """Take away what it says: before whoever waits goes on."""
+        if self._wait is not None:
+            self._wait.end()
+            self._wait = None
 
     def _ended(self, future: asyncio.Future[Outcome]) -> None:
         outcome = future.result()
@@ -86,6 +107,7 @@ class Answer(asyncio.Future[Any]):
             self._echo.finish(outcome.node)
             self._echo.close()
         self._entry = self._echo = None
+        self._said()
         if self.done():
             return
         if self._stopping:
@@ -96,5 +118,6 @@ class Answer(asyncio.Future[Any]):
             self.set_result(outcome.value)
 
     def _fail(self, error: BaseException) -> None:
+        self._said()
         self.set_exception(error)
         self.exception()  # whoever waits is told; there may be nobody by now

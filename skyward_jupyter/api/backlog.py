@@ -168,6 +168,11 @@ class Backlog:
         return os.getpid() == self._process
 
     @property
+    def left(self) -> int:
+        """How many jobs have not ended."""
+        return len(self._waiting) + len(self._running)
+
+    @property
     def in_callback(self) -> bool:
         """Whether the caller is a done-callback, whose end is waited for."""
         return self._callbacks.here()
@@ -304,7 +309,7 @@ class Backlog:
         name = uuid.uuid4().hex
         self._placed[rank] += 1
         self._nodes.count_job(rank, 1)
-        item.future.placed = True
+        item.future.placed, item.future.node = True, rank
         task = promise(self._ended(item, node, name, params), loop=self._loop)
         self._running[item.future] = item, task
         task.add_done_callback(partial(self._left, item, node, name))

@@ -17,6 +17,7 @@ from skyward_jupyter.actors.dispatch import Dispatch, Pickled
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Kill
 from skyward_jupyter.agent.actors import Stop
+from skyward_jupyter.api import reasons
 from skyward_jupyter.api.answer import Answer
 from skyward_jupyter.api.compute import PendingCompute, PendingGroup
 from skyward_jupyter.api.echo import Echo
@@ -27,6 +28,7 @@ from skyward_jupyter.api.parts import Parts
 from skyward_jupyter.api.progress import followed, label_of
 from skyward_jupyter.api.siblings import Siblings
 from skyward_jupyter.api.stream import ResultStream, outcomes_of, yields_of
+from skyward_jupyter.api.waiting import Reason, waits_for
 from skyward_jupyter.errors import NotPicklable, ProvisioningFailed, TaskInterrupted, UsageError
 from skyward_jupyter.events import NodeGivenUp, NodeLost, NodeReplaced
 from skyward_jupyter.runtime.bridge import runtime
@@ -100,7 +102,8 @@ class Calls:
         if not isinstance(pending, PendingCompute):
             raise UsageError("@ sends one call to every node; send a group with >>")
         refuse_iterators(pending._sources)
-        ranks = await self._everyone()
+        with self._waiting(lambda: reasons.of_broadcast(self.hub)):
+            ranks = await self._everyone()
         echo = Echo()
         entries = self.dispatch.placed([pending._call()], ranks, echo)
         siblings = self._siblings(entries, echo, pending._fail_fast)
@@ -108,7 +111,8 @@ class Calls:
         if pending._streams:
             return [yields_of(self.hub, self.dispatch, entry) for entry in entries]
         try:
-            outcomes = await self.dispatch.ended(entries)
+            with self._followed_on_nodes(pending, entries):
+                outcomes = await self.dispatch.ended(entries)
         finally:
             siblings.close()
         errors = {outcome.node: outcome.error for outcome in outcomes if isinstance(outcome, Failure)}
@@ -297,9 +301,30 @@ class Calls:
             raise carry(failed[0], gathered(dict(enumerate(outcomes)), first=failed[0]))
         return group._form([_given(outcome) for outcome in outcomes])
 
+    def _waiting(self, reason: Reason) -> AbstractContextManager[None]:
+        """Have whoever waits see for what, if that takes long."""
+        return waits_for(reason, stops=True) if self._shows else contextlib.nullcontext()
+
+    def _followed_on_nodes(
+        self, pending: PendingCompute[Any], entries: Sequence[TaskEntry]
+    ) -> AbstractContextManager[None]:
+        """Have whoever waits see on how many nodes a call has ended, and where it goes on."""
+        if len(entries) == 1:
+            return self._waiting(lambda: reasons.of_call(self.hub, entries[0]))
+        return followed(
+            [entry.outcome for entry in entries],
+            lambda: label_of([pending._function]),
+            shown=self._shows,
+            unit="node",
+            where=lambda: reasons.still_on(entries),
+            paced=False,
+        )
+
     def _followed(self, pending: Pending, parts: Parts, *, streamed: bool = False) -> AbstractContextManager[None]:
         """Have whoever waits see how far calls are; whoever reads them one by one, if it is asked for."""
         group = pending if isinstance(pending, PendingGroup) else PendingGroup((pending,))
+        if len(parts.outcomes) == 1 and not streamed and group._progress is not False:
+            return self._waiting(lambda: reasons.of_calls(self.hub, parts.entries))
         return followed(
             parts.outcomes,
             lambda: label_of([call._function for call in group._calls]),

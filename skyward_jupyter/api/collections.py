@@ -15,6 +15,7 @@ import casty
 from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.errand import Errands, Holder
+from skyward_jupyter.api.waiting import waits_for
 from skyward_jupyter.collections.address import Address, Kind, Who
 from skyward_jupyter.collections.caller import Call
 from skyward_jupyter.collections.collection import Collection
@@ -28,6 +29,8 @@ from skyward_jupyter.runtime.forks import forget_in_child
 
 #: What a node does for the kernel.
 _BY_NODE: frozenset[Kind] = frozenset({"barrier", "lock"})
+#: What waits for others, for as long as it takes.
+_LONG: frozenset[tuple[Kind, str]] = frozenset({("queue", "get"), ("barrier", "wait")})
 
 _places: dict[str, KernelPlace] = {}
 
@@ -84,19 +87,27 @@ class KernelPlace:
 
     async def _call(self, address: Address, method: str, args: tuple[Any, ...]) -> Any:
         hub, engine = self.reach()
-        if address.kind in _BY_NODE:
-            return await Errands(hub, engine).run(Call(address, method, args))
-        return await engine.call(address, method, args, Who(None))
+        with waits_for(lambda: _awaited(address)) if (address.kind, method) in _LONG else contextlib.nullcontext():
+            if address.kind in _BY_NODE:
+                return await Errands(hub, engine).run(Call(address, method, args))
+            return await engine.call(address, method, args, Who(None))
 
     async def _acquire(self, address: Address, timeout: float | None) -> KernelHold | None:
         hub, engine = self.reach()
-        got = await Errands(hub, engine).acquire(address, timeout)
+        with waits_for(lambda: _awaited(address)):
+            got = await Errands(hub, engine).acquire(address, timeout)
         return None if got is None else KernelHold(got)
 
     def _put_back(self, address: Address, value: Any) -> None:
         if address.kind == "queue" and isinstance(value, bytes):
             with contextlib.suppress(SkywardError):
                 self.reach()[1].own(address, "put", ((value,),))
+
+
+def _awaited(address: Address) -> str:
+    """For what somebody waits who waits for a collection."""
+    what = {"queue": "an item in ", "barrier": "the other parties of "}.get(address.kind, "")
+    return f"{what}{address.kind} {address.name!r}"
 
 
 class KernelHold:

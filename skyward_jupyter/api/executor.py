@@ -22,12 +22,15 @@ from skyward_jupyter.agent.jobcall import each
 from skyward_jupyter.api.backlog import CLOSED, Backlog
 from skyward_jupyter.api.compute import ComputeFunction
 from skyward_jupyter.api.job import Item, JobFuture
+from skyward_jupyter.api.mapbar import MapBar, total_of
 from skyward_jupyter.api.mapped import flat, mapped
 from skyward_jupyter.api.output import Keep, keeper
 from skyward_jupyter.api.pool import ComputePool
+from skyward_jupyter.api.progress import checked_progress
 from skyward_jupyter.api.registry import pool as active_pool
 from skyward_jupyter.api.spec import is_count
 from skyward_jupyter.api.supply import Shared
+from skyward_jupyter.api.waiting import waits_for
 from skyward_jupyter.errors import NoRoom, UsageError
 from skyward_jupyter.runtime.bridge import runtime, wait
 from skyward_jupyter.wire.blame import explain
@@ -149,10 +152,11 @@ class Executor(concurrent.futures.Executor):
         initializer, start_blobs = self._initializer
         self._backlog.supply.hold(start_blobs)
         blobs += start_blobs
-        future: JobFuture[Any] = JobFuture(self._backlog.withdraw, self._backlog.call_back)
+        name = _name_of(function)
+        future: JobFuture[Any] = JobFuture(self._backlog.withdraw, self._backlog.call_back, name)
         call = Packed(packed, rest, self._backlog.name, initializer)
         try:
-            self._backlog.add(Item(call, future, blobs, self._most_tasks, timeout, keep, name=_name_of(function)))
+            self._backlog.add(Item(call, future, blobs, self._most_tasks, timeout, keep, name=name))
         except BaseException:
             self._backlog.supply.release(blobs)
             raise
@@ -165,6 +169,7 @@ class Executor(concurrent.futures.Executor):
         timeout: float | None = None,
         chunksize: int = 1,
         buffersize: int | None = None,
+        progress: bool | None = None,
     ) -> Iterator[T]:
         """`fn` over items, side by side; the results in order.
 
@@ -180,7 +185,10 @@ class Executor(concurrent.futures.Executor):
         buffersize
             How many jobs there may be whose results were not taken yet. Items are read as results are taken, so there
             may be any number of them; all are read at once when not given.
+        progress
+            Whether the cell that reads the results shows a bar: at once, or never; when not given, after two seconds.
         """
+        checked_progress(progress)
         if not is_count(chunksize):
             raise ValueError(f"chunksize is {chunksize!r}; it is a whole number from 1 on")
         if buffersize is not None and not isinstance(buffersize, int):
@@ -189,17 +197,20 @@ class Executor(concurrent.futures.Executor):
             raise ValueError(f"buffersize is {buffersize!r}; it is a whole number from 1 on, or None")
         function, limit = _plain(fn)
         keep = keeper(function)
+        bar = None
+        if runtime().in_kernel:
+            bar = MapBar(_name_of(function), total_of(iterables), chunksize, progress)
         items = zip(*iterables, strict=False)
         if chunksize == 1:
             one = partial(self._queued, function)
-            return mapped(lambda args: one(args, {}, limit, keep), items, timeout, buffersize)
+            return mapped(lambda args: one(args, {}, limit, keep), items, timeout, buffersize, bar=bar)
         several = partial(self._queued, partial(each, function))
         chunks = itertools.batched(items, chunksize)
 
         def submit(chunk: tuple[tuple[Any, ...], ...]) -> JobFuture[Any]:
             return several((chunk,), {}, limit * len(chunk), keep)
 
-        return flat(mapped(submit, chunks, timeout, buffersize, chunksize))
+        return flat(mapped(submit, chunks, timeout, buffersize, chunksize, bar))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more jobs; those there are run to their end.
@@ -236,7 +247,12 @@ class Executor(concurrent.futures.Executor):
         self._backlog.join()
 
     async def _ended(self) -> None:
-        await asyncio.shield(asyncio.wrap_future(self._over))  # interrupted, it ends nevertheless
+        with waits_for(self._waits_for):
+            await asyncio.shield(asyncio.wrap_future(self._over))  # interrupted, it ends nevertheless
+
+    def _waits_for(self) -> str:
+        left = self._backlog.left
+        return f"{left} job{'s' * (left != 1)} of the executor" if left else "the executor to end"
 
     def _packed(self, function: _Function) -> tuple[bytes, tuple[Blob, ...]]:
         """A function packed: once, as long as nothing it takes along has changed and nothing of it is large."""

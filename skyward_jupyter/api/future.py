@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 from skyward_jupyter.api.condition import Condition
+from skyward_jupyter.api.waiting import waits_for
 from skyward_jupyter.runtime.bridge import runtime, wait
 from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.writing import heard
@@ -18,11 +19,12 @@ from skyward_jupyter.wire.stays import Stays
 class PoolFuture[T](concurrent.futures.Future[T]):
     """A `concurrent.futures.Future` that can also be awaited, and whose `cancel` stops the remote code.
 
-    `stop` is called for that with the future, in whichever thread cancels.
+    `stop` is called for that with the future, in whichever thread cancels; `reason` says for what it waits.
     """
 
-    def __init__(self, stop: Callable[[Any], object]) -> None:
+    def __init__(self, stop: Callable[[Any], object], reason: Callable[[], str] = str) -> None:
         super().__init__()
+        self._reason = reason
         self._condition = Condition()
         self._stop: Callable[[Any], object] | None = stop
         self._depth = depth()
@@ -35,6 +37,10 @@ class PoolFuture[T](concurrent.futures.Future[T]):
             return (yield from asyncio.wrap_future(self).__await__())
         except Exception:
             return super().result(0)  # raises the error as it is: asyncio makes some anew, without their notes
+
+    def _waits_for(self) -> str:
+        """For what it waits now, in words; empty when nothing is known of it."""
+        return self._reason()
 
     def result(self, timeout: float | None = None) -> T:
         """The result, waiting for it up to `timeout` seconds; an error of the call is raised."""
@@ -74,7 +80,7 @@ class PoolFuture[T](concurrent.futures.Future[T]):
     def _let_go(self) -> Callable[[Any], object] | None:
         """What stops the call, for whoever asks first; nothing of the call is kept here from then on."""
         with self._condition:
-            stop, self._stop = self._stop, None
+            stop, self._stop, self._reason = self._stop, None, str
         return stop
 
     def _prepare(self, timeout: float | None) -> None:
@@ -89,7 +95,8 @@ class PoolFuture[T](concurrent.futures.Future[T]):
         """Wait by way of the runtime: in a cell the kernel's loop goes on, and on the runtime's own it is refused."""
 
         async def done() -> None:
-            await asyncio.wait([asyncio.wrap_future(self)], timeout=timeout)
+            with waits_for(self._waits_for):
+                await asyncio.wait([asyncio.wrap_future(self)], timeout=timeout)
 
         wait(done(), "await future")
         if not self.done():

@@ -30,15 +30,25 @@ class JobFuture[T](PoolFuture[T]):
         Called with this future when nobody waits for its job any more.
     call
         Calls a done-callback, which is given with this future, somewhere where it holds up no job.
+    name
+        What its function is called.
+
+    Attributes
+    ----------
+    placed, node
+        Whether a node has its job, and which one had it last.
     """
 
     def __init__(
         self,
         withdraw: Callable[[JobFuture[Any]], None],
         call: Callable[[Callback, concurrent.futures.Future[Any]], None],
+        name: str = "",
     ) -> None:
         super().__init__(withdraw)
         self.placed = False
+        self.node = -1
+        self._name = name
         self._call = call
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -52,6 +62,13 @@ class JobFuture[T](PoolFuture[T]):
         """Call ``fn(future)`` once it is done, or now if it is; in a thread where it may block."""
         call = self._call
         super().add_done_callback(lambda future: call(fn, future))
+
+    def _waits_for(self) -> str:
+        """For what it waits now, in words."""
+        if self.done():
+            return ""
+        name = self._name or "a job"
+        return f"node {self.node}: running {name}" if self.placed else f"a free slot for {name}"
 
     def running(self) -> bool:
         """Whether a node has it."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,12 +19,13 @@ from skyward_jupyter.actors.hub import Hub
 from skyward_jupyter.actors.messages import Taken
 from skyward_jupyter.actors.panel import Panel
 from skyward_jupyter.agent.context import on_node
-from skyward_jupyter.api import naming, registry
+from skyward_jupyter.api import naming, reasons, registry
 from skyward_jupyter.api.calls import Calls
 from skyward_jupyter.api.others import remove_remains, replace_left
 from skyward_jupyter.api.spec import Nodes
 from skyward_jupyter.api.unstarted import late, unstarted
 from skyward_jupyter.api.viewing.displaying import Displaying
+from skyward_jupyter.api.waiting import Reason, waits_for
 from skyward_jupyter.collections import display, place
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
 from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
@@ -84,6 +85,7 @@ class Life:
         self._depth = depth()
         self._stopping: asyncio.Task[None] | None = None
         self._tidying: asyncio.Task[None] | None = None
+        self._is_presented = False
         if settings.unnamed:
             naming.expect(self)
 
@@ -151,7 +153,8 @@ class Life:
 
     async def _also_started(self, hub: Hub) -> None:
         """Wait for the end of a start that is under way; one that fails, or is called off, fails for all who wait."""
-        await hub.settled.wait()
+        with self._waiting(lambda: reasons.of_nodes(hub, max(hub.desired, len(hub.desk.nodes)))):
+            await hub.settled.wait()
         self.check()
         if why := unstarted(self.name, self.settings.nodes.desired, hub.failed):
             raise ProvisioningFailed(why)
@@ -179,7 +182,8 @@ class Life:
             if not await assembly.take_over(hub, self._within(record.size)):
                 await self._let_go()
                 return False
-            await self._until_settled(self.settings.terms.patience)
+            with self._waiting(lambda: reasons.of_nodes(hub, record.size)):
+                await self._until_settled(self.settings.terms.patience)
         except BaseException:
             await asyncio.shield(runtime().spawn(self._let_go()))
             raise
@@ -228,6 +232,10 @@ class Life:
         display.enter(Displaying())
         self._list(True)
 
+    def _waiting(self, reason: Reason) -> AbstractContextManager[None]:
+        """Have whoever waits see for what, if that takes long and no dashboard shows it."""
+        return nullcontext() if self._is_presented else waits_for(reason, stops=self.state == "starting")
+
     @contextmanager
     def _presented(self) -> Iterator[None]:
         """In a notebook, show how machines become ready, which takes a while; nodes on this one are there at once."""
@@ -238,7 +246,11 @@ class Life:
         from skyward_jupyter.widgets.dashboard import present, renew
 
         present(self.panel)
-        yield
+        self._is_presented = True
+        try:
+            yield
+        finally:
+            self._is_presented = False
         renew(self.panel)
 
     async def scale(self, nodes: int) -> None:
@@ -256,15 +268,17 @@ class Life:
 
     async def _resized(self, nodes: int) -> None:
         """Have so many nodes, unless another number is asked for meanwhile, or the pool is stopped."""
-        assert self.hub is not None
-        shrinks = nodes < len(self.hub.desk.nodes)
-        turn = assembly.resize(self.hub, nodes)
+        hub = self.hub
+        assert hub is not None
+        shrinks = nodes < len(hub.desk.nodes)
+        turn = assembly.resize(hub, nodes)
         # Nodes that leave finish what they run, however long that takes.
-        await self._until_settled(None if shrinks else self.settings.terms.patience)
-        if self.hub.state in ("stopping", "stopped") or (self.hub.state == "ready" and self.hub.asked != turn):
+        with self._waiting(lambda: reasons.of_nodes(hub, nodes)):
+            await self._until_settled(None if shrinks else self.settings.terms.patience)
+        if hub.state in ("stopping", "stopped") or (hub.state == "ready" and hub.asked != turn):
             return
-        if self.hub.state != "ready" or len(self.hub.desk.nodes) < nodes:
-            why = unstarted(self.name, nodes, self.hub.failed) or self.hub.note
+        if hub.state != "ready" or len(hub.desk.nodes) < nodes:
+            why = unstarted(self.name, nodes, hub.failed) or hub.note
             raise ProvisioningFailed(why or f"pool {self.name!r} could not start {nodes} nodes")
 
     async def _until_settled(self, timeout: float | None) -> None:
@@ -281,7 +295,8 @@ class Life:
             return
         if panel is not None and hub.state in ("starting", "ready"):
             panel.keep("stopped")
-        await assembly.dismantle(hub)
+        with self._waiting(lambda: reasons.of_end(hub)):
+            await assembly.dismantle(hub)
         self._list(False)
         if panel is not None:
             panel.close()

@@ -15,16 +15,24 @@ from typing import Any
 
 from skyward_jupyter.agent.jobcall import FINISHED
 from skyward_jupyter.api.gathering import Gathered, carry
+from skyward_jupyter.api.mapbar import MapBar
+from skyward_jupyter.api.waiting import unsaid
 
 type Submit = Callable[[Any], Future[Any]]
 
 
 def mapped(
-    submit: Submit, items: Iterable[Any], timeout: float | None, most: int | None, chunk: int = 0
+    submit: Submit,
+    items: Iterable[Any],
+    timeout: float | None,
+    most: int | None,
+    chunk: int = 0,
+    bar: MapBar | None = None,
 ) -> Iterator[Any]:
     """Submit a job for each item now, or for the first `most` and then for one more with each result.
 
-    With `chunk`, an item is a chunk of so many, and what its job gives is the list of their results.
+    With `chunk`, an item is a chunk of so many, and what its job gives is the list of their results. `bar` shows how
+    far they are.
     """
     end = None if timeout is None else time.monotonic() + timeout
     rest = iter(items)
@@ -36,7 +44,32 @@ def mapped(
         _cancel(futures)
         raise
     # What holds on to no more than the futures does not keep the executor alive.
-    return _results(futures, (submit, rest) if most is not None else None, end, chunk)
+    results = _results(futures, (submit, rest) if most is not None else None, end, chunk)
+    return results if bar is None else _shown(results, futures, bar)
+
+
+def _shown(results: Iterator[Any], futures: deque[Future[Any]], bar: MapBar) -> Iterator[Any]:
+    """The results, with a bar that shows how far they are."""
+    __tracebackhide__ = True
+    failed: BaseException | None = None
+    try:
+        with closing(results):  # type: ignore[type-var]
+            while True:
+                bar.read(futures)
+                try:
+                    with unsaid():
+                        result = next(results)
+                except StopIteration:
+                    return
+                bar.given()
+                passed = [result]
+                del result
+                yield passed.pop()
+    except BaseException as error:
+        failed = error
+        raise
+    finally:
+        bar.over(failed)
 
 
 def flat(chunks: Iterator[list[Any]]) -> Iterator[Any]:

@@ -15,18 +15,18 @@ class Parts:
 
     Attributes
     ----------
-    outcomes
-        How each ends.
+    entries, outcomes
+        Those that were sent, and how each ends.
     """
 
     def __init__(self, dispatch: Dispatch, entries: list[TaskEntry]) -> None:
         self._dispatch = dispatch
-        self._entries = entries
+        self.entries = entries
         self.outcomes = [entry.outcome for entry in entries]
 
     def add(self, entry: TaskEntry) -> None:
         """Take one more."""
-        self._entries.append(entry)
+        self.entries.append(entry)
         self.outcomes.append(entry.outcome)
 
     def add_failed(self, error: Exception) -> None:
@@ -37,12 +37,12 @@ class Parts:
 
     async def ended(self) -> list[Outcome]:
         """How all ended; cancelled, it stops them as `Dispatch.ended` does."""
-        await self._dispatch.ended(self._entries)
+        await self._dispatch.ended(self.entries)
         return [future.result() for future in self.outcomes]
 
     def stop(self) -> None:
         """Interrupt those that have not ended."""
-        self._dispatch.stop(self._entries, "interrupt")
+        self._dispatch.stop(self.entries, "interrupt")
 
     def stop_at_failure(self) -> list[BaseException]:
         """Interrupt the others once one has failed; what is returned gets the errors in the order they come."""

@@ -1,4 +1,4 @@
-"""How far calls side by side are, as one line for whoever waits for them.
+"""How far many calls, or the parts of one, are: one line for whoever waits for them.
 
 In a notebook the line is in the cell that waits, and stays when all have ended; in a terminal it is drawn below the
 program's output and goes. It is made by looking at the calls now and then, so none of them costs more for it.
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from skyward_jupyter.errors import TaskInterrupted, UsageError
@@ -25,6 +26,48 @@ AFTER = 2.0
 EVERY, SHARE = 0.25, 20
 
 type Outcomes = Sequence[asyncio.Future[Outcome]]
+#: Where those are that go on, in words; empty where nothing is said of it.
+type Where = Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many have returned, raised and been stopped."""
+
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+    @property
+    def ended(self) -> int:
+        """All of them."""
+        return self.done + self.failed + self.cancelled
+
+
+class Counted:
+    """Counts outcomes, each once."""
+
+    def __init__(self, outcomes: Outcomes) -> None:
+        self._left = list(outcomes)
+        self._count = Count()
+
+    def __call__(self) -> Count:
+        """How many have ended by now."""
+        left: list[asyncio.Future[Outcome]] = []
+        done = failed = cancelled = 0
+        for future in self._left:
+            if not future.done():
+                left.append(future)
+            elif not isinstance(outcome := future.result(), Failure):
+                done += 1
+            elif isinstance(outcome.error, TaskInterrupted):
+                cancelled += 1
+            else:
+                failed += 1
+        self._left = left
+        before = self._count
+        self._count = Count(before.done + done, before.failed + failed, before.cancelled + cancelled)
+        return self._count
 
 
 class Place(Protocol):
@@ -36,19 +79,41 @@ class Place(Protocol):
 
 
 class Progress:
-    """Calls side by side, and how many of them have ended. Used on the runtime's loop.
+    """The line of calls side by side, or of the parts of one. Used on the runtime's loop.
 
-    Attributes
+    Parameters
     ----------
-    done, failed, cancelled
-        How many have returned, raised, and were stopped.
+    count, total
+        How many have ended, and how many there are; None when nobody knows.
+    label, unit, where
+        What they are called, all and each, and where those are that go on.
+    paced
+        Whether they come one after the other, so that a rate says something.
+    rests
+        Whether nobody waits just now: then it looks no more until it is begun again.
+    asked
+        Whether it is shown at once, instead of when it takes long.
     """
 
-    def __init__(self, outcomes: Outcomes, label: Callable[[], str], *, asked: bool) -> None:
-        self.done = self.failed = self.cancelled = 0
-        self._total = len(outcomes)
-        self._left = list(outcomes)
+    def __init__(
+        self,
+        count: Callable[[], Count],
+        total: int | None,
+        label: Callable[[], str],
+        *,
+        asked: bool,
+        unit: str = "call",
+        where: Where = str,
+        paced: bool = True,
+        rests: Callable[[], bool] = bool,
+    ) -> None:
+        self._count = count
+        self._total = total
         self._label = label
+        self._unit = unit
+        self._paced = paced
+        self._rests = rests
+        self._where = where
         self._asked = asked
         self._began = time.monotonic()
         self._next: asyncio.TimerHandle | None = None
@@ -57,13 +122,18 @@ class Progress:
 
     def begin(self) -> None:
         """Show it in a while, or at once if that is asked for, as part of the cell that runs now."""
+        if self._next is not None:
+            return
         self._next = asyncio.get_running_loop().call_later(0.0 if self._asked else AFTER, self._look)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it looks no more, for now or for good."""
+        return self._next is None
 
     def end(self) -> None:
         """Nobody waits any more."""
-        if self._next is not None:
-            self._next.cancel()
-        self._count()
+        self.pause()
         if self._asked and not self._name:
             self._begin()
         if self._place is not None:
@@ -74,13 +144,21 @@ class Progress:
         """It as one line."""
         from skyward_jupyter.notebook.bars import Group, line
 
-        ended = self.done + self.failed + self.cancelled
+        count = self._count()
         elapsed = time.monotonic() - self._began
-        counts = ((self.failed, "failed"), (self.cancelled, "cancelled"), (self._total - ended, "left"))
-        note = ", ".join(f"{count:,} {word}" for count, word in ((self.done, "done"), *counts) if count)
-        state: State = "running" if not over else "done" if ended == self._total else "stopped"
-        bar = Bar("", state, ended, self._total, elapsed, label=self._name, unit="call", note=note)
-        return line(Group({0: bar}), labelled=False)
+        left = self._total - count.ended if self._total is not None else 0
+        going_on = f"left{self._where()}" if left and not over else "left"
+        counts = ((count.done, "done"), (count.failed, "failed"), (count.cancelled, "cancelled"), (left, going_on))
+        note = ", ".join(f"{number:,} {word}" for number, word in counts if number)
+        state: State = "running" if not over else "stopped" if left else "done"
+        bar = Bar("", state, count.ended, self._total, elapsed, label=self._name, unit=self._unit, note=note)
+        return line(Group({0: bar}), labelled=False, paced=self._paced)
+
+    def pause(self) -> None:
+        """Look no more for now."""
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
 
     def _line(self) -> str:
         return self.line()
@@ -88,7 +166,9 @@ class Progress:
     def _look(self) -> None:
         """Show how far it is, and look again."""
         began = time.monotonic()
-        self._count()
+        self._next = None
+        if self._rests():
+            return
         if not self._name:
             if not self._asked and not automatic():
                 return
@@ -109,31 +189,27 @@ class Progress:
         self._place = CellPlace()
         self._place.show(self.line())
 
-    def _count(self) -> None:
-        """Count those that have ended since the last time."""
-        left: list[asyncio.Future[Outcome]] = []
-        for future in self._left:
-            if not future.done():
-                left.append(future)
-            elif not isinstance(outcome := future.result(), Failure):
-                self.done += 1
-            elif isinstance(outcome.error, TaskInterrupted):
-                self.cancelled += 1
-            else:
-                self.failed += 1
-        self._left = left
-
 
 @contextlib.contextmanager
-def followed(outcomes: Outcomes, label: Callable[[], str], asked: bool | None, *, shown: bool) -> Iterator[None]:
+def followed(
+    outcomes: Outcomes,
+    label: Callable[[], str],
+    asked: bool | None = None,
+    *,
+    shown: bool,
+    unit: str = "call",
+    where: Where = str,
+    paced: bool = True,
+) -> Iterator[None]:
     """Show how far calls are while inside, if it is `asked` for; when that is left open, if it takes long.
 
-    `shown` is whether anything is shown of the pool.
+    `shown` is whether anything is shown of the pool, the rest as of `Progress`.
     """
     if asked is False or not shown or len(outcomes) < 2:
         yield
         return
-    progress = Progress(outcomes, label, asked=bool(asked))
+    count, asked = Counted(outcomes), bool(asked)
+    progress = Progress(count, len(outcomes), label, asked=asked, unit=unit, where=where, paced=paced)
     progress.begin()
     try:
         yield

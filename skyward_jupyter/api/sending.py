@@ -87,7 +87,7 @@ class Sending:
             answer = calls.pickled(pending)
         except Exception as error:
             return _failed(error)
-        future: PoolFuture[Any] = PoolFuture(answer.stop)
+        future: PoolFuture[Any] = PoolFuture(answer.stop, answer.waits_for)
         answer.add_done_callback(future._take)
         if not answer.is_small:
             on_loop(lambda: answer.start(_unseen()))

@@ -216,14 +216,15 @@ def facts(group: Group) -> Mapping[str, object]:
     }
 
 
-def line(group: Group, *, labelled: bool) -> str:
-    """A group as one line of text."""
+def line(group: Group, *, labelled: bool, paced: bool = True) -> str:
+    """A group as one line of text; one that is not `paced` says nothing of steps a second."""
     bar = group.sum
     head = f"{label(group.bars)} " if labelled else ""
     name = f"{bar.label}: " if bar.label else ""
-    times = f"{clock(bar.elapsed)}<{clock(group.left)}" if group.left is not None else clock(bar.elapsed)
+    left = group.left if paced else None
+    times = f"{clock(bar.elapsed)}<{clock(left)}" if left is not None else clock(bar.elapsed)
     parts = [times]
-    if bar.rate:
+    if bar.rate and paced:
         parts.append(pace(bar.rate, bar))
     if extremes := group.extremes:
         for word, rank in zip(("slowest", "fastest"), extremes, strict=True):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from skyward_jupyter.agent.cells import CellOutcome, CellRequest, Source
 from skyward_jupyter.api.joining import joined
 from skyward_jupyter.api.siblings import Siblings
+from skyward_jupyter.api.waiting import says_itself
 from skyward_jupyter.errors import CellFailed, NodeLost, SkywardError, SlotDied, TaskFailed, UsageError
 from skyward_jupyter.notebook import pools, waits
 from skyward_jupyter.notebook.at_hand import NAME
@@ -109,6 +110,7 @@ class Cell:
         Cancelling it once interrupts the code on its nodes, twice ends the processes that run it; either way it goes
         on until every node's part has ended.
         """
+        says_itself()
         self._waits.begin()
         try:
             return await self._execute()

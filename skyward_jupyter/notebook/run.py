@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 from skyward_jupyter.agent.cells import Bundle, CellError
+from skyward_jupyter.api.waiting import waits_for
 from skyward_jupyter.errors import TaskInterrupted
 from skyward_jupyter.notebook import still
 from skyward_jupyter.notebook.bars import Bars, facts
@@ -93,6 +94,12 @@ class CellCourse:
             When it has not ended after `timeout` seconds; it goes on.
         """
         return wait(asyncio.wait_for(self._finished(), timeout), "await run")
+
+    def _waits_for(self) -> str:
+        """For what somebody waits who waits for it."""
+        going_on = [rank for rank, node in self.nodes.items() if node.state in ("queued", "running")]
+        where = f" on {spoken(going_on)}" if going_on else ""
+        return f"run {self.name}{where}" if self.name else ""
 
     def cancel(self) -> None:
         """Interrupt the code on all its nodes; called again, end the processes that run it."""
@@ -217,7 +224,8 @@ class CellCourse:
             view.changed()
 
     async def _finished(self) -> object:
-        value, error = await asyncio.shield(self._done)
+        with waits_for(self._waits_for):
+            value, error = await asyncio.shield(self._done)
         ends, self._ends = self._ends, []
         for end in ends:
             end()  # no cell may have run at its end; this one does

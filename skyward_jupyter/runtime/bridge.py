@@ -14,13 +14,13 @@ import concurrent.futures
 import contextvars
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 from skyward_jupyter.errors import BlockingRefused
 from skyward_jupyter.runtime import forks, restarts, waiting
-from skyward_jupyter.runtime.cells import kernel_shell, suspend_cells
+from skyward_jupyter.runtime.cells import cell_and_messages, kernel_shell, suspend_cells
 from skyward_jupyter.runtime.crossing import Crossing, Work, drop, outside
 from skyward_jupyter.runtime.interrupts import note_sigint, on_sigint
 from skyward_jupyter.runtime.suspension import suspended, suspends
@@ -34,6 +34,8 @@ LOOK_UP_EVERY = 0.2
 BRIEFLY = 0.01
 #: and how long calls that follow each other may keep the kernel's loop from it.
 UNATTENDED = 0.03
+#: How long a cell waits (seconds) before it says for what.
+LONG = 1.0
 
 _lock = threading.Lock()
 _runtime: Runtime | None = None
@@ -54,6 +56,8 @@ class Runtime:
         The event loop of the kernel that this process is; None in any other.
     awaited
         How many things of the runtime the kernel's loop awaits.
+    began
+        Which cell of the user runs, or ran last, and how many messages the kernel had sent before.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Runtime:
         self.turns = turns
         self.kernel = kernel
         self.awaited = 0
+        self.began = ("", 0)
         self._cell: asyncio.Task[Any] | None = None
         self._interrupted = False
         self._attended = 0.0
@@ -105,6 +110,7 @@ class Runtime:
         except RuntimeError:
             self._cell = None
         self._interrupted = False
+        self.began = cell_and_messages()
         self.attended()
         if threading.current_thread() is threading.main_thread():
             note_sigint(self._note_interrupt)
@@ -288,7 +294,7 @@ async def _from_kernel[T](here: Runtime, work: Crossing[T], calls: int) -> T:
     try:
         if await _alone(here, work) and _briefly(here, work, calls):
             return work.begin().result()
-        with here.needed():
+        with here.needed(), _told_late(here, work):
             return await work.ended()
     finally:
         here.awaited -= 1
@@ -307,11 +313,22 @@ async def _alone(here: Runtime, work: Crossing[Any]) -> bool:
 
 def _meanwhile(here: Runtime, work: Crossing[Any], block: Callable[[Coroutine[Any, Any, Any]], Any]) -> Any:
     """Have the kernel's loop go on."""
-    with here.needed():
+    with here.needed(), _told_late(here, work):
         try:
             return block(work.ended())
         finally:
             here.attended()
+
+
+@contextmanager
+def _told_late(here: Runtime, work: Crossing[Any]) -> Iterator[None]:
+    """Have what is waited for on the kernel's loop say so, if that takes long."""
+    assert here.kernel is not None
+    later = here.kernel.call_later(LONG, here.loop.call_soon_threadsafe, work.say)
+    try:
+        yield
+    finally:
+        later.cancel()
 
 
 def _nesting(loop: asyncio.AbstractEventLoop) -> Callable[[Coroutine[Any, Any, Any]], Any]:

@@ -37,6 +37,14 @@ def current_cell() -> int:
     return max(0, len(history.input_hist_parsed) - 1) if history is not None else 0
 
 
+def cell_and_messages() -> tuple[str, int]:
+    """Return which request runs in this context, and how many messages this kernel has sent, of any cell."""
+    shell = kernel_shell()
+    cell = getattr(getattr(shell, "display_pub", None), "parent_header", {}).get("msg_id", "")
+    sent = getattr(getattr(getattr(shell, "kernel", None), "session", None), "message_count", 0)
+    return cell, sent
+
+
 def suspend_cells() -> None:
     """Make the cells of this kernel suspendable, once; does nothing where there is no kernel."""
     shell = kernel_shell()

@@ -12,11 +12,21 @@ from asyncio import events, tasks
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 from skyward_jupyter.tasks import take_error
 
 #: Something to await on another loop, or what begins it: called there, or in the thread that runs that loop next.
 type Work[T] = Awaitable[T] | Callable[[], asyncio.Future[T]]
+
+
+@runtime_checkable
+class Says(Protocol):
+    """A future that can say in the cell that awaits it for what it waits, until it is done."""
+
+    def say(self) -> None:
+        """Say it from now on."""
+        ...
 
 
 class Crossing[T]:
@@ -62,6 +72,12 @@ class Crossing[T]:
             if not told.done():
                 self.cancel()  # who waited is closed, not cancelled
         return self.begin().result()
+
+    def say(self) -> None:
+        """Have it say for what it waits, if it can; on its loop."""
+        task: object = self._task
+        if isinstance(task, Says):
+            task.say()
 
     def drop(self) -> None:
         """Nobody waits for it; it has not begun."""
