@@ -55,7 +55,8 @@ def test_it_has_what_an_agent_needs_and_nothing_of_the_front_end(archive: zipfil
 
 def test_it_is_the_code_that_runs_here(archive: zipfile.ZipFile) -> None:
     assert (
-        archive.read("skyward_jupyter/errors.py") == Path(skyward_jupyter.__file__).with_name("errors.py").read_bytes()
+        archive.read("skyward_jupyter/errors/base.py")
+        == Path(skyward_jupyter.__file__).with_name("errors").joinpath("base.py").read_bytes()
     )
 
 
