@@ -33,8 +33,8 @@ from skyward_jupyter.tasks import begin
 #: How long the first connection waits for the rest of the nodes that start together (seconds).
 TOGETHER = 2.0
 #: While more than so many are on their way, those that have joined wait for the others, for as long as one more is
-#: heard of within so many seconds; and how often that is looked at.
-CROWD, APART, LOOK = 12, 2.0, 0.05
+#: heard of within so many seconds, and for so many at most; and how often that is looked at.
+CROWD, APART, PATIENCE, LOOK = 12, 2.0, 20.0, 0.05
 
 type SupplierMessage = Start | Adopt | Kill | Dismiss | Heard | Dead
 
@@ -162,17 +162,21 @@ class _Supplier:
             self._meet()
 
     async def _gather(self) -> None:
-        """Wait until all are there, and known to each other as far as this kernel hears, or no more come."""
+        """Wait until all are there, and known to each other as far as this kernel hears, or no more come.
+
+        On a busy machine they give each other up, and hear of each other again: that is not one more.
+        """
         loop = asyncio.get_running_loop()
         there, since = (0, 0), loop.time()
-        while loop.time() - since < APART:
+        until = since + PATIENCE
+        while (at := loop.time()) - since < APART and at < until:
             await asyncio.sleep(LOOK)
             joined = {self.hub.fleet.address(rank) for rank in self._joined}
             known = joined & self.hub.living()
             if not self._expected and known == joined:
                 break
-            if (now := (len(joined), len(known))) != there:
-                there, since = now, loop.time()
+            if (most := (max(len(joined), there[0]), max(len(known), there[1]))) != there:
+                there, since = most, loop.time()
         self._gathered()
 
     def _gathered(self, _: BaseException | None = None) -> None:

@@ -25,6 +25,9 @@ PATIENCE = timedelta(days=365)
 #: Heartbeats between two questions to a member that may have been given up: members that have given each other up ask
 #: nothing else, so it says how soon they are one cluster again when they can be.
 HEAL_EVERY = 5
+#: Heartbeats after which the others forget a member that they have given up: it would join again as another then, and
+#: its port be closed and opened anew. A hundred on a busy machine give each other up for long.
+FORGET_AFTER = 60
 #: Seconds that the others may take to have what a node keeps that leaves.
 LEAVE_WITHIN = 5.0
 #: How often it is looked whether a client that was replaced still waits for answers, until it ends anyway, and the
@@ -67,6 +70,7 @@ def member(config: AgentConfig, address: str, seeds: tuple[str, ...], cluster: s
             heartbeat=timedelta(seconds=config.heartbeat),
             suspect_after=timedelta(seconds=5 * config.heartbeat),
             dead_after=timedelta(seconds=5 * config.heartbeat),
+            remove_after=timedelta(seconds=FORGET_AFTER * config.heartbeat),
             anti_entropy=timedelta(seconds=HEAL_EVERY * config.heartbeat),
         ),
         # A thread for each cluster: the work of one delays no heartbeat of the other.

@@ -4,7 +4,9 @@ casty takes in every connection, gives it 5 s to prove that it is of the pool, a
 take one in for want of a descriptor. So an agent may have many of these, and only so many strangers stay: of those
 beyond that the ones are closed to which this side has said least, the oldest first. Whoever has proved itself was told
 more than any stranger, so none of them is closed. Where descriptors are few nobody gets in until strangers have gone.
-A port that is closed all the same is told to the agent. This needs Linux; elsewhere the descriptors have to suffice.
+A port that is closed all the same is told to the agent, with the reason: no descriptor was left, or casty closed it to
+open it anew, as it does for a member that the others had forgotten. It can: nothing here keeps its socket open. This
+needs Linux; elsewhere the descriptors have to suffice.
 """
 
 from __future__ import annotations
@@ -12,8 +14,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import errno
 import os
 import resource
+import select
 import socket
 import stat
 import struct
@@ -31,6 +35,10 @@ STRANGERS = 512
 #: The shortest pause between two looks at who came (seconds), and what is few descriptors: then there is less time.
 _PAUSE, _HASTE = 0.01, 0.001
 FEW = 8192
+#: How often it is looked whether casty still listens where nobody comes (seconds).
+_STILL = 1.0
+#: How long casty may take to listen again (seconds), and the pause between two looks whether it does.
+ANEW_WITHIN, _LOOK = 5.0, 0.1
 #: Linux: a socket's filter of packets, and where `struct tcp_info` has the bytes that the other side has confirmed.
 _ATTACH_FILTER, _DETACH_FILTER = 26, 27
 _CONFIRMED = struct.Struct("120xQ")
@@ -69,7 +77,7 @@ async def _watch(address: str, proven: Callable[[], int], lost: Callable[[str], 
         if door is not None:
             with contextlib.closing(door):
                 await _attend(door, proven)
-            lost("its cluster port was closed: no descriptor was left for who came")
+            lost(await _reason(address, door.lacked or _opened() >= limit()))
     except Exception as error:
         lost(f"its cluster port could not be watched ({type(error).__name__}: {error})")
 
@@ -77,32 +85,65 @@ async def _watch(address: str, proven: Callable[[], int], lost: Callable[[str], 
 async def _attend(door: Door, proven: Callable[[], int]) -> None:
     """Look after each that comes, until nobody listens any more."""
     while door.listens:
-        await readable(door.listener)
+        try:
+            async with asyncio.timeout(_STILL):
+                await readable(door.fileno())
+        except TimeoutError:
+            door.listens = _inode(door.listener) == door.inode
+            continue
         crowded = True
         while crowded and door.listens:
             began = time.thread_time()
-            with contextlib.suppress(OSError):  # looking takes a descriptor too
+            try:
                 crowded = door.look(proven)
+            except OSError as error:  # looking takes a descriptor too
+                door.lacked = door.lacked or error.errno in (errno.EMFILE, errno.ENFILE)
             # However many come, most of the time is for the others. That of other programs is not ours: on a busy
             # machine a look lasts long, and as many more come until the next.
             pause = _HASTE if limit() < FEW else _PAUSE
             await asyncio.sleep(max(pause, 2 * (time.thread_time() - began)))
 
 
+async def _reason(address: str, lacked: bool) -> str:
+    """Why nobody listens any more."""
+    if lacked:
+        return "its cluster port was closed: no descriptor was left for who came"
+    loop = asyncio.get_running_loop()
+    until = loop.time() + ANEW_WITHIN
+    while loop.time() < until:
+        if (door := Door.at(address)) is not None:
+            door.close()
+            return (
+                "the other nodes had heard nothing of it for so long that they forgot it, and it joined them as another"
+            )
+        await asyncio.sleep(_LOOK)
+    return f"its cluster port was closed, not for want of descriptors: it has {_opened()} of {limit()}"
+
+
 class Door:
-    """The listening socket of casty, through a descriptor of our own, and the connections that were taken in there.
+    """The listening socket of casty, and the connections that were taken in there.
+
+    Parameters
+    ----------
+    listener, inode, address
+        casty's descriptor, which it may close at any time, what tells the socket from all others, and where it listens.
 
     Attributes
     ----------
     listens
         Whether casty still listened when `look` was called last.
+    lacked
+        Whether there was no descriptor left at some time.
     """
 
-    def __init__(self, listener: socket.socket) -> None:
-        self.listener = listener
+    def __init__(self, listener: int, inode: int, address: object) -> None:
+        self.listener, self.inode = listener, inode
         self.listens = True
-        self._address = listener.getsockname()
-        self._inode = os.fstat(listener.fileno()).st_ino
+        self.lacked = False
+        self._address = address
+        # It keeps no socket open; a descriptor of our own would, and the port with it.
+        self._coming = select.epoll()
+        self._coming.register(listener, select.EPOLLIN)
         self._came: dict[int, int] = {}
         self._others: set[int] = set()
         self._closed: set[int] = set()
@@ -118,9 +159,12 @@ class Door:
         for fd, inode in _sockets():
             with _borrowed(fd, inode) as sock:
                 if sock is not None and _listens(sock) and sock.getsockname()[1] == port:
-                    # `dup` of a socket would have it block, casty's too.
-                    return cls(socket.socket(fileno=os.dup(sock.fileno())))
+                    return cls(fd, inode, sock.getsockname())
         return None
+
+    def fileno(self) -> int:
+        """A descriptor that can be read while somebody is at the door."""
+        return self._coming.fileno()
 
     def look(self, proven: Callable[[], int]) -> bool:
         """Close the strangers beyond the number that may stay; whether it is to be looked again for want of room."""
@@ -135,7 +179,7 @@ class Door:
 
     def _look(self, most: int, proven: Callable[[], int]) -> None:
         sockets = dict(_sockets())
-        self.listens = any(inode == self._inode and fd != self.listener.fileno() for fd, inode in sockets.items())
+        self.listens = sockets.get(self.listener) == self.inode
         self._note(sockets)
         inside = {inode: fd for fd, inode in sockets.items() if inode in self._came and inode not in self._closed}
         excess = len(inside) - min(STRANGERS, most // 8)
@@ -147,7 +191,7 @@ class Door:
     def close(self) -> None:
         """Leave the socket as it was."""
         self._bar(False)
-        self.listener.close()
+        self._coming.close()
 
     def _note(self, sockets: dict[int, int]) -> None:
         """Know who came through this door, in order."""
@@ -177,13 +221,16 @@ class Door:
         """Let nobody in, or whoever comes: what knocks meanwhile knocks again after a second."""
         if shut == self._shut:
             return
-        self._shut = shut
-        if shut:
-            drop = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # of each packet keep no byte
-            program = struct.pack("HP", 1, ctypes.addressof(drop))
-            self.listener.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
-        else:
-            self.listener.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
+        with _borrowed(self.listener, self.inode) as sock:
+            if sock is None:
+                return
+            self._shut = shut
+            if shut:
+                drop = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # of each packet keep no byte
+                program = struct.pack("HP", 1, ctypes.addressof(drop))
+                sock.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, program)
+            else:
+                sock.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
 
 
 def limit() -> int:
@@ -206,10 +253,19 @@ def _sockets() -> Iterator[tuple[int, int]]:
                 yield int(name), about.st_ino
 
 
+def _inode(fd: int) -> int:
+    """What tells an open file from all others; 0 where there is none."""
+    try:
+        return os.fstat(fd).st_ino
+    except OSError:
+        return 0
+
+
 @contextlib.contextmanager
 def _borrowed(fd: int, inode: int) -> Iterator[socket.socket | None]:
     """A TCP socket of casty's through a descriptor of our own: casty may close its own, and use it anew, meanwhile."""
     try:
+        # `dup` of a socket would have it block, casty's too.
         sock = socket.socket(fileno=os.dup(fd))
     except OSError:
         yield None

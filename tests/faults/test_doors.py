@@ -119,6 +119,45 @@ def test_a_port_that_is_closed_all_the_same_is_had_again(pool: sky.ComputePool, 
     assert plus(1) @ pool == [2, 2, 2]
 
 
+_MEMBER = """
+import asyncio, sys
+from datetime import timedelta
+from casty import ActorSystem, Cluster
+from skyward_jupyter.agent.door import kept_open
+async def main():
+    at, *seeds = ("127.82.17.%d:25520" % number for number in range({number}, 0, -1))
+    soon = timedelta(seconds=0.5)
+    cluster = Cluster(at, tuple(seeds), heartbeat=soon / 5, suspect_after=soon, dead_after=soon, remove_after=soon)
+    async with ActorSystem(cluster=cluster) as system, kept_open(at, lambda: system.stats().connections, print):
+        print("joined", flush=True)
+        while await asyncio.to_thread(sys.stdin.readline):
+            print(sum(member.status == "alive" for member in system.members), flush=True)
+asyncio.run(main())
+"""
+
+
+def test_a_port_that_opens_anew_as_the_others_had_forgotten_the_node_is_told_as_that(world: World) -> None:
+    members = [world.script(_MEMBER.format(number=number)) for number in (1, 2, 3)]
+    for member in members:
+        assert member.stdout is not None
+        assert member.stdout.readline() == "joined\n"
+    third = psutil.Process(members[2].pid)
+    third.suspend()
+    time.sleep(4.0)  # the fault: silent for longer than the others wait
+    third.resume()
+    assert members[2].stdout is not None
+    assert "the other nodes had heard nothing of it" in members[2].stdout.readline()
+
+    def alive(member: subprocess.Popen[str]) -> str:
+        assert member.stdin is not None
+        assert member.stdout is not None
+        member.stdin.write("\n")
+        member.stdin.flush()
+        return member.stdout.readline()
+
+    world.until(lambda: {alive(member) for member in members} == {"3\n"}, "it has joined them again")
+
+
 @sky.compute
 def count() -> None:
     """Count in a collection, on a data node."""
