@@ -29,7 +29,7 @@ from skyward_jupyter.wire.own import is_own_path
 #: What is preloaded without being named, once the notebook has imported it.
 PROVEN = frozenset(
     {"numpy", "scipy", "pandas", "pyarrow", "sklearn", "joblib", "matplotlib", "PIL", "seaborn", "statsmodels"}
-    | {"networkx", "sympy"}
+    | {"networkx", "sympy", "torch"}
 )
 #: What is never preloaded, and why not.
 UNSAFE: Mapping[str, str] = dict.fromkeys(("polars",), "its threads do not survive a fork, as its makers say") | (
@@ -276,12 +276,21 @@ def _pyarrow() -> None:
     pa.table({"a": list(range(1000))}).to_pylist()
 
 
+def _torch() -> None:
+    import torch  # type: ignore[import-not-found,unused-ignore]
+
+    # The threads of its products and those of its gradients are others; where either had run here, this would not end.
+    matrix = torch.rand(256, 256, requires_grad=True)
+    (matrix @ matrix).sum().backward()
+
+
 #: A first use of a library, as a program would make it.
 TRIALS: Mapping[str, Callable[[], object]] = {
     "numpy": _numpy,
     "scipy": _scipy,
     "pandas": _pandas,
     "pyarrow": _pyarrow,
+    "torch": _torch,
 }
 
 

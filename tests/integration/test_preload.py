@@ -25,6 +25,8 @@ SOURCES = {
     "quiet_lib": "import os\nMARK = os.environ.get('MARK')\nSTATE = []\n",
     "using_lib": "import quiet_lib\n",
     "beating_lib": "from threading import Event, Thread\nThread(None, Event().wait, 'beat', daemon=True).start()\n",
+    "storing_lib": "import tempfile\nFOLDER = tempfile.mkdtemp(prefix='stored-')\n",
+    "tidying_lib": "import tempfile\nwith tempfile.TemporaryDirectory():\n    pass\n",
     "raising_lib": "raise RuntimeError('no licence')\n",
     "exiting_lib": "import os\nos._exit(7)\n",
     "crashing_lib": "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n",
@@ -106,6 +108,73 @@ def test_eight_nodes_are_born_with_what_they_need_compute_right_and_roll_differe
     assert max(errors) < 1e-3
     assert len(set(predicted)) == 1
     assert len(set(dice)) == len(set(pythons)) == 8
+
+
+@sky.compute
+def drawn() -> dict[str, str]:
+    """What is to be another one in each process."""
+    import random
+    import secrets
+    import ssl
+    import tempfile
+    import uuid
+
+    from sklearn.utils import check_random_state  # type: ignore[import-untyped,unused-ignore]
+
+    return {
+        "random": repr(random.random()),
+        "numpy": repr(np.random.random()),
+        "sklearn": repr(check_random_state(None).random()),
+        "generator": repr(np.random.default_rng().random()),
+        "uuid1": uuid.uuid1().hex,
+        "uuid4": uuid.uuid4().hex,
+        "ssl": ssl.RAND_bytes(16).hex(),
+        "secrets": secrets.token_hex(16),
+        "temporary": tempfile.mktemp(),
+    }
+
+
+def test_nothing_that_is_drawn_is_drawn_twice(born_with: Callable[..., sky.ComputePool]) -> None:
+    pool = born_with("numpy", "sklearn.utils", "random", "uuid", "ssl", "tempfile", nodes=8)
+    draws = drawn() @ pool
+    assert {name: len({draw[name] for draw in draws}) for name in draws[0]} == dict.fromkeys(draws[0], 8)
+
+
+def test_processes_and_threads_that_libraries_start_are_each_slots_own(
+    born_with: Callable[..., sky.ComputePool],
+) -> None:
+    @sky.compute
+    def started() -> tuple[int, set[int], float]:
+        from joblib import Parallel, delayed  # type: ignore[import-untyped,unused-ignore]
+
+        matrix = np.eye(300) * 2.0
+        products = Parallel(n_jobs=2, prefer="threads")(delayed(np.linalg.solve)(matrix, matrix) for _ in range(4))
+        return os.getpid(), set(Parallel(n_jobs=2)(delayed(os.getppid)() for _ in range(4))), float(sum(products)[0, 0])
+
+    pool = born_with("numpy", "joblib", nodes=2)
+    slots = started() @ pool
+    assert [total for _, _, total in slots] == [4.0, 4.0]
+    assert len({pid for pid, _, _ in slots}) == 2
+    assert not slots[0][1] & slots[1][1]
+
+
+def test_what_a_library_finds_in_its_process_is_as_without_preloading(
+    born_with: Callable[..., sky.ComputePool],
+) -> None:
+    @sky.compute
+    def found() -> tuple[object, ...]:
+        import tempfile
+
+        import matplotlib as mpl
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure()
+        number = plt.get_fignums()
+        plt.close(figure)
+        return mpl.get_backend(), number, mpl.get_configdir(), tempfile.gettempdir(), sys.argv
+
+    with sky.ComputePool(nodes=1, preload=False) as bare:
+        assert found() >> born_with("matplotlib.pyplot", "tempfile") == found() >> bare
 
 
 def test_sessions_are_born_with_it_as_slots_are(born_with: Callable[..., sky.ComputePool]) -> None:
@@ -204,6 +273,14 @@ def _slots() -> set[int]:
     template = next(it for it in psutil.Process().children() if it.name().startswith("skyward: temp"))
     living = [it for it in template.children() if it.status() != psutil.STATUS_ZOMBIE]
     return {it.pid for it in living if it.name().startswith("skyward: slot")}
+
+
+def test_a_library_that_leaves_a_temporary_directory_is_refused_and_one_that_tidies_up_is_not(
+    libraries: Path, born_with: Callable[..., sky.ComputePool]
+) -> None:
+    pool = born_with("storing_lib", "tidying_lib")
+    assert pool.preloaded.libraries == ("tidying_lib",)
+    assert pool.preloaded.refused["storing_lib"].startswith("it leaves a temporary file that all would share (")
 
 
 def test_an_import_without_end_holds_up_neither_the_start_nor_calls_for_ever(libraries: Path) -> None:

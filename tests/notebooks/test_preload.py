@@ -68,3 +68,12 @@ def test_what_was_refused_is_in_the_status(kernel: Kernel) -> None:
     kernel.ok("%sky start --nodes 1 --preload polars")
     kernel.ok("%%sky\n1")
     assert "preloaded: nothing; not polars: its threads do not survive a fork" in kernel.ok("%sky status").stdout
+
+
+def test_figures_of_a_session_that_was_born_with_matplotlib_are_shown(kernel: Kernel) -> None:
+    kernel.ok("%sky start --nodes 1 --preload matplotlib.pyplot")
+    shown = kernel.ok(
+        "%%sky\nimport sys\nwas = 'matplotlib' in sys.modules\nimport matplotlib.pyplot as plt\nplt.plot([1, 2]);"
+    )
+    assert [set(data) for data in shown.displays] == [{"text/plain", "image/png"}]
+    assert kernel.ok("%%sky\nwas").text == "True"

@@ -65,6 +65,9 @@ USES = {
     "seaborn": "import seaborn as s; s.regplot(x=list(range(50)), y=list(range(50))).figure.canvas.draw()",
     "statsmodels": "import numpy as np, statsmodels.api as s; s.OLS(np.random.rand(99), np.random.rand(99, 3)).fit()",
     "networkx": "import networkx as nx; nx.pagerank(nx.gnp_random_graph(99, 0.1))",
+    "torch": "import torch; a = torch.rand(300, 300, requires_grad=True); (a @ a).sum().backward();"
+    "torch.set_num_threads(3); torch.linalg.svd(torch.rand(200, 200)); from torch.utils.data import DataLoader;"
+    "assert sum(map(len, DataLoader(list(range(64)), batch_size=8, num_workers=2))) == 64",
     "sympy": "import sympy; x = sympy.Symbol('x'); sympy.integrate(sympy.sin(x) ** 3, x)",
 }
 
