@@ -18,6 +18,14 @@ from skyward_jupyter.agent import stock
 from skyward_jupyter.agent.endings import adopt_orphans
 from skyward_jupyter.agent.surroundings import Surroundings
 stock.PATIENCE, stock.LIMIT, stock.PAUSES = float(sys.argv[1]), float(sys.argv[2]), json.loads(sys.argv[3])
+crowded, start = int(os.environ["CROWDED"]), stock.start_preloader
+def start_where_there_is_room(*given):
+    global crowded
+    crowded -= 1
+    if crowded >= 0:
+        raise BlockingIOError("no more processes")
+    return start(*given)
+stock.start_preloader = start_where_there_is_room
 selector = selectors.DefaultSelector()
 ended = []
 here = stock.Stock(selector, lambda pid: None, lambda shelf: None, ended.append)
@@ -72,10 +80,15 @@ def libraries(tmp_path: Path) -> Path:
 
 
 def stocked(
-    folder: Path, *names: str, patience: float = 5.0, limit: float = 60.0, pauses: Sequence[float] = ()
+    folder: Path,
+    *names: str,
+    patience: float = 5.0,
+    limit: float = 60.0,
+    pauses: Sequence[float] = (),
+    crowded: int = 0,
 ) -> list[Any]:
     """What there is, what was refused, how long slots were to wait, and how many preloaders ended, or did not."""
-    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder)}
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(folder), "CROWDED": str(crowded)}
     command = [sys.executable, "-c", PROGRAM, str(patience), str(limit), json.dumps(pauses), *names]
     ran = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, timeout=120)
     found: list[Any] = json.loads(ran.stdout)
@@ -127,3 +140,10 @@ def test_what_lacks_room_for_ever_is_tried_a_few_times_and_the_others_are_there_
 def test_what_cannot_be_preloaded_is_not_tried_again(libraries: Path) -> None:
     _, refused, _, ended, _ = stocked(libraries, "crashes", "missing", pauses=[0.1])
     assert (set(refused), ended) == ({"crashes", "missing"}, 2)
+
+
+@pytest.mark.parametrize(("crowded", "loaded"), [(2, ["one"]), (4, [])])
+def test_a_preloader_that_the_system_has_no_room_for_is_started_later_a_few_times(
+    crowded: int, loaded: list[str], libraries: Path
+) -> None:
+    assert stocked(libraries, "one", pauses=[0.1, 0.1, 0.1], crowded=crowded)[:2] == [loaded, {}]
