@@ -11,11 +11,19 @@ from __future__ import annotations
 LINES = 60
 _WIDTH = 120
 _AREA, _CHILD, _MARK = ".jp-Cell-outputArea", ".jp-OutputArea-child", "details[data-skyward-tall]"
+#: What scrolls: a notebook in JupyterLab and Notebook, the page that nbconvert makes.
+_SCROLLS = (".jp-WindowedPanel-outer", "html")
+#: The moment after it was closed: `:active` ends as the click that opens or closes it is handled.
+_CLOSED = f"{_MARK}:not([open]):not(:active):focus-within"
 _STYLE = (
     f"{_AREA} {_MARK}{{display:block!important}}"
     f"{_AREA}:has({_MARK}:not([open])){{max-height:36em;overflow:auto}}"
     f"{_AREA}>{_CHILD}:has({_MARK}){{position:sticky;top:0;bottom:0;z-index:1;"
     "background:var(--jp-layout-color0,Canvas)}"
+    # Closed far below its cell, it would leave a page without it: the cell is snapped to, once.
+    f".jp-Cell:has({_MARK}){{scroll-snap-align:start}}"
+    f"{','.join(f'{scrolls}:has({_CLOSED})' for scrolls in _SCROLLS)}{{animation:skyward-back .3s}}"
+    "@keyframes skyward-back{from,to{scroll-snap-type:y mandatory}}"
 )
 BUNDLE = {
     "text/plain": "",
