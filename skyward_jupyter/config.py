@@ -11,10 +11,9 @@ from traitlets import Bool, Enum, Int, List, TraitError, Unicode, Union, observe
 from traitlets.config import Configurable
 
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook.options import GROUPS
 from skyward_jupyter.profiles import keys
 from skyward_jupyter.profiles.files import load
-from skyward_jupyter.profiles.profile import MACHINES, NO_PROFILE, Profile
+from skyward_jupyter.profiles.profile import GROUPS, MACHINES, NO_PROFILE, Profile
 from skyward_jupyter.showing import show_all
 
 #: The settings that are about a pool; one that is empty leaves it open.

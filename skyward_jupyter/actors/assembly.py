@@ -27,12 +27,13 @@ from skyward_jupyter.actors.recorder import Recorder
 from skyward_jupyter.actors.supplier import supplier
 from skyward_jupyter.actors.task import placer
 from skyward_jupyter.events import PoolState
-from skyward_jupyter.fleets.base import Fleet, NodeSpec, Report, Terms
+from skyward_jupyter.fleets.base import Fleet, Report
 from skyward_jupyter.fleets.choice import found_fleet, new_fleet
 from skyward_jupyter.project.tracker import Tracker
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.providers.terms import NodeSpec, Terms
 from skyward_jupyter.runtime.forks import forget_in_child
 from skyward_jupyter.wire.moments import now
 

@@ -13,15 +13,12 @@ from collections.abc import Awaitable, Callable
 
 import casty
 
-from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.desk import TaskEntry, task_of
 from skyward_jupyter.tasks import Tasks
-from skyward_jupyter.wire.feeds import FIRST_WINDOW
-from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed, Task
+from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed
 
 #: Bytes of tasks in one exchange, and of streams.
 EXCHANGE_BOUND = 2 * 2**20
-#: How many yields a generator may be ahead of its reader at first.
-CREDIT = FIRST_WINDOW
 #: A node keeps what came last until the next exchange; when there is none, for so many seconds.
 ACKNOWLEDGE_AFTER = 1.0
 #: An exchange is asked again when its answer is so many seconds late, plus the time its tasks take at so many bytes a
@@ -318,20 +315,3 @@ class Courier:
 
 def _size(entries: list[TaskEntry]) -> int:
     return sum(len(entry.args) + len(entry.code.body) for entry in entries)
-
-
-def task_of(entry: TaskEntry) -> Task:
-    """The message for a task."""
-    return Task(
-        id=entry.id,
-        code=entry.code.digest,
-        args=entry.args,
-        session=entry.session,
-        timeout=entry.timeout,
-        credit=CREDIT if entry.yields is not None else 0,
-        flags=entry.flags,
-        streams=len(entry.feeds) if entry.feeds is not None else 0,
-        run=entry.run,
-        parts=entry.parts,
-        label=entry.label,
-    )

@@ -23,7 +23,8 @@ from skyward_jupyter.actors.tail import Tail
 from skyward_jupyter.actors.tally import Tallies
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.events import Outcome, TaskEvent
-from skyward_jupyter.wire.messages import Code
+from skyward_jupyter.wire.feeds import FIRST_WINDOW
+from skyward_jupyter.wire.messages import Code, Task
 
 type Late = weakref.WeakMethod[Callable[[TaskEvent], None]]
 #: How many tasks that ended are remembered with who hears of them.
@@ -265,3 +266,20 @@ class Desk:
         """The times recorded after the first `after`, of more than `most` the last; and how many came before them."""
         count = max(0, min(self.times.recorded - after, len(self.times), most))
         return self.times.recorded - count, self.times.last(count)
+
+
+def task_of(entry: TaskEntry) -> Task:
+    """The message for a task."""
+    return Task(
+        id=entry.id,
+        code=entry.code.digest,
+        args=entry.args,
+        session=entry.session,
+        timeout=entry.timeout,
+        credit=FIRST_WINDOW if entry.yields is not None else 0,
+        flags=entry.flags,
+        streams=len(entry.feeds) if entry.feeds is not None else 0,
+        run=entry.run,
+        parts=entry.parts,
+        label=entry.label,
+    )

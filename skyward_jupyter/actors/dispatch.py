@@ -12,8 +12,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from skyward_jupyter.actors.courier import task_of
-from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.desk import TaskEntry, task_of
 from skyward_jupyter.actors.ending import end, withdraw
 from skyward_jupyter.actors.feed import Feeds
 from skyward_jupyter.actors.hub import Hub

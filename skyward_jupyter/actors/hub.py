@@ -22,8 +22,8 @@ from skyward_jupyter.agent.config import Peer
 from skyward_jupyter.agent.data_cluster import DataClient
 from skyward_jupyter.collections.losses import Losses
 from skyward_jupyter.events import PoolState
-from skyward_jupyter.fleets.base import LARGEST
 from skyward_jupyter.providers import records
+from skyward_jupyter.providers.terms import LARGEST
 from skyward_jupyter.wire.messages import Batch, Exchange, Loss, Own, TakeProject
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from skyward_jupyter.actors.elastic import Autoscaler
     from skyward_jupyter.actors.payloads import Payloads
     from skyward_jupyter.actors.recorder import Recorder
-    from skyward_jupyter.fleets.base import Fleet, NodeSpec
+    from skyward_jupyter.fleets.base import Fleet
     from skyward_jupyter.project.tracker import Tracker
+    from skyward_jupyter.providers.terms import NodeSpec
 
 _hubs: dict[str, Hub] = {}
 #: Seconds that a node may take to hear of the user's project; one that takes longer is not reachable just now.

@@ -14,7 +14,7 @@ from casty import Context, actor
 from skyward_jupyter.actors import placing, results, retrying
 from skyward_jupyter.actors.adoption import adopt
 from skyward_jupyter.actors.answered import answered
-from skyward_jupyter.actors.courier import CREDIT, Courier
+from skyward_jupyter.actors.courier import Courier
 from skyward_jupyter.actors.desk import TaskEntry
 from skyward_jupyter.actors.ending import end
 from skyward_jupyter.actors.hub import Hub, find, rank_of
@@ -52,6 +52,7 @@ from skyward_jupyter.agent.actors import Stop
 from skyward_jupyter.events import NodeLost, NodeReady, NodeStopped, TaskSent
 from skyward_jupyter.tasks import Tasks, begin
 from skyward_jupyter.wire.events import Failure, Kind
+from skyward_jupyter.wire.feeds import FIRST_WINDOW
 from skyward_jupyter.wire.messages import Control, Event, Owned
 
 _SUPPLY_RETRY = 0.25
@@ -267,7 +268,7 @@ class _Node:
             self.courier.follow(adopt(self.hub, self.rank, known).id, pooled)
             if known.streams:
                 # What the other kernel had read and not paid for is not known.
-                self.courier.control(Control(known.task, "credit", CREDIT))
+                self.courier.control(Control(known.task, "credit", FIRST_WINDOW))
         to_come = sum(known.state == "ended" for known in owned.tasks)
         self.hub.desk.tallies.adopt(self.rank, owned.ended, to_come)
         if owned.session:

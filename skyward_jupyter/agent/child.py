@@ -30,7 +30,7 @@ def become(role: str, config: AgentConfig, label: str, fds: Sequence[int], paren
     setproctitle(f"skyward: {role} {config.name}{label}")
     sockets = [socket.socket(fileno=fd) for fd in fds]
     if role == "agent":
-        from skyward_jupyter.agent.node import run_agent
+        from skyward_jupyter.agent.main import run_agent
 
         run_agent(config, sockets[0])
     else:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.log import RunLog
 from skyward_jupyter.wire.blobs import Blob
 from skyward_jupyter.wire.events import Kind
@@ -20,6 +20,18 @@ from skyward_jupyter.wire.messages import Batch, Event, Exchange, Known, Task
 _GATHER = 0.02
 #: How many task ids are remembered, to know one that comes again.
 _REMEMBERED = 100_000
+
+
+class Follower(Protocol):
+    """Hears what becomes of the tasks of a client."""
+
+    def began(self, task: int) -> None:
+        """A slot has it."""
+        ...
+
+    def heard(self, task: int, kind: Kind, body: bytes, seconds: float) -> None:
+        """It sent something, or ended."""
+        ...
 
 
 class Client:

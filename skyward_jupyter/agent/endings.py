@@ -17,7 +17,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from skyward_jupyter.agent.launch import kill_group
 from skyward_jupyter.agent.marks import Marks
 
 #: Seconds that a slot may take to end, and those that are left of what it started after it. Together less than a kernel
@@ -132,3 +131,9 @@ def _is_there(group: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def kill_group(pid: int) -> None:
+    """Kill what a process that was launched has left of its group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

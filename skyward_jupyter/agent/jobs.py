@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from skyward_jupyter.agent import jobcall
+from skyward_jupyter.agent.client import Follower
 from skyward_jupyter.agent.failure import Failed
 from skyward_jupyter.agent.job import Job, State, event_as_json
 from skyward_jupyter.wire.blobs import Blob, BlobStore
@@ -65,18 +66,6 @@ class Conflict(Exception):
 
 class Gone(Exception):
     """An id of a job that was known and is not kept any more; the message says why."""
-
-
-class Follower(Protocol):
-    """Hears what becomes of the tasks of a client."""
-
-    def began(self, task: int) -> None:
-        """A slot has it."""
-        ...
-
-    def heard(self, task: int, kind: Kind, body: bytes, seconds: float) -> None:
-        """It sent something, or ended."""
-        ...
 
 
 class Host(Protocol):

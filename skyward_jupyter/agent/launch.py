@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from skyward_jupyter.agent.child import become
 from skyward_jupyter.agent.config import AgentConfig
+from skyward_jupyter.agent.endings import kill_group
 
 FORK = sys.platform == "linux" and os.environ.get("SKYWARD_START") != "spawn"
 
@@ -54,12 +55,6 @@ def kill(pid: int) -> None:
     kill_group(pid)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def kill_group(pid: int) -> None:
-    """Kill what a process that was launched has left of its group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
 
 
 def leave(keep: set[int]) -> None:

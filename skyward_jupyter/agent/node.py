@@ -8,33 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import os
-import signal
-import socket
 import time
 from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Protocol
 
-from skyward_jupyter.agent import actors
-from skyward_jupyter.agent.again import LACKING, lack, lack_of_threads
+from casty import Ref
+
 from skyward_jupyter.agent.channel import Channel
-from skyward_jupyter.agent.client import Client, refuse_exchange
-from skyward_jupyter.agent.cluster import LEAVE_WITHIN, join
+from skyward_jupyter.agent.client import Client, Follower, refuse_exchange
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.agent.crew import SESSION, Crew
-from skyward_jupyter.agent.door import kept_open, raise_limit
 from skyward_jupyter.agent.failure import Failed, call_in
 from skyward_jupyter.agent.frames import COUNT, SECONDS
 from skyward_jupyter.agent.gpus import GpuMeter
-from skyward_jupyter.agent.http import listen
-from skyward_jupyter.agent.jobs import Follower
 from skyward_jupyter.agent.lease import Lease, Owner
 from skyward_jupyter.agent.metrics import Meter
-from skyward_jupyter.agent.modules import Modules, serve_modules
+from skyward_jupyter.agent.modules import Modules
 from skyward_jupyter.agent.pipes import kept
-from skyward_jupyter.agent.shared import share
 from skyward_jupyter.agent.slots import Running, SlotLink
 from skyward_jupyter.collections.data_nodes import DataCluster, Member
 from skyward_jupyter.collections.losses import Losses
@@ -62,16 +55,20 @@ from skyward_jupyter.wire.remnants import remove_results
 from skyward_jupyter.wire.said import packed_text
 
 _CODES = 512
-#: So many threads its part in the cluster takes, which waits for ever where it has not all of them.
-_THREADS = 4
 #: What bytes begin with that may name blobs.
 _NAMING = frozenset({b"b", b"x"})
 #: Seconds between a part of a task and the task itself.
 _ON_ITS_WAY = 60.0
 #: Seconds between two looks at whether a node that is to go has something to do.
 _LOOK = 0.1
-#: Seconds that leaving the cluster may take: when the node goes by itself, and when all others may go as well.
-_LEAVE, _LEAVE_ALL = LEAVE_WITHIN + 1.0, 2.0
+
+
+class Workers(Protocol):
+    """The workers of the other nodes."""
+
+    def at(self, address: str) -> Ref[Any]:
+        """The worker of the node at `address`."""
+        ...
 
 
 class Agent:
@@ -89,7 +86,7 @@ class Agent:
         self.failed = 0
         self.over = asyncio.Event()
         self.leaving = self.joined = False
-        self.others: actors.Others | None = None
+        self.others: Workers | None = None
         owner = Owner(config.owner, config.owner_since, config.owner_name)
         self.lease = Lease(owner, config.epoch, config.ttl, self._alone, self._expired, renewed=config.renewed)
         self.crew = Crew(
@@ -525,67 +522,3 @@ def _act(slot: SlotLink, control: Control) -> None:
             slot.credit(control.amount, control.read)
         case "close":
             slot.close_stream()
-
-
-class _Told(logging.Handler):
-    """Has what this process logs in the node's own log, which the kernel shows."""
-
-    def __init__(self, agent: Agent) -> None:
-        super().__init__(logging.WARNING)
-        self._agent = agent
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """logging's callback."""
-        self._agent.report("log", text=record.getMessage())
-
-
-async def serve(config: AgentConfig, sock: socket.socket) -> int:
-    """Be the agent of `config` until it is stopped, or its owner has been gone for its ttl; returns its status."""
-    agent = Agent(config, Channel(sock))
-    actors.host(agent)
-    logging.getLogger("skyward").addHandler(_Told(agent))
-    loop = asyncio.get_running_loop()
-    loop.add_reader(sock, agent.serve_template)
-    for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, agent.stop)
-    if lacks := lack_of_threads(_THREADS):
-        agent.report("failed", why=lacks)
-        return LACKING
-    agent.lease.start()
-    member = begin(_member(agent), f"node {config.rank}")
-    over = begin(agent.over.wait(), "waiting for the end of the node")
-    await asyncio.wait([member, over], return_when=asyncio.FIRST_COMPLETED)
-    agent.stop()
-    # One that has not joined yet has nothing to leave; leaving in order takes a moment.
-    await asyncio.wait([member], timeout=_LEAVE if agent.leaving else _LEAVE_ALL)
-    agent.lease.end()
-    if member.done() and (error := member.exception()) is not None:
-        lacks = "" if agent.joined else lack(error)
-        agent.report("failed", why=lacks or f"its agent failed: {error or type(error).__name__}")
-        return LACKING if lacks else 0
-    member.cancel()
-    return 0
-
-
-async def _member(agent: Agent) -> None:
-    async with (
-        join(agent.config, actors.worker) as system,
-        share(agent, system),
-        kept_open(agent.config.address, lambda: system.stats().connections, agent.shut_out),
-        serve_modules(agent.modules, agent.config),
-        listen(agent),
-    ):
-        agent.others = actors.Others(system)
-        agent.joined = True
-        agent.report("ready")
-        await agent.over.wait()
-
-
-def run_agent(config: AgentConfig, sock: socket.socket) -> None:
-    """Be an agent process; does not return.
-
-    What has not left the cluster in its time is not waited for any longer.
-    """
-    sock.setblocking(True)
-    raise_limit()
-    os._exit(asyncio.new_event_loop().run_until_complete(serve(config, sock)))

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from skyward_jupyter.agent.again import lack
+from skyward_jupyter.errors import UsageError
 from skyward_jupyter.wire.own import is_own_path
 
 #: What is preloaded without being named, once the notebook has imported it.
@@ -358,3 +359,20 @@ def _shared() -> list[str]:
         if name.startswith(_DEVICES) or (rights[1] == "w" and rights[3] == "s"):
             found.append(name)
     return found
+
+
+def checked_preload(preload: object) -> bool | tuple[str, ...]:
+    """`preload`, which is a truth, or names of modules."""
+    if isinstance(preload, bool):
+        return preload
+    names = preload.replace(",", " ").split() if isinstance(preload, str) else preload
+    if not isinstance(names, list | tuple) or not all(is_module_name(name) for name in names):
+        raise UsageError(
+            f"preload is {preload!r}; give names of modules, as in preload=['numpy', 'pandas'], or False for none"
+        )
+    return tuple(dict.fromkeys(names))
+
+
+def is_module_name(name: object) -> bool:
+    """Return whether this can be the name of a module."""
+    return isinstance(name, str) and all(part.isidentifier() for part in name.split("."))

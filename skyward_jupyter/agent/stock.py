@@ -21,7 +21,8 @@ from pathlib import Path
 
 from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.config import AgentConfig
-from skyward_jupyter.agent.launch import FORK, kill, kill_group
+from skyward_jupyter.agent.endings import kill_group
+from skyward_jupyter.agent.launch import FORK, kill
 from skyward_jupyter.agent.preload import Libraries, Refusal
 from skyward_jupyter.agent.preloader import start_preloader
 from skyward_jupyter.agent.stamps import Stamp, changes, is_current

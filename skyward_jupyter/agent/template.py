@@ -32,9 +32,9 @@ from skyward_jupyter.agent.again import LACKING, Again, lack
 from skyward_jupyter.agent.channel import Channel, Message
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.controls import Control, Pool, opened
-from skyward_jupyter.agent.endings import Endings, adopt_orphans
+from skyward_jupyter.agent.endings import Endings, adopt_orphans, kill_group
 from skyward_jupyter.agent.guard import start_guard
-from skyward_jupyter.agent.launch import kill, kill_group, launch
+from skyward_jupyter.agent.launch import kill, launch
 from skyward_jupyter.agent.marks import Marks
 from skyward_jupyter.agent.pipes import Ends
 from skyward_jupyter.agent.shelves import Shelves
@@ -42,7 +42,7 @@ from skyward_jupyter.agent.stock import Preloader, Shelf
 from skyward_jupyter.wire.remnants import remove_partial, remove_results
 
 #: Imported before the first request, and while there is nothing else to do.
-FIRST = ("skyward_jupyter.agent.node", "skyward_jupyter.agent.slot")
+FIRST = ("skyward_jupyter.agent.main", "skyward_jupyter.agent.slot")
 LATER = ("IPython.core.interactiveshell", "skyward_jupyter.agent.answers", "skyward_jupyter.agent.http_server")
 
 

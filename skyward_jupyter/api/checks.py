@@ -9,7 +9,6 @@ from skyward_jupyter.api.naming import new_name
 from skyward_jupyter.api.spec import Nodes, nodes_of
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.events import Event
-from skyward_jupyter.fleets.preloading import is_module_name
 from skyward_jupyter.providers.base import Provider
 
 if TYPE_CHECKING:
@@ -46,18 +45,6 @@ def checked_env(env: dict[Any, Any] | None) -> dict[str, str]:
         if not isinstance(key, str) or not isinstance(value, str):
             raise UsageError(f"the environment variable {key!r} is {value!r}; write it as text")
     return dict(env or {})
-
-
-def checked_preload(preload: object) -> bool | tuple[str, ...]:
-    """`preload`, which is a truth, or names of modules."""
-    if isinstance(preload, bool):
-        return preload
-    names = preload.replace(",", " ").split() if isinstance(preload, str) else preload
-    if not isinstance(names, list | tuple) or not all(is_module_name(name) for name in names):
-        raise UsageError(
-            f"preload is {preload!r}; give names of modules, as in preload=['numpy', 'pandas'], or False for none"
-        )
-    return tuple(dict.fromkeys(names))
 
 
 def _is_event(kind: object) -> bool:

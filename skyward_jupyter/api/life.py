@@ -26,11 +26,11 @@ from skyward_jupyter.api.spec import Nodes
 from skyward_jupyter.api.unstarted import late, unstarted
 from skyward_jupyter.api.viewing.displaying import Displaying
 from skyward_jupyter.api.waiting import Reason, waits_for
-from skyward_jupyter.collections import display, place
+from skyward_jupyter.collections import collection, place
 from skyward_jupyter.errors import PoolHeld, PoolStopped, ProvisioningFailed, UsageError
-from skyward_jupyter.fleets.base import LARGEST, NodeSpec, Terms
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.records import NameTaken, PoolRecord
+from skyward_jupyter.providers.terms import LARGEST, NodeSpec, Terms
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.runtime.forks import depth, left_behind, refuse
 from skyward_jupyter.runtime.wakeups import let_wake
@@ -229,7 +229,7 @@ class Life:
             attach(self.panel, self.settings.mode)
             end_interrupted()
         place.enter(_place)
-        display.enter(Displaying())
+        collection.enter(Displaying())
         self._list(True)
 
     def _waiting(self, reason: Reason) -> AbstractContextManager[None]:

@@ -11,6 +11,7 @@ from skyward_jupyter.actors.bus import Bus
 from skyward_jupyter.actors.cost import Cost
 from skyward_jupyter.actors.desk import NodeView
 from skyward_jupyter.actors.tail import TailLine
+from skyward_jupyter.agent.preload import checked_preload
 from skyward_jupyter.api import registry
 from skyward_jupyter.api.calls import Pending
 from skyward_jupyter.api.checks import (
@@ -18,7 +19,6 @@ from skyward_jupyter.api.checks import (
     checked_image,
     checked_kinds,
     checked_name,
-    checked_preload,
     nodes_on,
     room_on,
 )
@@ -39,10 +39,11 @@ from skyward_jupyter.api.stream import ResultStream
 from skyward_jupyter.api.timeline import Timeline
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.events import Event, TaskTimes
-from skyward_jupyter.fleets.base import MAX_RETRIES, RETRIES, NodeSpec, Preloaded
+from skyward_jupyter.fleets.base import Preloaded
 from skyward_jupyter.hints import suggests
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.catalog import checked_provider
+from skyward_jupyter.providers.terms import MAX_RETRIES, RETRIES, NodeSpec
 from skyward_jupyter.runtime.bridge import bridge, runtime, wait
 from skyward_jupyter.runtime.writing import heard
 from skyward_jupyter.terminal.mode import Mode, checked

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.fleets.base import LARGEST, Terms
 from skyward_jupyter.hints import suggesting
+from skyward_jupyter.providers.terms import LARGEST, Terms
 
 #: The most slots of one node.
 MOST_SLOTS = 250

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
-from skyward_jupyter.collections import display, place
+from skyward_jupyter.collections import place
 from skyward_jupyter.collections.address import Address, Consistency, Kind
 from skyward_jupyter.errors import UsageError
+
+type Bundle = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,11 @@ class Collection:
 
     def _ipython_display_(self) -> None:
         """In a notebook, be shown live."""
-        if not display.present(self):
+        if not _present(self):
             raise NotImplementedError  # which has IPython look for the other forms
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> Any:
-        return display.bundle(self)
+        return _bundle(self)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Collection):
@@ -94,6 +96,35 @@ class Collection:
         made = cls.__new__(cls)
         made._address, made._pool = address, pool
         return made
+
+
+class Display(Protocol):
+    """Shows collections."""
+
+    def present(self, collection: Collection) -> bool:
+        """Display it live, and at the end by what stays readable; False where nothing can be live."""
+        ...
+
+    def bundle(self, collection: Collection) -> Bundle:
+        """What displays it now, by MIME type."""
+        ...
+
+
+_display: Display | None = None
+
+
+def enter(display: Display) -> None:
+    """Say what shows the collections of this process."""
+    global _display
+    _display = display
+
+
+def _present(collection: Collection) -> bool:
+    return _display is not None and _display.present(collection)
+
+
+def _bundle(collection: Collection) -> Bundle:
+    return {"text/plain": repr(collection)} if _display is None else _display.bundle(collection)
 
 
 def _again(kind: type[Collection], address: Address, pool: str) -> Collection:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from casty import Ref, Unavailable
 
 from skyward_jupyter.collections.address import Address
+from skyward_jupyter.collections.again import again
 from skyward_jupyter.collections.lane import ALONE, Lane
-from skyward_jupyter.collections.served import Linked, Room, Served, again, level
+from skyward_jupyter.collections.served import Linked, Room, Served, level
 from skyward_jupyter.collections.tally import TALLIES, Count, Read, TallyMessage
 from skyward_jupyter.collections.writer import Mark
 

@@ -16,6 +16,7 @@ from typing import Any, cast
 from casty import ActorFailed, MessageTooLarge, Ref, System, Unavailable
 
 from skyward_jupyter.collections.address import Address, Kind, Who
+from skyward_jupyter.collections.again import STOPPED, again
 from skyward_jupyter.collections.counting import ServedCounter
 from skyward_jupyter.collections.data_nodes import DataCluster
 from skyward_jupyter.collections.gate import ServedBarrier
@@ -27,7 +28,7 @@ from skyward_jupyter.collections.names import Names
 from skyward_jupyter.collections.patience import bounded
 from skyward_jupyter.collections.presence import Presence, Present
 from skyward_jupyter.collections.repair import kept
-from skyward_jupyter.collections.served import STOPPED, Linked, Room, Served, again
+from skyward_jupyter.collections.served import Linked, Room, Served
 from skyward_jupyter.collections.steward import KEY, Everybody, StewardMessage, steward
 from skyward_jupyter.collections.tables import ServedDict, ServedSet
 from skyward_jupyter.errors import CollectionUnavailable, PoolStopped, SkywardError

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+from skyward_jupyter.collections.again import TRY, again
 from skyward_jupyter.collections.patience import bounded
-from skyward_jupyter.collections.served import TRY, Room, again
-from skyward_jupyter.collections.writer import Mark
+from skyward_jupyter.collections.writer import Mark, Writer
 
 #: How many steps, and about how many bytes of them, go together; and for how long they are asked for (seconds).
 _STEPS, _BYTES, _WITHIN = 512, 2**20, 20.0
@@ -26,6 +27,16 @@ class _Waiting[S, F]:
     step: S
     size: int
     found: asyncio.Future[F | None]
+
+
+class Owner(Protocol):
+    """Whose writes these are."""
+
+    writer: Writer
+
+    def own(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something that nobody waits for."""
+        ...
 
 
 class Lane[S, F]:
@@ -41,9 +52,9 @@ class Lane[S, F]:
     """
 
     def __init__(
-        self, room: Room, ask: Callable[[tuple[S, ...], Mark], Awaitable[Mapping[int, F]]], within: float = TRY
+        self, owner: Owner, ask: Callable[[tuple[S, ...], Mark], Awaitable[Mapping[int, F]]], within: float = TRY
     ) -> None:
-        self._room = room
+        self._owner = owner
         self._ask = ask
         self._within = within
         self._waiting: deque[_Waiting[S, F]] = deque()
@@ -63,7 +74,7 @@ class Lane[S, F]:
 
     def _follow(self) -> None:
         if self._waiting:
-            self._room.own(self._drain())
+            self._owner.own(self._drain())
         else:
             self._busy = False
 
@@ -103,5 +114,5 @@ class Lane[S, F]:
         return taken
 
     async def _made(self, steps: tuple[S, ...]) -> Mapping[int, F]:
-        mark = self._room.writer.mark()
+        mark = self._owner.writer.mark()
         return await again(lambda: self._ask(steps, mark), self._within)

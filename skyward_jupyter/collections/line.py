@@ -16,10 +16,11 @@ from casty import Ref, Unavailable
 from casty.collections import Missing, Queue
 
 from skyward_jupyter.collections.address import Address, Who
+from skyward_jupyter.collections.again import TRY_ALL, again, again_all
 from skyward_jupyter.collections.asking import Done
 from skyward_jupyter.collections.bell import BellMessage, Ring, Wait, bell
 from skyward_jupyter.collections.patience import Patience
-from skyward_jupyter.collections.served import TRY_ALL, Linked, Room, Served, again, again_all, level
+from skyward_jupyter.collections.served import Linked, Room, Served, level
 from skyward_jupyter.tasks import promise
 
 #: Seconds between two looks at a queue by those who wait, should the bell be lost with its node.

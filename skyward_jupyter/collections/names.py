@@ -8,7 +8,7 @@ from collections.abc import Callable
 from casty.collections import MISSING, Collections, Missing, Register
 
 from skyward_jupyter.collections.address import Address
-from skyward_jupyter.collections.served import again
+from skyward_jupyter.collections.again import again
 from skyward_jupyter.errors import CollectionMismatch
 
 

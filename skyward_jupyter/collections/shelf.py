@@ -8,9 +8,10 @@ from uuid import uuid4
 from casty import Ref, Unavailable
 
 from skyward_jupyter.collections.address import Address
+from skyward_jupyter.collections.again import again, each
 from skyward_jupyter.collections.apart import APART, WITH_KEY, ApartMessage, Drop, Load, Store
 from skyward_jupyter.collections.cells import Cell, SegmentMessage
-from skyward_jupyter.collections.served import Room, again, each, level
+from skyward_jupyter.collections.served import Room, level
 
 
 class Shelf:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from casty import Ref, Unavailable
 
 from skyward_jupyter.collections.address import Address
+from skyward_jupyter.collections.again import TRY_PART, again, each
 from skyward_jupyter.collections.apart import QUIET, WITH_KEY
 from skyward_jupyter.collections.cells import (
     BUCKETS,
@@ -36,7 +37,7 @@ from skyward_jupyter.collections.cells import (
 )
 from skyward_jupyter.collections.lane import Lane
 from skyward_jupyter.collections.segments import SEGMENT
-from skyward_jupyter.collections.served import TRY_PART, Linked, Room, Served, again, each, level
+from skyward_jupyter.collections.served import Linked, Room, Served, level
 from skyward_jupyter.collections.shelf import Shelf
 from skyward_jupyter.collections.writer import Mark
 

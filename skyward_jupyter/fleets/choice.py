@@ -6,12 +6,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from skyward_jupyter.fleets.base import Fleet, Heard, NodeSpec
+from skyward_jupyter.fleets.base import Fleet, Heard
 from skyward_jupyter.fleets.local import LocalFleet, end_local
 from skyward_jupyter.providers.base import Provider
 from skyward_jupyter.providers.catalog import provider_again
 from skyward_jupyter.providers.local import Local
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.providers.terms import NodeSpec
 
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image

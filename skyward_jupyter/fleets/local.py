@@ -26,13 +26,14 @@ from skyward_jupyter.agent.cluster import TOKEN
 from skyward_jupyter.agent.config import HTTP_PORT, PORT, AgentConfig, Peer
 from skyward_jupyter.errors import ProvisioningFailed
 from skyward_jupyter.fleets.admission import Admission
-from skyward_jupyter.fleets.base import Heard, NodeSpec, Preloaded, Report, heartbeat
+from skyward_jupyter.fleets.base import Heard, Preloaded, Report, heartbeat
 from skyward_jupyter.fleets.footing import check_loopback
 from skyward_jupyter.fleets.launcher import Link, Taken, launcher, take
 from skyward_jupyter.fleets.preloading import Preload
 from skyward_jupyter.fleets.store import certificates_in, furnish, new_store
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.providers.terms import NodeSpec
 from skyward_jupyter.runtime.bridge import runtime
 from skyward_jupyter.ssh.image import Image, working_directory
 from skyward_jupyter.wire.spill import hold_store, let_store_go, remove_store

@@ -28,11 +28,6 @@ NODES = 8
 log = logging.getLogger("skyward")
 
 
-def is_module_name(name: object) -> bool:
-    """Return whether this can be the name of a module."""
-    return isinstance(name, str) and all(part.isidentifier() for part in name.split("."))
-
-
 def imported() -> dict[str, tuple[str, ...]]:
     """Return the proven libraries that this process has imported, in that order, each with its public modules."""
     found: dict[str, list[str]] = {}

@@ -29,7 +29,7 @@ from skyward_jupyter.errors import (
     UsageError,
 )
 from skyward_jupyter.fleets.admission import Admission
-from skyward_jupyter.fleets.base import Heard, NodeSpec, Preloaded, Report, heartbeat
+from skyward_jupyter.fleets.base import Heard, Preloaded, Report, heartbeat
 from skyward_jupyter.fleets.estate import Estate
 from skyward_jupyter.fleets.footing import check_loopback
 from skyward_jupyter.fleets.keeping import Keeping
@@ -41,6 +41,7 @@ from skyward_jupyter.fleets.store import certificates_in, furnish, keep_image, k
 from skyward_jupyter.providers import records, token
 from skyward_jupyter.providers.base import Instance, Provider
 from skyward_jupyter.providers.records import PoolRecord
+from skyward_jupyter.providers.terms import NodeSpec
 from skyward_jupyter.ssh.image import Image
 from skyward_jupyter.tasks import Tasks, begin, promise
 from skyward_jupyter.wire.spill import hold_store, let_store_go, remove_store

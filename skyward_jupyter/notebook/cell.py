@@ -278,14 +278,14 @@ class Cell:
 
     def _launch(self, plan: Plan, ranks: Sequence[int]) -> Launched:
         """Send the cell; nodes that get the same share one request, which leaves here once."""
-        import skyward
         from skyward_jupyter.agent.session import run_cell
+        from skyward_jupyter.api.compute import compute
 
         shared: dict[Parcel, PendingCompute[CellOutcome]] = {}
         for rank in ranks:
             parcel = plan.parcels[rank]
             if parcel not in shared:
-                shared[parcel] = skyward.compute(run_cell)(self._request(plan, rank))
+                shared[parcel] = compute(run_cell)(self._request(plan, rank))
         calls = [shared[plan.parcels[rank]] for rank in ranks]
         launched = self._pool._inner.launch(
             calls[0] if len(shared) == 1 else calls,

@@ -168,12 +168,12 @@ def _scale(notebook: Notebook, line: str) -> None:
 
 
 def _attach(notebook: Notebook, line: str) -> None:
-    import skyward
+    from skyward_jupyter.api.attach import attach_async
 
     given, words = parse(line, ATTACH, "%sky attach")
     if len(words) > 1:
         raise UsageError("%sky attach takes one pool at most: %sky attach NAME")
-    pool = _wait(skyward.attach_async(words[0] if words else None, force=given.get("force", False)))
+    pool = _wait(attach_async(words[0] if words else None, force=given.get("force", False)))
     _say(f"pool {pool.name}: {_size(pool)}, attached")
     put("stdout", listing.runs(pool), flush=False)
     _at_hand(notebook, pool)

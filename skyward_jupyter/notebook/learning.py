@@ -21,10 +21,10 @@ async def learn(pool: ComputePool, ledger: Ledger, ranks: Iterable[int]) -> None
     unknown = sorted(pool._inner.strange_sessions.intersection(ranks))
     if not unknown:
         return
-    import skyward
     from skyward_jupyter.agent.session import holdings
+    from skyward_jupyter.api.compute import compute
 
-    asked = pool._inner.launch(skyward.compute(holdings)(), unknown, session=True, label="what the session has")
+    asked = pool._inner.launch(compute(holdings)(), unknown, session=True, label="what the session has")
     for outcome in await asked.outcomes():
         pool._inner.strange_sessions.discard(outcome.node)
         if isinstance(outcome, Success) and isinstance(outcome.value, Holdings):

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.notebook import ranks
 from skyward_jupyter.notebook.ranks import ALL, COUNTED, Selection
+from skyward_jupyter.profiles.profile import GROUPS, PROVIDERS
 
 type Kind = Literal[
     "flag",
@@ -54,8 +55,6 @@ class Option:
 
 #: How a sequence may be split: into consecutive parts, or dealt out in turn.
 LAYOUTS = ("blocks", "cyclic")
-GROUPS = ("same", "node", "time")
-PROVIDERS = ("local", "ssh")
 #: What is only about machines that are not this one.
 MACHINES = ("hosts", "key", "jump", "known_hosts", "alone")
 
@@ -345,7 +344,7 @@ def _names(option: Option, text: str) -> tuple[str, ...]:
 
 
 def _modules(option: Option, text: str) -> bool | tuple[str, ...]:
-    from skyward_jupyter.api.checks import checked_preload
+    from skyward_jupyter.agent.preload import checked_preload
 
     if text in ("none", "auto"):
         return text == "auto"

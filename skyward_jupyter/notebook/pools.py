@@ -23,14 +23,14 @@ type Pool = ComputePool
 
 def running() -> tuple[Pool, ...]:
     """The pools that run, oldest first."""
-    import skyward
+    from skyward_jupyter.api import registry
 
-    return tuple(skyward.pools())
+    return registry.pools()
 
 
 def find(name: str | None) -> Pool:
     """The pool of this name, or the active one; raises NoPool, saying what there is."""
-    import skyward
+    from skyward_jupyter.api import registry
 
     pools = running()
     if name is not None:
@@ -42,7 +42,7 @@ def find(name: str | None) -> Pool:
         raise NoPool(
             f"there is no pool: start one with %sky start --nodes 4, or give --nodes 4 to the cell{others.left_here()}"
         )
-    return skyward.pool()
+    return registry.pool()
 
 
 async def for_cell(options: CellOptions, settings: Skyward, at_hand: AtHand) -> Pool:

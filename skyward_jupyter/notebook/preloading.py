@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from skyward_jupyter.agent.preload import Libraries
-from skyward_jupyter.api.checks import checked_preload
+from skyward_jupyter.agent.preload import Libraries, checked_preload
 from skyward_jupyter.config import Skyward
 from skyward_jupyter.errors import UsageError
 from skyward_jupyter.fleets import preloading

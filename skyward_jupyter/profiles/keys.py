@@ -11,8 +11,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.notebook.options import GROUPS, PROVIDERS
-from skyward_jupyter.profiles.profile import ELSEWHERE, Profile
+from skyward_jupyter.profiles.profile import ELSEWHERE, GROUPS, PROVIDERS, Profile
 from skyward_jupyter.profiles.table import Table
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ def _truth(value: object) -> bool | None:
 
 
 def _modules(value: object) -> bool | tuple[str, ...] | None:
-    from skyward_jupyter.api.checks import checked_preload
+    from skyward_jupyter.agent.preload import checked_preload
 
     try:
         return checked_preload(value)

@@ -15,6 +15,9 @@ from skyward_jupyter.errors import UsageError
 if TYPE_CHECKING:
     from skyward_jupyter.ssh.image import Image
 
+#: How output of nodes may be grouped, and where nodes may be.
+GROUPS = ("same", "node", "time")
+PROVIDERS = ("local", "ssh")
 #: How to reach machines.
 REACH = ("key", "jump", "known_hosts", "cluster")
 #: What is only about machines that are not this one.

@@ -127,12 +127,6 @@ class Instance:
         return shlex.join([*words, self.alias if plain else f"{user}{self.address}"])
 
 
-def check_path(text: str) -> None:
-    """Refuse what was meant to be a key itself: no message repeats it."""
-    if "\n" in text or "PRIVATE KEY" in text:
-        raise UsageError("key is a private key itself; write it to a file that only you can read, and name that file")
-
-
 class Provider(Protocol):
     """Where the machines of a pool come from."""
 

@@ -7,8 +7,8 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from skyward_jupyter.fleets.base import LARGEST
 from skyward_jupyter.providers.base import Cluster, Instance, Offer, for_users
+from skyward_jupyter.providers.terms import LARGEST
 
 
 @dataclass(frozen=True, slots=True)

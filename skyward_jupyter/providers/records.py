@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from skyward_jupyter.agent.lease import Owner, is_alive, started
-from skyward_jupyter.fleets.base import Terms
+from skyward_jupyter.providers.terms import Terms
 from skyward_jupyter.runtime.origin import connection_file, origin
 from skyward_jupyter.runtime.state import directory, location
 from skyward_jupyter.wire.holds import is_held

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from skyward_jupyter.errors import ProvisioningFailed, UsageError
 from skyward_jupyter.hints import suggesting
-from skyward_jupyter.providers.base import Cluster, Instance, Offer, check_path, for_users
+from skyward_jupyter.providers.base import Cluster, Instance, Offer, for_users
 
 
 @suggesting
@@ -139,6 +139,8 @@ def named_file(path: str | Path | None) -> str:
     """The absolute path of a file that must be there; empty for none."""
     if path is None or path == "":
         return ""
+    from skyward_jupyter.ssh.hosts import check_path
+
     check_path(str(path))
     found = Path(path).expanduser().absolute()
     if not found.is_file():

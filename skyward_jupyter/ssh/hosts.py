@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.providers.base import check_path
 from skyward_jupyter.ssh.configuration import USUAL, looked_up
 
 _WRITTEN = re.compile(r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<v6>[^\]\s]*)\]|(?P<host>[^\[\]@:\s]+))(?::(?P<port>[^\s:]*))?")
@@ -139,3 +138,9 @@ def _key_file(text: str) -> str:
     if not path.is_file():
         raise UsageError(f"there is no key file {path}: name the private key, such as ~/.ssh/id_ed25519")
     return str(path)
+
+
+def check_path(text: str) -> None:
+    """Refuse what was meant to be a key itself: no message repeats it."""
+    if "\n" in text or "PRIVATE KEY" in text:
+        raise UsageError("key is a private key itself; write it to a file that only you can read, and name that file")

@@ -23,7 +23,7 @@ MODULES = (
 )
 #: What an agent and its slots import.
 AGENT = (
-    "skyward, skyward_jupyter.agent.template, skyward_jupyter.agent.node, skyward_jupyter.agent.slot, "
+    "skyward, skyward_jupyter.agent.template, skyward_jupyter.agent.main, skyward_jupyter.agent.slot, "
     "skyward_jupyter.agent.session, skyward_jupyter.agent.answers, skyward_jupyter.agent.http_server, "
     "IPython.core.interactiveshell"
 )

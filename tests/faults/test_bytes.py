@@ -199,7 +199,7 @@ def test_an_agent_that_never_joined_still_ends(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     code = (
         "import socket, sys\nfrom skyward_jupyter.agent.config import AgentConfig\n"
-        "from skyward_jupyter.agent.node import run_agent\n"
+        "from skyward_jupyter.agent.main import run_agent\n"
         f"run_agent(AgentConfig.from_json(sys.argv[1]), socket.socket(fileno={theirs.fileno()}))"
     )
     agent = subprocess.Popen([sys.executable, "-c", code, config.to_json()], pass_fds=[theirs.fileno()])

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from skyward_jupyter.agent.channel import Message
-from skyward_jupyter.fleets.base import NodeSpec
 from skyward_jupyter.fleets.local import LocalFleet
+from skyward_jupyter.providers.terms import NodeSpec
 from skyward_jupyter.runtime.bridge import wait
 
 

@@ -12,8 +12,8 @@ from skyward_jupyter.agent import joblog, jobs, log, preload, slots, variables
 from skyward_jupyter.api import progress
 from skyward_jupyter.collections.data_nodes import DATA_NODES
 from skyward_jupyter.config import Skyward
-from skyward_jupyter.fleets.base import NodeSpec
 from skyward_jupyter.notebook import displays, leftout, noderun, pictures, rowpage, sections, still, tracebacks
+from skyward_jupyter.providers.terms import NodeSpec
 from skyward_jupyter.wire import envelope, feeds
 
 DOCS = Path(__file__).parents[2] / "docs"

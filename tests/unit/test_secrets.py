@@ -13,8 +13,8 @@ import skyward_jupyter
 from skyward_jupyter.agent.config import AgentConfig
 from skyward_jupyter.agent.template import _Agent
 from skyward_jupyter.errors import UsageError
-from skyward_jupyter.fleets.base import NodeSpec
 from skyward_jupyter.providers.ssh import SSH
+from skyward_jupyter.providers.terms import NodeSpec
 from skyward_jupyter.ssh.hosts import parse
 from skyward_jupyter.ssh.image import Image
 

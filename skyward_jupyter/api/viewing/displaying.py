@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from skyward_jupyter.collections.display import Bundle
+from skyward_jupyter.collections.collection import Bundle
 from skyward_jupyter.runtime.bridge import runtime
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Displaying:
-    """Shows collections; see `skyward_jupyter.collections.display.Display`."""
+    """Shows collections; see `skyward_jupyter.collections.collection.Display`."""
 
     def present(self, collection: Collection) -> bool:
         """In a kernel, display it live."""

@@ -11,10 +11,11 @@ import casty
 import pytest
 
 from skyward_jupyter.actors import courier as module
-from skyward_jupyter.actors.courier import CREDIT, Courier, task_of
-from skyward_jupyter.actors.desk import TaskEntry
+from skyward_jupyter.actors.courier import Courier
+from skyward_jupyter.actors.desk import TaskEntry, task_of
 from skyward_jupyter.agent.log import RunLog
 from skyward_jupyter.wire.events import Kind
+from skyward_jupyter.wire.feeds import FIRST_WINDOW
 from skyward_jupyter.wire.messages import Batch, Code, Control, Event, Exchange, Feed
 
 
@@ -303,7 +304,7 @@ async def test_what_a_task_says_of_itself() -> None:
     made.session, made.timeout, made.flags = True, 2.5, "stderr"
     task = task_of(made)
     assert (task.id, task.code, task.session, task.timeout, task.flags) == (4, "code1", True, 2.5, "stderr")
-    assert task.credit == CREDIT
+    assert task.credit == FIRST_WINDOW
     assert task_of(entry(5)).credit == 0
 
 

@@ -8,8 +8,8 @@ import time
 import pytest
 from casty import Unavailable
 
+from skyward_jupyter.collections.again import again, again_all, each
 from skyward_jupyter.collections.patience import Patience, bounded
-from skyward_jupyter.collections.served import again, again_all, each
 
 
 async def test_what_takes_too_long_ends() -> None:

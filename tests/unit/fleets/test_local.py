@@ -13,8 +13,9 @@ from skyward_jupyter.agent.channel import Message
 from skyward_jupyter.agent.config import AgentConfig, Peer
 from skyward_jupyter.fleets import local, store
 from skyward_jupyter.fleets.admission import AT_ONCE
-from skyward_jupyter.fleets.base import NodeSpec, Report
+from skyward_jupyter.fleets.base import Report
 from skyward_jupyter.fleets.local import LocalFleet
+from skyward_jupyter.providers.terms import NodeSpec
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 from skyward_jupyter.agent.lease import started
-from skyward_jupyter.fleets.base import Terms
 from skyward_jupyter.providers import records
 from skyward_jupyter.providers.records import Holder, NameTaken, NodeRecord, PoolRecord
+from skyward_jupyter.providers.terms import Terms
 from skyward_jupyter.wire.moments import note_end, now
 
 
