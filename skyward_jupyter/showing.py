@@ -181,8 +181,23 @@ def _related(error: BaseException | None, seen: set[int]) -> Iterator[BaseExcept
 
 def _advise(error: BaseException) -> None:
     """Note what to write instead, where Python itself refused what was written."""
-    if type(error) is TypeError and (advice := _advice(error)) and advice not in getattr(error, "__notes__", ()):
+    advice = ""
+    if type(error) is TypeError:
+        advice = _advice(error)
+    elif isinstance(error, NameError):
+        advice = _absent(error)
+    if advice and advice not in getattr(error, "__notes__", ()):
         error.add_note(advice)
+
+
+def _absent(error: NameError) -> str:
+    """What to do where the notebook has no name `pool`: its pool was stopped, or none was started."""
+    shell = ipython_shell()
+    loaded = getattr(shell, "_skyward_loaded", None)
+    links = list(_links(error.__traceback__))
+    if loaded is None or not links or links[-1].tb_frame.f_globals is not shell.user_ns:
+        return ""
+    return str(loaded.notebook.at_hand.absent(error.name))
 
 
 def _advice(error: TypeError) -> str:

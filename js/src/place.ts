@@ -2,6 +2,9 @@
  *
  * What an output holds is what is saved, and it is readable without a kernel. In a page whose kernel lives it carries
  * the view's mark, and is hidden behind the live view for as long as it does.
+ *
+ * A page may have several models of one view: one for each notebook or console that is open with its kernel, and those of
+ * notebooks that were closed, which nobody tells so. An output has one live view, of a model that is not of a closed one.
  */
 
 import type { Model, RenderProps } from "./model";
@@ -9,6 +12,7 @@ import type { Model, RenderProps } from "./model";
 const MARK = "data-skyward";
 /** The element that JupyterLab keeps for an output while what is in it is replaced. */
 const OUTPUT = ".jp-OutputArea-output";
+const LIVE = "skyward-live";
 /** So many views of outputs that are in no page at present, such as cells scrolled away, are kept. */
 const AWAY = 8;
 
@@ -18,6 +22,12 @@ type Render = (props: RenderProps) => Remove;
 interface Shown {
   live: HTMLElement;
   remove: Remove;
+}
+
+/** What JupyterLab has for the models of a notebook, or of a console: the one has a context, the other a kernel alone. */
+interface Manager {
+  context?: { isDisposed?: boolean } | null;
+  kernel?: { isDisposed?: boolean } | null;
 }
 
 /** What a widget's script exports: `render` draws it where a host asks for that. */
@@ -49,6 +59,12 @@ class Places {
     this.#look();
   }
 
+  /** Whether the model is of a notebook or console that was closed, whose kernel it cannot hear. */
+  get #abandoned(): boolean {
+    const manager = this.#model.widget_manager as Manager | undefined;
+    return (manager?.context ?? manager?.kernel)?.isDisposed === true;
+  }
+
   /** The model is gone: an output that still has its mark keeps what is drawn, which is newer than what it holds. */
   end(): void {
     this.#ended = true;
@@ -58,7 +74,12 @@ class Places {
   #changed(records: MutationRecord[]): void {
     const isNew = (node: Node) =>
       node instanceof Element && (node.matches(this.#mark) || node.querySelector(this.#mark) !== null);
-    if (records.some(({ addedNodes }) => [...addedNodes].some(isNew))) this.#look();
+    const isFreed = (node: Node) => node instanceof Element && node.classList.contains(LIVE);
+    if (this.#abandoned) this.#leave();
+    else if (
+      records.some((record) => [...record.addedNodes].some(isNew) || [...record.removedNodes].some(isFreed))
+    )
+      this.#look();
     if (this.#shown.size > 0) this.#sweep();
   }
 
@@ -66,15 +87,16 @@ class Places {
   #look(): void {
     for (const still of document.querySelectorAll<HTMLElement>(this.#mark)) {
       const output = still.closest<HTMLElement>(OUTPUT) ?? still;
+      const isFree = !output.nextElementSibling?.classList.contains(LIVE);
       if (this.#ended && !this.#shown.has(output)) continue;
-      if (!this.#shown.has(output)) this.#draw(output);
+      if (!this.#shown.has(output) && isFree) this.#draw(output);
       output.style.display = "none";
     }
   }
 
   #draw(output: HTMLElement): void {
     const live = document.createElement("div");
-    live.className = "skyward-live";
+    live.className = LIVE;
     live.style.cssText = "flex: 1 1 0; min-width: 0; overflow: auto";
     output.after(live);
     this.#shown.set(output, { live, remove: this.#render({ model: this.#model, el: live }) });
@@ -88,6 +110,12 @@ class Places {
     const away = [...this.#shown.keys()].filter((output) => !output.isConnected);
     for (const output of away.slice(0, this.#ended ? away.length : -AWAY)) this.#take(output);
     if (this.#ended && this.#shown.size === 0) this.#observer.disconnect();
+  }
+
+  /** Take all views away for good: they are drawn by a model that hears the kernel, if there is one. */
+  #leave(): void {
+    this.#observer.disconnect();
+    for (const output of [...this.#shown.keys()]) this.#take(output);
   }
 
   #take(output: HTMLElement): void {

@@ -84,7 +84,7 @@ def carry[E: BaseException](error: E, found: Gathered) -> E:
 def _note(found: Gathered) -> str:
     """What is said of them below the message of the error."""
     which = "those that were not given yet" if found.given else "their results"
-    kept = f"; {which} are in .gathered.results of this error, by place" if found.results else ""
+    kept = f"; {which} are in .gathered.results of this error (sys.last_exc), by place" if found.results else ""
     return f"{found}{kept}"
 
 

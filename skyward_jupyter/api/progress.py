@@ -141,7 +141,7 @@ class Progress:
         telling.tell_no_more(self._line)
 
     def line(self, *, over: bool = False) -> str:
-        """It as one line."""
+        """It as one line: the bar is as long as what has returned or raised; what was stopped is only counted."""
         from skyward_jupyter.notebook.bars import Group, line
 
         count = self._count()
@@ -151,7 +151,7 @@ class Progress:
         counts = ((count.done, "done"), (count.failed, "failed"), (count.cancelled, "cancelled"), (left, going_on))
         note = ", ".join(f"{number:,} {word}" for number, word in counts if number)
         state: State = "running" if not over else "stopped" if left else "done"
-        bar = Bar("", state, count.ended, self._total, elapsed, label=self._name, unit=self._unit, note=note)
+        bar = Bar("", state, count.done + count.failed, self._total, elapsed, label=self._name, unit=self._unit, note=note)
         return line(Group({0: bar}), labelled=False, paced=self._paced)
 
     def pause(self) -> None:

@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from IPython.core.interactiveshell import InteractiveShell
 
+from skyward_jupyter.api import registry
+from skyward_jupyter.errors import NoPool
+
 if TYPE_CHECKING:
     from skyward_jupyter.api.pool import ComputePool
 
 NAME = "pool"
 
-_BOUND = "the name pool was free and is bound to {name}: f() >> pool runs there"
+_BOUND = "the name pool now stands for pool {name}: f() >> pool runs a call on it"
 _TAKEN = "the name pool is yours and stays as it is; sky.pool() returns {name}"
 _STAYS = (
     "pool: the notebook's pool does not go to the nodes, where the name has no value; "
@@ -69,6 +72,15 @@ class AtHand:
         pool = self.pool
         if pool is not None and pool.state == "stopped" and (others := list(running)):
             self.release(pool, others)
+
+    def absent(self, name: str) -> str:
+        """Return what to do where a cell reads `name` and there is none: empty unless it would be the pool."""
+        if name != NAME or NAME in self._shell.user_ns:
+            return ""
+        try:
+            return f"pool {registry.pool().name} runs; sky.pool() returns it"
+        except NoPool as none:
+            return str(none)
 
     def unsent(self, names: dict[str, object], explicit: Iterable[str]) -> dict[str, object]:
         """`names` without the pool, unless it is sent explicitly: a pool cannot leave its notebook."""

@@ -138,9 +138,11 @@ def _status(notebook: Notebook, line: str) -> None:
 
 def _stop(notebook: Notebook, line: str) -> None:
     pool = pools.find(_pool_name("stop", line))
+    taken = pool.state == "taken"
     _wait(_do(pool.stop_async()))
     notebook.at_hand.release(pool, pools.running())
-    _say(switching.ended(notebook) or f"pool {pool.name} is stopped")
+    what = "runs on where it was taken over, and is gone from here" if taken else "is stopped"
+    _say(switching.ended(notebook) or f"pool {pool.name} {what}")
     _say_which()
 
 

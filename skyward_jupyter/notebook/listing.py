@@ -23,10 +23,13 @@ def table(active: Pool | None, *, everyone: bool = False) -> str:
     """The pools of this notebook, or of everyone, a line each; a sentence when there is none."""
     found, damaged = others.read()
     ages = {record.key: record.age for record in found}
-    mine = [_mine(pool, ages.get(pool._inner.key), active=pool is active) for pool in running()]
     here = {pool._inner.key for pool in running() if pool.state != "taken"}
     known = [record for record in found if record.key not in here and record.standing != "over"]
-    rows = [*mine, *(_other(record) for record in known if everyone or _concerns_me(record))]
+    listed = [record for record in known if everyone or _concerns_me(record)]
+    theirs = {record.key for record in listed}
+    own = [pool for pool in running() if pool._inner.key not in theirs]
+    mine = [_mine(pool, ages.get(pool._inner.key), active=pool is active) for pool in own]
+    rows = [*mine, *map(_other, listed)]
     body = (
         columns([_HEAD, *rows]) if rows else [_NONE if everyone else f"{_NONE}, or look for others: %sky pools --all"]
     )
@@ -117,7 +120,7 @@ def spent(seconds: float) -> str:
 
 
 def _mine(pool: Pool, since: float | None, *, active: bool) -> tuple[str, ...]:
-    holder = f"{_here()}{', active' if active else ''}"
+    holder = f"{_here()}{', active' if active else ''}" if pool.state != "taken" else "another one, which took it over"
     age = spent(max(0.0, time.time() - pool._inner.started) if since is None else since)
     size = str(pool.size) if pool.bounds is None else "{} of {} to {}".format(pool.size, *pool.bounds)
     return pool.name, pool.provider.name, size, pool.state, age, str(pool.cost) or "free", holder

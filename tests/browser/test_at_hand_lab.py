@@ -42,7 +42,7 @@ def test_what_is_left_is_told_below_the_cell_and_is_not_in_the_file(lab: Lab, pa
     notebook = lab.open_notebook(page, cells, name="01 Tell me")
     for index in range(3):
         run(notebook, index)
-    assert "the name pool was free and is bound to tell-me" in notebook.text(1)
+    assert "the name pool now stands for pool tell-me" in notebook.text(1)
     assert "this notebook, 01 Tell me.ipynb, active" in notebook.text(2)
     restart(notebook)
     run(notebook, 0)

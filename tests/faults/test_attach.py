@@ -341,7 +341,11 @@ def test_a_living_kernel_keeps_its_pool_unless_it_is_forced(another: Another, wo
     assert first.ok("%sky x").text == "[0-1] 1"
     assert second.run("me() @ sky").ename == "PoolHeld"
     assert second.ok(f"%sky attach {name} --force").stdout.startswith(f"pool {name}: 2 nodes, attached")
-    first.ok("%sky stop")
+    (own,) = [line for line in first.ok("%sky pools").stdout.splitlines() if name in line]
+    assert own.endswith("another one, which took it over"), own
+    (listed,) = [line for line in first.ok("%sky pools --all").stdout.splitlines() if name in line]
+    assert listed.endswith(f"kernel {by} in {second.folder.name} (alive)"), listed
+    assert first.ok("%sky stop").stdout == f"pool {name} runs on where it was taken over, and is gone from here\n"
     first.ok("pool = sky.ComputePool(nodes=1, name='another').start()")
     assert first.ok("print(me() @ pool)").stdout == "[0]\n"
     first.stop()

@@ -285,7 +285,7 @@ def test_terminal_ipython(ipython: Terminal, tmp_path: Path) -> None:
     ipython.until(r"── ipython · ready · 2 nodes · local .*\nnode .*\n +0 +▶ active .*\n +1 +▶ active .*$")
     (tmp_path / "go").touch()
     text = ipython.until(
-        r"\[0-1\] went\nthe name pool was free and is bound to ipython: f\(\) >> pool runs there\n\nIn \[2\]:$"
+        r"\[0-1\] went\nthe name pool now stands for pool ipython: f\(\) >> pool runs a call on it\n\nIn \[2\]:$"
     )
     assert "──" not in text
     ipython.child.send("import skyward; pool = skyward.pool(); pool\n")

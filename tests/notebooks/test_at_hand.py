@@ -12,7 +12,8 @@ from tests.notebooks.kernel import Kernel, kernel_in
 
 pytestmark = pytest.mark.kernel
 
-FREE = "the name pool was free and is bound to {}: f() >> pool runs there"
+FREE = "the name pool now stands for pool {}: f() >> pool runs a call on it"
+NONE = "\nno pool is running; start one with `%sky start --nodes 4` or `sky.ComputePool(nodes=4)`"
 ONE = "import skyward as sky\n@sky.compute\ndef one():\n    return 1\nprint(one() >> pool, one() @ pool)"
 
 
@@ -35,6 +36,20 @@ def test_the_first_cell_gives_the_pool_of_the_readme(fresh: Kernel) -> None:
     assert fresh.run("pool").ename == "NameError"
     assert fresh.ok("%%sky --nodes 2\n1").text == "[0-1] 1"
     assert fresh.ok("print(pool.name)").stdout.strip() == name
+
+
+def test_where_the_name_is_missing_the_error_says_what_to_do(fresh: Kernel) -> None:
+    absent = fresh.run("pool")
+    assert absent.traceback.endswith(NONE), absent.traceback
+    fresh.ok("%sky start --nodes 1 --name one")
+    fresh.ok("del pool")
+    assert fresh.run("pool.name").traceback.endswith("\npool one runs; sky.pool() returns it")
+    assert fresh.run("spool").traceback.endswith("NameError: name 'spool' is not defined")
+    fresh.ok("import types; other = types.ModuleType('other')")
+    assert "sky.pool()" not in fresh.run("exec('pool', other.__dict__)").traceback
+    fresh.ok("%sky use one\n%sky stop")
+    again = fresh.run("import skyward as sky\nsky.compute(abs)(1) >> pool")
+    assert (again.ename, again.traceback.endswith(NONE)) == ("NameError", True), again.traceback
 
 
 def test_a_value_of_the_users_stays_and_sky_pool_is_named_once(fresh: Kernel) -> None:
@@ -120,4 +135,4 @@ def test_a_cell_that_binds_the_name_keeps_it(fresh: Kernel) -> None:
 
 def test_a_quiet_cell_leaves_the_word_to_the_next(fresh: Kernel) -> None:
     assert fresh.ok("%%sky --nodes 2 --quiet\n1").text == ""
-    assert fresh.ok("%%sky\n1").text.startswith("[0-1] 1\nthe name pool was free")
+    assert fresh.ok("%%sky\n1").text.startswith("[0-1] 1\nthe name pool now stands for")

@@ -16,7 +16,7 @@ def test_the_first_cell_starts_a_pool(kernel: Kernel) -> None:
     refused = kernel.run("%%sky\n1")
     assert refused.ename == "NoPool"
     assert "--nodes 4" in refused.evalue
-    assert kernel.ok("%%sky --nodes 2\n1 + 1").text.startswith("[0-1] 2\nthe name pool was free")
+    assert kernel.ok("%%sky --nodes 2\n1 + 1").text.startswith("[0-1] 2\nthe name pool now stands for")
     assert kernel.ok("%%sky --nodes 2\n'again'").text == "[0-1] 'again'"
     smaller = kernel.run("%%sky --nodes 5\nprint('ran')")
     assert smaller.ename == "UsageError"

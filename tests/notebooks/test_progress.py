@@ -64,7 +64,7 @@ def test_a_bar_says_how_far_calls_are_and_leaves_one_line(calls: Kernel, cell: s
 def test_one_that_is_stopped_by_an_error_says_what_was_cancelled(calls: Kernel) -> None:
     shown = calls.run("found = sky.gather(*map(score, [4, 5, 2]), progress=True) >> pool")
     assert shown.ename == "ValueError"
-    assert re.fullmatch(r"score: .* 3/3 \[.* 1 failed, 2 cancelled\]", shown.text), shown.text
+    assert re.fullmatch(r"score:  33%\|.* 1/3 \[.* 1 failed, 2 cancelled\]", shown.text), shown.text
 
 
 def test_one_that_is_interrupted_says_how_far_it_was(calls: Kernel) -> None:
@@ -73,7 +73,7 @@ def test_one_that_is_interrupted_says_how_far_it_was(calls: Kernel) -> None:
     calls.interrupt()
     calls.finish(shown)
     assert shown.ename == "KeyboardInterrupt"
-    assert re.search(r" 1 done, 3 cancelled\]", shown.text), shown.text
+    assert re.fullmatch(r"score:  25%\|.* 1/4 \[.* 1 done, 3 cancelled\]", shown.text), shown.text
 
 
 def test_what_is_quick_or_asks_for_none_shows_none(calls: Kernel) -> None:
