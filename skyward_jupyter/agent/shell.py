@@ -28,7 +28,7 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Any as AnyTrait
-from traitlets import Type, default
+from traitlets import Type, default, observe
 from traitlets.config import Config
 
 from skyward_jupyter.agent import keyboard, outlet
@@ -295,6 +295,10 @@ class SessionShell(InteractiveShell):
     def init_ipython_dir(self, ipython_dir: str | None) -> None:
         """Share the machine's IPython directory if there is one; make none."""
         self.ipython_dir = ipython_dir or os.path.join(tempfile.gettempdir(), "no-ipython")
+
+    @observe("ipython_dir")
+    def _ipython_dir_changed(self, change: Any) -> None:
+        """Make none here either, as IPython would."""
 
     def init_profile_dir(self, profile_dir: Any) -> None:
         """A session has no profile."""

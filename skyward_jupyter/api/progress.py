@@ -151,7 +151,8 @@ class Progress:
         counts = ((count.done, "done"), (count.failed, "failed"), (count.cancelled, "cancelled"), (left, going_on))
         note = ", ".join(f"{number:,} {word}" for number, word in counts if number)
         state: State = "running" if not over else "stopped" if left else "done"
-        bar = Bar("", state, count.done + count.failed, self._total, elapsed, label=self._name, unit=self._unit, note=note)
+        came = count.done + count.failed
+        bar = Bar("", state, came, self._total, elapsed, label=self._name, unit=self._unit, note=note)
         return line(Group({0: bar}), labelled=False, paced=self._paced)
 
     def pause(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.notebooks.conftest import environment
 from tests.notebooks.kernel import Kernel, kernel_in
+from tests.pages import blocks
 
 pytestmark = pytest.mark.kernel
 
@@ -36,9 +37,8 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> object:
     folder = tmp_path_factory.mktemp("coming")
     (folder / "skyward.toml").write_text("[pools.training]\nnodes = 2\n")
     with kernel_in(folder, environment(folder)) as made:
-        for block in re.findall(r"(?:^    .*\n|^\n(?=    ))+", PAGE.read_text().partition("## ")[0], re.MULTILINE):
-            cell = re.sub(r"^    ", "", block, flags=re.MULTILINE)
-            made.ok(cell.replace("%load_ext skyward\n", ""))
+        for block in blocks("docs/howto/coming-from.md"):
+            made.ok(block.code.replace("%load_ext skyward\n", ""))
         made.ok("items = list(range(8)); x = 5; other = sky.ComputePool(nodes=2)")
         made.ok("%%sky -i items\nx = 1")
         yield made

@@ -1,7 +1,8 @@
-"""Every block of the pages for the first hour runs as it stands, in order, and shows what the page says it shows.
+"""Every block of the pages runs as it stands, in order, and shows what the page says it shows.
 
-A block of Python is a cell of one notebook, or the file that its first line names; one of `sh` is for a shell. A block
-that is not run has the reason above it.
+A block of Python is a cell of one notebook, or the file that its first line names; one of `sh` is for a shell, one of
+`toml` names pools. What a reader is taken to have, such as functions and a pool, is in a comment (``<!-- given:``). A
+block that is not run has the reason above it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,25 @@ import pytest
 
 from tests.notebooks.conftest import environment
 from tests.notebooks.kernel import Kernel, Shown
-from tests.pages import ROOT, Block, blocks
+from tests.pages import DIRECTIVE, ROOT, Block, blocks
 
 pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.timeout(300)]
 
-PAGES = ("install", "first-notebook", "several-pools", "testing", "errors")
-KINDS = {"python", "sh", "text"}
+KINDS = {"python", "sh", "text", "toml", "given"}
+
+
+def found() -> list[str]:
+    """The pages that have blocks, by their path below docs/."""
+    docs = ROOT / "docs"
+    every = (file.relative_to(docs).as_posix() for file in docs.glob("**/*.md") if "_build" not in file.parts)
+    return sorted(name for name in every if "```" in DIRECTIVE.sub("", (docs / name).read_text()))
+
+
+PAGES = found()
 
 
 def page(name: str) -> str:
-    return f"docs/howto/{name}.md"
+    return f"docs/{name}"
 
 
 def in_a_shell(code: str, folder: Path) -> str:
@@ -53,6 +63,11 @@ def follow(kernel: Kernel, block: Block, before: str) -> str:
             return before
         case Block(kind="sh"):
             return in_a_shell(block.code, kernel.folder)
+        case Block(kind="toml"):
+            (kernel.folder / "skyward.toml").write_text(block.code)
+            for name in re.findall(r"^\[(?:profiles|pools)\.(\w+)\]", block.code, re.MULTILINE):
+                kernel.ok(f"import skyward as sky\nsky.ComputePool.Named({name!r})")
+            return ""
         case Block(file=str(file)) if file:
             (kernel.folder / file).write_text(block.code)
             return ""
@@ -62,7 +77,7 @@ def follow(kernel: Kernel, block: Block, before: str) -> str:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_block_runs_in_its_order(name: str, tmp_path: Path) -> None:
-    if name == "testing":
+    if name == "howto/testing.md":
         pytest.importorskip("papermill")
     kernel = Kernel(tmp_path, environment(tmp_path))
     before = ""
@@ -77,7 +92,13 @@ def test_every_block_runs_in_its_order(name: str, tmp_path: Path) -> None:
 def test_a_block_is_run_or_says_why_not(name: str) -> None:
     text = (ROOT / page(name)).read_text()
     found = blocks(page(name))
-    assert len(found) == len(re.findall(r"^```\w*$", text, re.MULTILINE)) / 2
+    code = DIRECTIVE.sub("", text)
+    assert sum(block.kind != "given" for block in found) == len(re.findall(r"^```\w*$", code, re.MULTILINE)) / 2
     assert {block.kind for block in found} <= KINDS
     assert text.count("<!-- not run:") == sum(bool(block.why) for block in found)
-    assert not re.search(r"^    \S", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "docs").glob("**/*.md")), ids=lambda file: str(file.name))
+def test_code_is_fenced(file: Path) -> None:
+    text = re.sub(r"^```.*?^```$|<!--.*?-->", "", file.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert not re.search(r"^\n    \S", text, re.MULTILINE)
