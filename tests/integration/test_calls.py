@@ -239,7 +239,8 @@ def test_its_cause_comes_along(pool: sky.ComputePool) -> None:
 def test_one_node_that_fails_raises_its_error(pool: sky.ComputePool) -> None:
     with pytest.raises(LookupError, match="on 1") as caught:
         fails_on(1) @ pool
-    said = "2 of 3 calls succeeded, 1 failed (at 1); their results are in .gathered.results of this error (sys.last_exc), by place"
+    where = "their results are in .gathered.results of this error (sys.last_exc), by place"
+    said = f"2 of 3 calls succeeded, 1 failed (at 1); {where}"
     assert caught.value.__notes__ == ["raised by fails_on(1) on node 1", said]
 
 
