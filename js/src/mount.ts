@@ -1,6 +1,7 @@
 /** Puts a widget into an element of the host, and tells the kernel when somebody sees it. */
 
 import { type ComponentChild, render as draw } from "preact";
+import { tellDocked } from "./dock";
 import { perFrame } from "./frame";
 import { Hearing, type Standing } from "./hearing";
 import type { Model, RenderProps } from "./model";
@@ -10,9 +11,6 @@ import { watchSight } from "./sight";
 const RENEW_S = 20;
 /** How often a kernel that says nothing is told so all the same: it may have forgotten the view. */
 const ASK_S = 5;
-
-/** What JupyterLab's side area is known by. */
-const DOCK = ".jupyterlab-sidecar";
 
 /** Tells the kernel whether a view is on screen. `view` is the view's own name. */
 export interface Sight {
@@ -61,7 +59,7 @@ export function mount({ model, el }: RenderProps, family: string, make: (host: H
   const host = { model, signal, changed, view, hearing };
   const face = make(host);
   draw(face.draw(), root);
-  if (root.closest(DOCK) !== null) tellDocked(host);
+  tellDocked(model, root, signal, () => hearing.failed());
   const again = tellSight(root, host, face);
   const heard = (standing: Standing) => {
     root.classList.toggle("is-cut", hearing.cut);
@@ -74,15 +72,6 @@ export function mount({ model, el }: RenderProps, family: string, make: (host: H
     draw(null, root);
     root.remove();
   };
-}
-
-/** Tell the kernel that this view is in the side area. */
-function tellDocked({ model, hearing }: Host): void {
-  try {
-    model.send({ kind: "docked" });
-  } catch {
-    hearing.failed();
-  }
 }
 
 /** Tell the kernel when this view is seen, and now and then that it still is; the returned function tells it at once. */

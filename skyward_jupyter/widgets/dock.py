@@ -109,6 +109,9 @@ class Dock:
         if not self._closed:
             self._in_cell = False
             self._say(_text(OPENED))
+            if self._view is not None:
+                # The page closes what the kernel before a restart had there.
+                self._view.send({"kind": "area", "id": self._sidecar.model_id})
 
     def _wind(self) -> None:
         self._clock = runtime().loop.call_later(WITHIN, self._give_up)

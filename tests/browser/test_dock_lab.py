@@ -20,13 +20,9 @@ SEVEN = """() => {
     window.notebook = window.jupyterapp.shell.currentWidget;
     return window.notebook.sessionContext.ready;
 }"""
-# What the cross of its tab does; a mouse cannot find the cross in a tab that is turned.
-CLOSE_TAB = """() => {
-    const [area] = [...window.jupyterapp.shell.widgets("right")].filter(({ node }) =>
-        node.classList.contains("jupyterlab-sidecar"));
-    area.title.owner.dispose();
-}"""
 AREA = "#jp-right-stack .jupyterlab-sidecar"
+CROSS = ".jp-SideBar.jp-mod-right .lm-TabBar-tab:has-text('Skyward') .lm-TabBar-tabCloseIcon"
+LIVE, CUT = ".skyward-dashboard:not(.is-cut)", ".skyward-dashboard.is-cut"
 
 
 @pytest.fixture(autouse=True)
@@ -81,17 +77,60 @@ def test_it_follows_the_active_pool_to_its_end(lab: Lab, page: Page) -> None:
     assert "The side area is closed." in notebook.text(1)
 
 
-def test_one_that_was_closed_by_hand_opens_again_and_says_when_its_kernel_is_gone(lab: Lab, page: Page) -> None:
+def test_its_cross_closes_it_and_it_opens_again(lab: Lab, page: Page) -> None:
     cells = ["%load_ext skyward\n%sky start --nodes 1 --name again", "%sky dock"]
     notebook = lab.open_notebook(page, cells, name="again")
     notebook.run_all()
     notebook.wait_text(1, OPENED)
-    page.evaluate(CLOSE_TAB)
+    page.locator(CROSS).click()
     expect(page.locator(AREA)).to_have_count(0)
     run(notebook, 1)
     expect(docked(page)).to_be_visible()
+    expect(page.locator(AREA)).to_have_count(1)
+
+
+@pytest.mark.parametrize("left", ["open", "closed by hand", "with a pool that is over"])
+def test_after_a_restart_a_new_one_takes_the_place_of_the_dead_one(lab: Lab, page: Page, left: str) -> None:
+    start, stop = "%load_ext skyward\n%sky start --nodes 1 --name anew", "%sky stop"
+    notebook = lab.open_notebook(page, [start, "%sky dock", stop], name="anew")
+    run(notebook, 0)
+    run(notebook, 1)
+    notebook.wait_text(1, OPENED)
+    if left == "closed by hand":
+        page.locator(CROSS).click()
+        expect(page.locator(AREA)).to_have_count(0)
+    elif left != "open":
+        run(notebook, 2)
+        expect(docked(page)).to_have_count(0)
     page.evaluate(RESTART)
-    expect(docked(page)).to_have_class("skyward skyward-dashboard is-cut")
+    if left == "open":
+        expect(page.locator(AREA).locator(CUT)).to_have_count(1)
+    run(notebook, 0)
+    run(notebook, 1)
+    expect(page.locator(AREA).locator(LIVE)).to_have_count(1)
+    expect(page.locator(AREA)).to_have_count(1)
+
+
+def test_two_notebooks_have_one_each(lab: Lab, page: Page) -> None:
+    def cells(name: str) -> list[str]:
+        return [f"%load_ext skyward\n%sky start --nodes 1 --name {name}", "%sky dock"]
+
+    lab.open_notebook(page, cells("west"), name="west").run_all()
+    expect(page.locator(AREA).filter(has_text="west")).to_have_count(1)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells("east")])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    (lab.root / "east.ipynb").write_text(nbformat.writes(book))
+    notebook = Notebook(page, "east.ipynb")
+    notebook.open()
+    notebook.run_all()
+    expect(page.locator(AREA).filter(has_text="east").locator(LIVE)).to_have_count(1)
+    expect(page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)").get_by_text(OPENED)).to_be_visible()
+    page.evaluate(RESTART)
+    expect(page.locator(AREA).filter(has_text="east").locator(CUT)).to_have_count(1)
+    notebook.run_all()
+    expect(page.locator(AREA).filter(has_text="east").locator(LIVE)).to_have_count(1)
+    expect(page.locator(AREA)).to_have_count(2)
+    expect(page.locator(AREA).filter(has_text="west").locator(LIVE)).to_have_count(1)
 
 
 def test_notebook_seven_has_it_in_the_cell(lab: Lab, page: Page) -> None:
