@@ -238,11 +238,17 @@ class _Node:
             self.recall()
 
     async def _connect(self) -> None:
-        """Wait until the node answers this kernel."""
-        owned: Owned = await answered(
-            lambda: self.hub.worker(self.rank).ask(self.hub.own()),
-            lambda: self.shown.wrote("does not answer yet; it is asked again"),
-        )
+        """Wait until the node answers this kernel; another takes the place of one that does not."""
+        hub, rank = self.hub, self.rank
+        try:
+            owned: Owned = await answered(
+                lambda: hub.worker(rank).ask(hub.own()),
+                lambda: self.shown.wrote("does not answer yet; it is asked again"),
+                lambda: hub.client_of(rank) is not None and not hub.unreached(rank),
+            )
+        except TimeoutError as error:
+            self._me.tell(Gone(f"it had joined, but {error}"))
+            return
         if owned.taken:
             self.hub.pool.tell(Taken(owned.taken))
             return

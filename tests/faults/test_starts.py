@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 import skyward as sky
+from skyward_jupyter.actors.node import _Node
 from skyward_jupyter.fleets.launcher import launcher
 from skyward_jupyter.runtime.bridge import wait
 from tests.faults.conftest import World
@@ -67,4 +68,29 @@ def test_calls_go_on_while_the_template_does_not_read_what_is_to_start(
             template.resume()
         scaling.result(90)
         assert double(1) @ pool == [2] * 12
+    world.until(lambda: world.gone(pool.name), "everything of the pool is gone")
+
+
+def test_a_node_that_has_joined_and_never_answers_is_replaced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[int] = []
+    meet = _Node.meet
+
+    def stop_and_meet(node: _Node) -> None:
+        if node.rank == 1 and not stopped:
+            stopped.append(node.shown.view.pid)
+            os.kill(stopped[0], signal.SIGSTOP)
+        meet(node)
+
+    monkeypatch.setattr(_Node, "meet", stop_and_meet)
+    monkeypatch.setattr("skyward_jupyter.actors.answered.PATIENCE", 3.0)
+    monkeypatch.setattr("skyward_jupyter.actors.answered.WITHIN", 1.0)
+    pool = sky.ComputePool(nodes=3, name=f"fault-{os.getpid()}-mute")
+    with starting(pool) as started:
+        started.result(60)
+        assert double(1) @ pool == [2] * 3
+        (node,) = (view for view in pool.nodes if view.rank == 1)
+        assert stopped
+        assert node.pid != stopped[0]
+        said = [line.text for line in pool.logs(50)[1]]
+        assert any("it had joined, but it did not answer for 3 seconds" in text for text in said)
     world.until(lambda: world.gone(pool.name), "everything of the pool is gone")

@@ -45,6 +45,20 @@ async def test_an_answer_that_was_lost_is_asked_for_again(monkeypatch: pytest.Mo
     assert len(again) == 2
 
 
+async def test_one_that_never_answers_is_asked_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WITHIN", 0.01)
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    away = casty.Unavailable("away")
+    with pytest.raises(TimeoutError, match=r"did not answer for 0\.05 seconds"):
+        await answered(asked(*[None, away] * 20), lambda: None)
+
+
+async def test_what_it_is_not_to_blame_for_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.02)
+    away = casty.Unavailable("away")
+    assert await answered(asked(*[away] * 5, "here"), lambda: None, lambda: False) == "here"
+
+
 async def test_what_else_fails_is_not_asked_again() -> None:
     with pytest.raises(ValueError, match="wrong"):
         await answered(asked(ValueError("wrong"), "here"), lambda: None)
