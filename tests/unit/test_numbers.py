@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from skyward_jupyter.actors import past
-from skyward_jupyter.agent import joblog, jobs, log, preload, slots, variables
+from skyward_jupyter.agent import joblog, jobs, log, preload, slots, stock, variables
 from skyward_jupyter.api import progress
 from skyward_jupyter.collections.data_nodes import DATA_NODES
 from skyward_jupyter.config import Skyward
@@ -18,7 +18,7 @@ from skyward_jupyter.wire import envelope, feeds
 
 DOCS = Path(__file__).parents[2] / "docs"
 TASKS = (DOCS.parent / "js/src/tasks.ts").read_text()
-WORDS = {2: "two", 5: "five", 8: "eight", 16: "sixteen"}
+WORDS = {2: "two", 3: "three", 5: "five", 8: "eight", 16: "sixteen"}
 
 
 def in_browser(name: str) -> int:
@@ -52,6 +52,9 @@ SAID = [
     ("howto/values.md", f"{Skyward.size_limit.default_value // 2**20} MiB by default"),
     ("howto/attach.md", f"wait `ttl` seconds, {NodeSpec().ttl:g} on this machine"),
     ("howto/first-notebook.md", f"they wait {NodeSpec().ttl:g} seconds for it"),
+    ("howto/preload.md", f"tried again after {stock.PAUSES[0]:g} seconds"),
+    ("howto/preload.md", f"after longer pauses {WORDS[len(stock.PAUSES) - 1]} times more"),
+    ("howto/preload.md", f"wait: for {stock.PATIENCE:g} seconds"),
     ("explanation/architecture.md", f"live on the first {WORDS[DATA_NODES]} nodes"),
 ]
 
@@ -62,7 +65,7 @@ def test_a_page_says_what_the_code_does(page: str, sentence: str) -> None:
 
 
 def test_the_page_names_what_is_preloaded() -> None:
-    names = {"sklearn": "scikit-learn", "PIL": "Pillow"}
+    names = {"sklearn": "scikit-learn", "PIL": "Pillow", "torch": "PyTorch"}
     (said,) = re.findall(r"Without a word from you: (.*?), when", (DOCS / "howto/preload.md").read_text(), re.DOTALL)
     listed = {name.strip().lower() for name in re.split(r",| and ", said.replace("\n", " "))}
     assert listed == {names.get(name, name).lower() for name in preload.PROVEN}
