@@ -18,6 +18,8 @@ _CLOSED = f"{_MARK}:not([open]):not(:active):focus-within"
 _STYLE = (
     f"{_AREA} {_MARK}{{display:block!important}}"
     f"{_AREA}:has({_MARK}:not([open])){{max-height:36em;overflow:auto}}"
+    # A dark page of nbconvert does not say that it is dark; themes that style scrollbars come first.
+    f":where({_AREA}:has({_MARK})){{scrollbar-color:var(--jp-border-color1,GrayText) transparent}}"
     f"{_AREA}>{_CHILD}:has({_MARK}){{position:sticky;top:0;bottom:0;z-index:1;"
     "background:var(--jp-layout-color0,Canvas)}"
     # Closed far below its cell, it would leave a page without it: the cell is snapped to, once.

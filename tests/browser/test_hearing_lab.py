@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,29 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(not built("dashboard"), re
 CELLS = ("import asyncio, os, time\nfrom playpool import *", "source = Source(8)\nPool(source)")
 #: What a person waits for it; and what this machine may need on top of it when it does much else.
 SAID_WITHIN, BESIDE = 5.0, 2.0
+
+#: The page notes by itself when it says so: asking it takes time on a busy machine.
+NOTE_WHEN_SAID = """() => {
+    window.saidAt = 0;
+    const look = () => {
+        if (document.querySelector(".skyward-dashboard .cut:not([hidden])")) window.saidAt = Date.now();
+        else setTimeout(look, 20);
+    };
+    look();
+}"""
+
+
+@contextlib.contextmanager
+def busy_machine() -> Iterator[None]:
+    """Two processes that keep computing, for a minute at most."""
+    code = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+    busy = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
 
 
 def opened(lab: Lab, page: Page, name: str) -> Notebook:
@@ -68,6 +95,19 @@ def test_a_kernel_that_was_killed(lab: Lab, page: Page) -> None:
     since = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     is_said(notebook, since, "The kernel is gone")
+    page.locator(".jp-Dialog").get_by_role("button").first.click()
+
+
+def test_a_kernel_that_was_killed_beside_others_that_want_the_machine(lab: Lab, page: Page) -> None:
+    notebook = opened(lab, page, "killed-busy")
+    pid = int(notebook.evaluate("print(os.getpid())"))
+    page.evaluate(NOTE_WHEN_SAID)
+    with busy_machine():
+        since = time.time()
+        os.kill(pid, signal.SIGKILL)
+        page.wait_for_function("window.saidAt > 0")
+    assert page.evaluate("window.saidAt") / 1000 - since < SAID_WITHIN
+    is_said(notebook, time.monotonic(), "The kernel is gone")
     page.locator(".jp-Dialog").get_by_role("button").first.click()
 
 
