@@ -7,20 +7,18 @@ An error that is caught is left as it is. ``SKYWARD_TRACEBACKS=full`` in the env
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import concurrent.futures
-import linecache
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any
 
+from skyward_jupyter.advice import advice_for
 from skyward_jupyter.runtime.shells import ipython_shell
 
 SWITCH = "SKYWARD_TRACEBACKS"
@@ -181,11 +179,9 @@ def _related(error: BaseException | None, seen: set[int]) -> Iterator[BaseExcept
 
 def _advise(error: BaseException) -> None:
     """Note what to write instead, where Python itself refused what was written."""
-    advice = ""
-    if type(error) is TypeError:
-        advice = _advice(error)
-    elif isinstance(error, NameError):
-        advice = _absent(error)
+    advice = _absent(error) if isinstance(error, NameError) else ""
+    if not advice and type(error) in (TypeError, NameError):
+        advice = advice_for(error)
     if advice and advice not in getattr(error, "__notes__", ()):
         error.add_note(advice)
 
@@ -198,42 +194,3 @@ def _absent(error: NameError) -> str:
     if loaded is None or not links or links[-1].tb_frame.f_globals is not shell.user_ns:
         return ""
     return str(loaded.notebook.at_hand.absent(error.name))
-
-
-def _advice(error: TypeError) -> str:
-    text = str(error)
-    waits = text.endswith("can't be used in 'await' expression")
-    if not waits and not re.search(r"'function' and 'module'$", text):
-        return ""
-    link = list(_links(error.__traceback__))[-1] if error.__traceback__ is not None else None
-    written = _written(link) if link is not None else None
-    if link is None or written is None:
-        return ""
-    if waits:
-        if isinstance(written, ast.Await):
-            written = written.value
-        sends = isinstance(written, ast.BinOp) and isinstance(written.op, ast.RShift | ast.MatMult)
-        return "`>>` and `@` have waited already: leave out `await`, or write `await pool.run(call)`" if sends else ""
-    right = written.right if isinstance(written, ast.BinOp) else getattr(written, "comparators", [None])[0]
-    target = link.tb_frame.f_globals.get(right.id) if isinstance(right, ast.Name) else None
-    if not isinstance(target, ModuleType) or target.__name__ != "skyward":
-        return ""
-    return "a function without @sky.compute cannot be sent: put @sky.compute on it, and call it: `f(...) >> sky`"
-
-
-def _written(link: TracebackType) -> ast.expr | None:
-    """The expression that was evaluated when a frame failed, where its source is known."""
-    code = link.tb_frame.f_code
-    line, end, column, end_column = next(islice(code.co_positions(), link.tb_lasti // 2, None), (None,) * 4)
-    if line is None or end is None or column is None or end_column is None:
-        return None
-    lines = [linecache.getline(code.co_filename, number).encode() for number in range(line, end + 1)]
-    if not all(lines):
-        return None
-    lines[-1] = lines[-1][:end_column]
-    lines[0] = lines[0][column:]
-    try:
-        tree = ast.parse(b"(" + b"".join(lines) + b"\n)", mode="eval")
-    except (SyntaxError, ValueError):
-        return None
-    return tree.body

@@ -7,15 +7,18 @@ variables that they are given.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import groupby, islice
 from types import CodeType, TracebackType
 from typing import Any
 
 #: The most frames of one traceback that travel: the outermost and the innermost half.
 MOST = 100
+#: How many frames alike are shown as they are, and how many at each end of more.
+_FEW = 8
+_ENDS = 2
 _STUB = "_skyward_frame"
 
 
@@ -85,10 +88,20 @@ def traceback_of(
     known = variables or {}
     spaces = {frame.module: known[place] for place, frame in enumerate(frames) if place in known and frame.is_module}
     tb: TracebackType | None = None
-    for place, frame in reversed(list(enumerate(frames))):
+    for place in reversed(_shown(frames)):
+        frame = frames[place]
         made = _made(frame, None if frame.is_module else known.get(place), spaces.get(frame.module, {}))
         made.tb_next, tb = tb, made
     return tb
+
+
+def _shown(frames: Sequence[StackFrame]) -> list[int]:
+    """The places of frames, without those in the middle of many alike, as of a recursion."""
+    kept: list[int] = []
+    for _, run in groupby(range(len(frames)), key=frames.__getitem__):
+        places = list(run)
+        kept += places if len(places) <= _FEW else places[:_ENDS] + places[-_ENDS:]
+    return kept
 
 
 def _taken(tb: TracebackType) -> StackFrame:

@@ -9,11 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from IPython.core import interactiveshell
 from IPython.core.interactiveshell import InteractiveShell
 
 from skyward_jupyter.notebook.tracebacks import Cause, plain, rendered
+from skyward_jupyter.showing import trim
 
 _OURS = str(Path(__file__).parents[1])
+_SHELL = interactiveshell.__file__
 _NOTE = re.compile(r"raised( by .*)? on node \d+", re.DOTALL)
 
 
@@ -24,13 +27,31 @@ def show_group(
     shown: Any = shell
     nodes: tuple[int, ...] | None = getattr(group, "nodes", None)
     if nodes is None:
-        shown.showtraceback((kind, group, tb), tb_offset=tb_offset)
+        _show_other(shown, kind, group, tb)
         return
     sys.last_exc = sys.last_value = group
     sys.last_type, sys.last_traceback = kind, tb
     here = shown.InteractiveTB.structured_traceback(kind, group, _up_to_us(tb), tb_offset=tb_offset)
     found = causes(shown, dict(zip(nodes, group.exceptions, strict=True)))
     shown._showtraceback(kind, group, [*here, "", *rendered(found)])
+    if shown.call_pdb:
+        shown.debugger(force=True)
+
+
+def _show_other(shown: Any, kind: type[BaseException], group: BaseExceptionGroup, tb: TracebackType | None) -> None:
+    """Show a group as Python does, which IPython leaves to it, without IPython's own frames and with cells by name."""
+    while tb is not None and tb.tb_frame.f_code.co_filename == _SHELL and tb.tb_next is not None:
+        tb = tb.tb_next
+    trim(group.with_traceback(tb))
+    sys.last_exc = sys.last_value = group
+    sys.last_type, sys.last_traceback = kind, group.__traceback__
+
+    def called(found: re.Match[str]) -> str:
+        label = shown.compile.format_code_name(found[1])
+        return " ".join(label) if label is not None else found[0]
+
+    text = "".join(traceback.format_exception(group))
+    shown._showtraceback(kind, group, [re.sub(r'File "([^"\n]+)"', called, text).rstrip("\n")])
     if shown.call_pdb:
         shown.debugger(force=True)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from IPython.core.magic import no_var_expand
 
-from skyward_jupyter.errors import SkywardError
+from skyward_jupyter.errors import SkywardError, UsageError
 from skyward_jupyter.notebook import help, switching
 from skyward_jupyter.notebook.awaiting import awaited, blocking
 from skyward_jupyter.notebook.cell import Cell
@@ -30,12 +30,14 @@ class SkyMagics:
         """Make the magics known to the shell."""
         self._notebook.shell.register_magic_function(self.line, "line", "sky")
         self._notebook.shell.register_magic_function(self.cell, "cell", "sky")
+        self._notebook.shell.register_magic_function(_late(), "line", "%sky")
 
     def remove(self) -> None:
         """Take them back."""
         magics = self._notebook.shell.magics_manager.magics
         for kind in ("line", "cell"):
             magics[kind].pop("sky", None)
+        magics["line"].pop("%sky", None)
 
     def _line_magic(self) -> Any:
         notebook = self._notebook
@@ -71,6 +73,15 @@ class SkyMagics:
 
         sky.__doc__ = help.cell_help()
         return sky
+
+
+def _late() -> Any:
+    """What IPython calls for a ``%%sky`` that is not the first line of its cell."""
+
+    def late(line: str) -> None:
+        raise _shown(UsageError("%%sky is the first line of its cell: put what is above it in a cell before"))
+
+    return late
 
 
 def _ready(notebook: Notebook, options: CellOptions, typed: str, text: str) -> Cell:

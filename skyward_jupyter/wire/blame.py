@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import functools
 import inspect
+import threading
 import types
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from skyward_jupyter.wire.codec import dumps
 from skyward_jupyter.wire.named import is_generic
 from skyward_jupyter.wire.stays import Stays
 
+_LOCKS = (type(threading.Lock()), type(threading.RLock()), threading.Condition, threading.Semaphore)
 _DEPTH = 12
 _WIDTH = 1000
 _TOO_DEEP = "it is nested too deeply"
@@ -31,9 +33,19 @@ def explain(name: str, value: object) -> NotPicklable:
     path, part = (name, value) if whole else _deepest(name, value, 0, {id(value)})
     failure = _kept_here(part) or _failure(part)
     kind = type(part)
-    advice = failure.advice if isinstance(failure, Stays) else ""
+    advice = failure.advice if isinstance(failure, Stays) else _instead(part)
     called = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
     return NotPicklable(path, called, _reason(failure), advice)
+
+
+def _instead(part: object) -> str:
+    """What to do with a part that many send by mistake; empty for others."""
+    match part:
+        case types.GeneratorType():
+            return "send a list of what it gives, as list(...) makes, or make it on the node"
+        case _ if isinstance(part, _LOCKS):
+            return "make it where it is used, on the node; sky.lock(NAME) is one that nodes and notebook share"
+    return ""
 
 
 def _failure(value: object) -> BaseException | None:

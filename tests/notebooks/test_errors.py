@@ -161,6 +161,16 @@ def test_a_broadcast_that_fails_shows_each_cause_once(nodes: Kernel) -> None:
     assert nodes.ok("two").text == "(ValueError('bad 1'), ValueError('bad 2'))"
 
 
+def test_a_group_of_a_call_names_the_cell_and_has_no_frame_of_ipython(nodes: Kernel) -> None:
+    nodes.ok("import skyward as sky\n@sky.compute\ndef several():\n    raise ExceptionGroup('g', [ValueError(1)])")
+    shown = nodes.run("several() >> sky")
+    assert (shown.status, shown.ename, shown.stderr) == ("error", "ExceptionGroup", "")
+    assert re.search(r"Cell In\[\d+\], line 1, in <module>", shown.traceback)
+    assert re.search(r"Cell In\[\d+\], line 4, in several", shown.traceback)
+    assert "| ValueError: 1" in shown.traceback
+    assert "interactiveshell" not in shown.traceback
+
+
 def test_a_group_in_a_cell_names_the_cell(nodes: Kernel) -> None:
     shown = nodes.run("%%sky\nraise ExceptionGroup('g', [ValueError(1), KeyError('k')])")
     assert re.search(r"Cell In\[\d+\], line 2, in <module>", shown.traceback)
@@ -196,6 +206,7 @@ def test_a_syntax_error_points_at_the_line_and_nothing_is_sent(nodes: Kernel) ->
         ("%%sky --pool nope\n1", "NoPool", "there is no pool 'nope'"),
         ("%%sky -i nope\n1", "UsageError", "no name nope"),
         ("%%sky -o nope\n1", "CellFailed", "-o nope, nodes 0-2: has no such name"),
+        ("x = 1\n%%sky\nx", "UsageError", "%%sky is the first line of its cell"),
         ("%sky frob x y", "UsageError", "neither a command nor an expression"),
         ("%sky statsu now", "UsageError", "did you mean %sky status?"),
         ("%sky scale none", "UsageError", "say how many nodes"),

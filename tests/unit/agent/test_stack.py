@@ -66,6 +66,20 @@ def test_functions_see_the_variables_of_their_module() -> None:
     assert [frame.f_globals.get("n") for frame in found] == [5, 5, None]
 
 
+def test_of_many_frames_alike_the_first_and_the_last_are_made() -> None:
+    def down(n: int) -> int:
+        return down(n + 1) if n < 60 else 1 // 0
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        down(0)
+    frames = frames_of(caught.value.__traceback__)
+    places = {place: {"n": place} for place in range(len(frames))}
+    made = list(traceback.walk_tb(traceback_of(frames, places)))
+    assert len(frames) > 60
+    assert len(made) == 6
+    assert made[-1][0].f_locals["n"] == len(frames) - 1
+
+
 def test_nothing_gives_nothing() -> None:
     assert frames_of(None) == ()
     assert traceback_of(()) is None
