@@ -16,6 +16,7 @@ import pytest
 import skyward as sky
 from skyward_jupyter.errors import ProvisioningFailed, UsageError
 from skyward_jupyter.fleets import site
+from skyward_jupyter.runtime.bridge import wait
 from tests.far import Machines
 from tests.faults.starts import steps
 from tests.integration.conftest import Until
@@ -68,6 +69,17 @@ def test_it_has_a_node_on_each_machine(pool: sky.ComputePool, machines: Machines
     assert [view.address.partition(":")[0] for view in pool.nodes] == [s.addresses[0] for s in machines.servers]
     assert node() @ pool == [0, 1, 2]
     assert "3 ssh nodes, ready" in repr(pool)
+
+
+def test_a_node_is_ended_and_another_has_its_place_on_its_machine(pool: sky.ComputePool) -> None:
+    """What ``%sky restart 1 --node`` does."""
+    before = {view.rank: (view.address.partition(":")[0], view.pid) for view in pool.nodes}
+    wait(pool._inner.renew_node(1), "pool.scale_async(...)")
+    after = {view.rank: (view.address.partition(":")[0], view.pid) for view in pool.nodes}
+    assert after[1][0] == before[1][0]
+    assert after[1][1] != before[1][1]
+    assert (after[0], after[2]) == (before[0], before[2])
+    assert node() @ pool == [0, 1, 2]
 
 
 def test_user_code_has_the_machine_s_python_and_a_directory_of_its_own(
