@@ -80,7 +80,7 @@ class _Supplier:
         """Have the fleet start nodes."""
         self._dismissed.difference_update(ranks)
         self._expected.update(ranks)
-        seeds = sorted(self._joined - set(ranks)) or [self._founder_among(ranks)]
+        seeds = _apart(sorted(self._joined - set(ranks))) or [self._founder_among(ranks)]
         everyone = self.hub.peers(tuple(self._joined | self._expected))
         for rank in ranks:
             # Until the next start, what is heard of this rank is about this node and no later one.
@@ -237,6 +237,15 @@ class _Supplier:
                     self.hub.client = await connect(self.hub, self._joined)
             except (TimeoutError, OSError, casty.Unavailable):
                 await asyncio.sleep(PAUSE)
+
+
+def _apart(ranks: list[int]) -> list[int]:
+    """The nodes to join through, with the last of all among the first three that count.
+
+    Those of the lowest ranks may be lost together without being known to be; who joined through them alone would find
+    those in their places, and be another cluster with them.
+    """
+    return [*ranks[:2], ranks[-1], *ranks[2:-1]] if len(ranks) > 3 else ranks
 
 
 @actor(initial=0, idle_after=timedelta(days=365))

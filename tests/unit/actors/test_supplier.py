@@ -88,3 +88,10 @@ async def test_nodes_that_have_joined_do_not_wait_for_a_slow_crowd_for_ever(
     join(pool, it, 0)
     async with asyncio.timeout(5):
         await pool.nodes[0].met.wait()
+
+
+@pytest.mark.parametrize("ranks", [[3], [3, 4, 9], list(range(1, 11))])
+def test_nodes_join_through_the_first_and_the_last_of_all(ranks: list[int]) -> None:
+    seeds = supplier._apart(ranks)
+    assert sorted(seeds) == ranks
+    assert {ranks[0], ranks[-1]} <= set(seeds[:3])
