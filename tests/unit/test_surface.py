@@ -5,14 +5,14 @@ The objects are found by themselves: the classes that `skyward` has, what their 
 
 from __future__ import annotations
 
-import ast
+import dis
 import importlib
 import inspect
 import re
-import textwrap
 from collections.abc import Iterable, Iterator
 from enum import Enum
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -89,11 +89,12 @@ def offered(kind: type) -> set[str]:
 
 def bound(kind: type) -> set[str]:
     """The attributes that its own methods bind."""
-    found = set()
-    for one in filter(ours, kind.__mro__):
-        for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(one)))):
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and isinstance(node.value, ast.Name):
-                found |= {node.attr} if node.value.id == "self" and not node.attr.startswith("_") else set()
+    found: set[str] = set()
+    for method in [value for one in filter(ours, kind.__mro__) for value in vars(one).values()]:
+        if inspect.isfunction(method):
+            for owner, step in pairwise(dis.get_instructions(method)):
+                if step.opname == "STORE_ATTR" and owner.argval == "self" and not step.argval.startswith("_"):
+                    found.add(step.argval)
     return found
 
 
