@@ -121,10 +121,16 @@ class Lab:
         return notebook
 
     def shut_down_kernels(self) -> None:
-        """End every kernel, in order, as the menu does."""
-        for kernel in self._kernels():
-            request = urllib.request.Request(f"{self.url}/api/kernels/{kernel['id']}", method="DELETE")
-            urllib.request.urlopen(request, timeout=START_S).close()
+        """End every kernel, in order, as the menu does; again while the server is just starting one that was killed."""
+        deadline = time.monotonic() + START_S
+        while kernels := self._kernels():
+            for kernel in kernels:
+                request = urllib.request.Request(f"{self.url}/api/kernels/{kernel['id']}", method="DELETE")
+                try:
+                    urllib.request.urlopen(request, timeout=START_S).close()
+                except urllib.error.HTTPError:
+                    if time.monotonic() > deadline:
+                        raise
 
     def _kernels(self) -> list[dict[str, Any]]:
         """The kernels that run; asked again while one of them is just being started, which the server cannot list."""

@@ -43,5 +43,8 @@ def test_closed_from_its_far_end_the_view_comes_back_to_the_cell(lab: Lab, page:
     expect(notebook.cell(1).locator(".jp-Cell-inputArea")).to_be_in_viewport()
     assert area.evaluate(HEIGHT) < 800
     box = scrolls.evaluate("element => element.scrollTop")
-    scrolls.evaluate("element => { element.scrollTop += 100; }")
-    assert scrolls.evaluate("element => element.scrollTop") != box
+    # It is held there for a moment only.
+    page.wait_for_function(
+        "([at, box]) => { at.scrollTop = box > 0 ? 0 : 100; return at.scrollTop !== box; }",
+        arg=[scrolls.element_handle(), box],
+    )

@@ -32,7 +32,7 @@ def test_functions_and_pools_are_the_same_things() -> None:
     assert sky.function is sky.compute
     assert sky.Compute is sky.ComputePool
     assert isinstance(double, sky.ComputeFunction)
-    assert where().retries == 0
+    assert where()._retries == 0
 
 
 def test_a_call_goes_on(pool: sky.ComputePool) -> None:

@@ -18,6 +18,7 @@ import pytest
 import skyward as sky
 from skyward_jupyter.runtime.bridge import wait
 from skyward_jupyter.wire.events import Success
+from tests.processes import line_of
 
 type Until = Callable[[Callable[[], object], str], None]
 
@@ -260,19 +261,18 @@ def test_idle_slots_of_a_pool_that_runs_are_replaced_by_ones_that_have_it(
 ) -> None:
     gate = tmp_path / "gate"
     with sky.ComputePool(nodes=2, preload=["gated_lib"], env={"GATE": str(gate)}) as pool:
-        until(lambda: len(_slots()) == 2, "the slots are there")
-        before = _slots()
+        until(lambda: len(_slots(pool)) == 2, "the slots are there")
+        before = _slots(pool)
         gate.touch()
-        until(lambda: len(_slots()) == 2 and not before & _slots(), "other slots have taken their places")
+        until(lambda: len(_slots(pool)) == 2 and not before & _slots(pool), "other slots have taken their places")
         assert [found for _, found in has("gated_lib") @ pool] == [["gated_lib"]] * 2
-        assert {pid for pid, _ in has() @ pool} == _slots()
+        assert {pid for pid, _ in has() @ pool} == _slots(pool)
 
 
-def _slots() -> set[int]:
-    """The slots of pools of this process."""
-    template = next(it for it in psutil.Process().children() if it.name().startswith("skyward: temp"))
-    living = [it for it in template.children() if it.status() != psutil.STATUS_ZOMBIE]
-    return {it.pid for it in living if it.name().startswith("skyward: slot")}
+def _slots(pool: sky.ComputePool) -> set[int]:
+    """The slots of a pool."""
+    name = f"skyward: slot {pool.name}/"
+    return {it.pid for it in psutil.Process().children(recursive=True) if line_of(it).startswith(name)}
 
 
 def test_a_library_that_leaves_a_temporary_directory_is_refused_and_one_that_tidies_up_is_not(

@@ -122,7 +122,9 @@ def test_a_bar_of_many_calls_is_in_the_panel(script: Callable[..., Terminal], tm
         "    calls = [work('/'), *(work('go') for _ in range(3))]\n"
         "    print('gave', sky.gather(*calls, progress=True) >> pool)\n"
     )
-    text = terminal.until(r"work:  25%\|██▌       \| 1/4 \[00:\d\d<00:\d\d, .* 1 done, 3 left\]\n── lab")
+    text = terminal.until(
+        r"work:  25%\|██▌       \| 1/4 \[00:\d\d<00:\d\d, .* 1 done, 3 left\]\n── lab.*\nnode .*\n +0 .*\n +1 .*"
+    )
     assert len(region(text)) == 4
     (tmp_path / "go").touch()
     text = terminal.end()
