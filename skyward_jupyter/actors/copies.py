@@ -26,7 +26,7 @@ from skyward_jupyter.wire.messages import Bereave, Keeps, Life, Loss, Rests
 COPIES = 3
 #: The longest a node waits to be replaced (seconds); how often it is looked whether it may be; and how many looks in a
 #: row must find every node at rest.
-HELD, LOOK, LOOKS = 15.0, 0.5, 3
+HELD, LOOK, LOOKS = 60.0, 0.5, 3
 _ANSWER_WITHIN = 2.0
 
 
