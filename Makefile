@@ -14,9 +14,9 @@ SOURCES := pyproject.toml $(wildcard hatch_build.py) \
 
 QUICK := $(wildcard tests/unit tests/integration)
 REST := $(wildcard tests/faults tests/notebooks tests/browser)
-# Most tests wait most of the time, so two cores have room for four at once, three of them at tests that compute
-# (tests/handing.py); a file's tests run one after another.
-JOBS ?= 4
+# Most tests wait most of the time, so two cores have room for three at once; of more, three are at tests that compute
+# (tests/handing.py). A file's tests run one after another.
+JOBS ?= 3
 PYTEST := $(RUN) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo lab test test-quick test-chaos test-deps check check-js format docs bench bench-ssh setup clean

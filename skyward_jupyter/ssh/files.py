@@ -109,6 +109,8 @@ class Files:
             why = "the disk may be full, or something of another kind has that name" if vague else error.reason
             raise TransferFailed(self._name, f"could not {what} on {self._name}: {why.lower()}") from error
         except asyncssh.ChannelOpenError as error:
+            if self._started is not None and self._started[0].ssh.is_closed():  # it broke just then
+                raise self._lost(what, error.reason) from error
             raise TransferFailed(
                 self._name,
                 f"could not {what} on {self._name}: it offers no SFTP ({error.reason}), which is needed",

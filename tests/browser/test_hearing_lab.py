@@ -167,7 +167,9 @@ def test_a_cell_that_sleeps_keeps_nobody_from_being_heard(lab: Lab, page: Page) 
 def test_code_that_lets_no_thread_run_is_busy_and_not_gone(lab: Lab, page: Page) -> None:
     #: PyDLL keeps the interpreter's lock, as C code does that was not written for threads.
     notebook = opened(lab, page, "stuck")
-    begin(notebook, "import ctypes\nctypes.PyDLL(None).sleep(9)")
+    begin(
+        notebook, "import ctypes, time\ntime.sleep(1)\nctypes.PyDLL(None).sleep(9)"
+    )  # its word that it runs goes first
     said = panel(notebook).locator(".cut:not([hidden])")
     expect(said).to_contain_text("The kernel is busy")
     expect(panel(notebook).get_by_role("button", name="Interrupt")).to_be_enabled()
