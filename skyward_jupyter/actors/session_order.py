@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from skyward_jupyter.actors.desk import TaskEntry
 
 
 class SessionOrder:
-    """The session tasks of a pool that have not ended, by node."""
+    """The session tasks of a pool that have not ended, by node; what one gave is not kept here."""
 
     def __init__(self) -> None:
-        self._unended: defaultdict[int, list[TaskEntry]] = defaultdict(list)
+        self._unended: defaultdict[int, dict[int, TaskEntry]] = defaultdict(dict)
         self._by_head: set[int] = set()
 
     def add(self, entries: Sequence[TaskEntry]) -> bool:
@@ -23,19 +24,23 @@ class SessionOrder:
         behind = False
         for entry in entries:
             assert entry.rank is not None
-            earlier = self._unended[entry.rank] = [one for one in self._unended[entry.rank] if not one.outcome.done()]
-            behind = behind or bool(earlier)
-            earlier.append(entry)
+            line = self._unended[entry.rank]
+            behind = behind or any(not one.outcome.done() for one in line.values())
+            line[entry.id] = entry
+            entry.outcome.add_done_callback(partial(self._ended, entry.rank, entry.id))
         return behind
 
     def goes_by_head(self, entries: Iterable[TaskEntry]) -> None:
         """Note that tasks are broadcast, so that it is not known when they come."""
-        self._by_head = {one.id for line in self._unended.values() for one in line if one.id in self._by_head}
         self._by_head.update(entry.id for entry in entries)
 
     def not_sent_directly(self, ranks: Iterable[int | None]) -> list[TaskEntry]:
         """Return the tasks on these nodes that were broadcast, in order; from now on each counts as sent directly."""
-        lines = [self._unended[rank] for rank in ranks if rank is not None]
+        lines = [self._unended[rank].values() for rank in ranks if rank is not None]
         found = [one for line in lines for one in line if one.id in self._by_head and not one.outcome.done()]
         self._by_head.difference_update(one.id for one in found)
         return found
+
+    def _ended(self, rank: int, number: int, _: object) -> None:
+        self._unended[rank].pop(number, None)
+        self._by_head.discard(number)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import cast
 
 from skyward_jupyter.actors.desk import TaskEntry
@@ -56,3 +58,16 @@ async def test_what_has_ended_is_not_sent_again() -> None:
     order.goes_by_head([one])
     end(one)
     assert order.not_sent_directly([0]) == []
+
+
+async def test_what_has_ended_is_kept_no_longer() -> None:
+    order = SessionOrder()
+    one = entry(1, rank=0)
+    order.add([one])
+    order.goes_by_head([one])
+    end(one)
+    kept = weakref.ref(one.outcome)
+    await asyncio.sleep(0)
+    del one
+    gc.collect()
+    assert kept() is None
